@@ -1,0 +1,103 @@
+/* ctckpt: checkpoint and restore of whole containers, without privilege.
+ *
+ * Every call returns 0 or a negative code (see core/err.h: it tells the exit status) with the
+ * reason in *err. Strings and descriptors passed in are borrowed unless it says otherwise. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "core/err.h"
+#include "image/image.h"
+#include "policy/plan.h"
+
+/* Times in microseconds, sizes in pages or bytes; the words are those of CRIU's statistics. */
+struct ctckpt_stats {
+	uint64_t freezing_time;
+	uint64_t frozen_time;
+	uint64_t memdump_time;
+	uint64_t memwrite_time;
+	uint64_t pages_scanned;
+	uint64_t pages_written;
+	uint64_t forking_time;
+	uint64_t restore_time;
+	uint64_t image_size;
+	uint32_t tasks;	  /* processes */
+	uint32_t threads; /* of all of them */
+};
+
+struct ctckpt_progress {
+	uint64_t done;	/* bytes */
+	uint64_t total; /* bytes */
+};
+typedef void ctckpt_progress_fn(void *argument, const struct ctckpt_progress *progress);
+
+struct ctckpt_run_options {
+	const char *name;   /* NULL: one is made up */
+	const char *rootfs; /* NULL: the invoker's view of the file system */
+	const char *hostname;
+	char *const *command; /* argv */
+	bool detach;
+	const char *log; /* detached: stdout and stderr go here; NULL: /dev/null */
+	const char *pid_file;
+};
+struct ctckpt_run_result {
+	char name[65];
+	pid_t init;
+	int status; /* not detached: as of wait(2) */
+};
+int ctckpt_run(const struct ctckpt_run_options *options, struct ctckpt_run_result *ret_result,
+	       struct err *err);
+
+struct ctckpt_freeze_result {
+	uint32_t tasks;
+	uint32_t threads;
+	uint64_t freezing_time; /* microseconds */
+	bool was_frozen;	/* it was frozen already */
+	bool has_holder;	/* kept by a holder process, not by a cgroup */
+};
+int ctckpt_freeze(const char *name, struct ctckpt_freeze_result *ret_result, struct err *err);
+int ctckpt_thaw(const char *name, struct ctckpt_freeze_result *ret_result, struct err *err);
+
+enum ctckpt_after { CTCKPT_STOP, CTCKPT_LEAVE_RUNNING, CTCKPT_LEAVE_STOPPED };
+
+struct ctckpt_checkpoint_options {
+	const char *name;
+	const char *image; /* a path; "-": to fd */
+	int fd;		   /* for "-" */
+	bool force;	   /* replace an image that is there */
+	enum ctckpt_after after;
+	enum image_compression compression;
+	int compression_level; /* 0: the library's default */
+	ctckpt_progress_fn *progress; /* may be NULL */
+	void *progress_argument;
+};
+int ctckpt_checkpoint(const struct ctckpt_checkpoint_options *options,
+		      struct ctckpt_stats *ret_stats, struct err *err);
+
+struct ctckpt_restore_options {
+	const char *image; /* a path; "-": from fd */
+	int fd;
+	const char *policy; /* "strict", "map" */
+	const char *name;   /* NULL: the saved one if it is free, else one is made up */
+	const char *rootfs; /* NULL: as saved */
+	const char *pid_file;
+	bool detach;
+	bool leave_frozen;
+	ctckpt_progress_fn *progress;
+	void *progress_argument;
+};
+struct ctckpt_restore_result {
+	char name[65];
+	pid_t init;
+	int status; /* not detached: as of wait(2) */
+	struct ctckpt_stats stats;
+};
+int ctckpt_restore(const struct ctckpt_restore_options *options,
+		   struct ctckpt_restore_result *ret_result, struct err *err);
+
+/* The decisions that restore would act on. *ret_image must outlive the plan. */
+int ctckpt_plan(const char *image, int fd, const char *policy, struct image **ret_image,
+		struct plan **ret_plan, struct err *err);

@@ -1,0 +1,135 @@
+/* The plan: for every question, what was saved, what the invoker may give, what the policy
+ * allows, and what comes out. plan and restore share it: restore acts on the answers only.
+ *
+ * effective = meet(saved, invoker, policy) in the lattice of the question's class. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "core/err.h"
+
+enum outcome {
+	OUTCOME_KEEP,
+	OUTCOME_MAP,
+	OUTCOME_CLAMP,
+	OUTCOME_DROP,
+	OUTCOME_INHERIT,
+	OUTCOME_SUBSTITUTE,
+	OUTCOME_REOPEN,
+	OUTCOME_REFUSE,
+};
+const char *outcome_name(enum outcome outcome);
+
+enum policy_class {
+	CLASS_UID,	   /* detail: 0 real, 1 effective, 2 saved, 3 fs */
+	CLASS_GID,	   /* the same */
+	CLASS_GROUPS,	   /* detail: position in the list */
+	CLASS_CAPS,	   /* detail: 0 inheritable 1 permitted 2 effective 3 bounding 4 ambient */
+	CLASS_SECUREBITS,
+	CLASS_RLIMIT,	   /* detail: 2 * resource for the soft, + 1 for the hard limit */
+	CLASS_NICE,
+	CLASS_SCHED,	   /* real-time policy */
+	CLASS_AFFINITY,
+	CLASS_MLOCK,	   /* bytes locked by an address space */
+	CLASS_OOM_SCORE_ADJ,
+	CLASS_NO_NEW_PRIVS,
+	CLASS_SECCOMP,
+	CLASS_FILE,	   /* an open or mapped file */
+	CLASS_STDIO,	   /* a descriptor that leads outside of the container */
+	CLASS_SESSION,	   /* a session or process group whose leader is outside */
+	CLASS_COUNT,
+};
+const char *policy_class_name(enum policy_class class);
+
+struct plan;
+struct policy;
+struct image;
+
+/* What a kind asks. `saved` is in the class's own units; texts are for people. */
+struct question {
+	enum policy_class class;
+	uint32_t id;		 /* of the record's object */
+	uint32_t detail;	 /* see enum policy_class */
+	uint64_t saved;
+	uint64_t invoker;	 /* CLASS_FILE: 0, or the errno of the trial open */
+	const char *subject;	 /* "caps.effective", "fd 5", ... */
+	const char *saved_text;	 /* NULL: made from `saved` by the class */
+	const char *invoker_text;/* NULL: likewise */
+};
+
+struct decision {
+	enum policy_class class;
+	uint32_t id;
+	uint32_t detail;
+	enum outcome outcome;
+	uint64_t effective; /* what restore sets */
+	uint64_t saved;
+	uint64_t invoker;
+	uint32_t task; /* id of the task it belongs to; 0: the container */
+	char *subject;
+	char *saved_text;
+	char *invoker_text;
+	char *effective_text;
+	char *rule;   /* "strict/caps" */
+	char *remedy; /* what the invoker could do about it, or NULL */
+};
+
+/* What the invoker has and this host can do; gathered once by trying. */
+struct host_facts {
+	uid_t uid;
+	gid_t gid;
+	gid_t *groups; /* owned */
+	size_t group_count;
+	struct id_range *uid_ranges; /* owned: from /etc/subuid, if newuidmap is there */
+	size_t uid_range_count;
+	struct id_range *gid_ranges;
+	size_t gid_range_count;
+	uint64_t hard_limits[16];
+	uint64_t bounding;    /* capabilities */
+	int nice;
+	int lowest_nice;      /* that may be set */
+	int oom_score_adj;
+	bool no_new_privs;
+	uint64_t securebits;
+	bool is_root;	      /* in the initial user namespace, with CAP_SYS_ADMIN */
+};
+struct id_range {
+	uint32_t first;
+	uint32_t count;
+};
+
+/* One line of a user namespace's map. */
+struct id_map {
+	uint32_t inside;
+	uint32_t outside;
+	uint32_t count;
+};
+
+/* Asks every record of the image. Never fails for what the answers are: see plan_verdict(). */
+int plan_make(const struct image *image, const struct policy *policy,
+	      const struct host_facts *facts, struct plan **ret_plan, struct err *err);
+void plan_free(struct plan *plan);
+/* 0 if restore may go on; ERR_REFUSED with all refusals named otherwise. */
+int plan_verdict(const struct plan *plan, struct err *err);
+
+/* For kinds' ask: decides one question and notes the decision. */
+void plan_ask(struct plan *plan, const struct question *question);
+/* For kinds' restore and finish, and the post-check: what was decided; NULL if never asked. */
+const struct decision *plan_answer(const struct plan *plan, enum policy_class class, uint32_t id,
+				   uint32_t detail);
+/* The effective value, or `otherwise` if it was never asked. */
+uint64_t plan_value(const struct plan *plan, enum policy_class class, uint32_t id,
+		    uint32_t detail, uint64_t otherwise);
+
+const struct decision *plan_decisions(const struct plan *plan, size_t *ret_count);
+const struct host_facts *plan_facts(const struct plan *plan);
+const struct image *plan_image(const struct plan *plan);
+/* The maps of the user namespace that restore makes; chosen by the policy from the ids in use. */
+const struct id_map *plan_uid_map(const struct plan *plan, size_t *ret_count);
+const struct id_map *plan_gid_map(const struct plan *plan, size_t *ret_count);
+
+int host_facts_get(struct host_facts *ret_facts, struct err *err);
+void host_facts_free(struct host_facts *facts);

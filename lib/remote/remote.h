@@ -1,0 +1,115 @@
+/* Runs tables of system calls inside a ptrace-stopped task.
+ *
+ * A remote is one thread that the caller traces (PTRACE_SEIZE) and that is stopped. Its zone is a
+ * piece of its address space that belongs to us for the time being: a page of code (the stub) and
+ * room for a table and data. A script is a list of system calls; script_run() copies it into the
+ * zone, lets the thread run the stub, and brings results and output back. The stub stops at the
+ * first call that fails (unless the step may fail), and the error names that step.
+ *
+ * Threads of one process share the zone: their scripts must not run at the same time. Scripts of
+ * different processes may: script_start() for each, then script_wait() for each.
+ *
+ * Everything that comes back from a target is the target's word: it is checked like an image. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/user.h>
+
+#include "core/buf.h"
+#include "core/err.h"
+
+struct remote_zone {
+	uint64_t code;	   /* address of the stub in the target; 0: no zone */
+	uint64_t data;	   /* address of the table and data area */
+	uint64_t size;	   /* of the data area, bytes */
+	uint64_t gadget;   /* address of a `syscall` instruction for single steps */
+};
+
+struct remote {
+	pid_t tid;			/* as the tracer sees it */
+	struct remote_zone zone;	/* shared by value between the threads of a process */
+	struct user_regs_struct saved;	/* as the thread was stopped */
+	uint64_t saved_mask;		/* its blocked signals */
+	bool is_prepared;		/* registers saved, signals blocked */
+};
+
+/* Saves registers and signal mask of a stopped thread and blocks all its signals. If it was
+ * interrupted in the middle of an rseq critical section, the saved registers are those of the
+ * abort handler, as the kernel would have set them. */
+int remote_prepare(struct remote *remote, struct err *err);
+/* Gives registers and mask back. Safe on a remote that was never prepared. */
+int remote_finish(struct remote *remote, struct err *err);
+
+/* One system call by single step at zone.gadget; needs no zone. The result in *ret_result may be a
+ * negative errno of the target; the return value is about ptrace. About 4 us. */
+int remote_syscall(struct remote *remote, int64_t *ret_result, struct err *err, long nr,
+		   const uint64_t args[6]);
+/* Finds a syscall instruction, maps a zone with a data area of `size` bytes, writes the stub. */
+int remote_zone_map(struct remote *remote, size_t size, struct err *err);
+int remote_zone_unmap(struct remote *remote, struct err *err);
+/* The stub's bytes, position independent. */
+const void *remote_stub(size_t *ret_size);
+
+int remote_read(const struct remote *remote, uint64_t address, void *data, size_t size,
+		struct err *err);
+int remote_write(const struct remote *remote, uint64_t address, const void *data, size_t size,
+		 struct err *err);
+
+/* ---- scripts ---- */
+
+#define SCRIPT_MAY_FAIL 1u /* a negative result does not stop the script */
+
+struct script_step; /* script.c */
+
+struct script {
+	struct remote *remote;
+	struct script_step *steps; /* owned */
+	size_t count;
+	struct buf data;	/* copied into the zone behind the table */
+	size_t data_written;	/* only in a run: */
+	bool is_overfull;
+	bool is_running;
+};
+
+/* A script for one remote with a zone; free with script_free(). */
+void script_init(struct script *script, struct remote *remote);
+void script_free(struct script *script);
+#define auto_script __attribute__((cleanup(script_free)))
+
+/* Queues a system call. `name` must outlive the script (a literal, usually): "set RLIMIT_NOFILE".
+ * Returns the step's number. */
+size_t script_add(struct script *script, const char *name, unsigned int flags, long nr,
+		  const uint64_t args[6]);
+#define script_syscall(script, name, flags, nr, ...) \
+	script_add((script), (name), (flags), (nr), (const uint64_t[6]){ __VA_ARGS__ })
+
+/* Room in the target's data area, valid until the script has run: returns its address there.
+ * script_copy() fills it; script_out() is for results. Aligned to 64 bytes. */
+uint64_t script_copy(struct script *script, const void *data, size_t size);
+uint64_t script_out(struct script *script, size_t size);
+/* Like script_copy, but the caller fills the local side afterwards (valid until the next
+ * script_copy or script_out): for structs that hold addresses of other pieces. */
+void *script_local(struct script *script, uint64_t address);
+
+/* Runs the queue now when it would not have room for so many more steps and bytes. For lists
+ * without a bound; whatever was queued and copied before is then done and gone. */
+int script_room(struct script *script, size_t steps, size_t bytes, struct err *err);
+
+/* Runs the queue, and empties it with the next script_add. On success the results can be read. */
+int script_run(struct script *script, struct err *err);
+int script_start(struct script *script, struct err *err);
+int script_wait(struct script *script, struct err *err);
+/* After a run: the result of a step, negative errno if it failed and was allowed to. */
+int64_t script_result(const struct script *script, size_t step);
+/* After a run: what the target wrote at an address of script_out or script_copy. Read back at the
+ * first use; NULL with err set if the target's memory cannot be read. */
+const void *script_output(struct script *script, uint64_t address, size_t size, struct err *err);
+
+/* Takes a descriptor of the target: a duplicate in this process, close-on-exec. */
+int remote_take_fd(const struct remote *remote, int pidfd, int number, int *ret_fd,
+		   struct err *err);
+/* Puts a duplicate of `fd` into the target, close-on-exec; *ret_number is its number there. */
+int remote_push_fd(struct remote *remote, int pidfd, int fd, int *ret_number, struct err *err);

@@ -1,0 +1,68 @@
+/* A name becomes a container: its init (or the root of a tree), its cgroup, its namespaces.
+ * /proc is believed, never a record of an engine or our own, but for where to look. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "core/err.h"
+
+enum target_form {
+	TARGET_CONTAINER, /* the init of a pid namespace below ours, and all in that namespace */
+	TARGET_TREE,	  /* a task and its descendants in our own pid namespace */
+};
+
+enum freezer_form { FREEZER_NONE, FREEZER_V1, FREEZER_V2 };
+
+struct target {
+	char *name; /* owned: the ctckpt name, or what the user said */
+	char *rootfs; /* owned; NULL: the root is the host's view */
+	enum target_form form;
+	pid_t init;	     /* outer pid */
+	uint64_t start_time; /* of init, clock ticks since boot */
+	int pidfd;
+	enum freezer_form freezer;
+	int cgroup;	   /* directory descriptor of the cgroup to freeze; -1 without one */
+	char *cgroup_path; /* owned; absolute, for messages; NULL without one */
+	bool is_registered; /* it has a ctckpt name */
+};
+
+#define TARGET_NONE ((struct target){ .pidfd = -1, .cgroup = -1 })
+
+/* Finds the container called `name`: a ctckpt name, pid:N, cgroup:PATH. Ambiguity and dead
+ * containers are errors. The freezer is set only when the cgroup holds no task from outside of
+ * the container, and the invoker may write it. */
+int target_find(const char *name, struct target *ret_target, struct err *err);
+void target_free(struct target *target);
+#define auto_target __attribute__((cleanup(target_free)))
+
+/* All tasks that belong to the target right now, outer pids of processes (not threads), in
+ * rising order; zombies too. Owned by the caller. */
+int target_tasks(const struct target *target, pid_t **ret_pids, size_t *ret_count,
+		 struct err *err);
+
+/* ---- the registry of ctckpt names: $XDG_RUNTIME_DIR/ctckpt, /run/ctckpt for root, else
+ * /tmp/ctckpt-UID; 0700, and owned by the invoker, or an error ---- */
+
+struct registry_entry {
+	char *name;
+	pid_t init;
+	uint64_t start_time;
+	char *cgroup_path; /* NULL: none; of a cgroup that ctckpt made, to be removed with it */
+	char *rootfs;	   /* NULL: none */
+	char *image;	   /* restored from; NULL: started by run */
+};
+
+/* [A-Za-z0-9][A-Za-z0-9_.-]{0,63} */
+bool registry_name_is_valid(const char *name);
+/* Adds an entry; -EEXIST if a living container has the name. */
+int registry_add(const struct registry_entry *entry, struct err *err);
+int registry_remove(const char *name, struct err *err);
+/* Entries of living containers. Dead ones are dropped, and their cgroups removed. */
+int registry_list(struct registry_entry **ret_entries, size_t *ret_count, struct err *err);
+void registry_list_free(struct registry_entry *entries, size_t count);
+/* A name that is not in use: an adjective, a dash, a noun, a number if need be. Owned. */
+int registry_new_name(char **ret_name, struct err *err);
+/* The path of the socket where a holder keeps this container frozen. Owned. */
+int registry_socket_path(const char *name, char **ret_path, struct err *err);
