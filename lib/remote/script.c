@@ -1,4 +1,5 @@
 /* Scripts: lists of system calls for a remote. See remote.h. */
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/ptrace.h>
