@@ -143,17 +143,17 @@ int json_parse(const char *text, size_t size, struct json **ret_value, struct er
 	return 0;
 }
 
-bool json_is_object(const struct json *value)
+bool json_holds_object(const struct json *value)
 {
 	return value && json_typeof(inner(value)) == JSON_OBJECT;
 }
 
-bool json_is_array(const struct json *value)
+bool json_holds_array(const struct json *value)
 {
 	return value && json_typeof(inner(value)) == JSON_ARRAY;
 }
 
-bool json_is_null(const struct json *value)
+bool json_holds_nothing(const struct json *value)
 {
 	return !value || json_typeof(inner(value)) == JSON_NULL;
 }
@@ -196,7 +196,7 @@ const struct json *json_get(const struct json *object, const char *key)
 
 size_t json_count(const struct json *value)
 {
-	return json_is_object(value) ? json_object_size(inner(value)) :
+	return json_holds_object(value) ? json_object_size(inner(value)) :
 				       json_array_size(inner(value));
 }
 

@@ -36,9 +36,9 @@ char *json_print(const struct json *value, bool is_indented);
 /* One value and nothing behind it. Repeated keys and NUL in strings are errors, which say the line. */
 int json_parse(const char *text, size_t size, struct json **ret_value, struct err *err);
 
-bool json_is_object(const struct json *value);
-bool json_is_array(const struct json *value);
-bool json_is_null(const struct json *value);
+bool json_holds_object(const struct json *value);
+bool json_holds_array(const struct json *value);
+bool json_holds_nothing(const struct json *value);
 /* NULL, or false, if it is something else. */
 const char *json_get_string(const struct json *value);
 bool json_get_i64(const struct json *value, int64_t *ret_number);
