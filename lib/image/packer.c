@@ -141,7 +141,6 @@ static int write_slot(const struct slot *slot, struct io *io, struct err *err)
 	bool is_packed = slot->packed_length > 0;
 	size_t stored = is_packed ? slot->packed_length : slot->length;
 	unsigned char *bytes = is_packed ? slot->packed : slot->raw;
-	auto_checksum struct checksum_stream *sum = checksum_stream_new();
 	struct image_block header = {
 		.raw_length = le32_make((uint32_t)slot->length),
 		.stored_length = le32_make((uint32_t)stored),
@@ -152,9 +151,7 @@ static int write_slot(const struct slot *slot, struct io *io, struct err *err)
 		{ (void *)zeros, image_align(stored, IMAGE_ALIGN) - stored },
 	};
 
-	checksum_stream_add(sum, &header, offsetof(struct image_block, checksum));
-	checksum_stream_add(sum, bytes, stored);
-	header.checksum = le64_make(checksum_stream_take(sum));
+	header.checksum = le64_make(image_block_checksum(&header, bytes));
 	return io_write_pieces(io, pieces, 3, err);
 }
 
