@@ -105,6 +105,8 @@ int script_room(struct script *script, size_t steps, size_t bytes, struct err *e
 int script_run(struct script *script, struct err *err);
 int script_start(struct script *script, struct err *err);
 int script_wait(struct script *script, struct err *err);
+/* The argument of a step as it was queued. */
+uint64_t script_argument(const struct script *script, size_t step, int argument);
 /* After a run: the result of a step, negative errno if it failed and was allowed to. */
 int64_t script_result(struct script *script, size_t step);
 /* After a run: what the target wrote at an address of script_out or script_copy. Read back at the

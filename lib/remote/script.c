@@ -222,6 +222,12 @@ int script_run(struct script *script, struct err *err)
 	return script_wait(script, err);
 }
 
+uint64_t script_argument(const struct script *script, size_t step, int argument)
+{
+	assert(step < script->count);
+	return script->steps[step].entry.args[argument];
+}
+
 int64_t script_result(struct script *script, size_t step)
 {
 	const struct entry *table = script->table;
