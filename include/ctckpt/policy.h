@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "core/buf.h"
+#include "core/json.h"
 #include "policy/plan.h"
 
 /* One decision in columns, without a newline:
@@ -16,5 +17,6 @@ void plan_line(const struct plan *plan, const struct decision *decision, struct 
 void plan_text(const struct plan *plan, struct buf *out);
 /* "41 keep, 6 clamp, 1 refuse: restore would refuse (exit 3)", without a newline. */
 void plan_summary(const struct plan *plan, struct buf *out);
-/* An object with members policy, decisions, uid_map, gid_map, summary and verdict. */
-void plan_json(const struct plan *plan, struct buf *out);
+/* An object with the members policy, decisions, uid_map, gid_map, counts, verdict ("restore" or
+ * "refuse"). Owned by the caller. */
+struct json *plan_json(const struct plan *plan);

@@ -58,6 +58,13 @@ void decision_effective(const struct decision *decision, struct buf *out)
 	append_value(decision, decision->effective_text, decision->effective, out);
 }
 
+void plan_count_outcomes(const struct plan *plan, size_t ret_counts[OUTCOME_REFUSE + 1])
+{
+	memset(ret_counts, 0, (OUTCOME_REFUSE + 1) * sizeof(*ret_counts));
+	for (size_t i = 0; i < plan->decision_count; i++)
+		ret_counts[plan->decisions[i].outcome]++;
+}
+
 static int compare_texts(const char *one, const char *other)
 {
 	if (one == other)

@@ -16,6 +16,9 @@ void plan_groups(const struct plan *plan, struct plan_group **ret_groups, size_t
 /* "TASK 7 (nginx)", "TASKS 7-206 (200)", "CONTAINER" */
 void plan_group_who(const struct plan *plan, const struct plan_group *group, struct buf *out);
 
+/* How many decisions have each outcome. */
+void plan_count_outcomes(const struct plan *plan, size_t ret_counts[OUTCOME_REFUSE + 1]);
+
 void decision_subject(const struct decision *decision, struct buf *out);
 void decision_saved(const struct decision *decision, struct buf *out);
 void decision_invoker(const struct decision *decision, struct buf *out);

@@ -116,11 +116,10 @@ void plan_text(const struct plan *plan, struct buf *out)
 
 void plan_summary(const struct plan *plan, struct buf *out)
 {
-	size_t counts[OUTCOME_REFUSE + 1] = { 0 };
+	size_t counts[OUTCOME_REFUSE + 1];
 	const char *comma = "";
 
-	for (size_t i = 0; i < plan->decision_count; i++)
-		counts[plan->decisions[i].outcome]++;
+	plan_count_outcomes(plan, counts);
 	for (int outcome = 0; outcome <= OUTCOME_REFUSE; outcome++) {
 		if (counts[outcome] == 0)
 			continue;
