@@ -42,5 +42,5 @@ const struct plan_name *plan_name_of(const struct plan *plan, uint32_t id);
 size_t plan_index_find(const struct plan *plan, enum policy_class class, uint32_t id,
 		       uint32_t detail);
 
-/* The maps, then the decisions about ids. The index must be there. */
+/* The maps, then the decisions about ids; and one for each group that the invoker keeps. */
 void plan_settle_ids(struct plan *plan);

@@ -37,7 +37,6 @@ static int compare_index(const void *a, const void *b, void *argument)
 
 static void make_index(struct plan *plan)
 {
-	free(plan->index);
 	plan->index = mem_alloc(plan->decision_count, sizeof(*plan->index));
 	for (size_t i = 0; i < plan->decision_count; i++)
 		plan->index[i] = (uint32_t)i;
@@ -159,9 +158,8 @@ static void settle_tasks(struct plan *plan)
 void plan_settle(struct plan *plan)
 {
 	qsort(plan->names, plan->name_count, sizeof(*plan->names), compare_names);
+	plan_settle_ids(plan); /* adds decisions */
 	make_index(plan);
-	plan_settle_ids(plan);
-	make_index(plan); /* ids may have added decisions */
 	settle_repeated(plan);
 	settle_limits(plan);
 	settle_caps(plan);

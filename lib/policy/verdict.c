@@ -7,19 +7,23 @@
 
 /* As many refusals as an error has room for; the plan's lines name all of them. */
 #define VERDICT_TEXT_MAX 800u
+/* Of one refusal's subject: paths may be as long as they like. */
+#define VERDICT_SUBJECT_MAX 200
 
 /* "task 7 (nginx) fd 5: the invoker may not open it" */
 static void append_refusal(const struct plan *plan, const struct plan_group *group,
 			   struct buf *out)
 {
+	auto_buf struct buf subject = BUF_EMPTY;
 	size_t start = out->size;
 
 	plan_group_who(plan, group, out);
 	for (; start < out->size && isupper((unsigned char)out->data[start]); start++)
 		out->data[start] = (char)tolower((unsigned char)out->data[start]);
-	buf_printf(out, " ");
-	decision_subject(group->first, out);
-	buf_printf(out, ": %s", group->first->reason ? group->first->reason : "refused");
+	decision_subject(group->first, &subject);
+	buf_printf(out, " %.*s%s: %s", VERDICT_SUBJECT_MAX, subject.data ? subject.data : "",
+		   subject.size > VERDICT_SUBJECT_MAX ? "..." : "",
+		   group->first->reason ? group->first->reason : "refused");
 }
 
 static void append_refusals(const struct plan *plan, const struct plan_group *groups,
