@@ -122,29 +122,52 @@ void plan_name_task(struct plan *plan, uint32_t id, uint32_t task, pid_t pid, co
 	};
 }
 
-static int compare_question(const struct decision *decision, enum policy_class class, uint32_t id,
-			    uint32_t detail)
+static struct plan_key make_key(enum policy_class class, uint32_t id, uint32_t detail)
 {
-	if (decision->class != class)
-		return decision->class < class ? -1 : 1;
-	if (decision->id != id)
-		return decision->id < id ? -1 : 1;
-	if (decision->detail != detail)
-		return decision->detail < detail ? -1 : 1;
-	return 0;
+	return (struct plan_key){ (uint64_t)class << 32 | id, (uint64_t)detail << 32 };
+}
+
+struct decision *plan_indexed(const struct plan *plan, size_t place)
+{
+	return &plan->decisions[(uint32_t)plan->index[place].place];
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+	const struct plan_key *one = a;
+	const struct plan_key *other = b;
+
+	if (one->object != other->object)
+		return one->object < other->object ? -1 : 1;
+	return one->place < other->place ? -1 : one->place > other->place;
+}
+
+/* Equal questions stand in the order of asking. */
+void plan_make_index(struct plan *plan)
+{
+	plan->index = mem_alloc(plan->decision_count, sizeof(*plan->index));
+	for (size_t i = 0; i < plan->decision_count; i++) {
+		const struct decision *decision = &plan->decisions[i];
+
+		plan->index[i] = make_key(decision->class, decision->id, decision->detail);
+		plan->index[i].place |= (uint32_t)i;
+	}
+	qsort(plan->index, plan->decision_count, sizeof(*plan->index), compare_keys);
 }
 
 size_t plan_index_find(const struct plan *plan, enum policy_class class, uint32_t id,
 		       uint32_t detail)
 {
+	const struct plan_key key = make_key(class, id, detail);
 	size_t low = 0;
 	size_t high = plan->decision_count;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		const struct decision *decision = &plan->decisions[plan->index[middle]];
+		const struct plan_key *other = &plan->index[middle];
 
-		if (compare_question(decision, class, id, detail) < 0)
+		if (other->object < key.object ||
+		    (other->object == key.object && other->place < key.place))
 			low = middle + 1;
 		else
 			high = middle;
@@ -163,8 +186,10 @@ const struct decision *plan_answer(const struct plan *plan, enum policy_class cl
 	place = plan_index_find(plan, class, id, detail);
 	if (place == plan->decision_count)
 		return NULL;
-	decision = &plan->decisions[plan->index[place]];
-	return compare_question(decision, class, id, detail) == 0 ? decision : NULL;
+	decision = plan_indexed(plan, place);
+	if (decision->class != class || decision->id != id || decision->detail != detail)
+		return NULL;
+	return decision;
 }
 
 uint64_t plan_value(const struct plan *plan, enum policy_class class, uint32_t id,

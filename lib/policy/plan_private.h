@@ -13,6 +13,12 @@ struct plan_name {
 	const char *comm;
 };
 
+/* A question's key, and behind it the number of its decision: both halves compare as numbers. */
+struct plan_key {
+	uint64_t object; /* class, then id */
+	uint64_t place;	 /* detail, then number */
+};
+
 struct plan {
 	const struct image *image;   /* borrowed; NULL in tests */
 	const struct policy *policy; /* borrowed */
@@ -22,7 +28,7 @@ struct plan {
 	size_t name_count;
 	struct decision *decisions; /* owned; in the order of asking */
 	size_t decision_count;
-	uint32_t *index; /* owned; by class, id and detail; NULL until settled */
+	struct plan_key *index; /* owned; sorted; NULL until settled */
 	struct mapping uids;
 	struct mapping gids;
 	bool may_setgroups;
@@ -36,6 +42,9 @@ void plan_settle(struct plan *plan);
 
 /* Adds a decision that no kind asked for. Its texts must live as long as the plan. */
 void plan_add(struct plan *plan, const struct decision *decision);
+void plan_make_index(struct plan *plan);
+/* The decision at a place of the index. */
+struct decision *plan_indexed(const struct plan *plan, size_t place);
 /* Who is called so; NULL if nobody said. Only once settled. */
 const struct plan_name *plan_name_of(const struct plan *plan, uint32_t id);
 /* The first place in the index that is not before this question. */

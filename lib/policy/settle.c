@@ -1,5 +1,4 @@
-/* What can be decided only when all questions were asked: ids, values that depend on each other,
- * and the index by which answers are found. */
+/* What can be decided only when all questions were asked. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,43 +16,12 @@ static int compare_names(const void *a, const void *b)
 	return one->id < other->id ? -1 : one->id > other->id;
 }
 
-/* In the index, equal questions stand in the order of asking. */
-static int compare_index(const void *a, const void *b, void *argument)
-{
-	const struct plan *plan = argument;
-	uint32_t one = *(const uint32_t *)a;
-	uint32_t other = *(const uint32_t *)b;
-	const struct decision *first = &plan->decisions[one];
-	const struct decision *second = &plan->decisions[other];
-
-	if (first->class != second->class)
-		return first->class < second->class ? -1 : 1;
-	if (first->id != second->id)
-		return first->id < second->id ? -1 : 1;
-	if (first->detail != second->detail)
-		return first->detail < second->detail ? -1 : 1;
-	return one < other ? -1 : one > other;
-}
-
-static void make_index(struct plan *plan)
-{
-	plan->index = mem_alloc(plan->decision_count, sizeof(*plan->index));
-	for (size_t i = 0; i < plan->decision_count; i++)
-		plan->index[i] = (uint32_t)i;
-	qsort_r(plan->index, plan->decision_count, sizeof(*plan->index), compare_index, plan);
-}
-
-static struct decision *indexed(const struct plan *plan, size_t place)
-{
-	return &plan->decisions[plan->index[place]];
-}
-
 /* The second of two questions with one key would go unanswered. */
 static void settle_repeated(struct plan *plan)
 {
 	for (size_t i = 1; i < plan->decision_count; i++) {
-		struct decision *last = indexed(plan, i - 1);
-		struct decision *decision = indexed(plan, i);
+		struct decision *last = plan_indexed(plan, i - 1);
+		struct decision *decision = plan_indexed(plan, i);
 
 		if (last->class == decision->class && last->id == decision->id &&
 		    last->detail == decision->detail && last->saved != decision->saved)
@@ -67,8 +35,8 @@ static void settle_limits(struct plan *plan)
 	size_t i = plan_index_find(plan, CLASS_RLIMIT, 0, 0);
 
 	for (; i + 1 < plan->decision_count; i++) {
-		struct decision *soft = indexed(plan, i);
-		const struct decision *hard = indexed(plan, i + 1);
+		struct decision *soft = plan_indexed(plan, i);
+		const struct decision *hard = plan_indexed(plan, i + 1);
 
 		if (soft->class != CLASS_RLIMIT)
 			return;
@@ -100,12 +68,12 @@ static void settle_caps(struct plan *plan)
 {
 	size_t i = plan_index_find(plan, CLASS_CAPS, 0, 0);
 
-	while (i < plan->decision_count && indexed(plan, i)->class == CLASS_CAPS) {
+	while (i < plan->decision_count && plan_indexed(plan, i)->class == CLASS_CAPS) {
 		struct decision *sets[5] = { NULL };
-		uint32_t id = indexed(plan, i)->id;
+		uint32_t id = plan_indexed(plan, i)->id;
 
 		for (; i < plan->decision_count; i++) {
-			struct decision *decision = indexed(plan, i);
+			struct decision *decision = plan_indexed(plan, i);
 
 			if (decision->class != CLASS_CAPS || decision->id != id)
 				break;
@@ -121,20 +89,20 @@ static void settle_affinity(struct plan *plan)
 {
 	size_t i = plan_index_find(plan, CLASS_AFFINITY, 0, 0);
 
-	while (i < plan->decision_count && indexed(plan, i)->class == CLASS_AFFINITY) {
-		uint32_t id = indexed(plan, i)->id;
+	while (i < plan->decision_count && plan_indexed(plan, i)->class == CLASS_AFFINITY) {
+		uint32_t id = plan_indexed(plan, i)->id;
 		uint64_t any = 0;
 		size_t end = i;
 
 		for (; end < plan->decision_count; end++) {
-			const struct decision *decision = indexed(plan, end);
+			const struct decision *decision = plan_indexed(plan, end);
 
 			if (decision->class != CLASS_AFFINITY || decision->id != id)
 				break;
 			any |= decision->effective;
 		}
 		for (; i < end; i++) {
-			struct decision *decision = indexed(plan, i);
+			struct decision *decision = plan_indexed(plan, i);
 
 			if (any != 0 || decision->outcome == OUTCOME_REFUSE)
 				continue;
@@ -159,7 +127,7 @@ void plan_settle(struct plan *plan)
 {
 	qsort(plan->names, plan->name_count, sizeof(*plan->names), compare_names);
 	plan_settle_ids(plan); /* adds decisions */
-	make_index(plan);
+	plan_make_index(plan);
 	settle_repeated(plan);
 	settle_limits(plan);
 	settle_caps(plan);
