@@ -2,12 +2,12 @@
  * timers set to a date: these go off at that date. */
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/timerfd.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,6 +15,11 @@
 #include "kind/kind.h"
 #include "kind/support/files.h"
 #include "restore/open.h"
+
+/* linux/timerfd.h does not go together with fcntl.h. */
+#ifndef TFD_IOC_SET_TICKS
+#define TFD_IOC_SET_TICKS _IOW('T', 0, uint64_t)
+#endif
 
 extern const struct kind kind_timerfd;
 
