@@ -50,7 +50,7 @@ int timens_set_offsets(int64_t monotonic_ns, int64_t boottime_ns, struct err *er
 	fd = open("/proc/self/timens_offsets", O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return err_set(err, -errno, "open /proc/self/timens_offsets");
-	got = pread(fd, old, sizeof(old) - 1, 0);
+	got = read(fd, old, sizeof(old) - 1);
 	if (got < 0)
 		return err_set(err, -errno, "read /proc/self/timens_offsets");
 	old[got] = '\0';
@@ -65,7 +65,7 @@ int timens_set_offsets(int64_t monotonic_ns, int64_t boottime_ns, struct err *er
 
 	print_offset(&text, "monotonic", monotonic);
 	print_offset(&text, "boottime", boottime);
-	if (pwrite(fd, text.data, text.size, 0) < 0)
+	if (lseek(fd, 0, SEEK_SET) < 0 || write(fd, text.data, text.size) < 0)
 		return err_set(err, -errno, "set the clocks of the time namespace");
 	return 0;
 }
