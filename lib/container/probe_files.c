@@ -106,7 +106,8 @@ static int run_freezer_v2(struct probe_result *result)
 	return run_freezer(true, result);
 }
 
-/* A tmpfs that is mounted nowhere; it is the working directory then. */
+/* A tmpfs on top of the probe's own root; it is the working directory then. Overlay refuses
+ * directories that are mounted nowhere. */
 static int enter_tmpfs(struct err *err)
 {
 	auto_close int context = -1;
@@ -120,7 +121,8 @@ static int enter_tmpfs(struct err *err)
 	if (context < 0 || fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return err_set(err, -errno, "create a tmpfs");
 	mount = fsmount(context, FSMOUNT_CLOEXEC, 0);
-	if (mount < 0 || fchdir(mount) < 0)
+	if (mount < 0 || move_mount(mount, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
+	    fchdir(mount) < 0)
 		return err_set(err, -errno, "mount a tmpfs");
 	return 0;
 }
