@@ -9,7 +9,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/buf.h"
 #include "core/cleanup.h"
+#include "core/procfs.h"
 #include "core/sys.h"
 
 int command_open(struct command *command, const struct ctckpt_run_options *options,
@@ -105,12 +107,38 @@ void forward_free(struct forward *forward)
 	(void)sigprocmask(SIG_SETMASK, &forward->saved, NULL);
 }
 
+/* The kernel keeps signals from pid 1 that it has no handler for, though another process would die of
+ * them. Ctrl-C must end such a command, too. */
+static bool would_be_lost(pid_t init, int number)
+{
+	struct err err = ERR_NONE;
+	struct procfs_status status;
+	auto_buf struct buf text = BUF_EMPTY;
+	auto_close int proc = -1;
+	bool is_lost;
+
+	/* Our child and not reaped: the pid is still its own. */
+	if (procfs_open_pid(init, &proc, &err) < 0 ||
+	    procfs_read(proc, "status", &text, &err) < 0 ||
+	    procfs_status_parse(text.data, &status, &err) < 0)
+		return false;
+	is_lost = !((status.sig_caught | status.sig_ignored | status.sig_blocked) >> (number - 1) &
+		    1);
+	procfs_status_free(&status);
+	return is_lost;
+}
+
 static void forward_one(const struct forward *forward, const struct container *container)
 {
 	struct signalfd_siginfo info;
+	int number;
 
-	if (read(forward->signals, &info, sizeof(info)) == sizeof(info))
-		(void)sys_pidfd_send_signal(container->pidfd, (int)info.ssi_signo);
+	if (read(forward->signals, &info, sizeof(info)) != sizeof(info))
+		return;
+	number = (int)info.ssi_signo;
+	if (would_be_lost(container->init, number))
+		number = SIGKILL;
+	(void)sys_pidfd_send_signal(container->pidfd, number);
 }
 
 int forward_wait(struct forward *forward, struct container *container, int *ret_status,
