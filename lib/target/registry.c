@@ -77,7 +77,7 @@ static int check_directory(int dir, const char *path, struct err *err)
 	return err_hint(err, "remove it, or set XDG_RUNTIME_DIR to a directory of your own");
 }
 
-int registry_open(int *ret_dir, char **ret_path, struct err *err)
+int registry_open(int *ret_dir, struct err *err)
 {
 	auto_free char *path = directory_path();
 	auto_close int dir = -1;
@@ -95,8 +95,6 @@ int registry_open(int *ret_dir, char **ret_path, struct err *err)
 	if (r < 0)
 		return r;
 	*ret_dir = take_fd(&dir);
-	if (ret_path)
-		*ret_path = take_ptr(path);
 	return 0;
 }
 
@@ -104,7 +102,7 @@ int registry_open(int *ret_dir, char **ret_path, struct err *err)
 static int open_locked(int *ret_dir, struct err *err)
 {
 	auto_close int dir = -1;
-	int r = registry_open(&dir, NULL, err);
+	int r = registry_open(&dir, err);
 
 	if (r < 0)
 		return r;
@@ -118,12 +116,12 @@ static int open_locked(int *ret_dir, struct err *err)
 
 int registry_socket_path(const char *name, char **ret_path, struct err *err)
 {
-	auto_free char *directory = NULL;
+	auto_free char *directory = directory_path();
 	auto_close int dir = -1;
 	int r = check_name(name, err);
 
 	if (r == 0)
-		r = registry_open(&dir, &directory, err);
+		r = registry_open(&dir, err);
 	if (r < 0)
 		return r;
 	*ret_path = mem_printf("%s/%s.sock", directory, name);
@@ -288,7 +286,7 @@ int registry_find(const char *name, struct registry_entry *ret_entry, struct err
 	int r = check_name(name, err);
 
 	if (r == 0)
-		r = registry_open(&dir, NULL, err);
+		r = registry_open(&dir, err);
 	if (r == 0)
 		r = read_entry(dir, name, &entry, &state, err);
 	if (r < 0)

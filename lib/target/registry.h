@@ -26,7 +26,7 @@ int registry_entry_parse(const char *text, size_t size, const char *name,
 void registry_entry_free(struct registry_entry *entry);
 
 /* The registry's directory; made if need be. */
-int registry_open(int *ret_dir, char **ret_path, struct err *err);
+int registry_open(int *ret_dir, struct err *err);
 /* The entry of a living container. -ENOENT: there is none; ERR_FAILED: it has ended, or the entry
  * is damaged. */
 int registry_find(const char *name, struct registry_entry *ret_entry, struct err *err);
