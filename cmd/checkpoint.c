@@ -51,7 +51,10 @@ static void print_result(const struct invocation *inv, const struct checkpoint_s
 	char size[FORMAT_SIZE], time[FORMAT_SIZE];
 
 	if (inv->common.json) {
-		print_stats_json(out, image, stats);
+		auto_json struct json *object = stats_to_json(stats);
+
+		json_put_string(object, "image", image_is_pipe(image) ? NULL : image);
+		print_json(out, object);
 		return;
 	}
 	if (out == stdout || inv->common.verbose) {

@@ -14,6 +14,8 @@ struct run_settings {
 	bool detach;
 };
 extern const struct option_row run_options[];
+/* As shells say it: 128 and the signal for a death by signal. */
+int exit_status_of(int wait_status);
 int cmd_run(const struct invocation *inv, const void *settings, struct err *err);
 
 struct ps_settings {
@@ -22,6 +24,7 @@ struct ps_settings {
 extern const struct option_row ps_options[];
 int cmd_ps(const struct invocation *inv, const void *settings, struct err *err);
 
+struct json *freeze_to_json(const struct ctckpt_freeze_result *result);
 int cmd_freeze(const struct invocation *inv, const void *settings, struct err *err);
 int cmd_thaw(const struct invocation *inv, const void *settings, struct err *err);
 

@@ -97,9 +97,9 @@ static void print_operand_case(FILE *out, const struct command *command)
 	if (strstr(command->operands, "CONTAINER"))
 		(void)fputs("container", out);
 	else if (strstr(command->operands, "COMMAND"))
-		(void)fputs("command", out);
+		(void)fputs("program", out);
 	else
-		(void)fputs(*command->operands ? "file" : "none", out);
+		(void)fputs(strstr(command->operands, "IMAGE") ? "file" : "none", out);
 	(void)fputs(" ;;\n", out);
 }
 
@@ -108,7 +108,7 @@ void cli_print_completion(FILE *out)
 	(void)fputs("# bash completion for ctckpt; printed by: ctckpt completion bash\n"
 		    "_ctckpt()\n{\n"
 		    "\tlocal word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}\n"
-		    "\tlocal command=${COMP_WORDS[1]} words= operand=\n"
+		    "\tlocal command=${COMP_WORDS[1]} words=\"\" operand=\"\"\n"
 		    "\tif ((COMP_CWORD == 1)); then\n\t\twords=\"--help --version",
 		    out);
 	for (const struct command *command = commands; command->name; command++)
@@ -133,7 +133,7 @@ void cli_print_completion(FILE *out)
 		"\t\treturn\n\tfi\n\tcase $operand in\n"
 		"\tcontainer) mapfile -t COMPREPLY < "
 		"<(compgen -W \"$(ctckpt ps --quiet 2>/dev/null)\" -- \"$word\") ;;\n"
-		"\tcommand) mapfile -t COMPREPLY < <(compgen -c -- \"$word\") ;;\n"
+		"\tprogram) mapfile -t COMPREPLY < <(compgen -c -- \"$word\") ;;\n"
 		"\tfile) mapfile -t COMPREPLY < <(compgen -f -- \"$word\") ;;\n"
 		"\tesac\n}\ncomplete -o filenames -F _ctckpt ctckpt\n",
 		out);

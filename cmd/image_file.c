@@ -6,16 +6,18 @@
 
 int image_check_input(const char *image, struct err *err)
 {
-	if (image_is_pipe(image) && isatty(STDIN_FILENO))
-		return err_set(err, ERR_USAGE, "an image is not read from a terminal");
-	return 0;
+	if (!image_is_pipe(image) || !isatty(STDIN_FILENO))
+		return 0;
+	err_set(err, ERR_USAGE, "an image is not read from a terminal");
+	return err_hint(err, "name a file, or put a pipe on standard input");
 }
 
 int image_check_output(const char *image, struct err *err)
 {
-	if (image_is_pipe(image) && isatty(STDOUT_FILENO))
-		return err_set(err, ERR_USAGE, "an image is not written to a terminal");
-	return 0;
+	if (!image_is_pipe(image) || !isatty(STDOUT_FILENO))
+		return 0;
+	err_set(err, ERR_USAGE, "an image is not written to a terminal");
+	return err_hint(err, "name a file, or put a pipe on standard output");
 }
 
 int image_open(const char *image, int *ret_fd, struct err *err)

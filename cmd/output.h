@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "cli.h"
+#include "core/json.h"
 #include "ctckpt/ctckpt.h"
 
 /* Texts may come from a hostile task or image: what a terminal could take for a command is
@@ -22,6 +23,9 @@ const char *format_time(char *text, uint64_t time);
 void print_error(const struct invocation *inv, const struct err *err, int status);
 /* One line a figure, in the words of CRIU. */
 void print_stats(FILE *out, const struct ctckpt_stats *stats);
+struct json *stats_to_json(const struct ctckpt_stats *stats); /* owned by the caller */
+/* Indented, with a newline. */
+void print_json(FILE *out, const struct json *value);
 
 /* A bar on stderr for what takes long, where that is a terminal; a line of JSON a step to `fd`. */
 struct progress {

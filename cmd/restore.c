@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "image_file.h"
 
 static const char *const policies[] = { "strict", "map", NULL };
 
@@ -35,7 +36,13 @@ static void print_result(const struct invocation *inv, const struct restore_sett
 	FILE *out = settings->detach ? stdout : stderr;
 
 	if (inv->common.json) {
-		print_restore_json(out, result);
+		auto_json struct json *object = stats_to_json(&result->stats);
+
+		json_put_string(object, "name", result->name);
+		json_put_i64(object, "pid", result->init);
+		if (!settings->detach)
+			json_put_i64(object, "exit_status", exit_status_of(result->status));
+		print_json(out, object);
 		return;
 	}
 	if (settings->detach)

@@ -1,7 +1,6 @@
 /* ctckpt run: a command in a container of its own. */
 #include "commands.h"
 
-#include <string.h>
 #include <sys/wait.h>
 
 #define AT(field) offsetof(struct run_settings, field)
@@ -26,6 +25,19 @@ int exit_status_of(int wait_status)
 	return WEXITSTATUS(wait_status);
 }
 
+static void print_result(const struct invocation *inv, const struct ctckpt_run_result *result)
+{
+	if (inv->common.json) {
+		auto_json struct json *object = json_new_object();
+
+		json_put_string(object, "name", result->name);
+		json_put_i64(object, "pid", result->init);
+		print_json(stdout, object);
+	} else {
+		(void)puts(result->name);
+	}
+}
+
 int cmd_run(const struct invocation *inv, const void *argument, struct err *err)
 {
 	const struct run_settings *settings = argument;
@@ -48,9 +60,6 @@ int cmd_run(const struct invocation *inv, const void *argument, struct err *err)
 		return r;
 	if (!settings->detach)
 		return exit_status_of(result.status);
-	if (inv->common.json)
-		print_run_json(stdout, &result);
-	else
-		(void)puts(result.name);
+	print_result(inv, &result);
 	return 0;
 }

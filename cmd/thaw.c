@@ -10,7 +10,9 @@ int cmd_thaw(const struct invocation *inv, const void *settings, struct err *err
 	if (r < 0)
 		return r;
 	if (inv->common.json) {
-		print_freeze_json(&result);
+		auto_json struct json *object = freeze_to_json(&result);
+
+		print_json(stdout, object);
 		return 0;
 	}
 	print_text(stdout, inv->operands[0]);

@@ -2,11 +2,13 @@
 # container_start; teardown ends what is left of them, and fails a test that leaves anything else
 # behind.
 
+# shellcheck disable=SC2034 # variables for the tests
+
 bats_require_minimum_version 1.5.0
 
 BUILD=${CTCKPT_BUILD:-$(cd "$BATS_TEST_DIRNAME/../../build" && pwd)}
 CTCKPT=$BUILD/ctckpt
-AWAIT=$BUILD/tests/await
+AWAIT=$BUILD/tests/tools/await
 DAMAGED=$BATS_TEST_DIRNAME/../damaged
 
 # A command that hangs is a failure, not a test that never ends.
@@ -27,7 +29,7 @@ test_setup() {
 	VICTIM_DIR=$BATS_TEST_TMPDIR/victim
 	VICTIM=t-$(basename "$BATS_TEST_FILENAME" .bats)-$BATS_TEST_NUMBER-$$
 	# A registry of the test's own, and the mark by which its processes are known.
-	export XDG_RUNTIME_DIR=$BATS_TEST_TMPDIR/run
+	export XDG_RUNTIME_DIR=$BATS_TEST_TMPDIR/run VICTIM_DIR
 	mkdir -m 0700 "$XDG_RUNTIME_DIR"
 	mkdir "$VICTIM_DIR"
 }
@@ -68,7 +70,7 @@ fail() {
 container_start() {
 	local name=$1
 	shift
-	VICTIM_DIR=$VICTIM_DIR ctckpt run --detach --name "$name" --log "$VICTIM_DIR/log" -- "$@" \
+	ctckpt run --detach --name "$name" --log "$VICTIM_DIR/log" -- "$@" \
 		>"$VICTIM_DIR/name" || fail "container $name did not start: $*"
 }
 
@@ -97,7 +99,9 @@ command_start() {
 victim_await() {
 	local pid
 	pid=$(container_pid "$VICTIM")
-	"$AWAIT" ${pid:+-p "$pid"} "${@/#/$VICTIM_DIR/}" && return
+	local until=(-t 0)
+	[[ -z $pid ]] || until=(-p "$pid")
+	"$AWAIT" "${until[@]}" "${@/#/$VICTIM_DIR/}" && return
 	victim_failed "while waiting for $*"
 }
 
