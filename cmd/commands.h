@@ -40,6 +40,7 @@ struct checkpoint_settings {
 extern const struct option_row checkpoint_options[];
 int cmd_checkpoint(const struct invocation *inv, const void *settings, struct err *err);
 
+extern const char *const policy_words[];
 struct restore_settings {
 	const char *policy;
 	const char *name;
