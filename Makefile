@@ -24,7 +24,7 @@ KINDS := $(notdir $(KIND_SRC:.c=))
 CMD_SRC := $(sort $(wildcard cmd/*.c))
 VICTIM_SRC := $(sort $(wildcard tests/victim/*.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/*.c))
-FUZZ_SRC := $(sort $(wildcard tests/fuzz/*.c))
+FUZZ_SRC := $(sort $(filter-out tests/fuzz/damage.c,$(wildcard tests/fuzz/*.c)))
 
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o) $(B)/gen/kinds.o
 CMD_OBJ := $(CMD_SRC:%.c=$(B)/%.o)
@@ -81,9 +81,13 @@ $(B)/fuzz/%: tests/fuzz/%.c $(LIB_SRC) $(B)/gen/kinds.c
 	$(FUZZ_CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) -g -fsanitize=fuzzer,address,undefined \
 		-o $@ $< $(LIB_SRC) $(B)/gen/kinds.c $(LIBS)
 
+$(B)/tests/damage: tests/fuzz/damage.c $(B)/libctckpt.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(B)/libctckpt.a $(LIBS)
+
 victims: $(VICTIMS)
 units: $(UNITS)
-test-tools: $(TOOLS)
+test-tools: $(TOOLS) $(B)/tests/damage
 fuzzers: $(FUZZERS)
 
 # ---- what people ask for ----

@@ -20,13 +20,14 @@ static void print_plan(const struct invocation *inv, const struct plan *plan)
 	auto_buf struct buf out = BUF_EMPTY;
 
 	if (inv->common.json) {
-		plan_json(plan, &out);
-	} else {
-		plan_text(plan, &out);
-		plan_summary(plan, &out);
-		buf_printf(&out, "\n");
+		auto_json struct json *object = plan_json(plan);
+
+		print_json(stdout, object);
+		return;
 	}
-	(void)fputs(out.data, stdout);
+	plan_text(plan, &out);
+	plan_summary(plan, &out);
+	(void)puts(out.data);
 }
 
 static void drop_plan(struct plan **plan)

@@ -35,7 +35,7 @@ test_setup() {
 }
 
 # requires NAME...: skips the test, by name, where one of these is missing. root and user (who
-# runs it), cgroup (one that may be used), kernel-X.Y, cmd-NAME (a program).
+# runs it), cgroup (one that may be used), small-fs, kernel-X.Y, cmd-NAME (a program).
 requires() {
 	local need
 	for need; do
@@ -51,6 +51,7 @@ has() {
 	cgroup) [[ ${CTCKPT_TEST_CGROUP:-none} != none ]] ;;
 	cgroup-v1) [[ ${CTCKPT_TEST_CGROUP:-none} == v1 ]] ;;
 	cgroup-v2) [[ ${CTCKPT_TEST_CGROUP:-none} == v2 ]] ;;
+	small-fs) [[ -n ${CTCKPT_TEST_SMALL:-} ]] ;;
 	subuid) ((EUID == 0)) || grep -q "^$(id -un):" /etc/subuid 2>/dev/null ;;
 	kernel-*)
 		version=$(uname -r)
@@ -86,7 +87,9 @@ victim_start() {
 program_start() {
 	local program=$1
 	shift
-	command_start "$BATS_TEST_DIRNAME/../programs/$program" "$@"
+	local file=$BUILD/tests/programs/$program
+	[[ -x $file ]] || file=$BATS_TEST_DIRNAME/../programs/$program
+	command_start "$file" "$@"
 }
 
 command_start() {
