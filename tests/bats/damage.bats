@@ -45,6 +45,4 @@ load helper
 		run -4 ctckpt restore --detach "$file"
 	done
 	run -1 ctckpt restore --detach "$BATS_TEST_TMPDIR"
-	mkfifo "$IMAGE"
-	CTCKPT_TIMEOUT=10 run -1 ctckpt restore --detach "$IMAGE"
 }
