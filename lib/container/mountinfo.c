@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "container/container.h"
 #include "container/parts.h"
@@ -145,8 +146,9 @@ static bool is_of_row(const struct mountinfo *mount, const struct mount_row *row
 static bool is_device(const struct mountinfo *mount)
 {
 	const char *name = mount->point;
+	const char *source = strrchr(mount->root, '/');
 
-	if (!scan_text(&name, "/dev/"))
+	if (!scan_text(&name, "/dev/") || !source || strcmp(source + 1, name) != 0)
 		return false;
 	for (size_t i = 0; mount_devices[i]; i++)
 		if (strcmp(name, mount_devices[i]) == 0)
@@ -208,20 +210,26 @@ static int read_list(int proc, const char *path, struct mount_list *list, struct
 	return mountinfo_parse(text.data ? text.data : "", &list->mounts, &list->count, err);
 }
 
-/* Is the target's root that directory? */
+/* Is the target's root that directory, and no more or less restricted? */
 static int check_root(int proc, const char *rootfs, char **ret_stranger, struct err *err)
 {
-	struct stat wanted;
-	struct stat found;
+	auto_close int wanted = open(rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_close int found = openat(proc, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct statvfs wanted_fs;
+	struct statvfs found_fs;
+	struct stat wanted_stat;
+	struct stat found_stat;
 
-	if (stat(rootfs, &wanted) < 0)
+	if (wanted < 0 || fstat(wanted, &wanted_stat) < 0 || fstatvfs(wanted, &wanted_fs) < 0)
 		return err_set(err, -errno, "root file system %s", rootfs);
-	if (fstatat(proc, "root/.", &found, 0) < 0)
+	if (found < 0 || fstat(found, &found_stat) < 0 || fstatvfs(found, &found_fs) < 0)
 		return err_set(err, -errno, "look at the container's root");
-	if (wanted.st_dev == found.st_dev && wanted.st_ino == found.st_ino)
+	if (wanted_stat.st_dev == found_stat.st_dev && wanted_stat.st_ino == found_stat.st_ino &&
+	    wanted_fs.f_flag == found_fs.f_flag)
 		return 0;
 	*ret_stranger = mem_string("/");
-	return err_set(err, ERR_REFUSED, "the container's root is not %s", rootfs);
+	return err_set(err, ERR_REFUSED, "the container's root is not %s, or was remounted",
+		       rootfs);
 }
 
 int container_check_mounts(int proc, const char *rootfs, char **ret_stranger, struct err *err)

@@ -41,6 +41,8 @@ const char *const mount_devices[] = { "null", "zero", "full", "random", "urandom
 
 static int configure(int context, const struct mount_row *row, bool has_tty_group)
 {
+	if (fsconfig(context, FSCONFIG_SET_STRING, "source", row->type, 0) < 0)
+		return -errno;
 	for (const char *const *option = row->options; *option; option++) {
 		auto_free char *key = mem_string(*option);
 		char *value = strchr(key, '=');
