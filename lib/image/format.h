@@ -105,3 +105,10 @@ struct tag_text {
 	char text[5];
 };
 struct tag_text tag_text(uint32_t tag);
+
+uint64_t image_record_checksum(const struct record_header *header, const void *body);
+uint64_t image_block_checksum(const struct image_block *header, const void *stored);
+/* The entries follow the index header in memory. */
+uint64_t image_index_checksum(const struct image_index *index, uint64_t block_count);
+uint64_t image_content_checksum(uint64_t metadata_checksum, const struct image_index *index,
+				uint64_t block_count);

@@ -23,18 +23,6 @@ const struct image_limits image_default_limits = {
 	.records = 1u << 22,
 };
 
-struct tag_text tag_text(uint32_t tag)
-{
-	struct tag_text text = { "" };
-
-	for (size_t i = 0; i < 4; i++) {
-		char c = (char)(tag >> 8 * i);
-
-		text.text[i] = c > ' ' && c <= '~' ? c : '?';
-	}
-	return text;
-}
-
 void image_free(struct image *image)
 {
 	if (!image)
@@ -136,17 +124,6 @@ static int take_header(struct image *image, const struct image_header *header,
 
 /* ---- records ---- */
 
-static uint64_t record_checksum(const struct record_header *header, const void *body)
-{
-	struct record_header copy = *header;
-	auto_checksum struct checksum_stream *sum = checksum_stream_new();
-
-	copy.checksum = le64_make(0);
-	checksum_stream_add(sum, &copy, sizeof(copy));
-	checksum_stream_add(sum, body, le32_get(header->length));
-	return checksum_stream_take(sum);
-}
-
 static int take_record(struct reader *reader, struct record *ret_record, struct err *err)
 {
 	const struct record_header *header = reader_take(reader, sizeof(*header));
@@ -163,7 +140,7 @@ static int take_record(struct reader *reader, struct record *ret_record, struct 
 	padding = reader_take(reader, image_align(length, IMAGE_ALIGN) - length);
 	if (!body || !padding)
 		return err_set(err, ERR_DAMAGED, "cut off");
-	if (le64_get(header->checksum) != record_checksum(header, body))
+	if (le64_get(header->checksum) != image_record_checksum(header, body))
 		return err_set(err, ERR_DAMAGED, "wrong checksum");
 	if (!image_is_zero(padding, image_align(length, IMAGE_ALIGN) - length))
 		return err_set(err, ERR_DAMAGED, "padding is not zero");

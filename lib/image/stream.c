@@ -54,7 +54,6 @@ void image_stream_free(struct image_stream *stream)
 static int read_stored(struct image_stream *stream, size_t length, size_t *ret_stored,
 		       struct err *err)
 {
-	auto_checksum struct checksum_stream *sum = checksum_stream_new();
 	struct image_block header;
 	size_t padded;
 	size_t stored;
@@ -69,9 +68,7 @@ static int read_stored(struct image_stream *stream, size_t length, size_t *ret_s
 	r = io_read(&stream->io, stream->stored, padded, err);
 	if (r < 0)
 		return r;
-	checksum_stream_add(sum, &header, offsetof(struct image_block, checksum));
-	checksum_stream_add(sum, stream->stored, stored);
-	if (le64_get(header.checksum) != checksum_stream_take(sum))
+	if (le64_get(header.checksum) != image_block_checksum(&header, stream->stored))
 		return err_set(err, ERR_DAMAGED, "wrong checksum");
 	if (!image_is_zero(stream->stored + stored, padded - stored))
 		return err_set(err, ERR_DAMAGED, "padding is not zero");
@@ -163,4 +160,9 @@ int image_stream_finish(struct image_stream *stream, struct err *err)
 	if (r < 0)
 		return r;
 	return io_expect_end(&stream->io, err);
+}
+
+uint64_t image_stream_offset(const struct image_stream *stream)
+{
+	return stream->io.offset;
 }

@@ -27,26 +27,6 @@ static size_t index_size(uint64_t block_count)
 	return image_tail_size(block_count) - sizeof(struct image_trailer);
 }
 
-static uint64_t index_checksum(const struct image_index *index, uint64_t block_count)
-{
-	auto_checksum struct checksum_stream *sum = checksum_stream_new();
-
-	checksum_stream_add(sum, index, offsetof(struct image_index, checksum));
-	checksum_stream_add(sum, index + 1, block_count * sizeof(struct image_index_entry));
-	return checksum_stream_take(sum);
-}
-
-static uint64_t content_checksum(const struct image_index *index,
-				 const struct image_tail *tail)
-{
-	auto_checksum struct checksum_stream *sum = checksum_stream_new();
-	le64 metadata = le64_make(tail->metadata_checksum);
-
-	checksum_stream_add(sum, &metadata, sizeof(metadata));
-	checksum_stream_add(sum, index, index_size(tail->block_count));
-	return checksum_stream_take(sum);
-}
-
 void *image_tail_make(const struct image_tail *tail, const uint64_t *checksums)
 {
 	struct image_index *index = mem_alloc(image_tail_size(tail->block_count), 1);
@@ -58,14 +38,15 @@ void *image_tail_make(const struct image_tail *tail, const uint64_t *checksums)
 	index->block_count = le64_make(tail->block_count);
 	for (uint64_t i = 0; i < tail->block_count; i++)
 		entries[i].checksum = le64_make(checksums[i]);
-	index->checksum = le64_make(index_checksum(index, tail->block_count));
+	index->checksum = le64_make(image_index_checksum(index, tail->block_count));
 
 	memcpy(trailer->magic, IMAGE_TRAILER_MAGIC, IMAGE_MAGIC_SIZE);
 	trailer->record_count = le64_make(tail->record_count);
 	trailer->block_count = le64_make(tail->block_count);
 	trailer->pages_size = le64_make(tail->pages_size);
 	trailer->image_size = le64_make(tail->image_size);
-	trailer->content_checksum = le64_make(content_checksum(index, tail));
+	trailer->content_checksum = le64_make(image_content_checksum(tail->metadata_checksum, index,
+							      tail->block_count));
 	trailer->checksum =
 		le64_make(checksum(trailer, offsetof(struct image_trailer, checksum)));
 	return index;
@@ -76,7 +57,7 @@ static int check_index(const struct image_index *index, uint64_t block_count, st
 	if (le32_get(index->tag) != TAG_INDEX || le32_get(index->reserved) != 0 ||
 	    le64_get(index->block_count) != block_count)
 		return err_set(err, ERR_DAMAGED, "index of pages: malformed");
-	if (le64_get(index->checksum) != index_checksum(index, block_count))
+	if (le64_get(index->checksum) != image_index_checksum(index, block_count))
 		return err_set(err, ERR_DAMAGED, "index of pages: wrong checksum");
 	return 0;
 }
@@ -103,7 +84,8 @@ int image_tail_check(const void *bytes, const struct image_tail *expected, struc
 	r = check_index(index, expected->block_count, err);
 	if (r < 0)
 		return r;
-	if (le64_get(trailer->content_checksum) != content_checksum(index, expected))
+	if (le64_get(trailer->content_checksum) != image_content_checksum(expected->metadata_checksum, index,
+								   expected->block_count))
 		return err_set(err, ERR_DAMAGED, "end of image: wrong checksum of the whole");
 	return 0;
 }

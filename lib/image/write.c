@@ -73,7 +73,6 @@ static void count_content(struct image_writer *writer, const void *body, size_t 
 void image_writer_add(struct image_writer *writer, uint32_t tag, uint16_t version, uint16_t flags,
 		      uint32_t id, const void *body, size_t length)
 {
-	auto_checksum struct checksum_stream *sum = NULL;
 	struct record_header header = {
 		.tag = le32_make(tag),
 		.version = le16_make(version),
@@ -90,11 +89,7 @@ void image_writer_add(struct image_writer *writer, uint32_t tag, uint16_t versio
 	}
 	if (tag == TAG_CONTENT)
 		count_content(writer, body, length);
-	sum = checksum_stream_new();
-	checksum_stream_add(sum, &header, sizeof(header));
-	if (length > 0)
-		checksum_stream_add(sum, body, length);
-	header.checksum = le64_make(checksum_stream_take(sum));
+	header.checksum = le64_make(image_record_checksum(&header, body));
 	(void)buf_append(&writer->metadata, &header, sizeof(header));
 	if (length > 0)
 		(void)buf_append(&writer->metadata, body, length);
