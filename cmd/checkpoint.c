@@ -8,7 +8,7 @@
 #include "image_file.h"
 #include "target/target.h"
 
-static const char *const compressions[] = { "none", "lz4", "zstd", NULL };
+const char *const compression_words[] = { "none", "lz4", "zstd", NULL };
 
 #define AT(field) offsetof(struct checkpoint_settings, field)
 const struct option_row checkpoint_options[] = {
@@ -20,7 +20,7 @@ const struct option_row checkpoint_options[] = {
 	{ "leave-stopped", 0, NULL, "leave it frozen", OPTION_CHOICE, AT(after),
 	  CTCKPT_LEAVE_STOPPED, NULL },
 	{ "compress", 'c', "FORMAT", "none, lz4 or zstd [none]", OPTION_WORD, AT(compression), 0,
-	  compressions },
+	  compression_words },
 	{ "compress-level", 0, "N", "how hard the compressor tries", OPTION_NUMBER, AT(level), 0,
 	  NULL },
 	{ "print-stats", 0, NULL, "print times and sizes", OPTION_FLAG, AT(print_stats), 0, NULL },

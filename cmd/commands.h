@@ -28,6 +28,7 @@ struct json *freeze_to_json(const struct ctckpt_freeze_result *result);
 int cmd_freeze(const struct invocation *inv, const void *settings, struct err *err);
 int cmd_thaw(const struct invocation *inv, const void *settings, struct err *err);
 
+extern const char *const compression_words[]; /* by enum image_compression */
 struct checkpoint_settings {
 	const char *output;
 	bool force;

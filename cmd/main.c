@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "core/buf.h"
 #include "core/cleanup.h"
 #include "core/log.h"
 
@@ -51,15 +52,19 @@ static int flush_output(int r, struct err *err)
 	return r < 0 ? r : err_set(err, -errno, "write to standard output");
 }
 
-/* "restore web: " in front of what went wrong. */
+/* "restore web: " in front of what went wrong, unless the library has said so. */
 static void name_operation(const struct invocation *inv, struct err *err)
 {
+	auto_free char *what = NULL;
+
 	if (!inv->command || err->code == ERR_USAGE)
 		return;
 	if (inv->operand_count > 0 && inv->command->operands_max == 1)
-		err_wrap(err, "%s %s", inv->command->name, inv->operands[0]);
+		what = mem_printf("%s %s", inv->command->name, inv->operands[0]);
 	else
-		err_wrap(err, "%s", inv->command->name);
+		what = mem_string(inv->command->name);
+	if (strncmp(err->text, what, strlen(what)) != 0)
+		err_wrap(err, "%s", what);
 }
 
 static void set_log_level(const struct common_settings *common)

@@ -1,6 +1,7 @@
 /* ctckpt run: a command in a container of its own. */
 #include "commands.h"
 
+#include <string.h>
 #include <sys/wait.h>
 
 #define AT(field) offsetof(struct run_settings, field)
@@ -23,6 +24,14 @@ int exit_status_of(int wait_status)
 	if (WIFSIGNALED(wait_status))
 		return 128 + WTERMSIG(wait_status);
 	return WEXITSTATUS(wait_status);
+}
+
+/* As shells: 127 for a command that is not there, 126 for one that cannot be executed. */
+static int status_of_failure(int r, const struct err *err)
+{
+	if (strncmp(err->text, "execute ", strlen("execute ")) != 0)
+		return r;
+	return r == -ENOENT ? 127 : 126;
 }
 
 static void print_result(const struct invocation *inv, const struct ctckpt_run_result *result)
@@ -57,7 +66,7 @@ int cmd_run(const struct invocation *inv, const void *argument, struct err *err)
 		return err_set(err, ERR_USAGE, "--log goes with --detach only");
 	r = ctckpt_run(&options, &result, err);
 	if (r < 0)
-		return r;
+		return status_of_failure(r, err);
 	if (!settings->detach)
 		return exit_status_of(result.status);
 	print_result(inv, &result);
