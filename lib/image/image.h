@@ -87,8 +87,7 @@ static inline void image_cleanup(struct image **image)
 
 /* The record with this tag and id, or NULL. O(log n). */
 const struct record *image_find(const struct image *image, uint32_t tag, uint32_t id);
-/* Iterates over the records with one tag, in file order: pass NULL first; NULL at end.
- * O(log n). */
+/* Iterates over the records with one tag, in file order: pass NULL first; NULL at end. O(log n). */
 const struct record *image_next(const struct image *image, uint32_t tag,
 				const struct record *last);
 
@@ -103,11 +102,15 @@ int image_stream_next(struct image_stream *stream, size_t size, const void **ret
 		      size_t *ret_size, struct err *err);
 /* Reads index and trailer and verifies them: everything that was streamed, every count. */
 int image_stream_finish(struct image_stream *stream, struct err *err);
+/* Bytes of the image read so far: after image_stream_finish(), its size. */
+uint64_t image_stream_offset(const struct image_stream *stream);
 void image_stream_free(struct image_stream *stream);
 
 /* For a seekable plain image whose pages were read elsewhere: reads index and trailer from the end
- * and verifies all blocks against them from the file. Safe in a thread of its own. */
+ * and verifies all blocks against them from the file. Safe in a thread of its own; starts more. */
 int image_verify_pages(const struct image *image, struct err *err);
+/* The size that the whole file must have, if it is plain. */
+uint64_t image_plain_size(const struct image *image);
 
 /* ---- writing ---- */
 

@@ -161,3 +161,8 @@ int image_stream_finish(struct image_stream *stream, struct err *err)
 		return r;
 	return io_expect_end(&stream->io, err);
 }
+
+uint64_t image_stream_offset(const struct image_stream *stream)
+{
+	return stream->io.offset;
+}

@@ -1,8 +1,6 @@
 /* The writer's parts. Private to lib/image. */
 #pragma once
 
-#include <pthread.h>
-
 #include "image/image.h"
 #include "image/io.h"
 
@@ -38,8 +36,3 @@ void placed_free(struct placed *placed);
 void placed_advance(struct placed *placed, uint64_t end);
 /* Waits until all blocks are read. */
 int placed_finish(struct placed *placed, struct block_sums *blocks, struct err *err);
-
-/* ---- threads (thread.c) ---- */
-
-/* A thread that takes no signals: they belong to the program. */
-int thread_start(pthread_t *ret_thread, void *(*run)(void *), void *argument);
