@@ -95,6 +95,8 @@ struct host_facts {
 	bool no_new_privs;
 	uint64_t securebits;
 	bool is_root;	      /* in the initial user namespace, with CAP_SYS_ADMIN */
+	int root;	      /* O_PATH of the root that trial opens look beneath; owned */
+	int proc;	      /* O_PATH of /proc; owned */
 };
 struct id_range {
 	uint32_t first;
