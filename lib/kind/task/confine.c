@@ -10,6 +10,7 @@
 
 #include "core/cleanup.h"
 #include "kind/kind.h"
+#include "kind/support/owner.h"
 
 extern const struct kind kind_confine;
 
@@ -200,6 +201,7 @@ const struct kind kind_confine = {
 	.phase = PHASE_CONFINE,
 	.dump = confine_dump,
 	.check = confine_check,
+	.link = owner_link_thread,
 	.ask = confine_ask,
 	.finish = confine_finish,
 };

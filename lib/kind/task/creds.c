@@ -10,6 +10,7 @@
 
 #include "core/cleanup.h"
 #include "kind/kind.h"
+#include "kind/support/owner.h"
 
 extern const struct kind kind_creds;
 
@@ -394,6 +395,7 @@ const struct kind kind_creds = {
 	.phase = PHASE_IDENTITY,
 	.dump = creds_dump,
 	.check = creds_check,
+	.link = owner_link_thread,
 	.ask = creds_ask,
 	.finish = creds_finish,
 };

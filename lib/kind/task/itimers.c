@@ -6,6 +6,7 @@
 
 #include "core/cleanup.h"
 #include "kind/kind.h"
+#include "kind/support/owner.h"
 
 extern const struct kind kind_itimers;
 
@@ -116,5 +117,6 @@ const struct kind kind_itimers = {
 	.phase = PHASE_LIMITS,
 	.dump = itimers_dump,
 	.check = itimers_check,
+	.link = owner_link_task,
 	.finish = itimers_finish,
 };

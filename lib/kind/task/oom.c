@@ -8,6 +8,7 @@
 #include "core/cleanup.h"
 #include "core/scan.h"
 #include "kind/kind.h"
+#include "kind/support/owner.h"
 
 extern const struct kind kind_oom;
 
@@ -107,6 +108,7 @@ const struct kind kind_oom = {
 	.phase = PHASE_STATE,
 	.dump = oom_dump,
 	.check = oom_check,
+	.link = owner_link_task,
 	.ask = oom_ask,
 	.finish = oom_finish,
 };

@@ -9,6 +9,7 @@
 
 #include "core/cleanup.h"
 #include "kind/kind.h"
+#include "kind/support/owner.h"
 
 extern const struct kind kind_pending;
 
@@ -139,6 +140,18 @@ static int pending_check(const void *body, size_t length, struct err *err)
 	return 0;
 }
 
+static int pending_link(const struct image *image, const struct record *record, struct err *err)
+{
+	const struct pending_rec *rec = record->body;
+	int r = owner_link_thread(image, record, err);
+
+	if (r < 0)
+		return r;
+	if (owner_task_of(image, record->id) != le32_get(rec->process))
+		return err_set(err, ERR_DAMAGED, "pending: of another process");
+	return 0;
+}
+
 static int pending_finish(struct restore *rs, const struct record *record, struct script *script,
 			  struct err *err)
 {
@@ -177,5 +190,6 @@ const struct kind kind_pending = {
 	.phase = PHASE_IDENTITY,
 	.dump = pending_dump,
 	.check = pending_check,
+	.link = pending_link,
 	.finish = pending_finish,
 };

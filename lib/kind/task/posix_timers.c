@@ -11,10 +11,10 @@
 
 #include "core/cleanup.h"
 #include "kind/kind.h"
+#include "kind/support/owner.h"
 #include "kind/support/timer_list.h"
 
 extern const struct kind kind_posix_timers;
-extern const struct kind kind_thread;
 
 #ifndef PR_TIMER_CREATE_RESTORE_IDS /* 6.15 */
 #define PR_TIMER_CREATE_RESTORE_IDS	77
@@ -264,23 +264,24 @@ static int posix_timers_check(const void *body, size_t length, struct err *err)
 	return 0;
 }
 
+/* Threads come behind the records of their process. */
 static int posix_timers_link(const struct image *image, const struct record *record,
 			     struct err *err)
 {
 	const struct posix_timer_rec *rec = record->body;
 
 	for (size_t i = 0; i < record->length / sizeof(*rec); i++) {
-		uint32_t ids[] = { le32_get(rec[i].thread), le32_get(rec[i].clock_thread) };
+		const uint32_t ids[] = { le32_get(rec[i].thread), le32_get(rec[i].clock_thread) };
 
 		for (size_t j = 0; j < 2; j++) {
-			if (ids[j] != 0 && !image_find(image, kind_thread.tag, ids[j]))
+			if (ids[j] != 0 && owner_task_of(image, ids[j]) != record->id)
 				return err_set(err, ERR_DAMAGED,
-					       "posix_timers: timer %" PRIu32
-					       ": no thread %" PRIu32,
+					       "posix_timers: timer %" PRIu32 ": thread %" PRIu32
+					       " is not of its process",
 					       le32_get(rec[i].id), ids[j]);
 		}
 	}
-	return 0;
+	return owner_link_task(image, record, err);
 }
 
 static uint64_t timer_clock(const struct restore *rs, const struct posix_timer_rec *rec)

@@ -9,6 +9,7 @@
 
 #include "core/cleanup.h"
 #include "kind/kind.h"
+#include "kind/support/owner.h"
 
 extern const struct kind kind_prctl;
 
@@ -163,5 +164,6 @@ const struct kind kind_prctl = {
 	.phase = PHASE_CONFINE,
 	.dump = prctl_dump,
 	.check = prctl_check,
+	.link = owner_link_task,
 	.finish = prctl_finish,
 };

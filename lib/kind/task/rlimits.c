@@ -6,6 +6,7 @@
 
 #include "core/cleanup.h"
 #include "kind/kind.h"
+#include "kind/support/owner.h"
 
 extern const struct kind kind_rlimits;
 
@@ -148,6 +149,7 @@ const struct kind kind_rlimits = {
 	.phase = PHASE_LIMITS,
 	.dump = rlimits_dump,
 	.check = rlimits_check,
+	.link = owner_link_task,
 	.ask = rlimits_ask,
 	.finish = rlimits_finish,
 };

@@ -12,6 +12,7 @@
 
 #include "core/cleanup.h"
 #include "kind/kind.h"
+#include "kind/support/owner.h"
 
 extern const struct kind kind_sched;
 
@@ -188,51 +189,15 @@ static int sched_check(const void *body, size_t length, struct err *err)
 	return check_priorities(rec, err);
 }
 
-static void ask_policy(struct plan *plan, const struct record *record)
-{
-	const struct sched_rec *rec = record->body;
-	const struct host_facts *facts = plan_facts(plan);
-	uint32_t policy = le32_get(rec->policy);
-	bool may = facts->is_root || facts->hard_limits[RLIMIT_RTPRIO] >= le32_get(rec->priority);
-	struct question question = { .class = CLASS_SCHED,
-				     .id = record->id,
-				     .saved = policy,
-				     .invoker =
-					 is_real_time(policy) && !may ? SCHED_OTHER : policy };
-
-	plan_ask(plan, &question);
-}
-
-/* The real-time I/O class is asked for as a real-time policy is. */
-static void ask_io(struct plan *plan, const struct record *record)
-{
-	const struct sched_rec *rec = record->body;
-	uint32_t io = le32_get(rec->io_priority);
-	const struct question question = { .class = CLASS_SCHED,
-					   .id = record->id,
-					   .detail = 1,
-					   .saved = SCHED_FIFO,
-					   .invoker =
-					       plan_facts(plan)->is_root ? SCHED_FIFO : SCHED_OTHER,
-					   .subject = "I/O class",
-					   .saved_text = "real-time" };
-
-	if (io >> IO_CLASS_SHIFT == IOPRIO_CLASS_RT)
-		plan_ask(plan, &question);
-}
-
 static void ask_cpus(struct plan *plan, const struct record *record)
 {
 	const struct sched_rec *rec = record->body;
-	uint64_t mine[MASK_WORDS_MAX] = { 0 };
 
-	(void)syscall(SYS_sched_getaffinity, 0, sizeof(mine), mine);
 	for (uint32_t i = 0; i < le32_get(rec->word_count); i++) {
 		const struct question question = { .class = CLASS_AFFINITY,
 						   .id = record->id,
 						   .detail = i,
-						   .saved = le64_get(rec->cpus[i]),
-						   .invoker = mine[i] };
+						   .saved = le64_get(rec->cpus[i]) };
 
 		plan_ask(plan, &question);
 	}
@@ -242,23 +207,22 @@ static int sched_ask(struct plan *plan, const struct image *image, const struct 
 		     struct err *err)
 {
 	const struct sched_rec *rec = record->body;
-	const struct question nice = {
-		.class = CLASS_NICE,
-		.id = record->id,
-		.saved = (uint64_t)(int64_t)les32_get(rec->nice),
-		.invoker = (uint64_t)(int64_t)plan_facts(plan)->lowest_nice,
-	};
+	uint32_t reset = le32_get(rec->is_reset_on_fork) ? SCHED_RESET_ON_FORK : 0;
+	const struct question policy = { .class = CLASS_SCHED,
+					 .id = record->id,
+					 .saved = le32_get(rec->policy) | reset };
+	const struct question nice = { .class = CLASS_NICE,
+				       .id = record->id,
+				       .saved = (uint64_t)(int64_t)les32_get(rec->nice) };
 
 	(void)image;
 	(void)err;
-	ask_policy(plan, record);
-	ask_io(plan, record);
-	ask_cpus(plan, record);
+	plan_ask(plan, &policy);
 	plan_ask(plan, &nice);
+	ask_cpus(plan, record);
 	return 0;
 }
 
-/* An empty mask means that no saved CPU is here: then every CPU of the invoker's will do. */
 static void finish_cpus(const struct restore *rs, const struct record *record,
 			struct script *script)
 {
@@ -271,58 +235,58 @@ static void finish_cpus(const struct restore *rs, const struct record *record,
 		mask[i] = plan_value(rs->plan, CLASS_AFFINITY, record->id, i, 0);
 		is_empty &= mask[i] == 0;
 	}
+	/* Empty: every CPU of the invoker's. */
 	if (!is_empty)
 		(void)script_syscall(script, "set affinity", 0, SYS_sched_setaffinity, 0,
 				     words * sizeof(mask[0]),
 				     script_copy(script, mask, words * sizeof(mask[0])));
 }
 
-static void finish_io(const struct restore *rs, const struct record *record, struct script *script)
+/* The kernel gives the real-time class only to those who are privileged on the whole host. */
+static void finish_io(struct restore *rs, const struct record *record, struct script *script)
 {
 	const struct sched_rec *rec = record->body;
 	uint32_t io = le32_get(rec->io_priority);
 
-	if (io == 0)
-		return;
-	if (io >> IO_CLASS_SHIFT == IOPRIO_CLASS_RT &&
-	    plan_value(rs->plan, CLASS_SCHED, record->id, 1, SCHED_OTHER) != SCHED_FIFO)
-		return;
-	(void)script_syscall(script, "set I/O priority", 0, SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0,
-			     io);
+	if (io >> IO_CLASS_SHIFT == IOPRIO_CLASS_RT) {
+		restore_note(rs, "a real-time I/O priority was lowered to best effort");
+		io = (uint32_t)IOPRIO_CLASS_BE << IO_CLASS_SHIFT | (io & IO_LEVEL_MAX);
+	}
+	if (io != 0)
+		(void)script_syscall(script, "set I/O priority", 0, SYS_ioprio_set,
+				     IOPRIO_WHO_PROCESS, 0, io);
 }
 
-/* Soft limits of the invoker's may forbid what the hard ones allow; both are set again later. */
-static void raise_limit(const struct restore *rs, struct script *script, int resource)
+/* The soft limit may forbid what the hard one allows; both are set again later. */
+static void raise_nice_limit(const struct restore *rs, struct script *script)
 {
-	uint64_t hard = plan_facts(rs->plan)->hard_limits[resource];
+	uint64_t hard = plan_facts(rs->plan)->hard_limits[RLIMIT_NICE];
 	const struct rlimit limit = { .rlim_cur = hard, .rlim_max = hard };
 
-	(void)script_syscall(script, "raise a limit for scheduling", SCRIPT_MAY_FAIL, SYS_prlimit64,
-			     0, resource, script_copy(script, &limit, sizeof(limit)), 0);
+	(void)script_syscall(script, "raise RLIMIT_NICE", 0, SYS_prlimit64, 0, RLIMIT_NICE,
+			     script_copy(script, &limit, sizeof(limit)), 0);
 }
 
 static int sched_finish(struct restore *rs, const struct record *record, struct script *script,
 			struct err *err)
 {
 	const struct sched_rec *rec = record->body;
-	const struct host_facts *facts = plan_facts(rs->plan);
+	uint64_t inherited = (uint64_t)(int64_t)plan_facts(rs->plan)->nice;
+	uint64_t policy = plan_value(rs->plan, CLASS_SCHED, record->id, 0, SCHED_OTHER);
 	struct kernel_sched_attr attr = { .size = attr_size_min };
 	int r = script_room(script, 8, MASK_WORDS_MAX * 8 + 512, err);
 
 	if (r < 0)
 		return r;
-	attr.policy = (uint32_t)plan_value(rs->plan, CLASS_SCHED, record->id, 0, SCHED_OTHER);
-	attr.nice = (int32_t)plan_value(rs->plan, CLASS_NICE, record->id, 0,
-					(uint64_t)(int64_t)facts->nice);
-	if (is_real_time(attr.policy)) {
-		attr.nice = 0;
-		attr.priority = le32_get(rec->priority);
-		raise_limit(rs, script, RLIMIT_RTPRIO);
-	} else if (attr.nice < facts->nice) {
-		raise_limit(rs, script, RLIMIT_NICE);
-	}
-	if (le32_get(rec->is_reset_on_fork))
+	attr.policy = (uint32_t)policy & ~(uint32_t)SCHED_RESET_ON_FORK;
+	if (policy & SCHED_RESET_ON_FORK)
 		attr.flags = SCHED_FLAG_RESET_ON_FORK;
+	if (is_real_time(attr.policy))
+		attr.priority = le32_get(rec->priority);
+	else
+		attr.nice = (int32_t)plan_value(rs->plan, CLASS_NICE, record->id, 0, inherited);
+	if (attr.nice < (int32_t)inherited)
+		raise_nice_limit(rs, script);
 	finish_cpus(rs, record, script);
 	finish_io(rs, record, script);
 	(void)script_syscall(script, "set scheduling policy", 0, SYS_sched_setattr, 0,
@@ -338,6 +302,7 @@ const struct kind kind_sched = {
 	.phase = PHASE_STATE,
 	.dump = sched_dump,
 	.check = sched_check,
+	.link = owner_link_thread,
 	.ask = sched_ask,
 	.finish = sched_finish,
 };

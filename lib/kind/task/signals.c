@@ -6,6 +6,7 @@
 
 #include "core/cleanup.h"
 #include "kind/kind.h"
+#include "kind/support/owner.h"
 
 extern const struct kind kind_signals;
 
@@ -150,5 +151,6 @@ const struct kind kind_signals = {
 	.phase = PHASE_STATE,
 	.dump = signals_dump,
 	.check = signals_check,
+	.link = owner_link_task,
 	.finish = signals_finish,
 };

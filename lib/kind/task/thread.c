@@ -12,6 +12,7 @@
 
 #include "core/cleanup.h"
 #include "kind/kind.h"
+#include "kind/support/owner.h"
 
 extern const struct kind kind_thread;
 
@@ -234,5 +235,6 @@ const struct kind kind_thread = {
 	.phase = PHASE_LIMITS,
 	.dump = thread_dump,
 	.check = thread_check,
+	.link = owner_link_thread,
 	.finish = thread_finish,
 };
