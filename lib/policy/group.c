@@ -156,8 +156,7 @@ static int compare_pids(const void *a, const void *b)
 }
 
 /* The pids of the processes that a group is about: rising, unique. */
-static pid_t *group_pids(const struct plan *plan, const struct plan_group *group,
-			 size_t *ret_count)
+static pid_t *group_pids(const struct plan *plan, const struct plan_group *group, size_t *ret_count)
 {
 	pid_t *pids = mem_alloc(group->count, sizeof(*pids));
 	size_t count = 0;

@@ -125,7 +125,8 @@ static void settle_tasks(struct plan *plan)
 
 void plan_settle(struct plan *plan)
 {
-	qsort(plan->names, plan->name_count, sizeof(*plan->names), compare_names);
+	if (plan->name_count > 0)
+		qsort(plan->names, plan->name_count, sizeof(*plan->names), compare_names);
 	plan_settle_ids(plan); /* adds decisions */
 	plan_make_index(plan);
 	settle_repeated(plan);

@@ -59,8 +59,7 @@ static bool try_nice(const struct host_facts *facts)
 	limit.rlim_cur = limit.rlim_max;
 	if (setrlimit(RLIMIT_NICE, &limit) < 0)
 		return false;
-	if (facts->lowest_nice > -20 &&
-	    setpriority(PRIO_PROCESS, 0, facts->lowest_nice - 1) == 0)
+	if (facts->lowest_nice > -20 && setpriority(PRIO_PROCESS, 0, facts->lowest_nice - 1) == 0)
 		return false;
 	return setpriority(PRIO_PROCESS, 0, facts->lowest_nice) == 0;
 }
@@ -135,8 +134,8 @@ static bool write_map(pid_t pid, const char *name, const struct mapping *mapping
 	auto_buf struct buf text = BUF_EMPTY;
 
 	for (size_t i = 0; i < mapping->count; i++)
-		buf_printf(&text, "%u %u %u\n", mapping->lines[i].inside,
-			   mapping->lines[i].outside, mapping->lines[i].count);
+		buf_printf(&text, "%u %u %u\n", mapping->lines[i].inside, mapping->lines[i].outside,
+			   mapping->lines[i].count);
 	return write_file(pid, name, text.data);
 }
 
@@ -212,8 +211,8 @@ static bool maps_work(const struct maps *maps)
 	}
 	(void)close(ready[1]);
 	(void)close(go[0]);
-	holds = read(ready[0], &byte, 1) == 1 && write_maps(child, maps) &&
-		write(go[1], &byte, 1) == 1;
+	holds =
+	    read(ready[0], &byte, 1) == 1 && write_maps(child, maps) && write(go[1], &byte, 1) == 1;
 	(void)close(go[1]);
 	(void)close(ready[0]);
 	return waitpid(child, &status, 0) == child && status == 0 && holds;
@@ -285,10 +284,11 @@ int main(void)
 	check_case(&checks, "facts in a namespace", child_holds(&facts, try_nested));
 	check_case(&checks, "bounding set within what is known",
 		   facts.bounding && !(facts.bounding & ~facts.known_caps));
-	(void)printf("# uid %u, %zu and %zu ranges, nice from %d, oom_score_adj %d, %zu words of CPUs, "
-		     "%s\n",
-		     facts.uid, facts.uid_range_count, facts.gid_range_count, facts.lowest_nice,
-		     facts.oom_score_adj, facts.cpu_words, facts.is_root ? "root" : "not root");
+	(void)printf(
+	    "# uid %u, %zu and %zu ranges, nice from %d, oom_score_adj %d, %zu words of CPUs, "
+	    "%s\n",
+	    facts.uid, facts.uid_range_count, facts.gid_range_count, facts.lowest_nice,
+	    facts.oom_score_adj, facts.cpu_words, facts.is_root ? "root" : "not root");
 	host_facts_free(&facts);
 	return checks.failed != 0;
 }
