@@ -248,7 +248,7 @@ static int get_all(struct host_facts *facts, struct err *err)
 
 int host_facts_get(struct host_facts *ret_facts, struct err *err)
 {
-	struct host_facts facts = { .uid = 0 };
+	struct host_facts facts = HOST_FACTS_NONE;
 	int r = get_all(&facts, err);
 
 	if (r < 0) {
@@ -267,5 +267,5 @@ void host_facts_free(struct host_facts *facts)
 	free(facts->cpus);
 	free(facts->own_uids);
 	free(facts->own_gids);
-	*facts = (struct host_facts){ .uid = 0 };
+	*facts = HOST_FACTS_NONE;
 }

@@ -114,12 +114,14 @@ void plan_ask(struct plan *plan, const struct question *question)
 void plan_name_task(struct plan *plan, uint32_t id, uint32_t task, pid_t pid, const char *comm)
 {
 	array_grow(plan->names, plan->name_count);
-	plan->names[plan->name_count++] = (struct plan_name){
+	plan->names[plan->name_count] = (struct plan_name){
 		.id = id,
+		.order = (uint32_t)plan->name_count,
 		.task = task,
 		.pid = pid,
 		.comm = strings_add(&plan->strings, comm),
 	};
+	plan->name_count++;
 }
 
 static struct plan_key make_key(enum policy_class class, uint32_t id, uint32_t detail)

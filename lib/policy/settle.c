@@ -13,7 +13,9 @@ static int compare_names(const void *a, const void *b)
 	const struct plan_name *one = a;
 	const struct plan_name *other = b;
 
-	return one->id < other->id ? -1 : one->id > other->id;
+	if (one->id != other->id)
+		return one->id < other->id ? -1 : 1;
+	return one->order < other->order ? -1 : one->order > other->order;
 }
 
 /* The second of two questions with one key would go unanswered. */

@@ -66,7 +66,7 @@ static bool try_nice(const struct host_facts *facts)
 
 static bool try_nicer(const struct host_facts *facts)
 {
-	struct host_facts now = { .uid = 0 };
+	struct host_facts now = HOST_FACTS_NONE;
 	struct err err = ERR_NONE;
 
 	(void)facts;
@@ -249,7 +249,7 @@ static bool range_map_works(const struct host_facts *facts)
 /* What the child of a child sees must not be more than what we see. */
 static bool try_nested(const struct host_facts *facts)
 {
-	struct host_facts inner = { .uid = 0 };
+	struct host_facts inner = HOST_FACTS_NONE;
 	struct err err = ERR_NONE;
 
 	(void)facts;
@@ -261,7 +261,7 @@ static bool try_nested(const struct host_facts *facts)
 int main(void)
 {
 	struct checks checks = { 0 };
-	struct host_facts facts = { .uid = 0 };
+	struct host_facts facts = HOST_FACTS_NONE;
 	struct err err = ERR_NONE;
 
 	if (host_facts_get(&facts, &err) < 0) {
