@@ -198,16 +198,16 @@ void explain_seccomp(uint64_t value, uint32_t detail, struct buf *out)
 		explain_number(value, detail, out);
 }
 
-void explain_errno(uint64_t value, uint32_t detail, struct buf *out)
+void explain_open(uint64_t error, struct buf *out)
 {
-	const char *name = value <= 4095 ? strerrorname_np((int)value) : NULL;
+	const char *name = error <= 4095 ? strerrorname_np((int)error) : NULL;
 
-	if (value == 0)
-		buf_printf(out, "-");
+	if (error == 0)
+		buf_printf(out, "open");
 	else if (name)
 		buf_printf(out, "open: %s", name);
 	else
-		explain_number(value, detail, out);
+		buf_printf(out, "open: %" PRIu64, error);
 }
 
 void explain_nothing(uint64_t value, uint32_t detail, struct buf *out)

@@ -23,7 +23,7 @@
 #define SECUREBIT_EXEC_RESTRICT_FILE UINT64_C(0x100)
 #define CPU_BYTES_MAX		     8192u
 
-/* A small file as text; an absent one as an empty text. */
+/* A small file as text; one that is absent, or not for us, as an empty text. */
 static int read_text(const char *path, struct buf *text, struct err *err)
 {
 	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -31,7 +31,7 @@ static int read_text(const char *path, struct buf *text, struct err *err)
 
 	buf_clear(text);
 	(void)buf_append(text, "", 0);
-	if (fd < 0 && errno == ENOENT)
+	if (fd < 0 && (errno == ENOENT || errno == EACCES))
 		return 0;
 	if (fd < 0)
 		return err_set(err, -errno, "open %s", path);

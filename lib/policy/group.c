@@ -50,7 +50,10 @@ void decision_saved(const struct decision *decision, struct buf *out)
 
 void decision_invoker(const struct decision *decision, struct buf *out)
 {
-	append_value(decision, decision->invoker_text, decision->invoker, out);
+	if (decision->class == CLASS_FILE && !decision->invoker_text)
+		explain_open(decision->invoker, out);
+	else
+		append_value(decision, decision->invoker_text, decision->invoker, out);
 }
 
 void decision_effective(const struct decision *decision, struct buf *out)

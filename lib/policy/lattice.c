@@ -130,7 +130,7 @@ static const struct lattice lattices[CLASS_COUNT] = {
 				  SIGNED(INT64_MIN) },
 	[CLASS_NO_NEW_PRIVS] = { inverted_leq, inverted_meet, explain_switch, UINT64_MAX, 0 },
 	[CLASS_SECCOMP] = { seccomp_leq, seccomp_meet, explain_seccomp, UINT64_MAX, 0 },
-	[CLASS_FILE] = { same_leq, same_meet, explain_errno, ID_NONE, ID_NONE },
+	[CLASS_FILE] = { same_leq, same_meet, explain_nothing, ID_NONE, ID_NONE },
 	[CLASS_STDIO] = { same_leq, same_meet, explain_nothing, ID_NONE, ID_NONE },
 	[CLASS_SESSION] = { same_leq, same_meet, explain_nothing, ID_NONE, ID_NONE },
 };

@@ -1,5 +1,6 @@
 /* The presets over questions made by hand, for an ordinary user with made-up facts. */
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -275,6 +276,81 @@ static void test_files(struct checks *checks)
 		   both_give(CLASS_SESSION, 0, 0, OUTCOME_INHERIT, 0));
 }
 
+/* Any bits at all, but often small or nearly all ones. */
+static uint64_t random_value(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	switch (*state >> 60) {
+	case 0 ... 5:
+		return *state >> 8 & 0xff;
+	case 6 ... 8:
+		return -(*state >> 8 & 0xff);
+	default:
+		return *state >> (*state >> 54 & 0x3f);
+	}
+}
+
+/* What comes out is no more than was saved, and no more than the invoker has. */
+static bool is_bounded(const struct decision *decision)
+{
+	const struct lattice *l = lattice_of(decision->class);
+
+	switch (decision->class) {
+	case CLASS_CAPS:
+	case CLASS_RLIMIT:
+	case CLASS_NICE:
+	case CLASS_MLOCK:
+	case CLASS_OOM_SCORE_ADJ:
+	case CLASS_NO_NEW_PRIVS:
+		return l->leq(decision->effective, decision->saved) &&
+		       l->leq(decision->effective, decision->invoker);
+	case CLASS_AFFINITY:
+		return l->leq(decision->effective, decision->invoker) &&
+		       (decision->outcome == OUTCOME_INHERIT ||
+			l->leq(decision->effective, decision->saved));
+	case CLASS_SCHED:
+		return (decision->effective & ~(uint64_t)SCHED_RESET_ON_FORK) != 1;
+	case CLASS_SECUREBITS:
+	case CLASS_SECCOMP:
+		return l->leq(decision->effective, decision->saved);
+	default:
+		return true;
+	}
+}
+
+static void test_bounds(struct checks *checks)
+{
+	static const char *const presets[] = { "strict", "map" };
+	struct host_facts facts = user_facts();
+	uint64_t state = 88172645463325252u;
+	bool are_bounded = true;
+	size_t decided = 0;
+
+	facts.no_new_privs = true;
+	for (uint32_t round = 0; round < 200; round++) {
+		struct plan *plan = new_plan(presets[round % 2], &facts);
+
+		for (uint32_t i = 0; i < 500; i++)
+			ask(plan, random_value(&state) % CLASS_COUNT, i % 50,
+			    random_value(&state) % 34, random_value(&state));
+		plan_settle(plan);
+		for (size_t i = 0; i < plan->decision_count; i++) {
+			const struct decision *decision = &plan->decisions[i];
+
+			if (decision->outcome == OUTCOME_REFUSE)
+				continue;
+			decided++;
+			are_bounded &= is_bounded(decision);
+		}
+		plan_free(plan);
+	}
+	(void)printf("# %zu random decisions\n", decided);
+	check_case(checks, "nothing comes out that was not saved, or is not the invoker's",
+		   are_bounded && decided > 10000);
+}
+
 static void test_preset_names(struct checks *checks)
 {
 	const struct policy *policy = NULL;
@@ -297,6 +373,7 @@ int main(void)
 	test_affinity(&checks);
 	test_confinement(&checks);
 	test_files(&checks);
+	test_bounds(&checks);
 	test_preset_names(&checks);
 	return checks.failed != 0;
 }
