@@ -147,6 +147,7 @@ struct scene {
 	const char *preset;
 	uint32_t range;
 	bool is_root;
+	bool is_setgroups_denied;
 	struct plan *plan;
 };
 
@@ -169,6 +170,7 @@ static void scene_start(struct scene *scene)
 		.own_gids = &all,
 		.own_gid_count = 1,
 		.may_map_all = scene->is_root,
+		.is_setgroups_denied = scene->is_setgroups_denied,
 	};
 	const struct policy *policy = NULL;
 	struct err err = ERR_NONE;
@@ -370,6 +372,31 @@ static void test_root(struct checks *checks)
 	check_case(checks, "root: every id stays what it is", are_kept);
 }
 
+/* Root of a namespace whose maker gave up setgroups. */
+static void test_denied(struct checks *checks)
+{
+	static const char *const presets[] = { "strict", "map" };
+	bool holds = true;
+
+	for (int i = 0; i < 2; i++) {
+		struct scene scene = { .preset = presets[i],
+				       .is_root = true,
+				       .is_setgroups_denied = true };
+
+		scene_start(&scene);
+		ask_thread(&scene, 1, 0, 0);
+		ask_id(&scene, CLASS_GROUPS, 1, 0, 0);
+		ask_id(&scene, CLASS_GROUPS, 1, 1, 5);
+		plan_settle(scene.plan);
+		holds &= !plan_may_setgroups(scene.plan) &&
+			 answers(&scene, CLASS_GROUPS, 1, 0, OUTCOME_KEEP, 0) &&
+			 answers(&scene, CLASS_GROUPS, 1, 1,
+				 i == 0 ? OUTCOME_INHERIT : OUTCOME_REFUSE, ID_NONE);
+		plan_free(scene.plan);
+	}
+	check_case(checks, "root without setgroups keeps its own groups", holds);
+}
+
 static void test_default(struct checks *checks)
 {
 	const struct host_facts facts = { .uid = 1000, .gid = 100 };
@@ -398,6 +425,7 @@ int main(void)
 	test_map(&checks);
 	test_map_refusals(&checks);
 	test_root(&checks);
+	test_denied(&checks);
 	test_default(&checks);
 	return checks.failed != 0;
 }
