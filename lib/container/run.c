@@ -106,6 +106,16 @@ static int write_pid_file(struct run *run, struct err *err)
 	return 0;
 }
 
+static int create_cgroup(struct run *run, struct err *err)
+{
+	int r = cgroup_own_create(run->name, &run->cgroup, err);
+
+	if (r != -EEXIST)
+		return r;
+	(void)err_wrap(err, "name %s is taken", run->name);
+	return err_hint(err, "choose another name");
+}
+
 static int start(struct run *run, struct err *err)
 {
 	const struct ctckpt_run_options *options = run->options;
@@ -123,7 +133,7 @@ static int start(struct run *run, struct err *err)
 	if (r == 0)
 		r = command_open(&run->command, options, err);
 	if (r == 0)
-		r = cgroup_own_create(run->name, &run->cgroup, err);
+		r = create_cgroup(run, err);
 	if (r < 0)
 		return r;
 	spec.uid_map = run->ids.uid;
