@@ -108,12 +108,21 @@ static int write_pid_file(struct run *run, struct err *err)
 
 static int create_cgroup(struct run *run, struct err *err)
 {
-	int r = cgroup_own_create(run->name, &run->cgroup, err);
+	struct cgroup_own *own = &run->cgroup;
+	int r = cgroup_own_create(run->name, own, err);
 
-	if (r != -EEXIST)
+	if (r == -EEXIST) {
+		(void)err_wrap(err, "name %s is taken", run->name);
+		return err_hint(err, "choose another name");
+	}
+	if (r < 0 || own->v1 < 0 || own->v2 < 0)
 		return r;
-	(void)err_wrap(err, "name %s is taken", run->name);
-	return err_hint(err, "choose another name");
+	/* One is enough to freeze, and the registry remembers one. */
+	if (rmdir(own->v1_path) < 0)
+		return err_set(err, -errno, "remove cgroup %s", own->v1_path);
+	drop_fd(&own->v1);
+	free(take_ptr(own->v1_path));
+	return 0;
 }
 
 static int start(struct run *run, struct err *err)
