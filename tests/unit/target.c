@@ -11,6 +11,7 @@
 #include "container.h"
 #include "core/buf.h"
 #include "core/cleanup.h"
+#include "core/procfs.h"
 #include "core/sys.h"
 #include "target/cgroup.h"
 #include "target/process.h"
@@ -326,27 +327,51 @@ static void refuses_thread(struct unit *unit)
 
 /* ---- cgroups ---- */
 
-/* A new cgroup in the first place that lets us; NULL: none does. */
-static char *make_cgroup(enum freezer_form form, const char *name)
+/* A new cgroup below that of this process. */
+struct place {
+	char *path;	/* NULL: nowhere */
+	char *relative; /* to the mount */
+};
+
+static void place_free(struct place *place)
 {
-	struct cgroup_mount *mounts = NULL;
+	free(place->path);
+	free(place->relative);
+}
+
+static char *own_cgroup(enum freezer_form form)
+{
+	auto_buf struct buf text = BUF_EMPTY;
 	struct err err = ERR_NONE;
 	char *path = NULL;
+
+	if (procfs_read(AT_FDCWD, "/proc/self/cgroup", &text, &err) < 0 ||
+	    cgroup_path_parse(text.data, form, &path, &err) < 0)
+		return NULL;
+	return path;
+}
+
+static struct place make_cgroup(enum freezer_form form)
+{
+	auto_free char *own = own_cgroup(form);
+	struct place place = { .path = NULL };
+	struct cgroup_mount *mounts = NULL;
+	struct err err = ERR_NONE;
 	size_t count = 0;
 
-	if (cgroup_mounts_get(&mounts, &count, &err) < 0)
-		return NULL;
-	for (size_t i = 0; i < count && !path; i++) {
-		if (mounts[i].form != form)
+	if (!own || cgroup_mounts_get(&mounts, &count, &err) < 0)
+		return place;
+	for (size_t i = 0; i < count && !place.path; i++) {
+		auto_free char *base = cgroup_map_path(&mounts[i], own);
+		auto_free char *path = mem_printf("%s/unit-target-%d", base ? base : "", getpid());
+
+		if (!base || mounts[i].form != form || mkdir(path, 0755) < 0)
 			continue;
-		path = mem_printf("%s/%s-%d", mounts[i].point, name, getpid());
-		if (mkdir(path, 0755) < 0) {
-			free(path);
-			path = NULL;
-		}
+		place.relative = mem_string(path + strlen(mounts[i].point) + 1);
+		place.path = take_ptr(path);
 	}
 	cgroup_mounts_free(mounts, count);
-	return path;
+	return place;
 }
 
 static bool move(const char *cgroup, pid_t pid)
@@ -391,11 +416,12 @@ static void stop_stranger(pid_t pid)
 		(void)waitpid(pid, NULL, 0);
 }
 
-static void find_by_cgroup(struct unit *unit, enum freezer_form form, const char *cgroup,
+static void find_by_cgroup(struct unit *unit, enum freezer_form form, const struct place *place,
 			   struct test_container *box, pid_t stranger)
 {
+	const char *cgroup = place->path;
 	auto_free char *name = mem_printf("cgroup:%s", cgroup);
-	auto_free char *relative = mem_printf("cgroup:%s", strrchr(cgroup, '/') + 1);
+	auto_free char *relative = mem_printf("cgroup:%s", place->relative);
 	auto_free char *sub = mem_printf("%s/sub", cgroup), *sibling = mem_printf("%s/sib", cgroup);
 	auto_free char *by_pid = mem_printf("pid:%d", box->init);
 	struct target target = TARGET_NONE;
@@ -423,17 +449,18 @@ static void find_by_cgroup(struct unit *unit, enum freezer_form form, const char
 
 static void cgroup_of_form(struct unit *unit, enum freezer_form form)
 {
-	auto_free char *cgroup = make_cgroup(form, "unit-target");
+	auto_with(place_free) struct place place = make_cgroup(form);
+	const char *cgroup = place.path;
 	struct test_container box;
 	struct err err = ERR_NONE;
 	pid_t stranger;
 
 	if (!cgroup)
-		return; /* nothing here to freeze with */
+		return (void)printf("# %s: no cgroup can be made here\n", unit->name);
 	box = test_container_start();
 	stranger = start_stranger();
 	if (EXPECT(unit, box.init > 0))
-		find_by_cgroup(unit, form, cgroup, &box, stranger);
+		find_by_cgroup(unit, form, &place, &box, stranger);
 	EXPECT(unit, cgroup_remove(cgroup, &err) == -EBUSY);
 	test_container_stop(&box);
 	stop_stranger(stranger);
