@@ -20,19 +20,20 @@
 
 #include "core/buf.h"
 #include "core/cleanup.h"
+#include "core/procfs.h"
 #include "unit.h"
 
-#define EXPECT_WELL(unit, result, err)                                                \
-	do {                                                                          \
-		if (!EXPECT(unit, (result) == 0))                                     \
-			(void)printf("# %s\n", (err)->text);                          \
+#define EXPECT_WELL(unit, result, err)                                                             \
+	do {                                                                                       \
+		if (!EXPECT(unit, (result) == 0))                                                  \
+			(void)printf("# %s\n", (err)->text);                                       \
 	} while (0)
 
-#define CHECK(condition)                                                              \
-	do {                                                                          \
-		if (!(condition))                                                     \
-			return err_set(err, ERR_FAILED, "line %d: %s (errno %d)",     \
-				       __LINE__, #condition, errno);                  \
+#define CHECK(condition)                                                                           \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			return err_set(err, ERR_FAILED, "line %d: %s (errno %d)", __LINE__,        \
+				       #condition, errno);                                         \
 	} while (0)
 
 /* ---- what runs inside ---- */
@@ -138,6 +139,16 @@ static int inside_message(void *argument, struct err *err)
 	(void)argument;
 	CHECK(write(container_sync_fd(), "hello", 5) == 5);
 	_exit(0);
+}
+
+/* Mounts something if there is an argument, says that it is there, and stays. */
+static int inside_mount(void *argument, struct err *err)
+{
+	if (argument)
+		CHECK(mount("some thing", argument, "tmpfs", 0, NULL) == 0);
+	CHECK(write(container_sync_fd(), "r", 1) == 1);
+	for (;;)
+		(void)pause();
 }
 
 /* ---- outside ---- */
@@ -393,6 +404,58 @@ static void test_orphans(struct unit *unit)
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 0);
 }
 
+static int check_mounts(const char *rootfs, char *mounted, char **ret_stranger, struct err *err)
+{
+	auto_container struct container container = CONTAINER_NONE;
+	struct setting setting;
+	auto_close int proc = -1;
+	char byte;
+	int r;
+
+	setting_init(&setting, inside_mount);
+	setting.spec.rootfs = rootfs;
+	setting.spec.argument = mounted;
+	r = container_start(&setting.spec, &container, err);
+	if (r == 0)
+		r = container_go(&container, err);
+	if (r == 0)
+		r = container_receive(&container, &byte, 1, err) == 1 ? 0 : err->code;
+	if (r == 0)
+		r = procfs_open_pid(container.init, &proc, err);
+	if (r == 0)
+		r = container_check_mounts(proc, rootfs, ret_stranger, err);
+	container_kill(&container);
+	return r;
+}
+
+static void test_mounts_of_view(struct unit *unit)
+{
+	struct err err = ERR_NONE;
+	char point[] = "/tmp";
+	auto_free char *stranger = NULL;
+
+	EXPECT_WELL(unit, check_mounts(NULL, NULL, &stranger, &err), &err);
+	EXPECT(unit, !stranger);
+	EXPECT(unit, check_mounts(NULL, point, &stranger, &err) == ERR_REFUSED);
+	EXPECT_TEXT(unit, stranger, "/tmp (tmpfs)");
+}
+
+static void test_mounts_of_root(struct unit *unit)
+{
+	char path[] = "/tmp/ctckpt-root-XXXXXX";
+	struct err err = ERR_NONE;
+	char point[] = "/proc/sys";
+	auto_free char *stranger = NULL;
+
+	if (!mkdtemp(path))
+		abort();
+	EXPECT_WELL(unit, check_mounts(path, NULL, &stranger, &err), &err);
+	EXPECT(unit, !stranger);
+	EXPECT(unit, check_mounts(path, point, &stranger, &err) == ERR_REFUSED);
+	EXPECT_TEXT(unit, stranger, "/proc/sys (tmpfs)");
+	remove_root(path);
+}
+
 static void test_basics(struct unit *unit)
 {
 	try_simple(unit, inside_basics);
@@ -404,10 +467,11 @@ static void test_exec(struct unit *unit)
 }
 
 static const struct unit_case cases[] = {
-	UNIT_CASE(test_basics),	 UNIT_CASE(test_exec),	      UNIT_CASE(test_other_id),
-	UNIT_CASE(test_clocks),	 UNIT_CASE(test_failure),     UNIT_CASE(test_message),
-	UNIT_CASE(test_rootfs),	 UNIT_CASE(test_rootfs_link), UNIT_CASE(test_foreign_ids),
-	UNIT_CASE(test_seize),	 UNIT_CASE(test_orphans),
+	UNIT_CASE(test_basics),		UNIT_CASE(test_exec),		UNIT_CASE(test_other_id),
+	UNIT_CASE(test_clocks),		UNIT_CASE(test_failure),	UNIT_CASE(test_message),
+	UNIT_CASE(test_rootfs),		UNIT_CASE(test_rootfs_link),	UNIT_CASE(test_foreign_ids),
+	UNIT_CASE(test_mounts_of_view), UNIT_CASE(test_mounts_of_root), UNIT_CASE(test_seize),
+	UNIT_CASE(test_orphans),
 };
 
 int main(void)

@@ -21,21 +21,22 @@ static struct list parse(const char *text)
 	return list;
 }
 
-#define ROOT "27 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n"
-#define PROC "22 27 0:21 / /proc rw,relatime - proc proc rw\n"
-#define OURS "90 22 0:41 / /proc rw,nosuid,nodev,noexec,relatime - proc proc rw\n"
+#define ROOT  "27 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n"
+#define PROC  "22 27 0:21 / /proc rw,relatime - proc proc rw\n"
+#define OURS  "90 22 0:41 / /proc rw,nosuid,nodev,noexec,relatime - proc proc rw\n"
 #define QUEUE "91 22 0:42 / /dev/mqueue rw,nosuid,nodev,noexec,relatime - mqueue mqueue rw\n"
 
 static void test_escapes(struct unit *unit)
 {
-	struct list list = parse("1 2 0:5 /a\\040b /x\\134y\\012z rw shared:1 master:2 - tmpfs a\\011b rw\n"
-				 "3 4 8:1 / /\\400\\18x\\ ro - ext4 - rw\n");
+	struct list list =
+	    parse("1 2 0:5 /a\\040b /x\\134y\\012z rw shared:1 master:2 - tmpfs a\\011b rw\n"
+		  "3 4 8:1 / /\\400\\18x\\ ro - ext4 - rw\n");
 
 	EXPECT(unit, list.count == 2 && strcmp(list.mounts[0].root, "/a b") == 0 &&
-		       strcmp(list.mounts[0].point, "/x\\y\nz") == 0 &&
-		       strcmp(list.mounts[0].source, "a\tb") == 0);
+			 strcmp(list.mounts[0].point, "/x\\y\nz") == 0 &&
+			 strcmp(list.mounts[0].source, "a\tb") == 0);
 	EXPECT(unit, list.count == 2 && strcmp(list.mounts[1].point, "/\\400\\18x\\") == 0 &&
-		       strcmp(list.mounts[1].source, "-") == 0 && list.mounts[1].dev_major == 8);
+			 strcmp(list.mounts[1].source, "-") == 0 && list.mounts[1].dev_major == 8);
 	mountinfo_free(list.mounts, list.count);
 }
 
@@ -78,7 +79,7 @@ static bool stranger_is(const char *target, const char *own, const char *wanted)
 	struct list theirs = parse(target);
 	struct list ours = own ? parse(own) : (struct list){ NULL, 0 };
 	const struct mountinfo *found =
-		mountinfo_stranger(theirs.mounts, theirs.count, ours.mounts, ours.count);
+	    mountinfo_stranger(theirs.mounts, theirs.count, ours.mounts, ours.count);
 	bool is_wanted = theirs.count > 0 && strcmp(found ? found->point : "", wanted) == 0;
 
 	mountinfo_free(theirs.mounts, theirs.count);
@@ -89,32 +90,33 @@ static bool stranger_is(const char *target, const char *own, const char *wanted)
 static void test_view(struct unit *unit)
 {
 	EXPECT(unit, stranger_is(ROOT PROC OURS QUEUE, ROOT PROC, ""));
-	EXPECT(unit, stranger_is(ROOT PROC OURS "99 27 0:50 / /mnt rw - tmpfs x rw\n", ROOT PROC, "/mnt"));
+	EXPECT(unit, stranger_is(ROOT PROC OURS "99 27 0:50 / /mnt rw - tmpfs x rw\n", ROOT PROC,
+				 "/mnt"));
 	EXPECT(unit, stranger_is(ROOT PROC OURS OURS, ROOT PROC, "/proc"));
-	EXPECT(unit, stranger_is("27 1 254:0 / / ro,relatime - ext4 /dev/vda rw\n" PROC OURS, ROOT PROC,
-			   "/"));
-	EXPECT(unit, stranger_is(ROOT PROC "90 22 0:41 / /proc ro,relatime - proc proc ro\n", ROOT PROC,
-			   "/proc"));
-	EXPECT(unit, stranger_is(ROOT PROC OURS "99 27 254:0 /etc /mnt rw,relatime - ext4 /dev/vda rw\n",
+	EXPECT(unit, stranger_is("27 1 254:0 / / ro,relatime - ext4 /dev/vda rw\n" PROC OURS,
+				 ROOT PROC, "/"));
+	EXPECT(unit, stranger_is(ROOT PROC "90 22 0:41 / /proc ro,relatime - proc proc ro\n",
+				 ROOT PROC, "/proc"));
+	EXPECT(unit,
+	       stranger_is(ROOT PROC OURS "99 27 254:0 /etc /mnt rw,relatime - ext4 /dev/vda rw\n",
 			   ROOT PROC, "/mnt"));
 }
 
-#define BOX                                                               \
-	"65 42 254:0 /srv/box / rw,relatime - ext4 /dev/vda rw\n"         \
-	"66 65 0:41 / /proc rw,nosuid,nodev,noexec,relatime - proc proc rw\n" \
-	"68 65 0:42 / /dev rw,nosuid,relatime - tmpfs tmpfs rw\n"         \
+#define BOX                                                                                        \
+	"65 42 254:0 /srv/box / rw,relatime - ext4 /dev/vda rw\n"                                  \
+	"66 65 0:41 / /proc rw,nosuid,nodev,noexec,relatime - proc proc rw\n"                      \
+	"68 65 0:42 / /dev rw,nosuid,relatime - tmpfs tmpfs rw\n"                                  \
 	"69 68 0:6 /null /dev/null rw,relatime - devtmpfs devtmpfs rw\n"
 
 static void test_root(struct unit *unit)
 {
 	EXPECT(unit, stranger_is(BOX, NULL, ""));
 	EXPECT(unit, stranger_is(BOX "70 68 0:6 /kmsg /dev/zero rw - devtmpfs devtmpfs rw\n", NULL,
-			   "/dev/zero"));
+				 "/dev/zero"));
 	EXPECT(unit, stranger_is(BOX "70 68 0:6 /kmsg /dev/kmsg rw - devtmpfs devtmpfs rw\n", NULL,
-			   "/dev/kmsg"));
+				 "/dev/kmsg"));
 	EXPECT(unit, stranger_is(BOX ROOT, NULL, "/"));
-	EXPECT(unit, stranger_is(BOX "99 65 0:50 / /data rw - tmpfs x rw\n", NULL,
-						 "/data"));
+	EXPECT(unit, stranger_is(BOX "99 65 0:50 / /data rw - tmpfs x rw\n", NULL, "/data"));
 }
 
 static const struct unit_case cases[] = {

@@ -16,7 +16,7 @@
 #include "unit.h"
 
 #define COMMAND(word) ((char *const[]){ (char *)(word), NULL })
-#define SHELL(text) ((char *const[]){ (char *)"sh", (char *)"-c", (char *)(text), NULL })
+#define SHELL(text)   ((char *const[]){ (char *)"sh", (char *)"-c", (char *)(text), NULL })
 
 static size_t registered(void)
 {
@@ -36,8 +36,7 @@ static void await(bool (*is_true)(const void *), const void *argument)
 		(void)nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
 }
 
-static int run(struct ctckpt_run_options options, struct ctckpt_run_result *result,
-	       struct err *err)
+static int run(struct ctckpt_run_options options, struct ctckpt_run_result *result, struct err *err)
 {
 	return ctckpt_run(&options, result, err);
 }
@@ -81,9 +80,9 @@ static void test_no_name(struct unit *unit)
 static void test_inheritance(struct unit *unit)
 {
 	static const char script[] =
-		"while read -r key value; do case $key in SigIgn:|SigBlk:) "
-		"test $((0x$value)) = 0 || exit 2;; esac; done < /proc/$$/status; "
-		"test ! -e /proc/$$/fd/77 && test \"$(pwd)\" = / && test \"$MARK\" = x";
+	    "while read -r key value; do case $key in SigIgn:|SigBlk:) "
+	    "test $((0x$value)) = 0 || exit 2;; esac; done < /proc/$$/status; "
+	    "test ! -e /proc/$$/fd/77 && test \"$(pwd)\" = / && test \"$MARK\" = x";
 	struct ctckpt_run_result result = { .status = -1 };
 	struct err err = ERR_NONE;
 	auto_close int old = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -95,8 +94,8 @@ static void test_inheritance(struct unit *unit)
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGUSR2);
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
-	EXPECT(unit, run((struct ctckpt_run_options){ .command = SHELL(script) }, &result, &err) ==
-			     0);
+	EXPECT(unit,
+	       run((struct ctckpt_run_options){ .command = SHELL(script) }, &result, &err) == 0);
 	EXPECT(unit, result.status == 0);
 	(void)sigprocmask(SIG_UNBLOCK, &set, NULL);
 	(void)signal(SIGUSR1, SIG_DFL);
@@ -148,8 +147,8 @@ static void test_detached(struct unit *unit)
 	EXPECT(unit, registered() == 1 && kill(result.init, 0) == 0);
 	await(log_is, "out\nerr\ngot \n");
 	EXPECT(unit, file_is("log", "out\nerr\ngot \n"));
-	EXPECT(unit, kill(result.init, SIGKILL) == 0 &&
-			     waitpid(result.init, &status, 0) == result.init);
+	EXPECT(unit,
+	       kill(result.init, SIGKILL) == 0 && waitpid(result.init, &status, 0) == result.init);
 	EXPECT(unit, registered() == 0);
 	(void)unlink("log");
 	(void)unlink("pid");
@@ -189,8 +188,8 @@ static void test_idmap(struct unit *unit)
 	EXPECT(unit, idmap_parse_identity("         0     100000      65536\n 70000 5 1\n", &map,
 					  &count, &err) == 0);
 	EXPECT(unit, count == 2 && map[0].inside == 0 && map[0].outside == 0 &&
-			     map[0].count == 65536 && map[1].inside == 70000 &&
-			     map[1].outside == 70000 && map[1].count == 1);
+			 map[0].count == 65536 && map[1].inside == 70000 &&
+			 map[1].outside == 70000 && map[1].count == 1);
 	free(map);
 	map = NULL;
 	EXPECT(unit, idmap_parse_identity("0 0\n", &map, &count, &err) < 0);
