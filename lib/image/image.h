@@ -57,6 +57,8 @@ struct image {
 	struct record *records; /* owned; in file order */
 	size_t record_count;
 	uint32_t *index; /* owned: record numbers sorted by (tag, id) */
+	uint32_t *order; /* owned: record numbers sorted by tag, then as in the file */
+	size_t skipped_count; /* unknown optional records that were left out */
 	enum image_compression compression;
 	uint64_t created;      /* seconds since the epoch */
 	uint64_t pages_offset; /* of the page stream in the file */
@@ -69,7 +71,8 @@ struct image {
 /* Reads header and metadata from fd, from its current position (which must be 0 in a seekable
  * file), and checks every byte: checksums, the order of records, each kind's check, then each
  * kind's link. fd is borrowed and must stay open. ERR_DAMAGED for whatever is wrong with the
- * bytes. Unknown optional records are told to `unknown` (may be NULL) and left out. */
+ * bytes; ERR_REFUSED for what is whole, but beyond the limits or made by a newer ctckpt. Unknown
+ * optional records are logged, counted and left out. */
 int image_read(int fd, const struct image_limits *limits, struct image **ret_image,
 	       struct err *err);
 /* The same over bytes in memory, for tests and fuzzers: metadata only. */
@@ -84,7 +87,7 @@ static inline void image_cleanup(struct image **image)
 
 /* The record with this tag and id, or NULL. O(log n). */
 const struct record *image_find(const struct image *image, uint32_t tag, uint32_t id);
-/* Iterates over the records with one tag, in file order of ids: pass NULL first; NULL at end. */
+/* Iterates over the records with one tag, in file order: pass NULL first; NULL at end. O(log n). */
 const struct record *image_next(const struct image *image, uint32_t tag,
 				const struct record *last);
 
@@ -99,11 +102,15 @@ int image_stream_next(struct image_stream *stream, size_t size, const void **ret
 		      size_t *ret_size, struct err *err);
 /* Reads index and trailer and verifies them: everything that was streamed, every count. */
 int image_stream_finish(struct image_stream *stream, struct err *err);
+/* Bytes of the image read so far: after image_stream_finish(), its size. */
+uint64_t image_stream_offset(const struct image_stream *stream);
 void image_stream_free(struct image_stream *stream);
 
 /* For a seekable plain image whose pages were read elsewhere: reads index and trailer from the end
- * and verifies all blocks against them from the file. Safe in a thread of its own. */
+ * and verifies all blocks against them from the file. Safe in a thread of its own; starts more. */
 int image_verify_pages(const struct image *image, struct err *err);
+/* The size that the whole file must have, if it is plain. */
+uint64_t image_plain_size(const struct image *image);
 
 /* ---- writing ---- */
 

@@ -1,0 +1,77 @@
+/* Flips every byte of an image and cuts it at every length: nothing of it passes. */
+#include "image_test.h"
+
+static void expect_damaged(const void *bytes, size_t size, bool as_stream, const char *what,
+			   size_t where)
+{
+	struct err err = ERR_NONE;
+	auto_close int fd = file_of(bytes, size);
+	int r = verify_image(fd, as_stream, &err);
+
+	if (r == ERR_DAMAGED || test_failure)
+		return;
+	(void)snprintf(test_failure_text, sizeof(test_failure_text), "%s %zu: %d %s", what, where,
+		       r, err.text);
+	test_failure = test_failure_text;
+}
+
+static void damage(enum image_compression compression, uint64_t pages, bool as_stream)
+{
+	struct err err = ERR_NONE;
+	auto_close int fd = memory_file();
+	auto_free unsigned char *bytes = NULL;
+	size_t size;
+
+	EXPECT_OK(write_image(fd, compression, pages, &err), &err);
+	bytes = file_bytes(fd, &size);
+	(void)lseek(fd, 0, SEEK_SET);
+	EXPECT_OK(verify_image(fd, as_stream, &err), &err);
+	for (size_t i = 0; i < size && !test_failure; i++) {
+		const unsigned char saved = bytes[i];
+
+		bytes[i] ^= (unsigned char)(1u << i % 8);
+		expect_damaged(bytes, size, as_stream, "byte", i);
+		bytes[i] = (unsigned char)~saved;
+		expect_damaged(bytes, size, as_stream, "byte", i);
+		bytes[i] = saved;
+		expect_damaged(bytes, i, as_stream, "length", i);
+	}
+	expect_damaged(bytes, size - 1, as_stream, "length", size - 1);
+	bytes = mem_resize(bytes, size + 1, 1);
+	bytes[size] = 0;
+	expect_damaged(bytes, size + 1, as_stream, "length", size + 1);
+}
+
+static void plain_in_file(void)
+{
+	damage(IMAGE_PLAIN, 8192, false);
+}
+
+static void plain_as_stream(void)
+{
+	damage(IMAGE_PLAIN, 8192, true);
+}
+
+static void no_pages(void)
+{
+	damage(IMAGE_PLAIN, 0, false);
+}
+
+static void lz4(void)
+{
+	damage(IMAGE_LZ4, 8192, true);
+}
+
+static void zstd(void)
+{
+	damage(IMAGE_ZSTD, 8192, true);
+}
+
+static const struct test tests[] = {
+	{ "every byte and length of a plain image in a file", plain_in_file },
+	{ "every byte and length of a plain image as a stream", plain_as_stream },
+	{ "every byte and length of an image without pages", no_pages },
+	{ "every byte and length of an lz4 image", lz4 },
+	{ "every byte and length of a zstd image", zstd },
+};
+TEST_MAIN(tests)
