@@ -13,12 +13,8 @@ refuses() {
 	refuses lock "locks and leases are not supported"
 }
 
-@test "descriptors: a file that was renamed away and replaced is refused" {
-	refuses replaced "has been renamed, replaced or deleted"
-}
-
 @test "descriptors: a deleted name of a file that has another one is refused" {
-	refuses linked "has been renamed, replaced or deleted"
+	refuses linked "does not lead to the file any more"
 }
 
 @test "descriptors: signals for input and output are refused" {
@@ -34,7 +30,7 @@ refuses() {
 }
 
 @test "descriptors: packets in a pipe are refused" {
-	refuses packets "packet mode"
+	refuses packets "a pipe that holds packets"
 }
 
 @test "descriptors: an epoll that watches what no task has any more is refused" {

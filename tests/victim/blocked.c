@@ -29,13 +29,6 @@ static void make_lock(void)
 	EXPECT(flock(file_open(), LOCK_EX) == 0);
 }
 
-static void make_replaced(void)
-{
-	(void)file_open();
-	EXPECT(rename(file_path("file"), file_path("other")) == 0);
-	(void)file_open();
-}
-
 static void make_linked(void)
 {
 	(void)file_open();
@@ -107,7 +100,7 @@ static const struct {
 	const char *name;
 	void (*make)(void);
 } cases[] = {
-	{ "lock", make_lock },	     { "replaced", make_replaced }, { "linked", make_linked },
+	{ "lock", make_lock },	     { "linked", make_linked },
 	{ "owner", make_owner },     { "proc", make_proc },	    { "path", make_path },
 	{ "packets", make_packets }, { "epoll", make_epoll },
 };
