@@ -1,4 +1,4 @@
-/* epoll: level and edge, a nested one, and a file that has moved since it was added. */
+/* epoll: level and edge, a nested one, and two files that were added under the same number. */
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
@@ -29,6 +29,7 @@ int main(void)
 	int moved = fcntl(added, F_DUPFD, 100);
 	struct epoll_event event;
 	uint64_t one = 1;
+	int other;
 
 	EXPECT(inner >= 0 && outer >= 0 && moving >= 0 && level >= 0 && edge >= 0 && moved >= 100);
 	add(inner, level, EPOLLIN, 0x1122334455667788);
@@ -36,6 +37,9 @@ int main(void)
 	add(outer, inner, EPOLLIN, 5);
 	add(moving, added, EPOLLIN | EPOLLONESHOT, 6);
 	EXPECT(close(added) == 0);
+	other = eventfd(0, EFD_CLOEXEC);
+	EXPECT(other == added);
+	add(moving, other, EPOLLIN | EPOLLONESHOT, 7);
 
 	wait_for_restore();
 
@@ -48,8 +52,11 @@ int main(void)
 	EXPECT(write(edge, &one, sizeof(one)) == sizeof(one));
 	expect_event(inner, UINT64_MAX);
 	EXPECT(epoll_wait(inner, &event, 1, 0) == 0);
-	EXPECT(fcntl(added, F_GETFD) < 0 && write(moved, &one, sizeof(one)) == sizeof(one));
+	EXPECT(write(moved, &one, sizeof(one)) == sizeof(one));
 	expect_event(moving, 6);
+	EXPECT(fcntl(other, F_GETFD) == FD_CLOEXEC);
+	EXPECT(write(other, &one, sizeof(one)) == sizeof(one));
+	expect_event(moving, 7);
 	EXPECT(epoll_wait(moving, &event, 1, 0) == 0);
 	EXPECT(epoll_ctl(inner, EPOLL_CTL_DEL, level, NULL) == 0);
 	EXPECT(epoll_ctl(inner, EPOLL_CTL_DEL, edge, NULL) == 0);
