@@ -31,7 +31,10 @@ static bool has_holder(const char *name)
 		return false;
 	(void)snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s.sock", dir,
 		       name);
-	return connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 || errno == EAGAIN;
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+		return true;
+	/* Its queue is full, or it is of another type; with nobody there: ECONNREFUSED. */
+	return errno == EAGAIN || errno == EPROTOTYPE;
 }
 
 static uint64_t resident_size(int proc)

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -261,6 +262,20 @@ static void test_message(void)
 	container_free(&container);
 }
 
+/* With the mount points that were made in it. */
+static void remove_root(const char *path)
+{
+	static const char *const names[] = { "marker", "proc", "dev", "sys" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		auto_free char *name = mem_printf("%s/%s", path, names[i]);
+
+		(void)remove(name);
+	}
+	if (rmdir(path) < 0)
+		perror(path);
+}
+
 static void test_rootfs(void)
 {
 	char path[] = "/tmp/ctckpt-root-XXXXXX";
@@ -277,6 +292,7 @@ static void test_rootfs(void)
 	setting.spec.rootfs = path;
 	r = run(&setting.spec, &err);
 	report("a root file system", r == 0, &err);
+	remove_root(path);
 }
 
 static void test_rootfs_link(void)
@@ -296,37 +312,89 @@ static void test_rootfs_link(void)
 	r = run(&setting.spec, &err);
 	report("a link in place of a mount point is refused",
 	       r == -ENOTDIR && strstr(err.text, "mount point /dev: Not a directory"), &err);
+	remove_root(path);
 }
 
-/* Started, and left by a caller that is killed: nothing may stay. */
-static void test_orphan(void)
+static int inside_basic_ids(void *argument, struct err *err)
+{
+	(void)argument;
+	CHECK(getuid() == 0 && getgid() == 0 && getpid() == 1);
+	CHECK(sethostname("caps", 4) == 0);
+	_exit(0);
+}
+
+/* 0 inside is not the invoker: root maps it himself, others would need newuidmap. */
+static void test_foreign_ids(void)
 {
 	struct err err = ERR_NONE;
-	int ends[2];
-	pid_t caller;
-	pid_t init = 0;
-	int status;
+	struct setting setting;
+	int r;
 
-	if (pipe2(ends, O_CLOEXEC) < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
-		abort();
-	caller = fork();
-	if (caller == 0) {
-		struct container container = CONTAINER_NONE;
-		struct setting setting;
+	setting_init(&setting, inside_basic_ids);
+	setting.uid.outside = 100000;
+	setting.gid.outside = 100000;
+	r = run(&setting.spec, &err);
+	if (geteuid() == 0)
+		report("ids that are not the invoker's", r == 0, &err);
+	else
+		report("ids that are not the invoker's are refused",
+		       r < 0 && strstr(err.text, "newuidmap"), &err);
+}
 
-		setting_init(&setting, inside_basics);
-		(void)container_start(&setting.spec, &container, &err);
-		(void)write(ends[1], &container.init, sizeof(container.init));
-		(void)pause();
+static void test_seize(void)
+{
+	struct err err = ERR_NONE;
+	struct container container = CONTAINER_NONE;
+	struct setting setting;
+	int status = 0;
+	bool is_ok;
+
+	setting_init(&setting, inside_exec);
+	if (geteuid() == 0) {
+		setting.uid.outside = 100000;
+		setting.gid.outside = 100000;
 	}
-	(void)read(ends[0], &init, sizeof(init));
-	(void)kill(caller, SIGKILL);
-	(void)waitpid(caller, &status, 0);
-	report("the first task dies with its caller", init > 0 && waitpid(init, &status, 0) == init,
-	       &err);
+	is_ok = container_start(&setting.spec, &container, &err) == 0 &&
+		ptrace(PTRACE_SEIZE, container.init, 0, PTRACE_O_TRACEEXEC) == 0 &&
+		container_go(&container, &err) == 0 &&
+		waitpid(container.init, &status, __WALL) == container.init &&
+		status >> 8 == (SIGTRAP | PTRACE_EVENT_EXEC << 8);
+	report("the caller can trace it before it goes", is_ok, &err);
+	container_kill(&container);
+	container_free(&container);
+}
+
+/* A caller that is killed at any moment leaves nothing. This process inherits what it would. */
+static void test_orphans(void)
+{
+	struct err err = ERR_NONE;
+	int left = 0;
+
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+		abort();
+	for (int delay = 0; delay < 3000; delay += 50) {
+		struct timespec pause_time = { .tv_nsec = delay * 1000 };
+		pid_t caller = fork();
+
+		if (caller == 0) {
+			struct container container = CONTAINER_NONE;
+			struct setting setting;
+
+			setting_init(&setting, inside_exec);
+			(void)container_start(&setting.spec, &container, &err);
+			for (;;)
+				(void)pause();
+		}
+		(void)nanosleep(&pause_time, NULL);
+		(void)kill(caller, SIGKILL);
+	}
+	/* Should one stay, then so does this test. */
+	(void)alarm(20);
+	while (wait(NULL) > 0 || errno == EINTR)
+		left++;
+	(void)alarm(0);
+	report("nothing outlives a caller that is killed", left >= 60, &err);
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 0);
-	(void)close(ends[0]);
-	(void)close(ends[1]);
 }
 
 int main(void)
@@ -339,6 +407,8 @@ int main(void)
 	test_message();
 	test_rootfs();
 	test_rootfs_link();
-	test_orphan();
+	test_foreign_ids();
+	test_seize();
+	test_orphans();
 	return failures ? 1 : 0;
 }
