@@ -271,6 +271,20 @@ static void tree(struct unit *unit)
 	(void)close(ready[0]);
 }
 
+static void refuses_zombie(struct unit *unit)
+{
+	struct target target = TARGET_NONE;
+	struct err err = ERR_NONE;
+	siginfo_t info;
+	pid_t child = fork();
+
+	if (child == 0)
+		_exit(0);
+	EXPECT(unit, waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT) == 0);
+	EXPECT(unit, find_pid(child, &target, &err) == ERR_FAILED);
+	EXPECT(unit, waitpid(child, NULL, 0) == child);
+}
+
 static void *sleep_in_thread(void *argument)
 {
 	char byte;
@@ -416,6 +430,30 @@ static void stop_stranger(pid_t pid)
 		(void)waitpid(pid, NULL, 0);
 }
 
+static bool write_control(int dir, const char *file, const char *text)
+{
+	auto_close int fd = openat(dir, file, O_WRONLY | O_CLOEXEC);
+
+	return fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+}
+
+static void expect_frozen(struct unit *unit, enum freezer_form form, const char *cgroup)
+{
+	const char *file = form == FREEZER_V1 ? "freezer.state" : "cgroup.freeze";
+	struct err err = ERR_NONE;
+	auto_close int dir = -1;
+
+	EXPECT(unit, cgroup_open(cgroup, &dir, &err) == 0 && !cgroup_is_frozen(form, dir));
+	EXPECT(unit, write_control(dir, file, form == FREEZER_V1 ? "FROZEN" : "1"));
+	for (int i = 0; i < 5000 && !cgroup_is_frozen(form, dir); i++)
+		(void)poll(NULL, 0, 1);
+	EXPECT(unit, cgroup_is_frozen(form, dir));
+	EXPECT(unit, write_control(dir, file, form == FREEZER_V1 ? "THAWED" : "0"));
+	for (int i = 0; i < 5000 && cgroup_is_frozen(form, dir); i++)
+		(void)poll(NULL, 0, 1);
+	EXPECT(unit, !cgroup_is_frozen(form, dir));
+}
+
 static void find_by_cgroup(struct unit *unit, enum freezer_form form, const struct place *place,
 			   struct test_container *box, pid_t stranger)
 {
@@ -441,6 +479,7 @@ static void find_by_cgroup(struct unit *unit, enum freezer_form form, const stru
 	EXPECT(unit, move(sub, box->child));
 	expect_freezer(unit, by_pid, box->init, form, sub);
 
+	expect_frozen(unit, form, sub);
 	EXPECT(unit, move(sub, stranger));
 	expect_freezer(unit, by_pid, box->init, FREEZER_NONE, NULL);
 	EXPECT(unit, target_find(name, &target, &err) == ERR_REFUSED);
@@ -491,6 +530,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(refuses),
 	UNIT_CASE(refuses_ourselves),
 	UNIT_CASE(refuses_thread),
+	UNIT_CASE(refuses_zombie),
 	UNIT_CASE(cgroup_v1),
 	UNIT_CASE(cgroup_v2),
 };
