@@ -14,6 +14,8 @@
 #define IMAGE_MAGIC_SIZE 8u
 
 #define IMAGE_VERSION 1u
+/* Whatever the limits: offsets in the file must not overflow. */
+#define IMAGE_PAGES_MAX (1ull << 60)
 #define IMAGE_ALIGN 8u /* of records, and of compressed blocks */
 
 #define TAG_METADATA_END TAG('M', 'E', 'N', 'D')

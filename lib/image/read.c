@@ -99,7 +99,8 @@ static int check_header(const struct image_header *header, const struct image_li
 		return err_set(err, ERR_DAMAGED, "image header: unknown bits");
 	if (metadata < least || metadata % IMAGE_ALIGN != 0)
 		return err_set(err, ERR_DAMAGED, "image header: impossible size of metadata");
-	if (le64_get(header->pages_size) % IMAGE_PAGE != 0)
+	if (le64_get(header->pages_size) % IMAGE_PAGE != 0 ||
+	    le64_get(header->pages_size) > IMAGE_PAGES_MAX)
 		return err_set(err, ERR_DAMAGED, "image header: impossible size of pages");
 	r = check_limit("bytes of metadata", metadata, limits->metadata, err);
 	if (r < 0)

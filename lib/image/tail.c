@@ -45,8 +45,8 @@ void *image_tail_make(const struct image_tail *tail, const uint64_t *checksums)
 	trailer->block_count = le64_make(tail->block_count);
 	trailer->pages_size = le64_make(tail->pages_size);
 	trailer->image_size = le64_make(tail->image_size);
-	trailer->content_checksum = le64_make(image_content_checksum(tail->metadata_checksum, index,
-							      tail->block_count));
+	trailer->content_checksum = le64_make(
+		image_content_checksum(tail->metadata_checksum, index, tail->block_count));
 	trailer->checksum =
 		le64_make(checksum(trailer, offsetof(struct image_trailer, checksum)));
 	return index;
@@ -84,8 +84,8 @@ int image_tail_check(const void *bytes, const struct image_tail *expected, struc
 	r = check_index(index, expected->block_count, err);
 	if (r < 0)
 		return r;
-	if (le64_get(trailer->content_checksum) != image_content_checksum(expected->metadata_checksum, index,
-								   expected->block_count))
+	if (le64_get(trailer->content_checksum) !=
+	    image_content_checksum(expected->metadata_checksum, index, expected->block_count))
 		return err_set(err, ERR_DAMAGED, "end of image: wrong checksum of the whole");
 	return 0;
 }
