@@ -40,6 +40,7 @@ enum phase {
 	PHASE_FILES,	  /* objects behind descriptors */
 	PHASE_LINKED,	  /* files that refer to other files */
 	PHASE_MEMORY,	  /* address spaces */
+	PHASE_TASKS,	  /* processes and threads */
 	PHASE_STATE,	  /* what a task has of its own */
 	PHASE_IDENTITY,	  /* ids, groups, capabilities */
 	PHASE_LIMITS,	  /* what may only get lower */

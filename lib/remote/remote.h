@@ -34,6 +34,8 @@ struct remote {
 	struct user_regs_struct saved;	/* as the thread was stopped */
 	uint64_t saved_mask;		/* its blocked signals */
 	bool is_prepared;		/* registers saved, signals blocked */
+	bool owns_zone;			/* remote_finish() unmaps it */
+	bool is_sigtrap_ignored;	/* set by the caller from SigIgn: to be given back */
 };
 
 /* Saves registers and signal mask of a stopped thread and blocks all its signals. If it was
@@ -43,8 +45,8 @@ int remote_prepare(struct remote *remote, struct err *err);
 /* Gives registers and mask back. Safe on a remote that was never prepared. */
 int remote_finish(struct remote *remote, struct err *err);
 
-/* One system call by single step at zone.gadget; needs no zone. The result in *ret_result may be a
- * negative errno of the target; the return value is about ptrace. About 4 us. */
+/* One system call at zone.gadget, by syscall stops; needs no zone. The result in *ret_result may be
+ * a negative errno of the target; the return value is about ptrace. About 6 us. */
 int remote_syscall(struct remote *remote, int64_t *ret_result, struct err *err, long nr,
 		   const uint64_t args[6]);
 /* Finds a syscall instruction, maps a zone with a data area of `size` bytes, writes the stub. */
@@ -68,10 +70,11 @@ struct script {
 	struct remote *remote;
 	struct script_step *steps; /* owned */
 	size_t count;
-	struct buf data;	/* copied into the zone behind the table */
-	size_t data_written;	/* only in a run: */
-	bool is_overfull;
-	bool is_running;
+	struct buf data; /* for the zone's data area */
+	void *table;	 /* owned; as it was sent */
+	int state;
+	bool has_results; /* the table was read back */
+	bool has_output;  /* the data was read back */
 };
 
 /* A script for one remote with a zone; free with script_free(). */
@@ -102,8 +105,10 @@ int script_room(struct script *script, size_t steps, size_t bytes, struct err *e
 int script_run(struct script *script, struct err *err);
 int script_start(struct script *script, struct err *err);
 int script_wait(struct script *script, struct err *err);
+/* The argument of a step as it was queued. */
+uint64_t script_argument(const struct script *script, size_t step, int argument);
 /* After a run: the result of a step, negative errno if it failed and was allowed to. */
-int64_t script_result(const struct script *script, size_t step);
+int64_t script_result(struct script *script, size_t step);
 /* After a run: what the target wrote at an address of script_out or script_copy. Read back at the
  * first use; NULL with err set if the target's memory cannot be read. */
 const void *script_output(struct script *script, uint64_t address, size_t size, struct err *err);

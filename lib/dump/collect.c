@@ -1,0 +1,292 @@
+/* Collects tasks and threads: what /proc says of them, without a call inside. */
+#include <linux/kcmp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "core/cleanup.h"
+#include "dump/dump.h"
+
+static int open_task(struct dump_task *task, struct err *err)
+{
+	int r = procfs_open_pid(task->pid, &task->proc, err);
+
+	if (r < 0)
+		return r;
+	task->pidfd = (int)syscall(SYS_pidfd_open, task->pid, 0);
+	if (task->pidfd < 0)
+		return err_set(err, -errno, "open pidfd of task %d", task->pid);
+	return 0;
+}
+
+static int read_stat(struct dump_task *task, struct err *err)
+{
+	auto_buf struct buf text = BUF_EMPTY;
+	int r = procfs_read(task->proc, "stat", &text, err);
+
+	if (r < 0)
+		return r;
+	return procfs_stat_parse(text.data, &task->stat, err);
+}
+
+static int read_status(const struct dump_task *task, pid_t tid, struct procfs_status *ret_status,
+		       struct err *err)
+{
+	auto_buf struct buf text = BUF_EMPTY;
+	char path[64];
+	int r;
+
+	(void)snprintf(path, sizeof(path), "task/%d/status", tid);
+	r = procfs_read(task->proc, path, &text, err);
+	if (r < 0)
+		return r;
+	return procfs_status_parse(text.data, ret_status, err);
+}
+
+static int read_vmas(struct dump_task *task, struct err *err)
+{
+	auto_buf struct buf text = BUF_EMPTY;
+	int r = procfs_read(task->proc, "smaps", &text, err);
+
+	if (r < 0)
+		return r;
+	return procfs_maps_parse(text.data, &task->vmas, &task->vma_count, err);
+}
+
+static int add_thread(struct dump *d, struct dump_task *task, const struct frozen_thread *frozen,
+		      struct err *err)
+{
+	struct dump_thread *thread;
+	int r;
+
+	array_grow(task->threads, task->thread_count);
+	thread = &task->threads[task->thread_count];
+	*thread = (struct dump_thread){ .tid = frozen->tid,
+					.id = dump_new_id(d),
+					.stop_signal = frozen->stop_signal,
+					.remote = { .tid = frozen->tid } };
+	r = read_status(task, frozen->tid, &thread->status, err);
+	if (r < 0)
+		return r;
+	task->thread_count++;
+	if (thread->status.ns_depth == 0)
+		return err_set(err, ERR_HOST, "/proc/%d/status has no NSpid", frozen->tid);
+	thread->vtid = thread->status.ns_pid[thread->status.ns_depth - 1];
+	return 0;
+}
+
+/* A zombie has a pid in its namespace, and nothing else to ask for. */
+static int add_zombie(struct dump_task *task, struct err *err)
+{
+	struct procfs_status status = { 0 };
+	int r = read_status(task, task->pid, &status, err);
+
+	if (r < 0)
+		return r;
+	task->vpid = status.ns_depth ? status.ns_pid[status.ns_depth - 1] : task->pid;
+	procfs_status_free(&status);
+	return 0;
+}
+
+static int add_task(struct dump *d, const struct frozen_thread *threads, size_t count,
+		    struct err *err)
+{
+	struct dump_private *own = d->own;
+	struct dump_task *task;
+	int r;
+
+	array_grow(own->tasks, own->task_count);
+	task = &own->tasks[own->task_count++];
+	*task = (struct dump_task){
+		.pid = threads[0].pid, .id = dump_new_id(d), .pidfd = -1, .proc = -1
+	};
+	r = open_task(task, err);
+	if (r == 0)
+		r = read_stat(task, err);
+	if (r < 0)
+		return r;
+	if (threads[0].is_zombie && count > 1) {
+		d->task = task;
+		(void)dump_block(d, "wait until its threads have ended",
+				 "the main thread has ended, and others have not");
+		return 0;
+	}
+	if (threads[0].is_zombie)
+		return add_zombie(task, err);
+
+	for (size_t i = 0; i < count; i++) {
+		r = add_thread(d, task, &threads[i], err);
+		if (r < 0)
+			return r;
+	}
+	task->vpid = task->threads[0].vtid;
+	task->mm_id = dump_new_id(d);
+	return read_vmas(task, err);
+}
+
+static int add_tasks(struct dump *d, struct err *err)
+{
+	const struct freeze *frozen = d->own->frozen;
+	size_t next;
+
+	for (size_t i = 0; i < frozen->thread_count; i = next) {
+		int r;
+
+		for (next = i + 1; next < frozen->thread_count; next++) {
+			if (frozen->threads[next].pid != frozen->threads[i].pid)
+				break;
+		}
+		r = add_task(d, &frozen->threads[i], next - i, err);
+		if (r < 0)
+			return err_wrap(err, "task %d", frozen->threads[i].pid);
+	}
+	return 0;
+}
+
+/* ---- the tree ---- */
+
+struct ranked {
+	struct dump_task task;
+	size_t depth;
+};
+
+static int compare_depth(const void *left, const void *right)
+{
+	const struct ranked *a = left;
+	const struct ranked *b = right;
+
+	if (a->depth != b->depth)
+		return a->depth < b->depth ? -1 : 1;
+	return a->task.stat.start_time < b->task.stat.start_time   ? -1
+	       : a->task.stat.start_time > b->task.stat.start_time ? 1
+	       : a->task.vpid < b->task.vpid			   ? -1
+								   : 1;
+}
+
+static size_t depth_of(const struct dump *d, const struct dump_task *task)
+{
+	size_t depth = 0;
+
+	while (depth <= d->own->task_count) {
+		task = dump_task_by_pid(d, task->stat.ppid);
+		if (!task)
+			break;
+		depth++;
+	}
+	return depth;
+}
+
+/* Parents before children; siblings by age. */
+static void order_tasks(struct dump *d)
+{
+	struct dump_private *own = d->own;
+	auto_free struct ranked *ranked = mem_alloc(own->task_count, sizeof(*ranked));
+
+	for (size_t i = 0; i < own->task_count; i++) {
+		ranked[i].task = own->tasks[i];
+		ranked[i].depth = depth_of(d, &own->tasks[i]);
+	}
+	qsort(ranked, own->task_count, sizeof(*ranked), compare_depth);
+	for (size_t i = 0; i < own->task_count; i++)
+		own->tasks[i] = ranked[i].task;
+	for (size_t i = 0; i < own->task_count; i++) {
+		const struct dump_task *parent = dump_task_by_pid(d, own->tasks[i].stat.ppid);
+
+		own->tasks[i].parent = parent ? parent->id : 0;
+	}
+}
+
+/* ---- what tasks must and must not share ---- */
+
+static bool is_shared(pid_t one, pid_t other, int what)
+{
+	return syscall(SYS_kcmp, one, other, what, 0, 0) == 0;
+}
+
+static void check_threads(struct dump *d, const struct dump_task *task)
+{
+	for (size_t i = 1; i < task->thread_count; i++) {
+		if (!is_shared(task->pid, task->threads[i].tid, KCMP_FILES) ||
+		    !is_shared(task->pid, task->threads[i].tid, KCMP_FS)) {
+			(void)dump_block(d, NULL,
+					 "thread %d has descriptors or a directory of its own",
+					 task->threads[i].vtid);
+			return;
+		}
+	}
+}
+
+static void check_between(struct dump *d, const struct dump_task *task,
+			  const struct dump_task *other)
+{
+	static const struct {
+		int what;
+		const char *name;
+	} shareable[] = { { KCMP_VM, "memory" },
+			  { KCMP_FILES, "descriptors" },
+			  { KCMP_FS, "current directory" },
+			  { KCMP_SIGHAND, "signal handlers" } };
+
+	if (!other || other == task || other->thread_count == 0)
+		return;
+	for (size_t i = 0; i < sizeof(shareable) / sizeof(shareable[0]); i++) {
+		if (is_shared(task->pid, other->pid, shareable[i].what))
+			(void)dump_block(d, NULL, "shares its %s with task %d (%s)",
+					 shareable[i].name, other->vpid, other->stat.comm);
+	}
+}
+
+static const char *const namespaces[] = { "user", "mnt", "pid",	 "pid_for_children",
+					  "net",  "ipc", "uts",	 "cgroup",
+					  "time", "time_for_children" };
+
+static void check_namespaces(struct dump *d, const struct dump_task *init,
+			     const struct dump_task *task)
+{
+	for (size_t i = 0; i < sizeof(namespaces) / sizeof(namespaces[0]); i++) {
+		auto_free char *own = NULL;
+		auto_free char *theirs = NULL;
+		struct err ignored;
+		char path[32];
+
+		(void)snprintf(path, sizeof(path), "ns/%s", namespaces[i]);
+		/* A namespace that this kernel does not have is nobody's. */
+		if (procfs_readlink(init->proc, path, &theirs, &ignored) < 0)
+			continue;
+		if (procfs_readlink(task->proc, path, &own, &ignored) < 0 ||
+		    strcmp(own, theirs) != 0)
+			(void)dump_block(d, NULL, "has a %s namespace of its own", namespaces[i]);
+	}
+}
+
+static void check_task(struct dump *d, struct dump_task *task)
+{
+	struct dump_private *own = d->own;
+	size_t number = (size_t)(task - own->tasks);
+
+	if (task->thread_count == 0)
+		return;
+	d->task = task;
+	check_namespaces(d, &own->tasks[0], task);
+	check_threads(d, task);
+	check_between(d, task, dump_task_by_pid(d, task->stat.ppid));
+	if (number > 0 && own->tasks[number - 1].pid != task->stat.ppid)
+		check_between(d, task, &own->tasks[number - 1]);
+}
+
+int dump_collect_tasks(struct dump *d, struct err *err)
+{
+	struct dump_private *own = d->own;
+	int r = add_tasks(d, err);
+
+	if (r < 0)
+		return r;
+	if (own->task_count == 0)
+		return err_set(err, ERR_FAILED, "it has no task left");
+	order_tasks(d);
+	for (size_t i = 0; i < own->task_count; i++)
+		check_task(d, &own->tasks[i]);
+	d->task = NULL;
+	return 0;
+}

@@ -1,0 +1,344 @@
+/* Records, blockers and ids of a checkpoint; the walk over all kinds. */
+#include "dump/dump.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "core/cleanup.h"
+#include "core/log.h"
+
+static const size_t zone_size = 256 * 1024;
+
+uint32_t dump_new_id(struct dump *d)
+{
+	return ++d->own->last_id;
+}
+
+void dump_record(struct dump *d, uint32_t id, const struct kind *kind, const void *body,
+		 size_t length)
+{
+	struct dump_entry entry = { .tag = kind->tag,
+				    .version = kind->version ? kind->version : 1,
+				    .id = id,
+				    .body = mem_copy(body, length),
+				    .length = length };
+
+	(void)buf_append(&d->own->records, &entry, sizeof(entry));
+	d->own->record_count++;
+}
+
+static void name_cursor(const struct dump *d, struct buf *text)
+{
+	const struct dump_task *task = d->fd ? d->fd->task : d->task;
+
+	if (task)
+		buf_printf(text, "task %d (%s)", task->vpid, task->stat.comm);
+	if (d->fd)
+		buf_printf(text, ", descriptor %d", d->fd->number);
+	if (task)
+		buf_printf(text, ": ");
+}
+
+int dump_block(struct dump *d, const char *remedy, const char *format, ...)
+{
+	struct dump_private *own = d->own;
+	char *text = NULL;
+	va_list args;
+
+	va_start(args, format);
+	if (vasprintf(&text, format, args) < 0)
+		text = mem_string(format);
+	va_end(args);
+
+	if (own->blocker_count++ > 0)
+		buf_printf(&own->blockers, "; ");
+	name_cursor(d, &own->blockers);
+	buf_printf(&own->blockers, "%s", text);
+	if (remedy && !own->blocker_hint)
+		own->blocker_hint = mem_string(remedy);
+	free(text);
+	return 0;
+}
+
+struct dump_task *dump_task_by_pid(const struct dump *d, pid_t pid)
+{
+	for (size_t i = 0; i < d->own->task_count; i++) {
+		if (d->own->tasks[i].pid == pid)
+			return &d->own->tasks[i];
+	}
+	return NULL;
+}
+
+struct dump_task *dump_task_by_vpid(const struct dump *d, pid_t vpid)
+{
+	for (size_t i = 0; i < d->own->task_count; i++) {
+		if (d->own->tasks[i].vpid == vpid)
+			return &d->own->tasks[i];
+	}
+	return NULL;
+}
+
+struct dump_thread *dump_thread_by_tid(const struct dump *d, pid_t tid)
+{
+	for (size_t i = 0; i < d->own->task_count; i++) {
+		struct dump_task *task = &d->own->tasks[i];
+
+		for (size_t j = 0; j < task->thread_count; j++) {
+			if (task->threads[j].tid == tid)
+				return &task->threads[j];
+		}
+	}
+	return NULL;
+}
+
+uint32_t dump_file_at(const struct dump *d, const struct dump_task *task, int number)
+{
+	(void)d;
+	for (size_t i = 0; i < task->slot_count; i++) {
+		if (task->slots[i].number == number)
+			return task->slots[i].file;
+	}
+	return 0;
+}
+
+bool dump_has_file(const struct dump *d, dev_t dev, ino_t ino, int access_mode)
+{
+	for (size_t i = 0; i < d->own->file_count; i++) {
+		const struct target_fd *file = &d->own->files[i];
+		int mode = (int)(file->flags & O_ACCMODE);
+
+		if (file->stat.st_dev == dev && file->stat.st_ino == ino &&
+		    (mode == access_mode || mode == O_RDWR))
+			return true;
+	}
+	return false;
+}
+
+void dump_add_source(struct dump *d, uint32_t id, int file, struct dump_piece *pieces,
+		     size_t count)
+{
+	struct dump_private *own = d->own;
+	struct dump_source *source;
+
+	array_grow(own->sources, own->source_count);
+	source = &own->sources[own->source_count++];
+	*source = (struct dump_source){
+		.id = id, .file = file, .pieces = pieces, .piece_count = count
+	};
+	for (size_t i = 0; i < count; i++)
+		source->size += pieces[i].extent.length;
+}
+
+void dump_content(struct dump *d, uint32_t id, int fd, const struct image_extent *extents,
+		  size_t count)
+{
+	struct dump_piece *pieces = mem_alloc(count, sizeof(*pieces));
+
+	for (size_t i = 0; i < count; i++)
+		pieces[i].extent = extents[i];
+	dump_add_source(d, id, fd, pieces, count);
+}
+
+/* ---- the walk ---- */
+
+static int dump_kind(struct dump *d, const struct kind *kind, struct err *err)
+{
+	int r = kind->dump ? kind->dump(d, err) : 0;
+
+	if (r < 0)
+		return err_wrap(err, "%s", kind->name);
+	return 0;
+}
+
+static int dump_containers(struct dump *d, struct err *err)
+{
+	for (size_t i = 0; kinds[i]; i++) {
+		int r;
+
+		if (kinds[i]->scope != SCOPE_CONTAINER)
+			continue;
+		r = dump_kind(d, kinds[i], err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int dump_task_kinds(struct dump *d, enum scope scope, enum phase phase, struct err *err)
+{
+	for (size_t i = 0; kinds[i]; i++) {
+		int r;
+
+		if (kinds[i]->scope != scope || kinds[i]->phase != phase)
+			continue;
+		r = dump_kind(d, kinds[i], err);
+		if (r < 0)
+			return err_wrap(err, "task %d (%s)", d->task->vpid, d->task->stat.comm);
+	}
+	return 0;
+}
+
+static int dump_thread_kinds(struct dump *d, enum phase phase, struct err *err)
+{
+	for (size_t i = 0; i < d->task->thread_count; i++) {
+		int r;
+
+		d->thread = &d->task->threads[i];
+		r = dump_task_kinds(d, SCOPE_THREAD, phase, err);
+		if (r < 0)
+			return r;
+	}
+	d->thread = &d->task->threads[0];
+	return 0;
+}
+
+static int dump_one_task(struct dump *d, struct err *err)
+{
+	int r;
+
+	for (enum phase phase = PHASE_MEMORY; phase < PHASE_COUNT; phase++) {
+		d->thread = d->task->thread_count ? &d->task->threads[0] : NULL;
+		r = dump_task_kinds(d, SCOPE_TASK, phase, err);
+		if (r == 0 && d->task->thread_count)
+			r = dump_thread_kinds(d, phase, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int dump_tasks(struct dump *d, struct err *err)
+{
+	for (size_t i = 0; i < d->own->task_count; i++) {
+		int r;
+
+		d->task = &d->own->tasks[i];
+		r = dump_one_task(d, err);
+		if (r < 0)
+			return r;
+	}
+	d->task = NULL;
+	d->thread = NULL;
+	return 0;
+}
+
+/* ---- preparing, releasing ---- */
+
+static int prepare_task(struct dump_task *task, struct err *err)
+{
+	struct remote *leader;
+
+	for (size_t i = 0; i < task->thread_count; i++) {
+		struct remote *remote = &task->threads[i].remote;
+		int r = remote_prepare(remote, err);
+
+		if (r < 0)
+			return r;
+		remote->is_sigtrap_ignored =
+			i == 0 && task->threads[0].status.sig_ignored & (1ull << (SIGTRAP - 1));
+	}
+	if (task->thread_count == 0)
+		return 0;
+	leader = &task->threads[0].remote;
+	if (remote_zone_map(leader, zone_size, err) < 0)
+		return err_wrap(err, "task %d (%s)", task->vpid, task->stat.comm);
+	for (size_t i = 1; i < task->thread_count; i++)
+		task->threads[i].remote.zone = leader->zone;
+	return 0;
+}
+
+int dump_gather(struct dump *d, const struct target *target, const struct freeze *frozen,
+		struct err *err)
+{
+	struct dump_private *own = mem_alloc(1, sizeof(*own));
+	int r;
+
+	*d = (struct dump){ .own = own };
+	own->target = target;
+	own->frozen = frozen;
+	r = dump_collect_tasks(d, err);
+	for (size_t i = 0; r == 0 && i < own->task_count; i++)
+		r = prepare_task(&own->tasks[i], err);
+	if (r == 0)
+		r = dump_containers(d, err);
+	if (r == 0)
+		r = dump_collect_files(d, err);
+	if (r == 0)
+		r = dump_tasks(d, err);
+	if (r < 0)
+		return r;
+	if (own->blocker_count == 0)
+		return 0;
+	(void)err_set(err, ERR_REFUSED, "%s", own->blockers.data);
+	if (own->blocker_hint)
+		(void)err_hint(err, "%s", own->blocker_hint);
+	return ERR_REFUSED;
+}
+
+int dump_release(struct dump *d, struct err *err)
+{
+	int r = 0;
+
+	if (!d->own)
+		return 0;
+	for (size_t i = 0; i < d->own->task_count; i++) {
+		struct dump_task *task = &d->own->tasks[i];
+
+		/* The leader last: its zone serves all threads. */
+		for (size_t j = task->thread_count; j-- > 0;) {
+			struct err own_err = ERR_NONE;
+
+			if (remote_finish(&task->threads[j].remote, &own_err) < 0 && r == 0) {
+				*err = own_err;
+				r = own_err.code;
+			}
+		}
+	}
+	return r;
+}
+
+static void free_task(struct dump_task *task)
+{
+	for (size_t i = 0; i < task->thread_count; i++)
+		procfs_status_free(&task->threads[i].status);
+	free(task->threads);
+	procfs_maps_free(task->vmas, task->vma_count);
+	free(task->slots);
+	drop_fd(&task->pidfd);
+	drop_fd(&task->proc);
+}
+
+void dump_free(struct dump *d)
+{
+	struct dump_private *own = d->own;
+	struct dump_entry *entries;
+
+	if (!own)
+		return;
+	for (size_t i = 0; i < own->task_count; i++)
+		free_task(&own->tasks[i]);
+	free(own->tasks);
+	for (size_t i = 0; i < own->file_count; i++) {
+		drop_fd(&own->files[i].fd);
+		free(own->files[i].link);
+		free(own->files[i].fdinfo);
+	}
+	free(own->files);
+	for (size_t i = 0; i < own->source_count; i++) {
+		drop_fd(&own->sources[i].file);
+		free(own->sources[i].pieces);
+	}
+	free(own->sources);
+	entries = (struct dump_entry *)(void *)own->records.data;
+	for (size_t i = 0; i < own->record_count; i++)
+		free(entries[i].body);
+	buf_free(&own->records);
+	buf_free(&own->blockers);
+	free(own->blocker_hint);
+	free(own->mapped);
+	free(own->shared);
+	free(own);
+	d->own = NULL;
+}

@@ -1,0 +1,97 @@
+/* The work of a checkpoint: tasks collected, records gathered, blockers noted, content queued.
+ *
+ * Order: collect (all /proc reading that needs no call inside), prepare (registers saved, zones
+ * mapped), kinds (records), then, if nothing blocks, the image is written, and the tasks get
+ * their registers back. */
+#pragma once
+
+#include "core/buf.h"
+#include "freeze/freeze.h"
+#include "kind/kind.h"
+#include "target/target.h"
+
+/* Where the bytes of an extent come from. */
+struct dump_piece {
+	struct image_extent extent; /* in the object */
+	struct dump_task *task;	    /* from its memory at `address`; NULL: from the file */
+	uint64_t address;
+	bool is_unreadable; /* PROT_NONE: only through /proc/PID/mem */
+};
+
+/* The content of one object: a CONT record and its part of the page stream. */
+struct dump_source {
+	uint32_t id;
+	int file; /* -1: task memory */
+	struct dump_piece *pieces; /* owned; in rising order of extents */
+	size_t piece_count;
+	uint64_t size; /* bytes in all */
+};
+
+struct dump_private {
+	const struct target *target;
+	const struct freeze *frozen;
+	struct dump_task *tasks; /* owned; parents before children */
+	size_t task_count;
+	struct target_fd *files; /* owned; unique open file descriptions */
+	size_t file_count;
+	struct buf records;	 /* of struct dump_entry */
+	size_t record_count;
+	struct dump_source *sources; /* owned */
+	size_t source_count;
+	struct dump_mapped *mapped;  /* owned; kind/memory/mapfile.c */
+	size_t mapped_count;
+	struct dump_shared *shared;  /* owned; kind/memory/shared.c */
+	size_t shared_count;
+	uint32_t last_id;
+	struct buf blockers; /* one line each */
+	size_t blocker_count;
+	char *blocker_hint;  /* of the first that has one */
+	uint64_t pages_scanned;
+	bool has_swap;
+};
+
+/* A record waiting to be written. */
+struct dump_entry {
+	uint32_t tag;
+	uint16_t version;
+	uint32_t id;
+	void *body; /* owned */
+	size_t length;
+};
+
+/* Collects everything of a frozen target and asks all kinds. ERR_REFUSED names all blockers. */
+int dump_gather(struct dump *d, const struct target *target, const struct freeze *frozen,
+		struct err *err);
+/* Gives every task its registers, mask and address space back. */
+int dump_release(struct dump *d, struct err *err);
+void dump_free(struct dump *d);
+
+/* collect.c: tasks and threads from the frozen list; namespaces and sharing checked. */
+int dump_collect_tasks(struct dump *d, struct err *err);
+/* descriptors.c: descriptor tables, one target_fd an open file description. */
+int dump_collect_files(struct dump *d, struct err *err);
+
+/* Queues content whose pieces are known. Pieces are taken over. */
+void dump_add_source(struct dump *d, uint32_t id, int file, struct dump_piece *pieces,
+		     size_t count);
+
+/* stream.c: writes the page stream of all sources. */
+struct dump_stream {
+	struct image_writer *writer;
+	int fd;
+	bool is_placed;	       /* seekable and plain: written in place */
+	uint64_t pages_offset; /* then: where the stream starts in the file */
+	bool (*is_cancelled)(void *argument);
+	void (*progress)(void *argument, uint64_t done, uint64_t total);
+	void *argument;
+};
+int dump_write_pages(struct dump *d, const struct dump_stream *stream, struct err *err);
+
+/* pages.c: the pages of an address space that exist and are not zero. */
+struct page_run {
+	uint64_t start, end;
+	bool is_file;  /* belongs to a file or shared memory, not to the task alone */
+	bool is_guard; /* MADV_GUARD_INSTALL */
+};
+int dump_scan_pages(const struct dump_task *task, uint64_t start, uint64_t end,
+		    struct page_run **ret_runs, size_t *ret_count, struct err *err);

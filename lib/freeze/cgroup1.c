@@ -1,0 +1,86 @@
+/* The v1 freezer: freezer.state says THAWED, FREEZING or FROZEN. Nothing announces the change: it
+ * has to be read until it says so, and reading is also what makes the kernel look. */
+#include <poll.h>
+#include <string.h>
+
+#include "core/buf.h"
+#include "core/cgroup.h"
+#include "freeze/deadline.h"
+#include "freeze/freezer.h"
+
+#define PAUSE_FIRST_US 20
+#define PAUSE_MOST_US 10000
+
+static int read_state(int cgroup, struct buf *state, struct err *err)
+{
+	int r = cgroup_file_read(cgroup, "freezer.state", state, err);
+
+	if (r == 0 && state->size > 0 && state->data[state->size - 1] == '\n')
+		state->data[--state->size] = '\0';
+	return r;
+}
+
+/* Gives the processor to those who have to freeze; longer each time. */
+static void pause_us(uint64_t *pause, uint64_t deadline)
+{
+	struct timespec time = timespec_us(time_left_us(deadline, *pause));
+
+	(void)ppoll(NULL, 0, &time, NULL);
+	if (*pause < PAUSE_MOST_US)
+		*pause *= 2;
+}
+
+static int cgroup1_freeze(int cgroup, uint64_t deadline, struct err *err)
+{
+	auto_buf struct buf state = BUF_EMPTY;
+	uint64_t pause = PAUSE_FIRST_US;
+
+	for (;;) {
+		/* Written again, as tasks that came in between may have been missed. */
+		int r = cgroup_file_write(cgroup, "freezer.state", "FROZEN", err);
+
+		if (r == 0)
+			r = read_state(cgroup, &state, err);
+		if (r < 0)
+			return r;
+		if (strcmp(state.data, "FROZEN") == 0)
+			return 0;
+		if (clock_us() >= deadline)
+			return err_set(err, -ETIMEDOUT, "freezer.state stays %s", state.data);
+		pause_us(&pause, deadline);
+	}
+}
+
+static int cgroup1_thaw(int cgroup, struct err *err)
+{
+	return cgroup_file_write(cgroup, "freezer.state", "THAWED", err);
+}
+
+static int cgroup1_is_frozen(int cgroup, bool *ret_is_frozen, struct err *err)
+{
+	auto_buf struct buf state = BUF_EMPTY;
+	int r = read_state(cgroup, &state, err);
+
+	if (r < 0)
+		return r;
+	*ret_is_frozen = strcmp(state.data, "FROZEN") == 0;
+	return 0;
+}
+
+static int cgroup1_is_asked(int cgroup, bool *ret_is_asked, struct err *err)
+{
+	auto_buf struct buf value = BUF_EMPTY;
+	int r = cgroup_file_read(cgroup, "freezer.self_freezing", &value, err);
+
+	if (r < 0)
+		return r;
+	*ret_is_asked = value.data[0] == '1';
+	return 0;
+}
+
+const struct freezer freezer_cgroup1 = {
+	.freeze = cgroup1_freeze,
+	.thaw = cgroup1_thaw,
+	.is_frozen = cgroup1_is_frozen,
+	.is_asked = cgroup1_is_asked,
+};

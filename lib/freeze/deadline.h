@@ -1,0 +1,30 @@
+/* Points in time, in microseconds of CLOCK_MONOTONIC. */
+#pragma once
+
+#include <stdint.h>
+#include <time.h>
+
+#define FREEZE_TIMEOUT_US 10000000u
+
+static inline uint64_t clock_us(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* What is left until then, but at most `most`. */
+static inline uint64_t time_left_us(uint64_t deadline, uint64_t most)
+{
+	uint64_t now = clock_us();
+	uint64_t left = now < deadline ? deadline - now : 0;
+
+	return left < most ? left : most;
+}
+
+static inline struct timespec timespec_us(uint64_t us)
+{
+	return (struct timespec){ .tv_sec = (time_t)(us / 1000000),
+				  .tv_nsec = (long)(us % 1000000) * 1000 };
+}

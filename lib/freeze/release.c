@@ -1,0 +1,181 @@
+/* Lets frozen tasks go, or kills them. See freeze.h. */
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/cleanup.h"
+#include "freeze/deadline.h"
+#include "freeze/freeze.h"
+#include "freeze/freezer.h"
+#include "freeze/tasks.h"
+
+static void detach_all(const struct freeze *freeze)
+{
+	for (size_t i = 0; i < freeze->thread_count; i++) {
+		struct task task = { .tid = freeze->threads[i].tid, .state = TASK_STOPPED };
+
+		if (!freeze->threads[i].is_zombie)
+			task_detach(&task);
+	}
+}
+
+static void forget(struct freeze *freeze)
+{
+	free(freeze->threads);
+	*freeze = FREEZE_NONE;
+}
+
+int freeze_release(struct freeze *freeze, bool thaw, struct err *err)
+{
+	const struct target *target = freeze->target;
+	bool has_freezer = target && freezer_of(target);
+	sigset_t old;
+	int r = 0;
+
+	if (!target)
+		return 0;
+	tasks_listen(&old);
+	/* Without this, those let go first would run, and slow down the detaching of others. */
+	if (has_freezer && freeze->is_seized)
+		r = freezer_freeze(target, err);
+	if (freeze->is_seized)
+		detach_all(freeze);
+	if (has_freezer && (thaw || !freeze->was_frozen)) {
+		struct err second = ERR_NONE;
+		int r2 = freezer_thaw(target, &second);
+
+		if (r == 0 && r2 < 0) {
+			*err = second;
+			r = r2;
+		}
+	}
+	tasks_unlisten(&old);
+	forget(freeze);
+	return r;
+}
+
+void freeze_free(struct freeze *freeze)
+{
+	struct err ignored = ERR_NONE;
+
+	(void)freeze_release(freeze, false, &ignored);
+}
+
+/* ---- killing ---- */
+
+/* The pids are pinned: a traced task stays a zombie until we have reaped it. */
+static int send_kills(const struct freeze *freeze, struct err *err)
+{
+	const struct target *target = freeze->target;
+	const struct frozen_thread *last = NULL;
+
+	/* The death of its init kills a pid namespace. */
+	if (target->form == TARGET_CONTAINER) {
+		if (syscall(SYS_pidfd_send_signal, target->pidfd, SIGKILL, NULL, 0) < 0 &&
+		    errno != ESRCH)
+			return err_set(err, -errno, "kill task %s", task_label(target->init).text);
+		return 0;
+	}
+	for (size_t i = 0; i < freeze->thread_count; i++) {
+		const struct frozen_thread *thread = &freeze->threads[i];
+
+		if (thread->is_zombie || (last && last->pid == thread->pid))
+			continue;
+		last = thread;
+		if (kill(thread->pid, SIGKILL) < 0 && errno != ESRCH)
+			return err_set(err, -errno, "kill task %s", task_label(thread->pid).text);
+	}
+	return 0;
+}
+
+static pid_t parent_of(pid_t pid)
+{
+	char text[512];
+	const char *end;
+	pid_t parent = 0;
+
+	if (!task_read(pid, pid, "stat", text, sizeof(text)))
+		return 0;
+	end = strrchr(text, ')');
+	return end && sscanf(end, ") %*c %d", &parent) == 1 ? parent : 0;
+}
+
+/* A child of our own is left for whoever started it to reap. */
+static bool is_reaped(const struct frozen_thread *thread)
+{
+	siginfo_t info = { .si_pid = 0 };
+
+	if (thread->is_zombie)
+		return true;
+	if (waitid(P_PID, (id_t)thread->tid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0)
+		return true;
+	if (info.si_pid == 0)
+		return false;
+	if (thread->tid != thread->pid || parent_of(thread->pid) != getpid())
+		(void)waitpid(thread->tid, NULL, __WALL | WNOHANG);
+	return true;
+}
+
+/* A leader can only be reaped after its threads, an init only after all others. */
+static int reap_all(struct freeze *freeze, uint64_t deadline, struct err *err)
+{
+	size_t left = freeze->thread_count;
+
+	while (left > 0) {
+		size_t kept = 0;
+
+		for (size_t i = 0; i < left; i++) {
+			if (!is_reaped(&freeze->threads[i]))
+				freeze->threads[kept++] = freeze->threads[i];
+		}
+		left = kept;
+		freeze->thread_count = left;
+		if (left > 0 && clock_us() >= deadline)
+			return err_set(err, -ETIMEDOUT, "task %s does not die",
+				       task_label(freeze->threads[0].tid).text);
+		if (left > 0)
+			tasks_wait_for_news(deadline);
+	}
+	return 0;
+}
+
+static int wait_for_init(const struct target *target, uint64_t deadline, struct err *err)
+{
+	struct pollfd death = { .fd = target->pidfd, .events = POLLIN };
+	struct timespec left = timespec_us(time_left_us(deadline, FREEZE_TIMEOUT_US));
+
+	if (ppoll(&death, 1, &left, NULL) == 1)
+		return 0;
+	return err_set(err, -ETIMEDOUT, "task %s does not die", task_label(target->init).text);
+}
+
+int freeze_kill(struct freeze *freeze, struct err *err)
+{
+	uint64_t deadline = clock_us() + FREEZE_TIMEOUT_US;
+	const struct target *target = freeze->target;
+	sigset_t old;
+	int r;
+
+	if (!target)
+		return 0;
+	tasks_listen(&old);
+	r = send_kills(freeze, err);
+	/* What v1 has frozen does not even die. */
+	if (r == 0 && freezer_of(target))
+		r = freezer_thaw(target, err);
+	if (r == 0)
+		r = reap_all(freeze, deadline, err);
+	if (r == 0)
+		r = wait_for_init(target, deadline, err);
+	tasks_unlisten(&old);
+	if (r < 0)
+		return err_wrap(err, "kill %s", target->name);
+	forget(freeze);
+	return 0;
+}

@@ -1,0 +1,277 @@
+/* Stops all tasks of a target under ptrace. See freeze.h; tasks.h has the steps. */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+
+#include "core/buf.h"
+#include "core/cleanup.h"
+#include "core/log.h"
+#include "freeze/deadline.h"
+#include "freeze/freeze.h"
+#include "freeze/freezer.h"
+#include "freeze/tasks.h"
+
+#define UNDO_MOST_US 2000000
+
+/* One attempt; what it holds is let go when it goes out of scope, unless it succeeded. */
+struct attempt {
+	const struct target *target;
+	const struct freezer *freezer; /* NULL: none */
+	uint64_t deadline;
+	bool was_frozen;
+	bool is_frozen; /* by us, now */
+	bool is_done;
+	struct tasks tasks;
+};
+
+static void detach_all(struct tasks *tasks)
+{
+	for (size_t i = 0; i < tasks->count; i++) {
+		if (tasks->list[i].state == TASK_STOPPED)
+			task_detach(&tasks->list[i]);
+	}
+}
+
+/* What has not stopped yet can't be let go yet; it stops when the others run, most likely. */
+static void undo(struct attempt *attempt)
+{
+	uint64_t deadline = clock_us() + UNDO_MOST_US;
+	struct err ignored = ERR_NONE;
+	struct tasks *tasks = &attempt->tasks;
+
+	if (attempt->freezer && tasks->count > 0)
+		(void)attempt->freezer->freeze(attempt->target->cgroup, deadline, &ignored);
+	detach_all(tasks);
+	if (attempt->freezer && !attempt->was_frozen)
+		(void)attempt->freezer->thaw(attempt->target->cgroup, &ignored);
+	for (size_t i = 0; i < tasks->count && !attempt->was_frozen; i++) {
+		while (tasks->list[i].state == TASK_RUNNING && clock_us() < deadline &&
+		       tasks_settle(tasks, deadline, &ignored) < 0)
+			;
+	}
+	detach_all(tasks);
+}
+
+static void attempt_free(struct attempt *attempt)
+{
+	if (!attempt->is_done)
+		undo(attempt);
+	tasks_free(&attempt->tasks);
+}
+
+static int begin(struct attempt *attempt, struct err *err)
+{
+	int r;
+
+	if (!attempt->freezer)
+		return 0;
+	r = attempt->freezer->is_asked(attempt->target->cgroup, &attempt->was_frozen, err);
+	if (r < 0)
+		return err_wrap(err, "cgroup %s", attempt->target->cgroup_path);
+	r = freezer_freeze(attempt->target, err);
+	if (r == 0)
+		attempt->is_frozen = true;
+	return r;
+}
+
+/* From here on, ptrace alone holds the tasks. */
+static int thaw(struct attempt *attempt, struct err *err)
+{
+	bool is_frozen = false;
+	int r;
+
+	if (!attempt->is_frozen)
+		return 0;
+	attempt->is_frozen = false;
+	r = freezer_thaw(attempt->target, err);
+	if (r == 0 && attempt->target->freezer == FREEZER_V1)
+		r = freezer_is_frozen(attempt->target, &is_frozen, err);
+	if (r < 0 || !is_frozen)
+		return r;
+	(void)err_set(err, ERR_FAILED, "cgroup %s is frozen by one above it",
+		      attempt->target->cgroup_path);
+	return err_hint(err, "thaw that one first");
+}
+
+/* Walks until a whole walk, begun when all known tasks stood still, found nothing new. With v1,
+ * stops are only taken after the thaw; with v2, before. */
+static int stop_all(struct attempt *attempt, struct err *err)
+{
+	bool is_frozen1 = attempt->is_frozen && attempt->target->freezer == FREEZER_V1;
+	size_t found = 0;
+	int r = tasks_walk(&attempt->tasks, attempt->target, is_frozen1, attempt->deadline, &found,
+			   err);
+
+	if (r == 0 && is_frozen1)
+		r = thaw(attempt, err);
+	do {
+		if (r == 0)
+			r = tasks_settle(&attempt->tasks, attempt->deadline, err);
+		if (r == 0)
+			r = tasks_walk(&attempt->tasks, attempt->target, false, attempt->deadline,
+				       &found, err);
+	} while (r == 0 && found > 0);
+	return r < 0 ? r : thaw(attempt, err);
+}
+
+/* A pid that was used again between listing and seizing is not seen by the last walk. */
+static void drop_strangers(struct tasks *tasks)
+{
+	for (size_t i = 0; i < tasks->count; i++) {
+		if (tasks->list[i].walk != tasks->walk)
+			task_detach(&tasks->list[i]);
+	}
+}
+
+static int compare_threads(const void *left, const void *right)
+{
+	const struct frozen_thread *a = left;
+	const struct frozen_thread *b = right;
+
+	if (a->pid != b->pid)
+		return a->pid < b->pid ? -1 : 1;
+	if ((a->tid == a->pid) != (b->tid == b->pid))
+		return a->tid == a->pid ? -1 : 1;
+	return a->tid < b->tid ? -1 : a->tid > b->tid;
+}
+
+/* A group stop concerns all threads of a process, also those that were seized before it. */
+static void spread_stop_signals(struct freeze *freeze)
+{
+	size_t next;
+
+	for (size_t first = 0; first < freeze->thread_count; first = next) {
+		int sig = 0;
+
+		for (next = first; next < freeze->thread_count &&
+				   freeze->threads[next].pid == freeze->threads[first].pid;
+		     next++) {
+			if (freeze->threads[next].stop_signal)
+				sig = freeze->threads[next].stop_signal;
+		}
+		for (size_t i = first; i < next; i++) {
+			if (!freeze->threads[i].is_zombie)
+				freeze->threads[i].stop_signal = sig;
+		}
+	}
+}
+
+static void list_threads(const struct tasks *tasks, struct freeze *freeze)
+{
+	free(freeze->threads);
+	freeze->threads = mem_alloc(tasks->count, sizeof(*freeze->threads));
+	freeze->thread_count = 0;
+	for (size_t i = 0; i < tasks->count; i++) {
+		const struct task *task = &tasks->list[i];
+
+		if (task->state != TASK_STOPPED && task->state != TASK_ZOMBIE)
+			continue;
+		if (task->state == TASK_STOPPED)
+			(void)ptrace(PTRACE_SETOPTIONS, task->tid, 0, 0);
+		freeze->threads[freeze->thread_count++] = (struct frozen_thread){
+			.pid = task->pid,
+			.tid = task->tid,
+			.stop_signal = task->stop_signal,
+			.is_zombie = task->state == TASK_ZOMBIE,
+		};
+	}
+	qsort(freeze->threads, freeze->thread_count, sizeof(*freeze->threads), compare_threads);
+	spread_stop_signals(freeze);
+}
+
+static bool has_stopped(const struct tasks *tasks)
+{
+	for (size_t i = 0; i < tasks->count; i++) {
+		if (tasks->list[i].state == TASK_STOPPED)
+			return true;
+	}
+	return false;
+}
+
+/* *ret_again: a later attempt may succeed, as this one let the tasks run a little. */
+static int try_once(const struct target *target, uint64_t deadline, struct freeze *ret_freeze,
+		    bool *ret_again, struct err *err)
+{
+	__attribute__((cleanup(attempt_free))) struct attempt attempt = {
+		.target = target,
+		.freezer = freezer_of(target),
+		.deadline = deadline,
+	};
+	uint64_t start = clock_us();
+	int r = begin(&attempt, err);
+
+	if (r == 0)
+		r = stop_all(&attempt, err);
+	if (r == 0)
+		drop_strangers(&attempt.tasks);
+	if (r == 0 && !has_stopped(&attempt.tasks))
+		r = err_set(err, ERR_FAILED, "%s: no living task", target->name);
+	if (r < 0) {
+		*ret_again = attempt.tasks.is_vfork_stuck && !attempt.was_frozen;
+		return r;
+	}
+	*ret_freeze = (struct freeze){
+		.target = target,
+		.was_frozen = attempt.was_frozen,
+		.is_seized = true,
+		.freezing_time = clock_us() - start,
+	};
+	list_threads(&attempt.tasks, ret_freeze);
+	attempt.is_done = true;
+	return 0;
+}
+
+int freeze_seize(const struct target *target, struct freeze *ret_freeze, struct err *err)
+{
+	uint64_t deadline = clock_us() + FREEZE_TIMEOUT_US;
+	sigset_t old;
+	bool again = true;
+	int r;
+
+	tasks_listen(&old);
+	do {
+		again = false;
+		r = try_once(target, deadline, ret_freeze, &again, err);
+	} while (r < 0 && again && clock_us() < deadline);
+	tasks_unlisten(&old);
+
+	if (r < 0)
+		return err_wrap(err, "freeze %s", target->name);
+	log_debug("froze %zu threads in %lu us", ret_freeze->thread_count,
+		  (unsigned long)ret_freeze->freezing_time);
+	return 0;
+}
+
+/* Puts what is held already into the table, as if seized by a walk before. */
+static void take_threads(struct tasks *tasks, const struct freeze *freeze)
+{
+	for (size_t i = 0; i < freeze->thread_count; i++) {
+		const struct frozen_thread *thread = &freeze->threads[i];
+		struct task *task = tasks_add(tasks, thread->tid);
+
+		task->pid = thread->pid;
+		task->stop_signal = thread->stop_signal;
+		task->state = thread->is_zombie ? TASK_ZOMBIE : TASK_STOPPED;
+	}
+}
+
+int freeze_rescan(struct freeze *freeze, struct err *err)
+{
+	__attribute__((cleanup(attempt_free))) struct attempt attempt = {
+		.target = freeze->target,
+		.deadline = clock_us() + FREEZE_TIMEOUT_US,
+		.is_done = true, /* nothing is undone: what is held stays held */
+	};
+	sigset_t old;
+	int r;
+
+	take_threads(&attempt.tasks, freeze);
+	tasks_listen(&old);
+	r = stop_all(&attempt, err);
+	if (r == 0)
+		drop_strangers(&attempt.tasks);
+	tasks_unlisten(&old);
+	list_threads(&attempt.tasks, freeze);
+	return r;
+}

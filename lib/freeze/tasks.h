@@ -1,0 +1,72 @@
+/* The tasks (threads) that a freeze holds or is about to: a table by thread id, the walk that
+ * fills it and seizes, and the wait for stops. For lib/freeze only. */
+#pragma once
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "core/err.h"
+#include "target/target.h"
+
+enum task_state {
+	TASK_GONE,    /* dead, or never was ours */
+	TASK_RUNNING, /* seized, its stop is yet to come */
+	TASK_STOPPED,
+	TASK_ZOMBIE, /* a dead process, not waited for; other threads of it may live */
+};
+
+struct task {
+	pid_t pid; /* 0: not known before a walk has seen it */
+	pid_t tid;
+	enum task_state state;
+	int stop_signal;
+	uint32_t walk; /* the last that saw it */
+};
+
+struct tasks {
+	struct task *list; /* owned; an entry never goes away or moves */
+	size_t count;
+	uint32_t *slots; /* owned; hashed by tid: number in the list + 1; 0: free */
+	size_t slot_count;
+	uint32_t walk;
+	bool is_vfork_stuck; /* why the wait failed */
+};
+
+#define TASKS_NONE ((struct tasks){ .list = NULL })
+
+void tasks_free(struct tasks *tasks);
+#define auto_tasks __attribute__((cleanup(tasks_free)))
+/* NULL: unknown. Valid until the next tasks_add(). */
+struct task *tasks_find(const struct tasks *tasks, pid_t tid);
+/* Finds it or adds it as gone. */
+struct task *tasks_add(struct tasks *tasks, pid_t tid);
+
+/* Seizes and interrupts every thread of the target that is not held yet, and counts those. With
+ * `is_frozen1`, the target is frozen by v1, and stopped tasks are left for the next walk. */
+int tasks_walk(struct tasks *tasks, const struct target *target, bool is_frozen1,
+	       uint64_t deadline, size_t *ret_new, struct err *err);
+/* Waits until none is TASK_RUNNING. Between tasks_listen() and tasks_unlisten(). */
+int tasks_settle(struct tasks *tasks, uint64_t deadline, struct err *err);
+/* Lets a stopped task run, or reaps it if it died. */
+void task_detach(struct task *task);
+/* Stops and deaths are told by SIGCHLD. Between these two it is blocked, so that none gets lost
+ * between a look and a wait. */
+void tasks_listen(sigset_t *ret_old);
+void tasks_unlisten(const sigset_t *old);
+/* Waits for SIGCHLD, at most until the deadline or 10 ms. */
+void tasks_wait_for_news(uint64_t deadline);
+
+/* "1234 (make)", for messages; control characters are replaced. */
+struct task_label {
+	char text[64];
+};
+struct task_label task_label(pid_t tid);
+/* The state letter of proc(5); NUL if it is gone. */
+char task_state_letter(pid_t pid, pid_t tid);
+/* The start of a file of a thread, in one read; false if it can't be read. */
+bool task_read(pid_t pid, pid_t tid, const char *file, char *text, size_t size);
+/* Adds a hint that names tasks in uninterruptible sleep. */
+void tasks_hint_blocked(const struct target *target, struct err *err);

@@ -1,0 +1,160 @@
+/* The walk over a target's threads that seizes those not held yet. See tasks.h.
+ *
+ * New tasks of a seized one are seized by the kernel before they run (PTRACE_O_TRACE*), so that
+ * every walk leaves fewer to find. */
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <unistd.h>
+
+#include "core/cleanup.h"
+#include "core/procfs.h"
+#include "freeze/deadline.h"
+#include "freeze/tasks.h"
+
+#define WALK_OPTIONS (PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK)
+
+struct walk {
+	struct tasks *tasks;
+	const struct target *target;
+	bool is_frozen1;
+	uint64_t deadline;
+	size_t found;
+};
+
+/* PTRACE_SEIZE of a stopped task returns when it has moved from its stop into ours, which v1 does
+ * not let it do: we would hang. A frozen task's state letter does not tell, its place does; where
+ * the kernel hides that ("0"), all have to wait for the thaw. */
+static bool is_stopped1(pid_t pid, pid_t tid)
+{
+	char place[64];
+
+	if (!task_read(pid, tid, "wchan", place, sizeof(place)))
+		return true;
+	return strcmp(place, "0") == 0 || strncmp(place, "do_signal_stop", 14) == 0 ||
+	       strncmp(place, "get_signal", 10) == 0;
+}
+
+static int read_status(pid_t tid, struct procfs_status *ret_status, struct err *err)
+{
+	auto_buf struct buf text = BUF_EMPTY;
+	auto_close int proc = -1;
+	int r = procfs_open_pid(tid, &proc, err);
+
+	if (r == 0)
+		r = procfs_read(proc, "status", &text, err);
+	return r < 0 ? r : procfs_status_parse(text.data, ret_status, err);
+}
+
+/* Why can't it be seized? 0: it is dead, or ours already. */
+static int explain_refusal(struct walk *walk, pid_t pid, pid_t tid, int reason, struct err *err)
+{
+	struct procfs_status status = { .pid = tid };
+	char letter = task_state_letter(pid, tid);
+	struct err ignored = ERR_NONE;
+	pid_t tracer;
+	uint32_t uid;
+
+	if (letter == '\0' || letter == 'Z' || letter == 'X') {
+		if (letter == 'Z' && pid == tid)
+			tasks_add(walk->tasks, tid)->state = TASK_ZOMBIE;
+		return 0;
+	}
+	if (read_status(tid, &status, &ignored) < 0)
+		return 0;
+	tracer = status.tracer;
+	uid = status.uid[0];
+	procfs_status_free(&status);
+
+	if (tracer == gettid()) {
+		(void)ptrace(PTRACE_INTERRUPT, tid, 0, 0);
+		tasks_add(walk->tasks, tid)->state = TASK_RUNNING;
+		walk->found++;
+		return 0;
+	}
+	if (tracer) {
+		(void)err_set(err, ERR_FAILED, "task %s is traced by task %s",
+			      task_label(tid).text, task_label(tracer).text);
+		return err_hint(err, "a task can have one tracer only: end that one first");
+	}
+	(void)err_set(err, reason, "seize task %s of user %u", task_label(tid).text, uid);
+	return err_hint(err, "only its own user may freeze it, if it has not gained privileges, "
+			     "or root");
+}
+
+static int seize(struct walk *walk, pid_t pid, pid_t tid, struct err *err)
+{
+	struct task *task;
+
+	if (walk->is_frozen1 && is_stopped1(pid, tid))
+		return 0;
+	if (ptrace(PTRACE_SEIZE, tid, 0, WALK_OPTIONS) < 0)
+		return errno == ESRCH ? 0 : explain_refusal(walk, pid, tid, -errno, err);
+	(void)ptrace(PTRACE_INTERRUPT, tid, 0, 0);
+	task = tasks_add(walk->tasks, tid);
+	task->state = TASK_RUNNING;
+	walk->found++;
+	return 0;
+}
+
+/* Zombies are tried again: where another thread executes a program, it takes over the tid. */
+static int visit_thread(struct walk *walk, pid_t pid, pid_t tid, struct err *err)
+{
+	struct task *task = tasks_find(walk->tasks, tid);
+
+	if (!task || task->state == TASK_GONE || task->state == TASK_ZOMBIE) {
+		int r = seize(walk, pid, tid, err);
+
+		if (r < 0)
+			return r;
+		task = tasks_find(walk->tasks, tid);
+	}
+	if (task) {
+		task->pid = pid;
+		task->walk = walk->tasks->walk;
+	}
+	return 0;
+}
+
+static int visit_process(struct walk *walk, pid_t pid, struct err *err)
+{
+	char path[32];
+	auto_closedir DIR *list = NULL;
+	const struct dirent *entry;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	list = opendir(path);
+	if (!list)
+		return errno == ENOENT || errno == ESRCH ? 0 : err_set(err, -errno, "open %s", path);
+	while ((entry = readdir(list))) {
+		pid_t tid = atoi(entry->d_name);
+		int r = tid > 0 ? visit_thread(walk, pid, tid, err) : 0;
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int tasks_walk(struct tasks *tasks, const struct target *target, bool is_frozen1,
+	       uint64_t deadline, size_t *ret_new, struct err *err)
+{
+	struct walk walk = { tasks, target, is_frozen1, deadline, 0 };
+	auto_free pid_t *pids = NULL;
+	size_t count = 0;
+	int r = target_tasks(target, &pids, &count, err);
+
+	tasks->walk++;
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		if (clock_us() >= deadline)
+			r = err_set(err, -ETIMEDOUT, "%s: new tasks keep coming", target->name);
+		else
+			r = visit_process(&walk, pids[i], err);
+	}
+	if (r < 0)
+		return r;
+	*ret_new = walk.found;
+	return 0;
+}

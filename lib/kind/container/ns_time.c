@@ -1,0 +1,63 @@
+/* ns_time: the clocks that count from the boot. A restored container goes on where it was, by the
+ * offsets of a time namespace, so that no deadline of its programs lies years away or long past. */
+#include <sys/syscall.h>
+#include <time.h>
+
+#include "core/cleanup.h"
+#include "dump/dump.h"
+#include "kind/support/tree.h"
+
+extern const struct kind kind_ns_time;
+
+static uint64_t nanoseconds(const struct timespec *time)
+{
+	return (uint64_t)time->tv_sec * 1000000000u + (uint64_t)time->tv_nsec;
+}
+
+static int ns_time_dump(struct dump *d, struct err *err)
+{
+	auto_script struct script script;
+	const struct timespec *times;
+	struct time_rec rec;
+	uint64_t at;
+	int r;
+
+	script_init(&script, &d->own->tasks[0].threads[0].remote);
+	at = script_out(&script, 2 * sizeof(*times));
+	(void)script_syscall(&script, "read CLOCK_MONOTONIC", 0, SYS_clock_gettime,
+			     CLOCK_MONOTONIC, at);
+	(void)script_syscall(&script, "read CLOCK_BOOTTIME", 0, SYS_clock_gettime, CLOCK_BOOTTIME,
+			     at + sizeof(*times));
+	r = script_run(&script, err);
+	if (r < 0)
+		return r;
+	times = script_output(&script, at, 2 * sizeof(*times), err);
+	if (!times)
+		return err->code;
+	rec = (struct time_rec){ .monotonic_ns = le64_make(nanoseconds(&times[0])),
+				 .boottime_ns = le64_make(nanoseconds(&times[1])) };
+	dump_record(d, dump_new_id(d), &kind_ns_time, &rec, sizeof(rec));
+	return 0;
+}
+
+static int ns_time_check(const void *body, size_t length, struct err *err)
+{
+	const struct time_rec *rec = body;
+
+	if (length != sizeof(*rec))
+		return err_set(err, ERR_DAMAGED, "ns_time: %zu bytes", length);
+	/* The kernel's own limit on clocks is half of what 64 bits of nanoseconds hold. */
+	if (le64_get(rec->monotonic_ns) > INT64_MAX / 2 || le64_get(rec->boottime_ns) > INT64_MAX / 2)
+		return err_set(err, ERR_DAMAGED, "ns_time: impossible clock");
+	return 0;
+}
+
+const struct kind kind_ns_time = {
+	.name = "ns_time",
+	.summary = "CLOCK_MONOTONIC and CLOCK_BOOTTIME go on where they were",
+	.tag = TAG_TIME,
+	.scope = SCOPE_CONTAINER,
+	.phase = PHASE_NAMESPACES,
+	.dump = ns_time_dump,
+	.check = ns_time_check,
+};

@@ -1,0 +1,666 @@
+/* mapfile: what is behind mappings: files with a name, files that lost it, memory shared between
+ * tasks. The executable is one too. */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "core/cleanup.h"
+#include "dump/dump.h"
+#include "kind/support/files.h"
+#include "kind/support/identity.h"
+#include "kind/support/mm.h"
+#include "restore/open.h"
+
+extern const struct kind kind_mapfile;
+
+RECORDS_BEGIN
+struct mapfile_rec {
+	le32 type;  /* enum mapfile_type */
+	le32 flags; /* O_RDONLY or O_RDWR */
+	le32 alias; /* MAPFILE_ALIAS: the id of a descriptor's object */
+	le32 name_length; /* of the name that follows: a path, or a memfd's name */
+	le64 size;  /* of unnamed objects, bytes */
+	struct file_identity_rec identity; /* of named files */
+};
+RECORDS_END
+
+/* Objects without a name, keyed by inode: their size is known when all mappings are. */
+struct dump_shared {
+	uint32_t dev_major, dev_minor;
+	uint64_t inode;
+	uint32_t id;
+	enum mapfile_type type;
+	char *name; /* owned */
+	uint64_t size;
+	struct dump_piece *pieces; /* owned */
+	size_t piece_count;
+};
+
+/* Objects with a name, or a descriptor. */
+struct dump_mapped {
+	uint32_t dev_major, dev_minor;
+	uint64_t inode;
+	uint32_t flags;
+	uint32_t id;
+};
+
+/* ---- dump ---- */
+
+static void write_record(struct dump *d, uint32_t id, struct mapfile_rec rec, const char *name)
+{
+	auto_buf struct buf body = BUF_EMPTY;
+
+	rec.name_length = le32_make((uint32_t)strlen(name));
+	(void)buf_append(&body, &rec, sizeof(rec));
+	(void)buf_append(&body, name, strlen(name));
+	dump_record(d, id, &kind_mapfile, body.data, body.size);
+}
+
+/* Opens what has this path in the target's view, if it is still the mapped inode. -1 if not. */
+static int open_mapped(struct dump *d, const char *path, uint64_t inode)
+{
+	auto_close int root = openat(d->task->proc, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct open_how how = { .flags = O_PATH | O_CLOEXEC | O_NOFOLLOW,
+				.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
+	auto_close int fd = -1;
+	char again[64];
+	struct stat stat;
+
+	if (root < 0)
+		return -1;
+	fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+	if (fd < 0 || fstat(fd, &stat) < 0 || !S_ISREG(stat.st_mode) || stat.st_ino != inode)
+		return -1;
+	(void)snprintf(again, sizeof(again), "/proc/self/fd/%d", fd);
+	return open(again, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+}
+
+static struct dump_mapped *find_mapped(const struct dump *d, const struct procfs_vma *vma,
+				       uint32_t flags)
+{
+	for (size_t i = 0; i < d->own->mapped_count; i++) {
+		struct dump_mapped *mapped = &d->own->mapped[i];
+
+		if (mapped->inode == vma->inode && mapped->dev_major == vma->dev_major &&
+		    mapped->dev_minor == vma->dev_minor && mapped->flags == flags)
+			return mapped;
+	}
+	return NULL;
+}
+
+static uint32_t add_mapped(struct dump *d, const struct procfs_vma *vma, uint32_t flags)
+{
+	struct dump_private *own = d->own;
+
+	array_grow(own->mapped, own->mapped_count);
+	own->mapped[own->mapped_count] = (struct dump_mapped){ .dev_major = vma->dev_major,
+							       .dev_minor = vma->dev_minor,
+							       .inode = vma->inode,
+							       .flags = flags,
+							       .id = dump_new_id(d) };
+	return own->mapped[own->mapped_count++].id;
+}
+
+static int dump_path(struct dump *d, int fd, const char *path, uint32_t id, uint32_t flags,
+		     struct err *err)
+{
+	struct mapfile_rec rec = { .type = le32_make(MAPFILE_PATH), .flags = le32_make(flags) };
+	struct file_identity identity;
+	int r = file_identity_get(fd, &identity);
+
+	if (r < 0)
+		return err_set(err, r, "look at the mapped file %s", path);
+	rec.identity = file_identity_put(&identity);
+	write_record(d, id, rec, path);
+	return 0;
+}
+
+/* A descriptor of the container on the same unnamed file. */
+static const struct target_fd *find_descriptor(const struct dump *d, const struct procfs_vma *vma)
+{
+	for (size_t i = 0; i < d->own->file_count; i++) {
+		const struct target_fd *file = &d->own->files[i];
+
+		if (file->stat.st_ino == vma->inode && S_ISREG(file->stat.st_mode) &&
+		    strcmp(file->link, vma->name) == 0)
+			return file;
+	}
+	return NULL;
+}
+
+/* Pages of the mapping that the file has: behind its end, reading faults. */
+static uint64_t readable_length(const struct dump *d, const struct procfs_vma *vma)
+{
+	uint64_t low = 0;
+	uint64_t high = (vma->end - vma->start) / IMAGE_PAGE;
+	struct err ignored;
+	char byte;
+
+	while (low < high) {
+		uint64_t middle = low + (high - low) / 2;
+
+		if (remote_read(&d->thread->remote, vma->start + middle * IMAGE_PAGE, &byte, 1,
+				&ignored) == 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low * IMAGE_PAGE;
+}
+
+static void add_shared_piece(struct dump *d, struct dump_shared *shared, uint64_t offset,
+			     uint64_t address, uint64_t length)
+{
+	/* A piece that an earlier mapping gave already is left out. */
+	for (size_t i = 0; i < shared->piece_count && length > 0; i++) {
+		uint64_t start = shared->pieces[i].extent.start;
+		uint64_t end = start + shared->pieces[i].extent.length;
+
+		if (end <= offset || start >= offset + length)
+			continue;
+		if (start > offset)
+			add_shared_piece(d, shared, offset, address, start - offset);
+		if (end >= offset + length)
+			return;
+		address += end - offset;
+		length -= end - offset;
+		offset = end;
+	}
+	if (length == 0)
+		return;
+	array_grow(shared->pieces, shared->piece_count);
+	shared->pieces[shared->piece_count++] = (struct dump_piece){
+		.extent = { .start = offset, .length = length },
+		.task = d->task,
+		.address = address,
+	};
+}
+
+/* Which pages of shared memory exist is known to the target alone: mincore(2). */
+static int add_resident(struct dump *d, struct dump_shared *shared, const struct procfs_vma *vma,
+			struct err *err)
+{
+	enum { WINDOW = 64 * 1024 }; /* pages in one call: as many bytes of answer */
+
+	for (uint64_t start = vma->start; start < vma->end; start += (uint64_t)WINDOW * IMAGE_PAGE) {
+		uint64_t bytes = vma->end - start;
+		auto_script struct script script;
+		const unsigned char *pages;
+		uint64_t answer;
+		int r;
+
+		if (bytes > (uint64_t)WINDOW * IMAGE_PAGE)
+			bytes = (uint64_t)WINDOW * IMAGE_PAGE;
+		script_init(&script, &d->thread->remote);
+		answer = script_out(&script, bytes / IMAGE_PAGE);
+		(void)script_syscall(&script, "ask for resident pages", 0, SYS_mincore, start,
+				     bytes, answer);
+		r = script_run(&script, err);
+		if (r < 0)
+			return r;
+		pages = script_output(&script, answer, bytes / IMAGE_PAGE, err);
+		if (!pages)
+			return err->code;
+		for (uint64_t i = 0; i < bytes / IMAGE_PAGE;) {
+			uint64_t first = i;
+
+			while (i < bytes / IMAGE_PAGE && pages[i] & 1)
+				i++;
+			if (i > first)
+				add_shared_piece(d, shared,
+						 vma->offset + start - vma->start +
+							 first * IMAGE_PAGE,
+						 start + first * IMAGE_PAGE,
+						 (i - first) * IMAGE_PAGE);
+			else
+				i++;
+		}
+	}
+	return 0;
+}
+
+static bool host_has_swap(void)
+{
+	auto_buf struct buf text = BUF_EMPTY;
+	struct err ignored;
+	uint64_t total;
+
+	return procfs_read(AT_FDCWD, "/proc/meminfo", &text, &ignored) < 0 ||
+	       !procfs_field(text.data, "SwapTotal", 10, &total) || total > 0;
+}
+
+static struct dump_shared *find_shared(struct dump *d, const struct procfs_vma *vma)
+{
+	for (size_t i = 0; i < d->own->shared_count; i++) {
+		struct dump_shared *shared = &d->own->shared[i];
+
+		if (shared->inode == vma->inode && shared->dev_major == vma->dev_major &&
+		    shared->dev_minor == vma->dev_minor)
+			return shared;
+	}
+	return NULL;
+}
+
+static const char deleted_suffix[] = " (deleted)";
+static const char memfd_prefix[] = "/memfd:";
+
+static bool ends_with(const char *text, const char *end)
+{
+	size_t length = strlen(text);
+
+	return length >= strlen(end) && strcmp(text + length - strlen(end), end) == 0;
+}
+
+/* The name without " (deleted)", and for a memfd without "/memfd:". */
+static char *bare_name(const char *name)
+{
+	char *bare = mem_string(name);
+
+	if (ends_with(bare, deleted_suffix))
+		bare[strlen(bare) - strlen(deleted_suffix)] = '\0';
+	if (strncmp(bare, memfd_prefix, strlen(memfd_prefix)) == 0)
+		memmove(bare, bare + strlen(memfd_prefix),
+			strlen(bare) - strlen(memfd_prefix) + 1);
+	return bare;
+}
+
+static struct dump_shared *add_shared(struct dump *d, const struct procfs_vma *vma)
+{
+	struct dump_private *own = d->own;
+	struct dump_shared *shared;
+	enum mapfile_type type = MAPFILE_UNNAMED;
+
+	if (strcmp(vma->name, "/dev/zero (deleted)") == 0)
+		type = MAPFILE_ANON;
+	else if (strncmp(vma->name, memfd_prefix, strlen(memfd_prefix)) == 0)
+		type = MAPFILE_MEMFD;
+	array_grow(own->shared, own->shared_count);
+	shared = &own->shared[own->shared_count++];
+	*shared = (struct dump_shared){ .dev_major = vma->dev_major,
+					.dev_minor = vma->dev_minor,
+					.inode = vma->inode,
+					.id = dump_new_id(d),
+					.type = type,
+					.name = bare_name(vma->name) };
+	return shared;
+}
+
+static int dump_unnamed(struct dump *d, const struct procfs_vma *vma, uint32_t *ret_id,
+			enum mapfile_type *ret_type, struct err *err)
+{
+	struct dump_shared *shared = find_shared(d, vma);
+	uint64_t length = vma->end - vma->start;
+	int r = 0;
+
+	if (!shared)
+		shared = add_shared(d, vma);
+	*ret_id = shared->id;
+	*ret_type = shared->type;
+	if (shared->type == MAPFILE_ANON && !host_has_swap())
+		r = add_resident(d, shared, vma, err);
+	else {
+		if (shared->type != MAPFILE_ANON)
+			length = readable_length(d, vma);
+		add_shared_piece(d, shared, vma->offset, vma->start, length);
+	}
+	if (vma->offset + length > shared->size)
+		shared->size = vma->offset + length;
+	return r;
+}
+
+static int dump_alias(struct dump *d, const struct procfs_vma *vma, const struct target_fd *file,
+		      uint32_t flags, uint32_t *ret_id)
+{
+	struct mapfile_rec rec = { .type = le32_make(MAPFILE_ALIAS),
+				   .flags = le32_make(flags),
+				   .alias = le32_make(file->id) };
+
+	*ret_id = add_mapped(d, vma, flags);
+	write_record(d, *ret_id, rec, "");
+	return 0;
+}
+
+int mapfile_of_vma(struct dump *d, const struct procfs_vma *vma, uint32_t *ret_id,
+		   enum mapfile_type *ret_type, struct err *err)
+{
+	uint32_t flags = vma->is_shared && vma->vm_flags & VMF(mw) ? O_RDWR : O_RDONLY;
+	const struct dump_mapped *known = find_mapped(d, vma, flags);
+	const struct target_fd *file;
+	auto_close int fd = -1;
+
+	*ret_type = MAPFILE_PATH;
+	if (known) {
+		*ret_id = known->id;
+		return 0;
+	}
+	if (strncmp(vma->name, "/SYSV", 5) == 0 || vma->name[0] != '/' ||
+	    strcmp(vma->name, "/[aio] (deleted)") == 0) {
+		*ret_id = 0;
+		return dump_block(d, NULL, "mapping of %s is not supported", vma->name);
+	}
+	fd = open_mapped(d, vma->name, vma->inode);
+	if (fd >= 0) {
+		*ret_id = add_mapped(d, vma, flags);
+		return dump_path(d, fd, vma->name, *ret_id, flags, err);
+	}
+	if (!ends_with(vma->name, deleted_suffix)) {
+		*ret_id = 0;
+		return dump_block(d, "bring the file back, or restart the program",
+				  "mapped file %s was replaced or cannot be read", vma->name);
+	}
+	file = find_descriptor(d, vma);
+	if (file)
+		return dump_alias(d, vma, file, flags, ret_id);
+	return dump_unnamed(d, vma, ret_id, ret_type, err);
+}
+
+int mapfile_of_exe(struct dump *d, uint32_t *ret_id, struct err *err)
+{
+	auto_free char *path = NULL;
+	auto_close int fd = openat(d->task->proc, "exe", O_RDONLY | O_CLOEXEC);
+	struct procfs_vma vma;
+	struct stat stat;
+	enum mapfile_type type;
+	int r = procfs_readlink(d->task->proc, "exe", &path, err);
+
+	if (r < 0)
+		return r;
+	if (fd < 0 || fstat(fd, &stat) < 0)
+		return err_set(err, -errno, "open the executable %s", path);
+	/* It is mapped, nearly always: then its object is known by the device that maps show. */
+	for (size_t i = 0; i < d->task->vma_count; i++) {
+		const struct procfs_vma *mapped = &d->task->vmas[i];
+
+		if (mapped->inode == stat.st_ino && strcmp(mapped->name, path) == 0)
+			return mapfile_of_vma(d, mapped, ret_id, &type, err);
+	}
+	vma = (struct procfs_vma){ .name = path, .inode = stat.st_ino };
+	if (ends_with(path, deleted_suffix)) {
+		*ret_id = 0;
+		return dump_block(d, NULL, "its executable %s is gone, and not mapped", path);
+	}
+	return mapfile_of_vma(d, &vma, ret_id, &type, err);
+}
+
+static int compare_pieces(const void *left, const void *right)
+{
+	const struct dump_piece *a = left;
+	const struct dump_piece *b = right;
+
+	return a->extent.start < b->extent.start ? -1 : a->extent.start > b->extent.start;
+}
+
+int mapfile_finish(struct dump *d, struct err *err)
+{
+	(void)err;
+	for (size_t i = 0; i < d->own->shared_count; i++) {
+		struct dump_shared *shared = &d->own->shared[i];
+		struct mapfile_rec rec = { .type = le32_make(shared->type),
+					   .flags = le32_make(O_RDWR),
+					   .size = le64_make(shared->size) };
+
+		qsort(shared->pieces, shared->piece_count, sizeof(*shared->pieces),
+		      compare_pieces);
+		write_record(d, shared->id, rec,
+			     shared->type == MAPFILE_ANON ? "" : shared->name);
+		dump_add_source(d, shared->id, -1, shared->pieces, shared->piece_count);
+		free(shared->name);
+	}
+	d->own->shared_count = 0;
+	return 0;
+}
+
+/* ---- check ---- */
+
+struct mapfile_view {
+	const struct mapfile_rec *rec;
+	char *name; /* owned */
+	enum mapfile_type type;
+	uint32_t flags;
+};
+
+static int mapfile_view(const void *body, size_t length, struct mapfile_view *ret_view,
+			struct err *err)
+{
+	struct reader reader = reader_of(body, length);
+	const struct mapfile_rec *rec = reader_take(&reader, sizeof(*rec));
+	uint32_t name_length = rec ? le32_get(rec->name_length) : 0;
+	const void *name = rec ? reader_take(&reader, name_length) : NULL;
+
+	if (!name || reader_left(&reader) != 0)
+		return err_set(err, ERR_DAMAGED, "mapfile: %zu bytes", length);
+	*ret_view = (struct mapfile_view){ .rec = rec,
+					   .name = mem_copy(name, name_length),
+					   .type = le32_get(rec->type),
+					   .flags = le32_get(rec->flags) };
+	return 0;
+}
+
+static void free_view(struct mapfile_view *view)
+{
+	free(view->name);
+}
+
+static int check_view(const struct mapfile_view *view, struct err *err)
+{
+	uint32_t name_length = le32_get(view->rec->name_length);
+	uint64_t size = le64_get(view->rec->size);
+	bool is_path = view->type == MAPFILE_PATH;
+	bool is_sized = view->type >= MAPFILE_UNNAMED;
+
+	if (view->type < MAPFILE_PATH || view->type > MAPFILE_ANON ||
+	    (view->flags != O_RDONLY && view->flags != O_RDWR))
+		return err_set(err, ERR_DAMAGED, "mapfile: unknown bits");
+	if (strlen(view->name) != name_length || name_length >= PATH_MAX)
+		return err_set(err, ERR_DAMAGED, "mapfile: name");
+	if ((is_path || view->type == MAPFILE_UNNAMED) && view->name[0] != '/')
+		return err_set(err, ERR_DAMAGED, "mapfile: relative path");
+	if ((view->type == MAPFILE_ALIAS) != (le32_get(view->rec->alias) != 0))
+		return err_set(err, ERR_DAMAGED, "mapfile: alias");
+	if (is_sized != (size != 0) || size % IMAGE_PAGE || size > MM_ADDRESS_MAX)
+		return err_set(err, ERR_DAMAGED, "mapfile: size %" PRIu64, size);
+	return is_path ? file_identity_check(&view->rec->identity, err) : 0;
+}
+
+static int mapfile_check(const void *body, size_t length, struct err *err)
+{
+	auto_with(free_view) struct mapfile_view view = { .name = NULL };
+	int r = mapfile_view(body, length, &view, err);
+
+	if (r < 0)
+		return r;
+	return check_view(&view, err);
+}
+
+uint64_t mapfile_anon_size(const struct record *record)
+{
+	const struct mapfile_rec *rec = record->body;
+
+	return le32_get(rec->type) == MAPFILE_ANON ? le64_get(rec->size) : 0;
+}
+
+static int mapfile_link(const struct image *image, const struct record *record, struct err *err)
+{
+	const struct mapfile_rec *rec = record->body;
+	uint32_t alias = le32_get(rec->alias);
+	const struct record *content = image_find(image, TAG_CONTENT, record->id);
+	const struct image_extent_rec *extents = content ? content->body : NULL;
+	size_t count = content ? content->length / sizeof(*extents) : 0;
+
+	if (alias && !file_record(image, alias))
+		return err_set(err, ERR_DAMAGED, "mapfile: descriptor %u is not in the image",
+			       alias);
+	if (count > 0 && le32_get(rec->type) < MAPFILE_UNNAMED)
+		return err_set(err, ERR_DAMAGED, "mapfile: content of a named file");
+	for (size_t i = 0; i < count; i++) {
+		uint64_t start = le64_get(extents[i].start);
+
+		if (start > le64_get(rec->size) ||
+		    le64_get(extents[i].length) > le64_get(rec->size) - start)
+			return err_set(err, ERR_DAMAGED, "mapfile: content behind the end");
+	}
+	return 0;
+}
+
+/* ---- ask, restore ---- */
+
+static int mapfile_ask(struct plan *plan, const struct image *image, const struct record *record,
+		       struct err *err)
+{
+	auto_with(free_view) struct mapfile_view view = { .name = NULL };
+	auto_free char *subject = NULL;
+	auto_free char *saved = NULL;
+	int r = mapfile_view(record->body, record->length, &view, err);
+	auto_close int fd = -1;
+	int trial;
+
+	(void)image;
+	if (r < 0 || view.type != MAPFILE_PATH)
+		return r;
+	trial = open_path(plan_facts(plan)->root, view.name, S_IFREG, &fd);
+	if (trial == 0) {
+		int opened = -1;
+
+		trial = open_inode(plan_facts(plan)->proc, fd, view.flags, &opened);
+		drop_fd(&opened);
+	}
+	subject = mem_printf("mapped file");
+	saved = mem_printf("%s%s", view.name, view.flags == O_RDWR ? " w" : "");
+	plan_ask(plan, &(struct question){ .class = CLASS_FILE,
+					   .id = record->id,
+					   .invoker = (uint64_t)-trial,
+					   .subject = subject,
+					   .saved_text = saved });
+	return 0;
+}
+
+/* Code that is not what it was would run into the middle of other functions. Data that a program
+ * only reads may have grown. */
+static int compare_identity(struct restore *rs, const struct mapfile_view *view, int fd,
+			    struct err *err)
+{
+	struct file_identity saved = file_identity_of(&view->rec->identity);
+	struct file_identity now;
+	auto_free char *change = NULL;
+	int r = file_identity_get(fd, &now);
+
+	if (r < 0)
+		return err_set(err, r, "look at the mapped file %s", view->name);
+	change = file_identity_explain(&saved, &now);
+	switch (file_identity_compare(&saved, &now)) {
+	case FILE_SAME:
+		return 0;
+	case FILE_TOUCHED:
+		/* The same build-id and size: copied, perhaps from another machine. */
+		if (saved.build_id_size > 0 || view->flags == O_RDWR)
+			return 0;
+		break;
+	case FILE_APPENDED:
+		if (view->flags == O_RDWR)
+			return 0;
+		break;
+	case FILE_TRUNCATED:
+	case FILE_REPLACED:
+		break;
+	}
+	if (saved.build_id_size == 0 && now.size >= saved.size) {
+		restore_note(rs, "mapped file %s: %s", view->name, change);
+		return 0;
+	}
+	(void)err_set(err, ERR_REFUSED, "mapped file %s: %s", view->name, change);
+	return err_hint(err, "restore where the file is as it was at the checkpoint");
+}
+
+static int restore_path(struct restore *rs, const struct mapfile_view *view, int *ret_fd,
+			struct err *err)
+{
+	auto_close int fd = -1;
+	int r = restore_open(rs, view->name, view->flags, S_IFREG, &fd, err);
+
+	if (r < 0)
+		return err_wrap(err, "mapped file %s", view->name);
+	r = compare_identity(rs, view, fd, err);
+	if (r < 0)
+		return r;
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+/* Opened anew where the descriptor's own mode is not what the mapping needs. */
+static int restore_alias(struct restore *rs, const struct mapfile_view *view, int *ret_fd,
+			 struct err *err)
+{
+	char path[64];
+	int fd = restore_fd(rs, le32_get(view->rec->alias));
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	fd = open(path, (int)view->flags | O_CLOEXEC);
+	if (fd < 0)
+		return err_set(err, -errno, "open an unnamed file again");
+	*ret_fd = fd;
+	return 0;
+}
+
+static int restore_unnamed_file(struct restore *rs, const struct record *record,
+				const struct mapfile_view *view, int *ret_fd, struct err *err)
+{
+	uint64_t size = le64_get(view->rec->size);
+	auto_close int fd = -1;
+	int content;
+	int r;
+
+	if (view->type == MAPFILE_MEMFD) {
+		fd = memfd_create(view->name, MFD_CLOEXEC);
+		if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
+			return err_set(err, -errno, "make memfd %s", view->name);
+	} else {
+		r = restore_unnamed(rs, view->name, 0700, size, &fd, err);
+		if (r < 0)
+			return r;
+	}
+	content = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (content < 0)
+		return err_set(err, -errno, "duplicate a descriptor");
+	r = restore_content_fd(rs, record->id, content, err);
+	if (r < 0)
+		return r;
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+static int mapfile_restore(struct restore *rs, const struct record *record, struct err *err)
+{
+	auto_with(free_view) struct mapfile_view view = { .name = NULL };
+	int fd = -1;
+	int r = mapfile_view(record->body, record->length, &view, err);
+
+	if (r < 0 || view.type == MAPFILE_ANON)
+		return r;
+	if (view.type == MAPFILE_PATH)
+		r = restore_path(rs, &view, &fd, err);
+	else if (view.type == MAPFILE_ALIAS)
+		r = restore_alias(rs, &view, &fd, err);
+	else
+		r = restore_unnamed_file(rs, record, &view, &fd, err);
+	if (r < 0)
+		return r;
+	return restore_give_fd(rs, record, fd, err);
+}
+
+const struct kind kind_mapfile = {
+	.name = "mapfile",
+	.summary = "mapped files, executables, shared memory without a name",
+	.tag = TAG_MAPFILE,
+	.scope = SCOPE_CONTAINER,
+	.phase = PHASE_LINKED,
+	.check = mapfile_check,
+	.link = mapfile_link,
+	.ask = mapfile_ask,
+	.restore = mapfile_restore,
+};

@@ -1,0 +1,207 @@
+/* confine: what a thread can never get back: no_new_privs, seccomp, and the controls of
+ * speculation, time stamp counter and CPUID. Restored threads are no less confined than saved ones.
+ */
+#include <asm/prctl.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include "core/cleanup.h"
+#include "kind/kind.h"
+#include "kind/support/owner.h"
+
+extern const struct kind kind_confine;
+
+enum { SPEC_COUNT = PR_SPEC_L1D_FLUSH + 1 };
+
+RECORDS_BEGIN
+struct confine_rec {
+	le32 no_new_privs;	      /* 0 or 1 */
+	le32 seccomp;		      /* mode */
+	le32 tsc;		      /* PR_TSC_* */
+	le32 cpuid;		      /* 0: the instruction faults */
+	le32 speculation[SPEC_COUNT]; /* as PR_GET_SPECULATION_CTRL says */
+	le32 reserved;		      /* zero */
+};
+RECORDS_END
+static_assert(sizeof(struct confine_rec) == 32, "image format");
+
+static const uint32_t spec_bits = PR_SPEC_PRCTL | PR_SPEC_ENABLE | PR_SPEC_DISABLE |
+				  PR_SPEC_FORCE_DISABLE | PR_SPEC_DISABLE_NOEXEC;
+
+static const char *const spec_names[SPEC_COUNT] = {
+	[PR_SPEC_STORE_BYPASS] = "speculative store bypass",
+	[PR_SPEC_INDIRECT_BRANCH] = "indirect branch speculation",
+	[PR_SPEC_L1D_FLUSH] = "flushing of the L1 data cache",
+};
+
+static int confine_query(struct script *s, struct confine_rec *rec, bool *ret_is_io_flusher,
+			 struct err *err)
+{
+	uint64_t out = script_out(s, sizeof(int));
+	size_t cpuid, flusher, spec[SPEC_COUNT];
+	const int *tsc;
+	int r;
+
+	(void)script_syscall(s, "get time stamp counter mode", 0, SYS_prctl, PR_GET_TSC, out);
+	cpuid =
+	    script_syscall(s, "get cpuid mode", SCRIPT_MAY_FAIL, SYS_arch_prctl, ARCH_GET_CPUID, 0);
+	flusher = script_syscall(s, "get io flusher", SCRIPT_MAY_FAIL, SYS_prctl, PR_GET_IO_FLUSHER,
+				 0, 0, 0, 0);
+	for (size_t i = 0; i < SPEC_COUNT; i++)
+		spec[i] = script_syscall(s, "get speculation control", SCRIPT_MAY_FAIL, SYS_prctl,
+					 PR_GET_SPECULATION_CTRL, i, 0, 0, 0);
+	r = script_run(s, err);
+	if (r < 0)
+		return r;
+	tsc = script_output(s, out, sizeof(*tsc), err);
+	if (!tsc)
+		return err->code;
+	rec->tsc = le32_make((uint32_t)*tsc);
+	rec->cpuid = le32_make(script_result(s, cpuid) != 0);
+	for (size_t i = 0; i < SPEC_COUNT; i++) {
+		int64_t state = script_result(s, spec[i]);
+
+		rec->speculation[i] = le32_make(state > 0 ? (uint32_t)state : 0);
+	}
+	*ret_is_io_flusher = script_result(s, flusher) == 1;
+	return 0;
+}
+
+static int confine_dump(struct dump *d, struct err *err)
+{
+	const struct procfs_status *status = &d->thread->status;
+	struct confine_rec rec = { .no_new_privs = le32_make(status->no_new_privs),
+				   .seccomp = le32_make((uint32_t)status->seccomp) };
+	auto_script struct script s;
+	bool is_io_flusher = false;
+	int r;
+
+	if (status->seccomp == 1)
+		return dump_block(d, NULL, "seccomp strict mode cannot be saved");
+	if (status->seccomp != 0)
+		return dump_block(d, "start the container without a seccomp profile",
+				  "its seccomp filter cannot be read by an ordinary user");
+	script_init(&s, &d->thread->remote);
+	r = confine_query(&s, &rec, &is_io_flusher, err);
+	if (r < 0)
+		return r;
+	if (is_io_flusher)
+		return dump_block(d, NULL, "PR_SET_IO_FLUSHER is not supported");
+	dump_record(d, d->thread->id, &kind_confine, &rec, sizeof(rec));
+	return 0;
+}
+
+static int confine_check(const void *body, size_t length, struct err *err)
+{
+	const struct confine_rec *rec = body;
+
+	if (length != sizeof(*rec))
+		return err_set(err, ERR_DAMAGED, "confine: %zu bytes", length);
+	if (le32_get(rec->no_new_privs) > 1 || le32_get(rec->cpuid) > 1 ||
+	    le32_get(rec->reserved) != 0)
+		return err_set(err, ERR_DAMAGED, "confine: unknown bits");
+	if (le32_get(rec->seccomp) > 2)
+		return err_set(err, ERR_DAMAGED, "confine: seccomp mode %" PRIu32,
+			       le32_get(rec->seccomp));
+	if (le32_get(rec->tsc) != PR_TSC_ENABLE && le32_get(rec->tsc) != PR_TSC_SIGSEGV)
+		return err_set(err, ERR_DAMAGED, "confine: time stamp counter mode %" PRIu32,
+			       le32_get(rec->tsc));
+	for (size_t i = 0; i < SPEC_COUNT; i++) {
+		if (le32_get(rec->speculation[i]) & ~spec_bits)
+			return err_set(err, ERR_DAMAGED, "confine: unknown state of %s",
+				       spec_names[i]);
+	}
+	return 0;
+}
+
+static int confine_ask(struct plan *plan, const struct image *image, const struct record *record,
+		       struct err *err)
+{
+	const struct confine_rec *rec = record->body;
+	struct question question = { .class = CLASS_NO_NEW_PRIVS,
+				     .id = record->id,
+				     .saved = le32_get(rec->no_new_privs),
+				     .invoker = plan_facts(plan)->no_new_privs };
+
+	(void)image;
+	(void)err;
+	plan_ask(plan, &question);
+	if (le32_get(rec->seccomp) == 0)
+		return 0;
+	question = (struct question){ .class = CLASS_SECCOMP,
+				      .id = record->id,
+				      .saved = le32_get(rec->seccomp) };
+	plan_ask(plan, &question);
+	return 0;
+}
+
+/* The state without which a thread was, if it is another than every thread starts with. */
+static uint32_t wanted_state(const struct confine_rec *rec, unsigned int which)
+{
+	uint32_t state = le32_get(rec->speculation[which]);
+	uint32_t usual = which == PR_SPEC_L1D_FLUSH ? PR_SPEC_DISABLE : PR_SPEC_ENABLE;
+
+	if (!(state & PR_SPEC_PRCTL) || (state & ~PR_SPEC_PRCTL) == usual)
+		return 0;
+	return state & ~PR_SPEC_PRCTL;
+}
+
+static int finish_speculation(const struct confine_rec *rec, struct script *script, struct err *err)
+{
+	for (unsigned int i = 0; i < SPEC_COUNT; i++) {
+		uint32_t state = wanted_state(rec, i);
+		int here = prctl(PR_GET_SPECULATION_CTRL, i, 0, 0, 0);
+
+		/* Not affected, or off for all: nothing to control. */
+		if (state == 0 || here == PR_SPEC_NOT_AFFECTED ||
+		    (here > 0 && !(here & PR_SPEC_PRCTL) && here & PR_SPEC_DISABLE))
+			continue;
+		if (here < 0 || !(here & PR_SPEC_PRCTL))
+			return err_set(err, ERR_HOST, "this host does not control %s",
+				       spec_names[i]);
+		(void)script_syscall(script, spec_names[i], 0, SYS_prctl, PR_SET_SPECULATION_CTRL,
+				     i, state, 0, 0);
+	}
+	return 0;
+}
+
+static int confine_finish(struct restore *rs, const struct record *record, struct script *script,
+			  struct err *err)
+{
+	const struct confine_rec *rec = record->body;
+	int r = script_room(script, 8, 0, err);
+
+	if (r < 0)
+		return r;
+	if (le32_get(rec->seccomp) != 0)
+		return err_set(err, ERR_REFUSED, "seccomp cannot be restored");
+	r = finish_speculation(rec, script, err);
+	if (r < 0)
+		return r;
+	if (le32_get(rec->tsc) != PR_TSC_ENABLE)
+		(void)script_syscall(script, "make the time stamp counter fault", 0, SYS_prctl,
+				     PR_SET_TSC, le32_get(rec->tsc));
+	if (le32_get(rec->cpuid) == 0)
+		(void)script_syscall(script, "make cpuid fault", 0, SYS_arch_prctl, ARCH_SET_CPUID,
+				     0);
+	if (plan_value(rs->plan, CLASS_NO_NEW_PRIVS, record->id, 0, 1) != 0)
+		(void)script_syscall(script, "set no_new_privs", 0, SYS_prctl, PR_SET_NO_NEW_PRIVS,
+				     1, 0, 0, 0);
+	return 0;
+}
+
+const struct kind kind_confine = {
+	.name = "confine",
+	.summary = "no_new_privs, seccomp, speculation, time stamp counter and CPUID",
+	.tag = TAG('C', 'O', 'N', 'F'),
+	.scope = SCOPE_THREAD,
+	.phase = PHASE_CONFINE,
+	.dump = confine_dump,
+	.check = confine_check,
+	.link = owner_link_thread,
+	.ask = confine_ask,
+	.finish = confine_finish,
+};

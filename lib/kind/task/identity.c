@@ -1,0 +1,233 @@
+/* identity: a process: its pid, parent, group, session and names; how it ended, for a zombie. */
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "core/cleanup.h"
+#include "dump/dump.h"
+#include "kind/support/tree.h"
+#include "restore/open.h"
+
+extern const struct kind kind_identity;
+
+/* ---- dump ---- */
+
+static int dump_zombie(struct dump *d)
+{
+	const struct dump_task *task = d->task;
+	struct task_rec rec = {
+		.pid = le32_make((uint32_t)task->vpid),
+		.parent = le32_make(task->parent),
+		.flags = le32_make(TASK_ZOMBIE),
+		.exit_code = le32_make((uint32_t)task->stat.exit_code),
+		.exit_signal = le32_make((uint32_t)task->stat.exit_signal),
+	};
+
+	memcpy(rec.comm, task->stat.comm, strnlen(task->stat.comm, 15));
+	dump_record(d, task->id, &kind_identity, &rec, sizeof(rec));
+	return 0;
+}
+
+static int read_personality(const struct dump_task *task, uint32_t *ret_personality,
+			    struct err *err)
+{
+	auto_buf struct buf text = BUF_EMPTY;
+	int r = procfs_read(task->proc, "personality", &text, err);
+
+	if (r < 0)
+		return r;
+	*ret_personality = (uint32_t)strtoul(text.data, NULL, 16);
+	return 0;
+}
+
+static int check_root(struct dump *d, struct err *err)
+{
+	auto_free char *root = NULL;
+	int r = procfs_readlink(d->task->proc, "root", &root, err);
+
+	if (r < 0)
+		return r;
+	if (strcmp(root, "/") != 0)
+		return dump_block(d, NULL, "its root directory %s is not the container's", root);
+	return 0;
+}
+
+static bool is_deleted(const struct dump_task *task)
+{
+	struct stat stat;
+
+	return fstatat(task->proc, "cwd", &stat, 0) == 0 && stat.st_nlink == 0;
+}
+
+static int identity_dump(struct dump *d, struct err *err)
+{
+	const struct dump_task *task = d->task;
+	auto_buf struct buf body = BUF_EMPTY;
+	auto_free char *cwd = NULL;
+	struct task_rec rec;
+	uint32_t personality;
+	int r;
+
+	if (!d->thread)
+		return dump_zombie(d);
+	r = read_personality(task, &personality, err);
+	if (r == 0)
+		r = check_root(d, err);
+	if (r == 0)
+		r = procfs_readlink(task->proc, "cwd", &cwd, err);
+	if (r < 0)
+		return r;
+	if (is_deleted(task))
+		return dump_block(d, NULL, "its current directory %s is gone", cwd);
+	rec = (struct task_rec){
+		.pid = le32_make((uint32_t)task->vpid),
+		.parent = le32_make(task->parent),
+		.pgid = le32_make((uint32_t)d->thread->status.ns_pgid_inner),
+		.sid = le32_make((uint32_t)d->thread->status.ns_sid_inner),
+		.mm = le32_make(task->mm_id),
+		.flags = le32_make(d->thread->stop_signal ? TASK_STOPPED : 0),
+		.exit_signal = le32_make((uint32_t)task->stat.exit_signal),
+		.stop_signal = le32_make((uint32_t)d->thread->stop_signal),
+		.umask = le32_make(d->thread->status.umask),
+		.personality = le32_make(personality),
+		.cwd_length = le32_make((uint32_t)strlen(cwd)),
+	};
+	memcpy(rec.comm, task->stat.comm, strnlen(task->stat.comm, 15));
+	(void)buf_append(&body, &rec, sizeof(rec));
+	(void)buf_append(&body, cwd, strlen(cwd));
+	dump_record(d, task->id, &kind_identity, body.data, body.size);
+	return 0;
+}
+
+/* ---- check ---- */
+
+static int check_zombie(const struct task_rec *rec, struct err *err)
+{
+	if (le32_get(rec->flags) != TASK_ZOMBIE || le32_get(rec->mm) || le32_get(rec->parent) == 0)
+		return err_set(err, ERR_DAMAGED, "identity: impossible zombie");
+	/* Low 7 bits a signal, bit 7 a core dump, or a status in the next 8. */
+	if (le32_get(rec->exit_code) > 0xffff)
+		return err_set(err, ERR_DAMAGED, "identity: impossible exit code");
+	return 0;
+}
+
+static int identity_check(const void *body, size_t length, struct err *err)
+{
+	struct reader reader = reader_of(body, length);
+	const struct task_rec *rec = reader_take(&reader, sizeof(*rec));
+	uint32_t cwd_length = rec ? le32_get(rec->cwd_length) : 0;
+	const char *cwd = rec ? reader_take(&reader, cwd_length) : NULL;
+
+	if (!cwd || reader_left(&reader) != 0)
+		return err_set(err, ERR_DAMAGED, "identity: %zu bytes", length);
+	if (le32_get(rec->pid) == 0 || le32_get(rec->pid) > TASK_PID_MAX ||
+	    le32_get(rec->pgid) > TASK_PID_MAX || le32_get(rec->sid) > TASK_PID_MAX)
+		return err_set(err, ERR_DAMAGED, "identity: impossible pid");
+	if (le32_get(rec->flags) & ~(uint32_t)(TASK_ZOMBIE | TASK_STOPPED) ||
+	    le32_get(rec->exit_signal) > 64 || le32_get(rec->umask) > 0777)
+		return err_set(err, ERR_DAMAGED, "identity: unknown bits");
+	if (memchr(rec->comm, '\0', sizeof(rec->comm)) == NULL)
+		return err_set(err, ERR_DAMAGED, "identity: comm has no end");
+	if (le32_get(rec->flags) & TASK_ZOMBIE)
+		return check_zombie(rec, err);
+	if (le32_get(rec->mm) == 0)
+		return err_set(err, ERR_DAMAGED, "identity: no address space");
+	if (le32_get(rec->flags) & TASK_STOPPED
+		    ? le32_get(rec->stop_signal) < SIGSTOP || le32_get(rec->stop_signal) > SIGTTOU
+		    : le32_get(rec->stop_signal) != 0)
+		return err_set(err, ERR_DAMAGED, "identity: impossible stop signal");
+	if (cwd_length == 0 || cwd_length >= PATH_MAX || cwd[0] != '/' ||
+	    memchr(cwd, '\0', cwd_length))
+		return err_set(err, ERR_DAMAGED, "identity: impossible current directory");
+	return 0;
+}
+
+static int identity_link(const struct image *image, const struct record *record, struct err *err)
+{
+	const struct task_rec *rec = record->body;
+	uint32_t parent = le32_get(rec->parent);
+	uint32_t mm = le32_get(rec->mm);
+	const struct record *up = parent ? image_find(image, TAG_TASK, parent) : NULL;
+
+	/* Parents stand in front of their children: so there are no circles. */
+	if (parent && (!up || up >= record))
+		return err_set(err, ERR_DAMAGED, "identity: parent %u is not in front of it",
+			       parent);
+	if (up && le32_get(((const struct task_rec *)up->body)->flags) & TASK_ZOMBIE)
+		return err_set(err, ERR_DAMAGED, "identity: its parent is dead");
+	if (mm && !image_find(image, TAG('M', 'M', 'A', 'P'), mm))
+		return err_set(err, ERR_DAMAGED, "identity: address space %u is not in the image",
+			       mm);
+	return 0;
+}
+
+static int identity_ask(struct plan *plan, const struct image *image, const struct record *record,
+			struct err *err)
+{
+	const struct task_rec *rec = record->body;
+
+	(void)image;
+	(void)err;
+	plan_name_task(plan, record->id, record->id, (pid_t)le32_get(rec->pid),
+		       (const char *)rec->comm);
+	if (le32_get(rec->flags) & TASK_ZOMBIE)
+		return 0;
+	if (le32_get(rec->sid) == 0)
+		plan_ask(plan, &(struct question){ .class = CLASS_SESSION,
+						   .id = record->id,
+						   .subject = "session",
+						   .saved_text = "led from outside" });
+	return 0;
+}
+
+/* ---- restore ---- */
+
+/* The current directory, as a descriptor of this record's object. */
+static int identity_restore(struct restore *rs, const struct record *record, struct err *err)
+{
+	const struct task_rec *rec = record->body;
+	auto_free char *cwd = mem_copy(rec + 1, le32_get(rec->cwd_length));
+	int fd = -1;
+	int r;
+
+	if (le32_get(rec->flags) & TASK_ZOMBIE)
+		return 0;
+	r = restore_open_path(rs, cwd, S_IFDIR, &fd, err);
+	if (r < 0)
+		return err_wrap(err, "current directory %s", cwd);
+	return restore_give_fd(rs, record, fd, err);
+}
+
+static int identity_finish(struct restore *rs, const struct record *record, struct script *script,
+			   struct err *err)
+{
+	const struct task_rec *rec = record->body;
+
+	(void)err;
+	(void)script_syscall(script, "enter the current directory", 0, SYS_fchdir,
+			     (uint64_t)restore_fd(rs, record->id));
+	(void)script_syscall(script, "set umask", 0, SYS_umask, le32_get(rec->umask));
+	(void)script_syscall(script, "set personality", 0, SYS_personality,
+			     le32_get(rec->personality));
+	(void)script_syscall(script, "set name", 0, SYS_prctl, PR_SET_NAME,
+			     script_copy(script, rec->comm, sizeof(rec->comm)));
+	return 0;
+}
+
+const struct kind kind_identity = {
+	.name = "identity",
+	.summary = "processes: pid, parent, process group, session, name, zombies",
+	.tag = TAG_TASK,
+	.scope = SCOPE_TASK,
+	.phase = PHASE_TASKS,
+	.dump = identity_dump,
+	.check = identity_check,
+	.link = identity_link,
+	.ask = identity_ask,
+	.restore = identity_restore,
+	.finish = identity_finish,
+};

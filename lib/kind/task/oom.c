@@ -1,0 +1,114 @@
+/* oom: how readily the kernel kills a process when memory runs out. */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/cleanup.h"
+#include "core/scan.h"
+#include "kind/kind.h"
+#include "kind/support/owner.h"
+
+extern const struct kind kind_oom;
+
+RECORDS_BEGIN
+struct oom_rec {
+	le32 score_adj; /* signed */
+	le32 reserved;	/* zero */
+};
+RECORDS_END
+static_assert(sizeof(struct oom_rec) == 8, "image format");
+
+static const int32_t score_limit = 1000;
+
+static int oom_dump(struct dump *d, struct err *err)
+{
+	auto_buf struct buf text = BUF_EMPTY;
+	struct oom_rec rec = { .reserved = le32_make(0) };
+	const char *at;
+	int64_t score;
+	int r;
+
+	if (!d->thread)
+		return 0;
+	r = procfs_read(d->task->proc, "oom_score_adj", &text, err);
+	if (r < 0)
+		return r;
+	at = text.data;
+	if (!at || !scan_signed(&at, -score_limit, score_limit, &score) || !scan_char(&at, '\n'))
+		return err_set(err, ERR_FAILED, "oom_score_adj cannot be understood");
+	rec.score_adj = le32_make((uint32_t)score);
+	dump_record(d, d->task->id, &kind_oom, &rec, sizeof(rec));
+	return 0;
+}
+
+static int oom_check(const void *body, size_t length, struct err *err)
+{
+	const struct oom_rec *rec = body;
+	int32_t score;
+
+	if (length != sizeof(*rec))
+		return err_set(err, ERR_DAMAGED, "oom: %zu bytes", length);
+	if (le32_get(rec->reserved) != 0)
+		return err_set(err, ERR_DAMAGED, "oom: unknown bits");
+	score = les32_get(rec->score_adj);
+	if (score < -score_limit || score > score_limit)
+		return err_set(err, ERR_DAMAGED, "oom: impossible score %" PRId32, score);
+	return 0;
+}
+
+static int oom_ask(struct plan *plan, const struct image *image, const struct record *record,
+		   struct err *err)
+{
+	const struct oom_rec *rec = record->body;
+	struct question question = {
+		.class = CLASS_OOM_SCORE_ADJ,
+		.id = record->id,
+		.saved = (uint64_t)(int64_t)les32_get(rec->score_adj),
+		.invoker = (uint64_t)(int64_t)plan_facts(plan)->oom_score_adj,
+	};
+
+	(void)image;
+	(void)err;
+	plan_ask(plan, &question);
+	return 0;
+}
+
+/* From outside, because the container may have no /proc; before ids change, the file is ours. */
+static int oom_finish(struct restore *rs, const struct record *record, struct script *script,
+		      struct err *err)
+{
+	int64_t inherited = plan_facts(rs->plan)->oom_score_adj;
+	int64_t score =
+	    (int64_t)plan_value(rs->plan, CLASS_OOM_SCORE_ADJ, record->id, 0, (uint64_t)inherited);
+	auto_close int proc = -1;
+	auto_close int fd = -1;
+	char text[32];
+	int length;
+	int r;
+
+	if (score == inherited)
+		return 0;
+	r = procfs_open_pid(script->remote->tid, &proc, err);
+	if (r < 0)
+		return r;
+	fd = openat(proc, "oom_score_adj", O_WRONLY | O_CLOEXEC);
+	length = snprintf(text, sizeof(text), "%" PRId64, score);
+	if (fd < 0 || write(fd, text, (size_t)length) != length)
+		return err_set(err, -errno, "set oom_score_adj to %" PRId64, score);
+	return 0;
+}
+
+const struct kind kind_oom = {
+	.name = "oom",
+	.summary = "oom_score_adj",
+	.tag = TAG('O', 'O', 'M', 'A'),
+	.scope = SCOPE_TASK,
+	.phase = PHASE_STATE,
+	.dump = oom_dump,
+	.check = oom_check,
+	.link = owner_link_task,
+	.ask = oom_ask,
+	.finish = oom_finish,
+};

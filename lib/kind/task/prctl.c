@@ -1,0 +1,169 @@
+/* prctl: switches of a process: dumpable, subreaper, transparent huge pages, memory that may not
+ * become executable, extended CPU state. */
+#include <asm/prctl.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include "core/cleanup.h"
+#include "kind/kind.h"
+#include "kind/support/owner.h"
+
+extern const struct kind kind_prctl;
+
+#ifndef PR_SET_MDWE
+#define PR_SET_MDWE 65
+#define PR_GET_MDWE 66
+#endif
+#ifndef PR_GET_MEMORY_MERGE
+#define PR_GET_MEMORY_MERGE 68
+#endif
+#define ARCH_GET_UNTAG_MASK 0x4001
+
+enum {
+	MDWE_BITS = 3,	     /* PR_MDWE_REFUSE_EXEC_GAIN, PR_MDWE_NO_INHERIT */
+	THP_BITS = 3,	     /* disabled; except where advised (6.18) */
+	XCOMP_TILEDATA = 18, /* AMX: the only one that must be asked for */
+};
+
+RECORDS_BEGIN
+struct prctl_rec {
+	le32 dumpable;	/* 0 or 1; 2 is a 0 that root set */
+	le32 subreaper; /* 0 or 1 */
+	le32 thp_disable;
+	le32 mdwe;
+	le32 has_merge; /* 0 or 1: KSM for all its memory */
+	le32 has_amx;	/* 0 or 1 */
+};
+RECORDS_END
+static_assert(sizeof(struct prctl_rec) == 24, "image format");
+
+struct prctl_answers {
+	int subreaper;
+	uint64_t xcomp;
+	uint64_t untag_mask;
+};
+
+static uint32_t positive(int64_t result)
+{
+	return result > 0 ? (uint32_t)result : 0;
+}
+
+static int prctl_query(struct script *s, struct prctl_rec *rec, uint64_t *ret_untag_mask,
+		       struct err *err)
+{
+	const struct prctl_answers empty = { .untag_mask = UINT64_MAX };
+	uint64_t out = script_copy(s, &empty, sizeof(empty));
+	const struct prctl_answers *answers;
+	size_t dumpable, thp, mdwe, merge;
+	int r;
+
+	dumpable = script_syscall(s, "get dumpable", 0, SYS_prctl, PR_GET_DUMPABLE);
+	(void)script_syscall(s, "get subreaper", 0, SYS_prctl, PR_GET_CHILD_SUBREAPER,
+			     out + offsetof(struct prctl_answers, subreaper));
+	/* Younger kernels and other CPUs know the rest. */
+	thp = script_syscall(s, "get THP", SCRIPT_MAY_FAIL, SYS_prctl, PR_GET_THP_DISABLE, 0, 0, 0,
+			     0);
+	mdwe = script_syscall(s, "get MDWE", SCRIPT_MAY_FAIL, SYS_prctl, PR_GET_MDWE, 0, 0, 0, 0);
+	merge = script_syscall(s, "get KSM", SCRIPT_MAY_FAIL, SYS_prctl, PR_GET_MEMORY_MERGE, 0, 0,
+			       0, 0);
+	(void)script_syscall(s, "get CPU state", SCRIPT_MAY_FAIL, SYS_arch_prctl,
+			     ARCH_GET_XCOMP_PERM, out + offsetof(struct prctl_answers, xcomp));
+	(void)script_syscall(s, "get address mask", SCRIPT_MAY_FAIL, SYS_arch_prctl,
+			     ARCH_GET_UNTAG_MASK, out + offsetof(struct prctl_answers, untag_mask));
+	r = script_run(s, err);
+	if (r < 0)
+		return r;
+	answers = script_output(s, out, sizeof(*answers), err);
+	if (!answers)
+		return err->code;
+	*rec = (struct prctl_rec){
+		.dumpable = le32_make(script_result(s, dumpable) == 1),
+		.subreaper = le32_make(answers->subreaper != 0),
+		.thp_disable = le32_make(positive(script_result(s, thp))),
+		.mdwe = le32_make(positive(script_result(s, mdwe))),
+		.has_merge = le32_make(script_result(s, merge) == 1),
+		.has_amx = le32_make(answers->xcomp >> XCOMP_TILEDATA & 1),
+	};
+	*ret_untag_mask = answers->untag_mask;
+	return 0;
+}
+
+static int prctl_dump(struct dump *d, struct err *err)
+{
+	auto_script struct script s;
+	struct prctl_rec rec;
+	uint64_t untag_mask = 0;
+	int r;
+
+	if (!d->thread)
+		return 0;
+	script_init(&s, &d->thread->remote);
+	r = prctl_query(&s, &rec, &untag_mask, err);
+	if (r < 0)
+		return r;
+	if (untag_mask != UINT64_MAX)
+		return dump_block(d, NULL, "tagged addresses (LAM) are not supported");
+	dump_record(d, d->task->id, &kind_prctl, &rec, sizeof(rec));
+	return 0;
+}
+
+static int prctl_check(const void *body, size_t length, struct err *err)
+{
+	const struct prctl_rec *rec = body;
+
+	if (length != sizeof(*rec))
+		return err_set(err, ERR_DAMAGED, "prctl: %zu bytes", length);
+	if (le32_get(rec->dumpable) > 1 || le32_get(rec->subreaper) > 1 ||
+	    le32_get(rec->has_merge) > 1 || le32_get(rec->has_amx) > 1)
+		return err_set(err, ERR_DAMAGED, "prctl: a switch that is neither on nor off");
+	if (le32_get(rec->thp_disable) > THP_BITS || le32_get(rec->thp_disable) == 2)
+		return err_set(err, ERR_DAMAGED, "prctl: unknown state of huge pages");
+	if (le32_get(rec->mdwe) > MDWE_BITS || le32_get(rec->mdwe) == 2)
+		return err_set(err, ERR_DAMAGED, "prctl: unknown bits of MDWE");
+	return 0;
+}
+
+static int prctl_finish(struct restore *rs, const struct record *record, struct script *script,
+			struct err *err)
+{
+	const struct prctl_rec *rec = record->body;
+	uint32_t thp = le32_get(rec->thp_disable);
+	int r = script_room(script, 8, 0, err);
+
+	if (r < 0)
+		return r;
+	if (le32_get(rec->has_merge))
+		restore_note(rs, "KSM for all memory needs a privilege: it is off now");
+	if (le32_get(rec->has_amx))
+		(void)script_syscall(script, "ask for AMX", 0, SYS_arch_prctl, ARCH_REQ_XCOMP_PERM,
+				     XCOMP_TILEDATA);
+	if (le32_get(rec->subreaper))
+		(void)script_syscall(script, "become a subreaper", 0, SYS_prctl,
+				     PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	if (thp != 0)
+		(void)script_syscall(script, "disable huge pages", 0, SYS_prctl, PR_SET_THP_DISABLE,
+				     1, thp & ~1u, 0, 0);
+	if (le32_get(rec->mdwe) != 0)
+		(void)script_syscall(script, "set MDWE", 0, SYS_prctl, PR_SET_MDWE,
+				     le32_get(rec->mdwe), 0, 0, 0);
+	/* The last step of all: whoever lacks privilege cannot read the script's memory after it.
+	 */
+	if (!le32_get(rec->dumpable))
+		(void)script_syscall(script, "be undumpable", 0, SYS_prctl, PR_SET_DUMPABLE, 0);
+	return 0;
+}
+
+const struct kind kind_prctl = {
+	.name = "prctl",
+	.summary = "dumpable, subreaper, huge pages, MDWE, AMX permission",
+	.tag = TAG('P', 'R', 'C', 'T'),
+	.scope = SCOPE_TASK,
+	.phase = PHASE_CONFINE,
+	.dump = prctl_dump,
+	.check = prctl_check,
+	.link = owner_link_task,
+	.finish = prctl_finish,
+};

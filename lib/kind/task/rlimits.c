@@ -1,0 +1,155 @@
+/* rlimits: the 16 resource limits of a process, set last, since most of them only get lower. */
+#include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include "core/cleanup.h"
+#include "kind/kind.h"
+#include "kind/support/owner.h"
+
+extern const struct kind kind_rlimits;
+
+RECORDS_BEGIN
+struct rlimits_rec {
+	struct {
+		le64 soft;
+		le64 hard;
+	} limits[RLIM_NLIMITS];
+};
+RECORDS_END
+static_assert(sizeof(struct rlimits_rec) == 256, "image format");
+
+static const char *const set_names[RLIM_NLIMITS] = {
+	[RLIMIT_CPU] = "set RLIMIT_CPU",	   [RLIMIT_FSIZE] = "set RLIMIT_FSIZE",
+	[RLIMIT_DATA] = "set RLIMIT_DATA",	   [RLIMIT_STACK] = "set RLIMIT_STACK",
+	[RLIMIT_CORE] = "set RLIMIT_CORE",	   [RLIMIT_RSS] = "set RLIMIT_RSS",
+	[RLIMIT_NPROC] = "set RLIMIT_NPROC",	   [RLIMIT_NOFILE] = "set RLIMIT_NOFILE",
+	[RLIMIT_MEMLOCK] = "set RLIMIT_MEMLOCK",   [RLIMIT_AS] = "set RLIMIT_AS",
+	[RLIMIT_LOCKS] = "set RLIMIT_LOCKS",	   [RLIMIT_SIGPENDING] = "set RLIMIT_SIGPENDING",
+	[RLIMIT_MSGQUEUE] = "set RLIMIT_MSGQUEUE", [RLIMIT_NICE] = "set RLIMIT_NICE",
+	[RLIMIT_RTPRIO] = "set RLIMIT_RTPRIO",	   [RLIMIT_RTTIME] = "set RLIMIT_RTTIME",
+};
+
+static void rlimits_put(struct rlimits_rec *rec, size_t resource, const struct rlimit *limit)
+{
+	rec->limits[resource].soft = le64_make(limit->rlim_cur);
+	rec->limits[resource].hard = le64_make(limit->rlim_max);
+}
+
+/* From inside: the kernel tells them to others only when all ids are equal. */
+static int rlimits_ask_inside(struct remote *remote, struct rlimits_rec *rec, struct err *err)
+{
+	auto_script struct script s;
+	const struct rlimit *limits;
+	uint64_t out;
+	int r;
+
+	script_init(&s, remote);
+	out = script_out(&s, RLIM_NLIMITS * sizeof(*limits));
+	for (size_t i = 0; i < RLIM_NLIMITS; i++)
+		(void)script_syscall(&s, "get limits", 0, SYS_prlimit64, 0, i, 0,
+				     out + i * sizeof(*limits));
+	r = script_run(&s, err);
+	if (r < 0)
+		return r;
+	limits = script_output(&s, out, RLIM_NLIMITS * sizeof(*limits), err);
+	if (!limits)
+		return err->code;
+	for (size_t i = 0; i < RLIM_NLIMITS; i++)
+		rlimits_put(rec, i, &limits[i]);
+	return 0;
+}
+
+static int rlimits_dump(struct dump *d, struct err *err)
+{
+	struct rlimits_rec rec = { .limits = { { .soft = le64_make(0) } } };
+	int r = 0;
+
+	if (!d->thread)
+		return 0;
+	for (size_t i = 0; i < RLIM_NLIMITS; i++) {
+		struct rlimit limit;
+
+		if (prlimit(d->task->pid, (__rlimit_resource_t)i, NULL, &limit) < 0) {
+			r = rlimits_ask_inside(&d->thread->remote, &rec, err);
+			break;
+		}
+		rlimits_put(&rec, i, &limit);
+	}
+	if (r < 0)
+		return r;
+	dump_record(d, d->task->id, &kind_rlimits, &rec, sizeof(rec));
+	return 0;
+}
+
+static int rlimits_check(const void *body, size_t length, struct err *err)
+{
+	const struct rlimits_rec *rec = body;
+
+	if (length != sizeof(*rec))
+		return err_set(err, ERR_DAMAGED, "rlimits: %zu bytes", length);
+	for (size_t i = 0; i < RLIM_NLIMITS; i++) {
+		if (le64_get(rec->limits[i].soft) > le64_get(rec->limits[i].hard))
+			return err_set(err, ERR_DAMAGED, "rlimits: soft above hard: cannot %s",
+				       set_names[i]);
+	}
+	return 0;
+}
+
+static int rlimits_ask(struct plan *plan, const struct image *image, const struct record *record,
+		       struct err *err)
+{
+	const struct rlimits_rec *rec = record->body;
+	const struct host_facts *facts = plan_facts(plan);
+
+	(void)image;
+	(void)err;
+	for (uint32_t i = 0; i < RLIM_NLIMITS; i++) {
+		struct question question = { .class = CLASS_RLIMIT,
+					     .id = record->id,
+					     .detail = 2 * i,
+					     .saved = le64_get(rec->limits[i].soft),
+					     .invoker = facts->hard_limits[i] };
+
+		plan_ask(plan, &question);
+		question.detail = 2 * i + 1;
+		question.saved = le64_get(rec->limits[i].hard);
+		plan_ask(plan, &question);
+	}
+	return 0;
+}
+
+static int rlimits_finish(struct restore *rs, const struct record *record, struct script *script,
+			  struct err *err)
+{
+	int r = script_room(script, RLIM_NLIMITS, RLIM_NLIMITS * 64, err);
+
+	if (r < 0)
+		return r;
+	for (uint32_t i = 0; i < RLIM_NLIMITS; i++) {
+		struct rlimit limit = {
+			.rlim_cur = plan_value(rs->plan, CLASS_RLIMIT, record->id, 2 * i, 0),
+			.rlim_max = plan_value(rs->plan, CLASS_RLIMIT, record->id, 2 * i + 1, 0),
+		};
+
+		if (limit.rlim_cur > limit.rlim_max)
+			limit.rlim_cur = limit.rlim_max;
+		(void)script_syscall(script, set_names[i], 0, SYS_prlimit64, 0, i,
+				     script_copy(script, &limit, sizeof(limit)), 0);
+	}
+	return 0;
+}
+
+const struct kind kind_rlimits = {
+	.name = "rlimits",
+	.summary = "resource limits",
+	.tag = TAG('R', 'L', 'I', 'M'),
+	.scope = SCOPE_TASK,
+	.phase = PHASE_LIMITS,
+	.dump = rlimits_dump,
+	.check = rlimits_check,
+	.link = owner_link_task,
+	.ask = rlimits_ask,
+	.finish = rlimits_finish,
+};

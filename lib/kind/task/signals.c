@@ -1,0 +1,156 @@
+/* signals: what a process does on each signal. */
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "core/cleanup.h"
+#include "kind/kind.h"
+#include "kind/support/owner.h"
+
+extern const struct kind kind_signals;
+
+RECORDS_BEGIN
+struct signals_rec {
+	le32 signal;
+	le32 reserved; /* zero */
+	le64 handler;
+	le64 flags;
+	le64 restorer;
+	le64 mask;
+};
+RECORDS_END
+static_assert(sizeof(struct signals_rec) == 40, "image format");
+
+/* As the kernel has it, not the C library. */
+struct action {
+	uint64_t handler;
+	uint64_t flags;
+	uint64_t restorer;
+	uint64_t mask;
+};
+
+enum { SIGNAL_COUNT = 64 };
+
+static bool is_settable(uint32_t signal)
+{
+	return signal >= 1 && signal <= SIGNAL_COUNT && signal != SIGKILL && signal != SIGSTOP;
+}
+
+static bool is_default(const struct action *action)
+{
+	return action->handler == 0 && action->flags == 0 && action->mask == 0;
+}
+
+static void signals_append(struct buf *body, uint32_t signal, const struct action *action)
+{
+	struct signals_rec rec = { .signal = le32_make(signal),
+				   .handler = le64_make(action->handler),
+				   .flags = le64_make(action->flags),
+				   .restorer = le64_make(action->restorer),
+				   .mask = le64_make(action->mask) };
+
+	(void)buf_append(body, &rec, sizeof(rec));
+}
+
+static int signals_dump(struct dump *d, struct err *err)
+{
+	const size_t size = (SIGNAL_COUNT + 1) * sizeof(struct action);
+	auto_script struct script s;
+	auto_buf struct buf body = BUF_EMPTY;
+	const struct action *actions;
+	uint64_t out;
+	int r;
+
+	if (!d->thread)
+		return 0;
+	script_init(&s, &d->thread->remote);
+	out = script_out(&s, size);
+	for (uint32_t i = 1; i <= SIGNAL_COUNT; i++) {
+		if (is_settable(i))
+			(void)script_syscall(&s, "get signal action", 0, SYS_rt_sigaction, i, 0,
+					     out + i * sizeof(struct action), 8);
+	}
+	r = script_run(&s, err);
+	if (r < 0)
+		return r;
+	actions = script_output(&s, out, size, err);
+	if (!actions)
+		return err->code;
+	for (uint32_t i = 1; i <= SIGNAL_COUNT; i++) {
+		struct action action = actions[i];
+
+		/* The stub's own int3 has turned this into the default. */
+		if (i == SIGTRAP && action.handler == 0 && d->thread->remote.is_sigtrap_ignored)
+			action.handler = (uint64_t)(uintptr_t)SIG_IGN;
+		if (!is_default(&action))
+			signals_append(&body, i, &action);
+	}
+	dump_record(d, d->task->id, &kind_signals, body.data, body.size);
+	return 0;
+}
+
+static int signals_check(const void *body, size_t length, struct err *err)
+{
+	struct reader reader = reader_of(body, length);
+	uint32_t last = 0;
+
+	if (length % sizeof(struct signals_rec) != 0)
+		return err_set(err, ERR_DAMAGED, "signals: %zu bytes", length);
+	while (reader_left(&reader) > 0) {
+		const struct signals_rec *rec = reader_take(&reader, sizeof(*rec));
+		uint32_t signal = le32_get(rec->signal);
+
+		if (!is_settable(signal))
+			return err_set(err, ERR_DAMAGED, "signals: an action for signal %" PRIu32,
+				       signal);
+		if (signal <= last)
+			return err_set(err, ERR_DAMAGED, "signals: out of order");
+		if (le32_get(rec->reserved) != 0)
+			return err_set(err, ERR_DAMAGED, "signals: unknown bits");
+		last = signal;
+	}
+	return 0;
+}
+
+/* All of them: a fresh task has inherited what whoever restores it ignores. */
+static int signals_finish(struct restore *rs, const struct record *record, struct script *script,
+			  struct err *err)
+{
+	struct reader reader = reader_of(record->body, record->length);
+	struct action actions[SIGNAL_COUNT + 1] = { { .handler = 0 } };
+	uint64_t address;
+	int r = script_room(script, SIGNAL_COUNT, sizeof(actions) + 64, err);
+
+	(void)rs;
+	if (r < 0)
+		return r;
+	while (reader_left(&reader) > 0) {
+		const struct signals_rec *rec = reader_take(&reader, sizeof(*rec));
+
+		actions[le32_get(rec->signal)] =
+		    (struct action){ le64_get(rec->handler), le64_get(rec->flags),
+				     le64_get(rec->restorer), le64_get(rec->mask) };
+	}
+	address = script_copy(script, actions, sizeof(actions));
+	for (uint32_t i = 1; i <= SIGNAL_COUNT; i++) {
+		if (is_settable(i))
+			(void)script_syscall(script, "set signal action", 0, SYS_rt_sigaction, i,
+					     address + i * sizeof(struct action), 0, 8);
+	}
+	script->remote->is_sigtrap_ignored =
+	    actions[SIGTRAP].handler == (uint64_t)(uintptr_t)SIG_IGN;
+	return 0;
+}
+
+const struct kind kind_signals = {
+	.name = "signals",
+	.summary = "signal actions",
+	.tag = TAG('S', 'I', 'G', 'A'),
+	.scope = SCOPE_TASK,
+	.phase = PHASE_STATE,
+	.dump = signals_dump,
+	.check = signals_check,
+	.link = owner_link_task,
+	.finish = signals_finish,
+};

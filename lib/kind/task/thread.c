@@ -1,0 +1,240 @@
+/* thread: what a thread has of its own: its name, its timer slack, the signal of its parent's
+ * death, and the places in its memory that the kernel writes to or runs on (set_tid_address(2),
+ * robust list, rseq, alternate signal stack). */
+#include <asm/prctl.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+
+#include "core/cleanup.h"
+#include "kind/kind.h"
+#include "kind/support/owner.h"
+
+extern const struct kind kind_thread;
+
+#ifndef SS_AUTODISARM
+#define SS_AUTODISARM (1U << 31)
+#endif
+#define ARCH_SHSTK_STATUS 0x5005
+
+enum { NAME_SIZE = 16, ROBUST_LIST_SIZE = 24, RSEQ_SIZE_MAX = 4096 };
+
+RECORDS_BEGIN
+struct thread_rec {
+	unsigned char name[NAME_SIZE];
+	le64 clear_tid;
+	le64 robust_list;
+	le64 rseq; /* 0: none */
+	le64 altstack;
+	le64 altstack_size;
+	le64 timer_slack; /* ns; 0: a real-time thread, which has none */
+	le32 altstack_flags;
+	le32 rseq_size;
+	le32 rseq_signature;
+	le32 death_signal; /* 0: none */
+	le32 mce_policy;   /* PR_MCE_KILL_* */
+	le32 reserved;	   /* zero */
+};
+RECORDS_END
+static_assert(sizeof(struct thread_rec) == 88, "image format");
+
+/* As the target's kernel writes it. */
+struct thread_answers {
+	unsigned char name[NAME_SIZE];
+	uint64_t clear_tid;
+	uint64_t robust_list;
+	uint64_t robust_size;
+	uint64_t shadow_stack;
+	stack_t altstack;
+	int death_signal;
+};
+
+#define ANSWER(field) (out + offsetof(struct thread_answers, field))
+
+static int thread_ask(struct script *s, struct thread_rec *rec, struct thread_answers *ret_answers,
+		      struct err *err)
+{
+	uint64_t out = script_out(s, sizeof(*ret_answers));
+	const struct thread_answers *answers;
+	size_t slack, mce;
+	int r;
+
+	(void)script_syscall(s, "get name", 0, SYS_prctl, PR_GET_NAME, ANSWER(name));
+	(void)script_syscall(s, "get tid address", 0, SYS_prctl, PR_GET_TID_ADDRESS,
+			     ANSWER(clear_tid));
+	(void)script_syscall(s, "get robust list", 0, SYS_get_robust_list, 0, ANSWER(robust_list),
+			     ANSWER(robust_size));
+	(void)script_syscall(s, "get alternate signal stack", 0, SYS_sigaltstack, 0,
+			     ANSWER(altstack));
+	(void)script_syscall(s, "get parent death signal", 0, SYS_prctl, PR_GET_PDEATHSIG,
+			     ANSWER(death_signal));
+	slack = script_syscall(s, "get timer slack", 0, SYS_prctl, PR_GET_TIMERSLACK);
+	mce = script_syscall(s, "get machine check policy", 0, SYS_prctl, PR_MCE_KILL_GET);
+	(void)script_syscall(s, "get shadow stack", SCRIPT_MAY_FAIL, SYS_arch_prctl,
+			     ARCH_SHSTK_STATUS, ANSWER(shadow_stack));
+	r = script_run(s, err);
+	if (r < 0)
+		return r;
+	answers = script_output(s, out, sizeof(*answers), err);
+	if (!answers)
+		return err->code;
+	rec->timer_slack = le64_make((uint64_t)script_result(s, slack));
+	rec->mce_policy = le32_make((uint32_t)script_result(s, mce));
+	*ret_answers = *answers;
+	return 0;
+}
+
+static int thread_read_rseq(pid_t tid, struct thread_rec *rec, struct err *err)
+{
+	struct __ptrace_rseq_configuration rseq = { .rseq_abi_pointer = 0 };
+
+	/* EIO: a kernel without rseq. */
+	if (ptrace(PTRACE_GET_RSEQ_CONFIGURATION, tid, sizeof(rseq), &rseq) < 0 && errno != EIO)
+		return err_set(err, -errno, "read rseq");
+	if (rseq.rseq_abi_pointer == 0)
+		return 0;
+	rec->rseq = le64_make(rseq.rseq_abi_pointer);
+	rec->rseq_size = le32_make(rseq.rseq_abi_size);
+	rec->rseq_signature = le32_make(rseq.signature);
+	return 0;
+}
+
+static int thread_dump(struct dump *d, struct err *err)
+{
+	struct thread_rec rec = { .reserved = le32_make(0) };
+	struct thread_answers answers;
+	auto_script struct script s;
+	int r;
+
+	script_init(&s, &d->thread->remote);
+	r = thread_ask(&s, &rec, &answers, err);
+	if (r == 0)
+		r = thread_read_rseq(d->thread->tid, &rec, err);
+	if (r < 0)
+		return r;
+	if (answers.shadow_stack != 0)
+		return dump_block(d, NULL, "a shadow stack is not supported");
+	/* What stands behind the end of the name is not part of it. */
+	memcpy(rec.name, answers.name, strnlen((const char *)answers.name, NAME_SIZE - 1));
+	rec.clear_tid = le64_make(answers.clear_tid);
+	rec.robust_list = le64_make(answers.robust_list);
+	rec.death_signal = le32_make((uint32_t)answers.death_signal);
+	if (answers.altstack.ss_flags & SS_DISABLE) {
+		rec.altstack_flags = le32_make(SS_DISABLE);
+	} else {
+		rec.altstack = le64_make((uint64_t)(uintptr_t)answers.altstack.ss_sp);
+		rec.altstack_size = le64_make(answers.altstack.ss_size);
+		/* SS_ONSTACK only says where it is running. */
+		rec.altstack_flags = le32_make((uint32_t)answers.altstack.ss_flags & SS_AUTODISARM);
+	}
+	dump_record(d, d->thread->id, &kind_thread, &rec, sizeof(rec));
+	return 0;
+}
+
+static int check_rseq(const struct thread_rec *rec, struct err *err)
+{
+	uint32_t size = le32_get(rec->rseq_size);
+
+	if (le64_get(rec->rseq) == 0) {
+		if (size != 0 || le32_get(rec->rseq_signature) != 0)
+			return err_set(err, ERR_DAMAGED, "thread: rseq without an address");
+		return 0;
+	}
+	if (size < 32 || size > RSEQ_SIZE_MAX)
+		return err_set(err, ERR_DAMAGED, "thread: rseq of %" PRIu32 " bytes", size);
+	return 0;
+}
+
+static int check_altstack(const struct thread_rec *rec, struct err *err)
+{
+	uint32_t flags = le32_get(rec->altstack_flags);
+
+	if (flags != 0 && flags != SS_DISABLE && flags != SS_AUTODISARM)
+		return err_set(err, ERR_DAMAGED, "thread: unknown bits of the signal stack");
+	if (flags == SS_DISABLE &&
+	    (le64_get(rec->altstack) != 0 || le64_get(rec->altstack_size) != 0))
+		return err_set(err, ERR_DAMAGED, "thread: a disabled signal stack has an address");
+	return 0;
+}
+
+static int thread_check(const void *body, size_t length, struct err *err)
+{
+	const struct thread_rec *rec = body;
+	int r;
+
+	if (length != sizeof(*rec))
+		return err_set(err, ERR_DAMAGED, "thread: %zu bytes", length);
+	if (le32_get(rec->reserved) != 0)
+		return err_set(err, ERR_DAMAGED, "thread: unknown bits");
+	if (rec->name[NAME_SIZE - 1] != 0)
+		return err_set(err, ERR_DAMAGED, "thread: a name without an end");
+	if (le32_get(rec->death_signal) > 64)
+		return err_set(err, ERR_DAMAGED, "thread: death signal %" PRIu32,
+			       le32_get(rec->death_signal));
+	if (le32_get(rec->mce_policy) > PR_MCE_KILL_DEFAULT)
+		return err_set(err, ERR_DAMAGED, "thread: machine check policy %" PRIu32,
+			       le32_get(rec->mce_policy));
+	if (les64_get(rec->timer_slack) < 0)
+		return err_set(err, ERR_DAMAGED, "thread: impossible timer slack");
+	r = check_rseq(rec, err);
+	if (r < 0)
+		return r;
+	return check_altstack(rec, err);
+}
+
+static void finish_memory(const struct thread_rec *rec, struct script *script)
+{
+	const stack_t altstack = { .ss_sp = (void *)(uintptr_t)le64_get(rec->altstack),
+				   .ss_flags = les32_get(rec->altstack_flags),
+				   .ss_size = le64_get(rec->altstack_size) };
+
+	(void)script_syscall(script, "set tid address", 0, SYS_set_tid_address,
+			     le64_get(rec->clear_tid));
+	(void)script_syscall(script, "set robust list", 0, SYS_set_robust_list,
+			     le64_get(rec->robust_list), ROBUST_LIST_SIZE);
+	(void)script_syscall(script, "set alternate signal stack", 0, SYS_sigaltstack,
+			     script_copy(script, &altstack, sizeof(altstack)), 0);
+	if (le64_get(rec->rseq) != 0)
+		(void)script_syscall(script, "register rseq", 0, SYS_rseq, le64_get(rec->rseq),
+				     le32_get(rec->rseq_size), 0, le32_get(rec->rseq_signature));
+}
+
+/* A change of ids forgets the death signal: this comes behind PHASE_IDENTITY. */
+static int thread_finish(struct restore *rs, const struct record *record, struct script *script,
+			 struct err *err)
+{
+	const struct thread_rec *rec = record->body;
+	int r = script_room(script, 8, 256, err);
+
+	(void)rs;
+	if (r < 0)
+		return r;
+	finish_memory(rec, script);
+	(void)script_syscall(script, "set name", 0, SYS_prctl, PR_SET_NAME,
+			     script_copy(script, rec->name, NAME_SIZE));
+	(void)script_syscall(script, "set parent death signal", 0, SYS_prctl, PR_SET_PDEATHSIG,
+			     le32_get(rec->death_signal));
+	if (le64_get(rec->timer_slack) != 0)
+		(void)script_syscall(script, "set timer slack", 0, SYS_prctl, PR_SET_TIMERSLACK,
+				     le64_get(rec->timer_slack));
+	if (le32_get(rec->mce_policy) != PR_MCE_KILL_DEFAULT)
+		(void)script_syscall(script, "set machine check policy", 0, SYS_prctl, PR_MCE_KILL,
+				     PR_MCE_KILL_SET, le32_get(rec->mce_policy), 0, 0);
+	return 0;
+}
+
+const struct kind kind_thread = {
+	.name = "thread",
+	.summary = "name, death signal, timer slack, rseq, robust list, signal stack of a thread",
+	.tag = TAG('T', 'A', 'T', 'T'),
+	.scope = SCOPE_THREAD,
+	.phase = PHASE_LIMITS,
+	.dump = thread_dump,
+	.check = thread_check,
+	.link = owner_link_thread,
+	.finish = thread_finish,
+};

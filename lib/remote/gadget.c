@@ -1,0 +1,67 @@
+/* Finds a `syscall` instruction in a target. */
+#include "remote/gadget.h"
+
+#include <elf.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "core/buf.h"
+#include "core/cleanup.h"
+#include "core/procfs.h"
+
+static const unsigned char syscall_code[2] = { 0x0f, 0x05 };
+
+/* The vdso's address is in the auxiliary vector; its size is a few pages. */
+bool remote_find_vdso(const struct remote *remote, uint64_t *ret_start, uint64_t *ret_end)
+{
+	auto_close int proc = -1;
+	auto_buf struct buf text = BUF_EMPTY;
+	struct procfs_vma *vmas;
+	size_t count;
+	struct err ignored;
+	bool found = false;
+
+	if (procfs_open_pid(remote->tid, &proc, &ignored) < 0 ||
+	    procfs_read(proc, "maps", &text, &ignored) < 0 ||
+	    procfs_maps_parse(text.data, &vmas, &count, &ignored) < 0)
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(vmas[i].name, "[vdso]") != 0)
+			continue;
+		*ret_start = vmas[i].start;
+		*ret_end = vmas[i].end;
+		found = true;
+	}
+	procfs_maps_free(vmas, count);
+	return found;
+}
+
+int remote_find_gadget(struct remote *remote, struct err *err)
+{
+	auto_free unsigned char *code = NULL;
+	unsigned char here[2];
+	uint64_t start;
+	uint64_t end;
+	const unsigned char *found;
+	int r;
+
+	if (remote_read(remote, remote->saved.rip - 2, here, 2, err) == 0 &&
+	    memcmp(here, syscall_code, 2) == 0) {
+		remote->zone.gadget = remote->saved.rip - 2;
+		return 0;
+	}
+	if (!remote_find_vdso(remote, &start, &end) || end - start > (1u << 20))
+		return err_set(err, ERR_REFUSED,
+			       "task %d has no vdso and is not in a system call: cannot enter it",
+			       remote->tid);
+	code = mem_alloc(end - start, 1);
+	r = remote_read(remote, start, code, end - start, err);
+	if (r < 0)
+		return r;
+	found = memmem(code, end - start, syscall_code, 2);
+	if (!found)
+		return err_set(err, ERR_REFUSED, "task %d: no system call in its vdso",
+			       remote->tid);
+	remote->zone.gadget = start + (uint64_t)(found - code);
+	return 0;
+}

@@ -1,0 +1,254 @@
+/* Scripts: lists of system calls for a remote. See remote.h. */
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+
+#include "core/cleanup.h"
+#include "remote/remote.h"
+#include "remote/stop.h"
+
+/* As the stub reads it. */
+struct entry {
+	uint64_t nr;
+	uint64_t args[6];
+	int64_t result;
+};
+static_assert(sizeof(struct entry) == 64, "the stub steps by 64");
+
+struct script_step {
+	const char *name;
+	struct entry entry;
+};
+
+enum script_state { SCRIPT_BUILDING, SCRIPT_RUNNING, SCRIPT_DONE };
+
+static const uint64_t may_fail_bit = 1ull << 63;
+
+void script_init(struct script *script, struct remote *remote)
+{
+	*script = (struct script){ .remote = remote };
+}
+
+void script_free(struct script *script)
+{
+	free(script->steps);
+	free(script->table);
+	buf_free(&script->data);
+	*script = (struct script){ .remote = NULL };
+}
+
+static void begin(struct script *script)
+{
+	assert(script->state != SCRIPT_RUNNING);
+	if (script->state == SCRIPT_BUILDING)
+		return;
+	script->state = SCRIPT_BUILDING;
+	script->count = 0;
+	script->has_results = false;
+	script->has_output = false;
+	buf_clear(&script->data);
+}
+
+size_t script_add(struct script *script, const char *name, unsigned int flags, long nr,
+		  const uint64_t args[6])
+{
+	struct script_step *step;
+
+	begin(script);
+	array_grow(script->steps, script->count);
+	step = &script->steps[script->count];
+	step->name = name;
+	step->entry.nr = (uint64_t)nr | (flags & SCRIPT_MAY_FAIL ? may_fail_bit : 0);
+	memcpy(step->entry.args, args, sizeof(step->entry.args));
+	step->entry.result = 0;
+	return script->count++;
+}
+
+uint64_t script_copy(struct script *script, const void *data, size_t size)
+{
+	uint64_t address;
+
+	begin(script);
+	buf_align(&script->data, 64);
+	address = script->remote->zone.data + script->data.size;
+	(void)buf_append(&script->data, data, size);
+	return address;
+}
+
+uint64_t script_out(struct script *script, size_t size)
+{
+	return script_copy(script, NULL, size);
+}
+
+void *script_local(struct script *script, uint64_t address)
+{
+	return script->data.data + (address - script->remote->zone.data);
+}
+
+static size_t space_used(const struct script *script, size_t steps, size_t bytes)
+{
+	return (script->count + steps) * sizeof(struct entry) + script->data.size + bytes + 128;
+}
+
+int script_room(struct script *script, size_t steps, size_t bytes, struct err *err)
+{
+	begin(script);
+	if (space_used(script, steps, bytes) <= script->remote->zone.size)
+		return 0;
+	return script_run(script, err);
+}
+
+/* The table stands at the end of the data area, so that addresses of data are known early. */
+static uint64_t table_address(const struct script *script)
+{
+	const struct remote_zone *zone = &script->remote->zone;
+
+	return (zone->data + zone->size - script->count * sizeof(struct entry)) & ~63ull;
+}
+
+static int send_script(struct script *script, struct err *err)
+{
+	struct iovec local[2];
+	struct iovec there[2];
+	size_t table_size = script->count * sizeof(struct entry);
+	struct entry *table = mem_resize(script->table, script->count, sizeof(*table));
+	ssize_t n;
+
+	script->table = table;
+	for (size_t i = 0; i < script->count; i++)
+		table[i] = script->steps[i].entry;
+
+	local[0] = (struct iovec){ table, table_size };
+	there[0] = (struct iovec){ (void *)(uintptr_t)table_address(script), table_size };
+	local[1] = (struct iovec){ script->data.data, script->data.size };
+	there[1] = (struct iovec){ (void *)(uintptr_t)script->remote->zone.data,
+				   script->data.size };
+	n = process_vm_writev(script->remote->tid, local, script->data.size ? 2 : 1, there,
+			      script->data.size ? 2 : 1, 0);
+	if (n != (ssize_t)(table_size + script->data.size))
+		return err_set(err, n < 0 ? -errno : -EFAULT, "write a script to task %d",
+			       script->remote->tid);
+	return 0;
+}
+
+int script_start(struct script *script, struct err *err)
+{
+	struct remote *remote = script->remote;
+	struct user_regs_struct regs = remote->saved;
+	int r;
+
+	begin(script);
+	if (script->count == 0) {
+		script->state = SCRIPT_DONE;
+		return 0;
+	}
+	if (space_used(script, 0, 0) > remote->zone.size)
+		return err_set(err, ERR_FAILED,
+			       "task %d: a script of %zu steps and %zu bytes is too big",
+			       remote->tid, script->count, script->data.size);
+	r = send_script(script, err);
+	if (r < 0)
+		return r;
+
+	regs.rip = remote->zone.code;
+	regs.rbx = table_address(script);
+	regs.r12 = script->count;
+	regs.orig_rax = (uint64_t)-1;
+	regs.eflags &= ~0x100ull; /* no single steps of its own */
+	if (ptrace(PTRACE_SETREGS, remote->tid, 0, &regs) < 0)
+		return err_set(err, -errno, "set registers of task %d", remote->tid);
+	if (ptrace(PTRACE_CONT, remote->tid, 0, 0) < 0)
+		return err_set(err, -errno, "restart task %d", remote->tid);
+	script->state = SCRIPT_RUNNING;
+	return 0;
+}
+
+static int read_results(struct script *script, struct err *err)
+{
+	if (script->has_results)
+		return 0;
+	script->has_results = true;
+	return remote_read(script->remote, table_address(script), script->table,
+			   script->count * sizeof(struct entry), err);
+}
+
+/* The stub stopped early: which step, and why? */
+static int report_failure(struct script *script, size_t left, struct err *err)
+{
+	size_t failed = script->count - left;
+	const struct entry *table = script->table;
+	int64_t result;
+
+	if (left > script->count || read_results(script, err) < 0)
+		return err_set(err, ERR_FAILED, "task %d left its script", script->remote->tid);
+	result = table[failed].result;
+	if (result >= 0 || result < -4095)
+		result = -EPROTO;
+	return err_set(err, (int)result, "%s", script->steps[failed].name);
+}
+
+int script_wait(struct script *script, struct err *err)
+{
+	struct remote *remote = script->remote;
+	struct user_regs_struct regs;
+	int status;
+	int r;
+
+	if (script->state != SCRIPT_RUNNING)
+		return 0;
+	script->state = SCRIPT_DONE;
+	r = remote_wait_stop(remote->tid, PTRACE_CONT, &status, err);
+	if (r < 0)
+		return r;
+	if (WSTOPSIG(status) != SIGTRAP || status >> 16 != 0)
+		return err_set(err, ERR_FAILED, "task %d: stopped by %s in a script", remote->tid,
+			       strsignal(WSTOPSIG(status)));
+	if (ptrace(PTRACE_GETREGS, remote->tid, 0, &regs) < 0)
+		return err_set(err, -errno, "read registers of task %d", remote->tid);
+	if (regs.r12 != 0)
+		return report_failure(script, regs.r12, err);
+	return 0;
+}
+
+int script_run(struct script *script, struct err *err)
+{
+	int r = script_start(script, err);
+
+	if (r < 0)
+		return r;
+	return script_wait(script, err);
+}
+
+uint64_t script_argument(const struct script *script, size_t step, int argument)
+{
+	assert(step < script->count);
+	return script->steps[step].entry.args[argument];
+}
+
+int64_t script_result(struct script *script, size_t step)
+{
+	const struct entry *table = script->table;
+	struct err ignored;
+
+	assert(script->state == SCRIPT_DONE && step < script->count);
+	if (read_results(script, &ignored) < 0)
+		return -EFAULT;
+	return table[step].result;
+}
+
+const void *script_output(struct script *script, uint64_t address, size_t size, struct err *err)
+{
+	uint64_t offset = address - script->remote->zone.data;
+
+	assert(script->state == SCRIPT_DONE && offset + size <= script->data.size);
+	if (!script->has_output) {
+		if (remote_read(script->remote, script->remote->zone.data, script->data.data,
+				script->data.size, err) < 0)
+			return NULL;
+		script->has_output = true;
+	}
+	return script->data.data + offset;
+}

@@ -1,0 +1,100 @@
+/* The zone: our piece of a target's address space while it is stopped. */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+
+#include "core/cleanup.h"
+#include "core/procfs.h"
+#include "remote/gadget.h"
+#include "remote/remote.h"
+
+enum { CODE_SIZE = 4096 };
+
+/* Writes to memory that the target itself may only execute. */
+static int poke(const struct remote *remote, uint64_t address, const void *data, size_t size,
+		struct err *err)
+{
+	for (size_t i = 0; i < size; i += sizeof(uint64_t)) {
+		uint64_t word = 0;
+		size_t part = size - i < sizeof(word) ? size - i : sizeof(word);
+
+		memcpy(&word, (const char *)data + i, part);
+		if (ptrace(PTRACE_POKEDATA, remote->tid, address + i, word) < 0)
+			return err_set(err, -errno, "write code to task %d", remote->tid);
+	}
+	return 0;
+}
+
+static int map(struct remote *remote, size_t size, int prot, uint64_t *ret_address,
+	       struct err *err)
+{
+	int64_t result;
+	int r;
+
+	r = remote_syscall(remote, &result, err, SYS_mmap,
+			   (const uint64_t[6]){ 0, size, (uint64_t)prot,
+						MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+						(uint64_t)-1, 0 });
+	if (r < 0)
+		return r;
+	if (result < 0 && result > -4096)
+		return err_set(err, (int)result, "map %zu bytes in task %d", size, remote->tid);
+	*ret_address = (uint64_t)result;
+	return 0;
+}
+
+int remote_zone_map(struct remote *remote, size_t size, struct err *err)
+{
+	size_t stub_size;
+	const void *stub = remote_stub(&stub_size);
+	uint64_t code;
+	uint64_t data;
+	int r;
+
+	if (!remote->zone.gadget) {
+		r = remote_find_gadget(remote, err);
+		if (r < 0)
+			return r;
+	}
+	/* Two mappings: memory that is writable and executable is refused by PR_SET_MDWE. */
+	r = map(remote, CODE_SIZE, PROT_READ | PROT_EXEC, &code, err);
+	if (r < 0)
+		return r;
+	remote->zone.code = code;
+	remote->owns_zone = true;
+	r = map(remote, size, PROT_READ | PROT_WRITE, &data, err);
+	if (r < 0)
+		return r;
+	remote->zone.data = data;
+	remote->zone.size = size;
+	return poke(remote, code, stub, stub_size, err);
+}
+
+static int unmap(struct remote *remote, uint64_t address, size_t size, struct err *err)
+{
+	int64_t result;
+	int r;
+
+	r = remote_syscall(remote, &result, err, SYS_munmap, (const uint64_t[6]){ address, size });
+	if (r < 0)
+		return r;
+	if (result < 0)
+		return err_set(err, (int)result, "unmap our zone in task %d", remote->tid);
+	return 0;
+}
+
+int remote_zone_unmap(struct remote *remote, struct err *err)
+{
+	int r = 0;
+
+	if (remote->zone.data)
+		r = unmap(remote, remote->zone.data, remote->zone.size, err);
+	if (r == 0 && remote->zone.code)
+		r = unmap(remote, remote->zone.code, CODE_SIZE, err);
+	remote->zone.code = 0;
+	remote->zone.data = 0;
+	return r;
+}

@@ -1,0 +1,41 @@
+/* What /proc says of single processes; for lib/target. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "core/err.h"
+
+struct process {
+	pid_t pid, tgid, ppid;
+	char state;
+	uint32_t flags; /* PF_* of the kernel */
+	uint64_t start_time;
+	size_t ns_depth; /* 1: in our own pid namespace */
+	pid_t ns_pid;	 /* innermost */
+	char label[64];	 /* the command name, fit to print */
+};
+
+/* A pid namespace. */
+struct pid_ns {
+	size_t depth; /* 1: our own */
+	dev_t dev;
+	ino_t ino;
+};
+
+/* `proc` is a directory of procfs_open_pid(). */
+int process_read(int proc, struct process *ret_process, struct err *err);
+int process_read_pid(pid_t pid, struct process *ret_process, struct err *err);
+/* The namespace of a process that is in one `depth` deep, or one above it: that at `wanted`. */
+int process_pid_ns(int proc, size_t depth, size_t wanted, struct pid_ns *ret_ns, struct err *err);
+/* It is this very process, and has not ended (a zombie has). */
+bool process_is_running(pid_t pid, uint64_t start_time);
+/* All pids in /proc, rising. Owned. */
+int process_list(pid_t **ret_pids, size_t *ret_count, struct err *err);
+/* /proc must be of our own pid namespace, else its numbers mean other processes to us. */
+int process_check_proc(struct err *err);
+
+void pids_sort(pid_t *pids, size_t *count); /* and drops repeated ones */
+bool pids_have(const pid_t *pids, size_t count, pid_t pid);
