@@ -23,8 +23,7 @@ int packer_room(struct packer *packer, struct io *io, struct block_sums *blocks,
 /* The room has `length` bytes now: packs them in the background. */
 void packer_submit(struct packer *packer, size_t length);
 /* Waits for all blocks and writes them. */
-int packer_flush(struct packer *packer, struct io *io, struct block_sums *blocks,
-		 struct err *err);
+int packer_flush(struct packer *packer, struct io *io, struct block_sums *blocks, struct err *err);
 
 /* ---- reading back (placed.c): checksums of what others put into the file ---- */
 

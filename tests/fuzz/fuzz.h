@@ -20,6 +20,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* What to begin with: each fuzzer makes its own. */
+static void fuzz_seed(uint64_t *random, struct buf *seed);
+
 /* A copy aligned for records, and not a byte longer: so that ASan sees the first one beyond. */
 static inline void *fuzz_copy(const uint8_t *data, size_t size)
 {
@@ -32,12 +35,7 @@ static inline void *fuzz_copy(const uint8_t *data, size_t size)
 	return copy;
 }
 
-#ifdef STANDALONE
-
-#define RUNS_A_SEED 64
-
-/* What to begin with when no seed is given. */
-static void fuzz_seed(uint64_t *random, struct buf *seed);
+/* ---- chance ---- */
 
 static inline uint64_t fuzz_random(uint64_t *state)
 {
@@ -50,8 +48,25 @@ static inline uint64_t fuzz_random(uint64_t *state)
 static inline uint64_t fuzz_value(uint64_t *random)
 {
 	static const uint64_t values[] = {
-		0, 1, 2, 7, 8, 16, 24, 64, 255, 4095, 4096, 4097, 1u << 20, INT32_MAX,
-		UINT32_MAX, UINT32_MAX + 1ull, INT64_MAX, UINT64_MAX, UINT64_MAX - 4095,
+		0,
+		1,
+		2,
+		7,
+		8,
+		16,
+		24,
+		64,
+		255,
+		4095,
+		4096,
+		4097,
+		1u << 20,
+		INT32_MAX,
+		UINT32_MAX,
+		UINT32_MAX + 1ull,
+		INT64_MAX,
+		UINT64_MAX,
+		UINT64_MAX - 4095,
 	};
 	uint64_t choice = fuzz_random(random) % (sizeof(values) / sizeof(*values) + 8);
 
@@ -59,6 +74,10 @@ static inline uint64_t fuzz_value(uint64_t *random)
 		return values[choice];
 	return fuzz_random(random) >> fuzz_random(random) % 64;
 }
+
+#ifdef STANDALONE
+
+#define RUNS_A_SEED 64
 
 static inline void fuzz_mutate_once(struct buf *buf, uint64_t *random)
 {
@@ -137,6 +156,27 @@ int main(int argc, char **argv)
 	}
 	(void)printf("ok %s: %lu runs\n", argv[0], runs);
 	return 0;
+}
+
+#else
+
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed);
+
+/* libFuzzer's own mutations, and now and then something fresh to begin with. */
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed)
+{
+	auto_buf struct buf fresh = BUF_EMPTY;
+	uint64_t random = seed | 1ull << 40;
+
+	if (size > 1 && seed % 1024 != 0)
+		return LLVMFuzzerMutate(data, size, max_size);
+	(void)fuzz_random(&random);
+	fuzz_seed(&random, &fresh);
+	if (fresh.size > max_size)
+		fresh.size = max_size;
+	memcpy(data, fresh.data, fresh.size);
+	return fresh.size;
 }
 
 #endif

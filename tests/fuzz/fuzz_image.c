@@ -33,3 +33,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	return 0;
 }
+
+static void fuzz_seed(uint64_t *random, struct buf *seed)
+{
+	fuzz_image(random, IMAGE_PLAIN, seed);
+}

@@ -32,8 +32,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	return 0;
 }
 
-#ifdef STANDALONE
-
 static void fuzz_seed(uint64_t *random, struct buf *seed)
 {
 	unsigned char *bytes = buf_append(seed, NULL, 1 + fuzz_random(random) % 65 * 4);
@@ -45,5 +43,3 @@ static void fuzz_seed(uint64_t *random, struct buf *seed)
 		memcpy(bytes + 1 + fuzz_random(random) % (seed->size / 4) * 4, &value, 4);
 	}
 }
-
-#endif

@@ -56,3 +56,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	free(copy);
 	return 0;
 }
+
+static void fuzz_seed(uint64_t *random, struct buf *seed)
+{
+	fuzz_image(random, (enum image_compression)(fuzz_random(random) % 3), seed);
+}

@@ -7,8 +7,6 @@
 #include "image/image.h"
 #include "kind/kind.h"
 
-#ifdef STANDALONE
-
 static inline void fuzz_add_records(struct image_writer *writer, uint64_t *random)
 {
 	size_t count = 0;
@@ -49,10 +47,11 @@ static inline uint64_t fuzz_add_content(struct image_writer *writer, uint64_t *r
 	return total;
 }
 
-static inline void fuzz_image(uint64_t *random, struct buf *seed)
+static inline void fuzz_image(uint64_t *random, enum image_compression compression,
+			      struct buf *seed)
 {
 	int fd = memfd_create("fuzz", MFD_CLOEXEC);
-	struct image_writer *writer = image_writer_new(fd, fuzz_random(random) % 3, 1);
+	struct image_writer *writer = image_writer_new(fd, compression, 1);
 	struct err err = ERR_NONE;
 	char page[IMAGE_PAGE];
 	uint64_t pages, offset, size;
@@ -72,10 +71,3 @@ static inline void fuzz_image(uint64_t *random, struct buf *seed)
 		abort();
 	(void)close(fd);
 }
-
-static void fuzz_seed(uint64_t *random, struct buf *seed)
-{
-	fuzz_image(random, seed);
-}
-
-#endif
