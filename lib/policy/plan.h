@@ -103,8 +103,7 @@ struct host_facts {
 	uint64_t *cpus;	      /* owned: mask of the CPUs that may be used */
 	size_t cpu_words;
 	bool is_root;	      /* in the initial user namespace, with CAP_SYS_ADMIN */
-	int root;	      /* O_PATH of the root that trial opens look beneath; set by the caller */
-	int proc;	      /* O_PATH of /proc; set by the caller */
+	int root;	      /* the root directory of the container, borrowed; 0: the invoker's */
 	/* The ids of the invoker's own user namespace, and whether all of them may be mapped. */
 	struct id_range *own_uids; /* owned */
 	size_t own_uid_count;
