@@ -75,8 +75,7 @@ static const char *state_of(const struct target *target, bool all_stopped)
 }
 
 /* Tasks that end meanwhile do not count. */
-static int measure(const struct target *target, struct ctckpt_container *container,
-		   struct err *err)
+static int measure(const struct target *target, struct ctckpt_container *container, struct err *err)
 {
 	auto_free pid_t *pids = NULL;
 	bool all_stopped = true;

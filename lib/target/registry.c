@@ -43,8 +43,10 @@ static int check_name(const char *name, struct err *err)
 	if (registry_name_is_valid(name))
 		return 0;
 	(void)err_set(err, ERR_USAGE, "a container cannot be called \"%.80s\"", name);
-	return err_hint(err, "names are letters, digits, '_', '.' and '-', at most %d, and begin "
-			"with a letter or digit", NAME_LENGTH_MAX);
+	return err_hint(err,
+			"names are letters, digits, '_', '.' and '-', at most %d, and begin "
+			"with a letter or digit",
+			NAME_LENGTH_MAX);
 }
 
 /* ---- the directory ---- */
