@@ -27,7 +27,7 @@ static bool has_holder(const char *name)
 	struct err err = ERR_NONE;
 	auto_close int dir = -1;
 
-	if (fd < 0 || registry_open(&dir, &err) < 0)
+	if (fd < 0 || registry_open(false, &dir, &err) < 0)
 		return false;
 	(void)snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s.sock", dir,
 		       name);

@@ -28,7 +28,7 @@ enum {
 int registry_new_name(char **ret_name, struct err *err)
 {
 	auto_close int dir = -1;
-	int r = registry_open(&dir, err);
+	int r = registry_open(true, &dir, err);
 
 	if (r < 0)
 		return r;
