@@ -87,8 +87,7 @@ int registry_open(bool may_create, int *ret_dir, struct err *err)
 
 	if (may_create && mkdir(path, 0700) < 0 && errno != EEXIST) {
 		(void)err_set(err, -errno, "create %s", path);
-		return err_hint(err,
-				"set XDG_RUNTIME_DIR to a directory of your own, or unset it");
+		return err_hint(err, "set XDG_RUNTIME_DIR to a directory of your own, or unset it");
 	}
 	dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir < 0)
