@@ -63,6 +63,10 @@ int remote_read(const struct remote *remote, uint64_t address, void *data, size_
 int remote_write(const struct remote *remote, uint64_t address, const void *data, size_t size,
 		 struct err *err);
 
+/* Writes to memory that the target itself may only execute; `size` is rounded up to 8. */
+int remote_poke(const struct remote *remote, uint64_t address, const void *data, size_t size,
+		struct err *err);
+
 /* ---- scripts ---- */
 
 #define SCRIPT_MAY_FAIL 1u /* a negative result does not stop the script */

@@ -160,6 +160,19 @@ static int start_container(struct work *work, struct err *err)
 	return container_start(&spec, &work->container, err);
 }
 
+/* From the stop within execve to one in front of the program's first instruction. */
+static int leave_exec(pid_t init, struct err *err)
+{
+	int status;
+
+	if (ptrace(PTRACE_INTERRUPT, init, 0, 0) < 0 || ptrace(PTRACE_CONT, init, 0, 0) < 0 ||
+	    waitpid(init, &status, __WALL) < 0)
+		return err_set(err, -errno, "stop the container's first task");
+	if (!WIFSTOPPED(status) || status >> 16 != PTRACE_EVENT_STOP)
+		return err_set(err, ERR_FAILED, "the container's first task did not stop");
+	return 0;
+}
+
 /* Lets the first task do its part; it stops when it has executed the tiny program. */
 static int run_stage(struct work *work, struct err *err)
 {
@@ -182,7 +195,7 @@ static int run_stage(struct work *work, struct err *err)
 			return r < 0 ? r : err_set(err, ERR_FAILED, "the first task died");
 		}
 		if (status >> 16 == PTRACE_EVENT_EXEC)
-			return 0;
+			return leave_exec(init, err);
 		if (ptrace(PTRACE_CONT, init, 0, status >> 16 ? 0 : WSTOPSIG(status)) < 0)
 			return err_set(err, -errno, "restart the container's first task");
 	}

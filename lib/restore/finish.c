@@ -105,7 +105,7 @@ static int finish_thread(struct restore *rs, struct restore_task *task,
 	for (enum phase phase = PHASE_TASKS; r == 0 && phase < PHASE_COUNT; phase++) {
 		if (is_leader)
 			r = finish_scope(rs, SCOPE_TASK, phase, task->id, &script, err);
-		if (r == 0 && is_leader && phase == PHASE_TASKS)
+		if (r == 0 && is_leader && phase == PHASE_STATE)
 			r = finish_files(rs, task, &script, err);
 		if (r == 0)
 			r = finish_scope(rs, SCOPE_THREAD, phase, thread->record->id, &script, err);

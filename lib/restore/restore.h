@@ -66,6 +66,7 @@ struct restore_shared {
 /* The addresses, free in every saved address space, that are ours while we work. */
 struct restore_hole {
 	uint64_t start, end;
+	uint64_t program; /* the page of the tiny program, for as long as it is needed */
 	uint64_t code;	  /* the stub */
 	uint64_t data;	  /* table and data of scripts */
 	uint64_t parking; /* the vdso and its data, before they move */

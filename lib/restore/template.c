@@ -88,7 +88,7 @@ int restore_find_hole(struct restore *rs, struct err *err)
 {
 	auto_free struct range *ranges = NULL;
 	uint64_t objects = place_objects(rs);
-	uint64_t size = PAGE + RESTORE_DATA_SIZE + RESTORE_PARKING_SIZE + objects;
+	uint64_t size = 2 * PAGE + RESTORE_DATA_SIZE + RESTORE_PARKING_SIZE + objects;
 	uint64_t at = 0x10000000;
 	size_t count;
 	int r = all_ranges(rs, &ranges, &count, err);
@@ -109,10 +109,11 @@ int restore_find_hole(struct restore *rs, struct err *err)
 	rs->own->hole = (struct restore_hole){
 		.start = at,
 		.end = at + size,
-		.code = at,
-		.data = at + PAGE,
-		.parking = at + PAGE + RESTORE_DATA_SIZE,
-		.objects = at + PAGE + RESTORE_DATA_SIZE + RESTORE_PARKING_SIZE,
+		.program = at,
+		.code = at + PAGE,
+		.data = at + 2 * PAGE,
+		.parking = at + 2 * PAGE + RESTORE_DATA_SIZE,
+		.objects = at + 2 * PAGE + RESTORE_DATA_SIZE + RESTORE_PARKING_SIZE,
 	};
 	return 0;
 }
@@ -131,7 +132,7 @@ int restore_make_program(const struct restore *rs, int *ret_fd, struct err *err)
 			    .e_type = ET_EXEC,
 			    .e_machine = EM_X86_64,
 			    .e_version = EV_CURRENT,
-			    .e_entry = rs->own->hole.code,
+			    .e_entry = rs->own->hole.program,
 			    .e_phoff = sizeof(Elf64_Ehdr),
 			    .e_ehsize = sizeof(Elf64_Ehdr),
 			    .e_phentsize = sizeof(Elf64_Phdr),
@@ -139,7 +140,7 @@ int restore_make_program(const struct restore *rs, int *ret_fd, struct err *err)
 		.code = { .p_type = PT_LOAD,
 			  .p_flags = PF_R | PF_X,
 			  .p_offset = PAGE,
-			  .p_vaddr = rs->own->hole.code,
+			  .p_vaddr = rs->own->hole.program,
 			  .p_filesz = PAGE,
 			  .p_memsz = PAGE,
 			  .p_align = PAGE },
@@ -180,22 +181,36 @@ static bool is_special(const struct procfs_vma *vma, enum vma_type *ret_type)
 	return false;
 }
 
-static int map_data(struct restore *rs, struct remote *remote, struct err *err)
+static int map_zone(struct remote *remote, uint64_t at, uint64_t size, int prot, struct err *err)
 {
-	const struct restore_hole *hole = &rs->own->hole;
-	const uint64_t args[6] = { hole->data,
-				   RESTORE_DATA_SIZE,
-				   PROT_READ | PROT_WRITE,
-				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
-				   (uint64_t)-1,
-				   0 };
+	const uint64_t args[6] = {
+		at, size, (uint64_t)prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+		(uint64_t)-1,
+	};
 	int64_t result;
 	int r = remote_syscall(remote, &result, err, SYS_mmap, args);
 
+	if (r == 0 && result != (int64_t)at)
+		return err_set(err, result < 0 ? (int)result : -EEXIST, "map our zone");
+	return r;
+}
+
+/* The stub, in memory that is of no file: while the program's own page is mapped, no task could
+ * get another executable. */
+static int map_code_and_data(struct restore *rs, struct remote *remote, struct err *err)
+{
+	const struct restore_hole *hole = &rs->own->hole;
+	size_t size;
+	const void *stub = remote_stub(&size);
+	int r = map_zone(remote, hole->code, PAGE, PROT_READ | PROT_EXEC, err);
+
+	if (r == 0)
+		r = map_zone(remote, hole->data, RESTORE_DATA_SIZE, PROT_READ | PROT_WRITE, err);
+	if (r == 0)
+		r = remote_poke(remote, hole->code, stub, size, err);
 	if (r < 0)
 		return r;
-	if (result != (int64_t)hole->data)
-		return err_set(err, result < 0 ? (int)result : -EEXIST, "map our zone");
+	remote->zone.code = hole->code;
 	remote->zone.data = hole->data;
 	remote->zone.size = RESTORE_DATA_SIZE;
 	return 0;
@@ -214,7 +229,7 @@ static int clear_space(struct restore *rs, struct script *script, const struct p
 		enum vma_type type;
 
 		if (strcmp(vmas[i].name, "[vsyscall]") == 0 ||
-		    (vmas[i].start >= hole->start && vmas[i].end <= hole->end))
+		    (vmas[i].start >= hole->code && vmas[i].end <= hole->end))
 			continue;
 		if (!is_special(&vmas[i], &type)) {
 			(void)script_syscall(script, "unmap", 0, SYS_munmap, vmas[i].start, size);
@@ -269,7 +284,7 @@ static int find_gadgets(struct restore *rs, struct remote *remote, struct err *e
 		return err_set(err, ERR_HOST, "this kernel maps no vdso");
 	rs->own->gadget_offset = probe.zone.gadget - start;
 	remote->zone.gadget =
-		remote->zone.code + (uint64_t)((const char *)memmem(stub, size, "\x0f\x05", 2) - stub);
+		rs->own->hole.program + (uint64_t)((const char *)memmem(stub, size, "\x0f\x05", 2) - stub);
 	return 0;
 }
 
@@ -289,7 +304,7 @@ static int clear_and_map(struct restore *rs, struct remote *remote, struct err *
 	if (r == 0)
 		r = procfs_maps_parse(text.data, &vmas, &count, err);
 	if (r == 0)
-		r = map_data(rs, remote, err);
+		r = map_code_and_data(rs, remote, err);
 	if (r < 0)
 		return r;
 	r = clear_space(rs, &script, vmas, count, err);
@@ -309,7 +324,6 @@ int restore_make_template(struct restore *rs, pid_t init, struct err *err)
 
 	if (r < 0)
 		return r;
-	remote.zone.code = rs->own->hole.code;
 	r = find_gadgets(rs, &remote, err);
 	if (r == 0)
 		r = clear_and_map(rs, &remote, err);
