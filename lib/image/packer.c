@@ -189,8 +189,7 @@ void packer_submit(struct packer *packer, size_t length)
 	(void)pthread_mutex_unlock(&packer->lock);
 }
 
-int packer_flush(struct packer *packer, struct io *io, struct block_sums *blocks,
-		 struct err *err)
+int packer_flush(struct packer *packer, struct io *io, struct block_sums *blocks, struct err *err)
 {
 	while (packer->written < packer->filled) {
 		int r = write_next(packer, io, blocks, err);

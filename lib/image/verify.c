@@ -30,9 +30,8 @@ static int read_tail(const struct image *image, void **ret_tail, struct err *err
 	if (fstat(image->fd, &st) < 0)
 		return err_set(err, -errno, "read image");
 	if ((uint64_t)st.st_size != whole)
-		return err_set(err, ERR_DAMAGED,
-			       "image has %jd bytes instead of %" PRIu64, (intmax_t)st.st_size,
-			       whole);
+		return err_set(err, ERR_DAMAGED, "image has %jd bytes instead of %" PRIu64,
+			       (intmax_t)st.st_size, whole);
 	tail = mem_alloc(1, size);
 	r = io_read_at(image->fd, whole - size, tail, size, &got, err);
 	if (r < 0)

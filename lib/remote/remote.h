@@ -105,6 +105,11 @@ int script_room(struct script *script, size_t steps, size_t bytes, struct err *e
 int script_run(struct script *script, struct err *err);
 int script_start(struct script *script, struct err *err);
 int script_wait(struct script *script, struct err *err);
+/* For a script with one call that makes a task, under PTRACE_O_TRACEFORK and TRACECLONE: waits until
+ * the new task stands still too. *ret_child is its id, as the tracer sees it. */
+int script_wait_clone(struct script *script, pid_t *ret_child, struct err *err);
+/* For a script that ends in the death of its task: waits for it. *ret_status as of wait(2). */
+int script_wait_death(struct script *script, int *ret_status, struct err *err);
 /* The argument of a step as it was queued. */
 uint64_t script_argument(const struct script *script, size_t step, int argument);
 /* After a run: the result of a step, negative errno if it failed and was allowed to. */

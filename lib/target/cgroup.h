@@ -34,7 +34,7 @@ int cgroup_open(const char *path, int *ret_dir, struct err *err);
 /* Processes in a cgroup and all below, rising, outer pids; 0 stands for one that is not visible
  * from our pid namespace. Owned. */
 int cgroup_tasks(int dir, pid_t **ret_pids, size_t *ret_count, struct err *err);
-/* Removes a cgroup and those below. -EBUSY while there are tasks in it. */
+/* Removes a cgroup and those below. -EBUSY while there are tasks in it; fine if it is not there. */
 int cgroup_remove(const char *path, struct err *err);
 
 /* Sets freezer, cgroup and cgroup_path of a target, if a cgroup can freeze it. */

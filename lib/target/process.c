@@ -84,16 +84,20 @@ int process_pid_ns(int proc, size_t depth, size_t wanted, struct pid_ns *ret_ns,
 }
 
 /* The start time is read while the pidfd shows that the number was not used again. */
-bool process_is_running(pid_t pid, uint64_t start_time)
+bool process_has_ended(pid_t pid, uint64_t start_time)
 {
-	auto_close int pidfd = pid > 0 ? sys_pidfd_open(pid) : -1;
+	auto_close int pidfd = sys_pidfd_open(pid);
 	struct pollfd ended = { .fd = pidfd, .events = POLLIN };
 	struct process process;
 	struct err err = ERR_NONE;
 
-	if (pidfd < 0 || process_read_pid(pid, &process, &err) < 0)
-		return false;
-	return process.start_time == start_time && poll(&ended, 1, 0) == 0;
+	if (pidfd == -EINVAL || pidfd == -ENOENT) /* a thread has the number now */
+		return true;
+	if (pidfd < 0)
+		return pidfd == -ESRCH;
+	if (process_read_pid(pid, &process, &err) == 0 && process.start_time != start_time)
+		return true;
+	return poll(&ended, 1, 0) > 0;
 }
 
 int process_list(pid_t **ret_pids, size_t *ret_count, struct err *err)

@@ -30,8 +30,8 @@ int process_read(int proc, struct process *ret_process, struct err *err);
 int process_read_pid(pid_t pid, struct process *ret_process, struct err *err);
 /* The namespace of a process that is in one `depth` deep, or one above it: that at `wanted`. */
 int process_pid_ns(int proc, size_t depth, size_t wanted, struct pid_ns *ret_ns, struct err *err);
-/* It is this very process, and has not ended (a zombie has). */
-bool process_is_running(pid_t pid, uint64_t start_time);
+/* It is proven that this process is gone, or a zombie. Where nothing can be learned: false. */
+bool process_has_ended(pid_t pid, uint64_t start_time);
 /* All pids in /proc, rising. Owned. */
 int process_list(pid_t **ret_pids, size_t *ret_count, struct err *err);
 /* /proc must be of our own pid namespace, else its numbers mean other processes to us. */

@@ -140,7 +140,7 @@ static enum entry_state state_of(const struct registry_entry *entry,
 		return ENTRY_IS_DEAD;
 	if (theirs->pid_ns != ours->pid_ns)
 		return ENTRY_IS_ELSEWHERE;
-	return process_is_running(entry->init, entry->start_time) ? ENTRY_LIVES : ENTRY_IS_DEAD;
+	return process_has_ended(entry->init, entry->start_time) ? ENTRY_IS_DEAD : ENTRY_LIVES;
 }
 
 static int read_file(int dir, const char *file, struct buf *text, struct err *err)

@@ -60,8 +60,6 @@ static int check_process(const struct process *process, struct err *err)
 	if (process->flags & PF_KTHREAD)
 		return err_set(err, ERR_REFUSED, "process %d (%s) belongs to the kernel",
 			       process->pid, process->label);
-	if (process->state == 'X')
-		return err_set(err, ERR_FAILED, "process %d has ended", process->pid);
 	return check_not_above_us(process->pid, err);
 }
 
@@ -85,7 +83,8 @@ static int set_init(struct target *target, pid_t init, struct err *err)
 		return err_set(err, pidfd, "open process %d", init);
 	/* Read again while the pidfd holds on to the number. */
 	r = process_read_pid(init, &process, err);
-	if (r < 0 || sys_pidfd_send_signal(pidfd, 0) == -ESRCH)
+	if (r < 0 || process_has_ended(init, process.start_time) ||
+	    sys_pidfd_send_signal(pidfd, 0) == -ESRCH)
 		return err_set(err, ERR_FAILED, "process %d has ended", init);
 
 	target->init = init;
@@ -234,7 +233,7 @@ static int find_in_cgroup(struct target *target, int dir, struct err *err)
 		const struct process *member = &members.list[i];
 
 		if (!pids_have(pids, count, member->pid) &&
-		    process_is_running(member->pid, member->start_time))
+		    !process_has_ended(member->pid, member->start_time))
 			return refuse_mixture(&members, err);
 	}
 	return r;

@@ -28,18 +28,23 @@ static void tasks_free(struct tasks *tasks)
 	free(tasks->list);
 }
 
-/* A process that has gone meanwhile is no error. Answers false then. */
-static bool look_at(pid_t pid, int *ret_proc, struct process *ret_process)
+/* A process that has gone meanwhile is no error. Answers false then. Only status is read, since
+ * this is done for every process of the host. */
+static bool look_at(pid_t pid, struct buf *text, int *ret_proc, pid_t *ret_ppid, size_t *ret_depth)
 {
+	auto_with(procfs_status_free) struct procfs_status status = { .groups = NULL };
 	struct err err = ERR_NONE;
 
 	if (procfs_open_pid(pid, ret_proc, &err) < 0)
 		return false;
-	if (process_read(*ret_proc, ret_process, &err) < 0) {
+	if (procfs_read(*ret_proc, "status", text, &err) < 0 ||
+	    procfs_status_parse(text->data, &status, &err) < 0) {
 		if (err.code != -ESRCH && err.code != -ENOENT)
-			log_debug("process %d: %s", pid, err.text);
+			log_info("process %d: %s", pid, err.text);
 		return false;
 	}
+	*ret_ppid = status.ppid;
+	*ret_depth = status.ns_depth;
 	return true;
 }
 
@@ -59,6 +64,7 @@ static void judge(struct task *task, int proc, size_t depth, const struct pid_ns
 /* `ns`: NULL for a tree, where every parent decides. */
 static int take_snapshot(pid_t init, const struct pid_ns *ns, struct tasks *tasks, struct err *err)
 {
+	auto_buf struct buf text = BUF_EMPTY;
 	auto_free pid_t *pids = NULL;
 	size_t count = 0;
 	int r = process_list(&pids, &count, err);
@@ -67,14 +73,13 @@ static int take_snapshot(pid_t init, const struct pid_ns *ns, struct tasks *task
 		return r;
 	for (size_t i = 0; i < count; i++) {
 		auto_close int proc = -1;
-		struct process process;
 		struct task task = { .pid = pids[i], .is_unknown = !ns };
+		size_t depth;
 
-		if (!look_at(pids[i], &proc, &process))
+		if (!look_at(pids[i], &text, &proc, &task.ppid, &depth))
 			continue;
-		task.ppid = process.ppid;
 		if (ns)
-			judge(&task, proc, process.ns_depth, ns);
+			judge(&task, proc, depth, ns);
 		if (task.pid == init)
 			task.belongs = true;
 		array_grow(tasks->list, tasks->count);

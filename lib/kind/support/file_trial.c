@@ -39,10 +39,10 @@ int file_trial_open(int root, const char *path, uint32_t flags, mode_t type, str
 
 void file_trial_run(struct plan *plan, struct file_trial *trial)
 {
-	auto_close int root = -1;
+	int given = plan_facts(plan)->root;
+	auto_close int root = given > 0 ? fcntl(given, F_DUPFD_CLOEXEC, 3)
+					: open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	(void)plan; /* every image is still restored onto the invoker's own root */
-	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		trial->result = -errno;
 	else
