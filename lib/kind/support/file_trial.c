@@ -40,14 +40,15 @@ int file_trial_open(int root, const char *path, uint32_t flags, mode_t type, str
 void file_trial_run(struct plan *plan, struct file_trial *trial)
 {
 	int given = plan_facts(plan)->root;
-	auto_close int root = given > 0 ? fcntl(given, F_DUPFD_CLOEXEC, 3)
-					: open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_close int own = -1;
 
-	if (root < 0)
+	if (given <= 0)
+		own = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (given <= 0 && own < 0)
 		trial->result = -errno;
 	else
-		trial->result = file_trial_open(root, trial->path, trial->flags, trial->type,
-					   &trial->stat);
+		trial->result = file_trial_open(given > 0 ? given : own, trial->path,
+						trial->flags, trial->type, &trial->stat);
 	if (trial->result == -ESTALE)
 		trial->trouble = "it is not of the saved type any more";
 }
