@@ -54,6 +54,9 @@ int remote_zone_map(struct remote *remote, size_t size, struct err *err);
 int remote_zone_unmap(struct remote *remote, struct err *err);
 /* The stub's bytes, position independent. */
 const void *remote_stub(size_t *ret_size);
+/* Where in it the code of an init of ours begins: rbx is the pid of its main child, r13 the address
+ * of 4 bytes, r14 zero. */
+size_t remote_init_offset(void);
 
 int remote_read(const struct remote *remote, uint64_t address, void *data, size_t size,
 		struct err *err);

@@ -16,8 +16,8 @@ struct cgroup_mount {
 };
 
 /* Those of mountinfo's lines that are cgroup2, or cgroup with the freezer. */
-int cgroup_mounts_parse(const char *mountinfo, struct cgroup_mount **ret_mounts,
-			size_t *ret_count, struct err *err);
+int cgroup_mounts_parse(const char *mountinfo, struct cgroup_mount **ret_mounts, size_t *ret_count,
+			struct err *err);
 int cgroup_mounts_get(struct cgroup_mount **ret_mounts, size_t *ret_count, struct err *err);
 void cgroup_mounts_free(struct cgroup_mount *mounts, size_t count);
 

@@ -39,8 +39,10 @@ static int check_not_above_us(pid_t init, struct err *err)
 		if (pid == init && pid == getpid())
 			return err_set(err, ERR_REFUSED, "process %d is ctckpt itself", init);
 		if (pid == init)
-			return err_set(err, ERR_REFUSED, "process %d is an ancestor of ctckpt: "
-				       "to freeze it would freeze ctckpt too", init);
+			return err_set(err, ERR_REFUSED,
+				       "process %d is an ancestor of ctckpt: "
+				       "to freeze it would freeze ctckpt too",
+				       init);
 		r = process_read_pid(pid, &process, err);
 		if (r == -ENOENT || r == -ESRCH) /* ended now; its children have a new parent */
 			return 0;
@@ -63,6 +65,18 @@ static int check_process(const struct process *process, struct err *err)
 	return check_not_above_us(process->pid, err);
 }
 
+/* Who may not see its namespaces may not trace it either. */
+static int check_access(const struct process *process, struct err *err)
+{
+	struct pid_ns ns;
+	int r = process_pid_ns(process->pid, &ns, err);
+
+	if (r != -EACCES && r != -EPERM)
+		return 0;
+	(void)err_set(err, r, "process %d (%s)", process->pid, process->label);
+	return err_hint(err, "it belongs to another user, or has privileges that you have not");
+}
+
 /* Sets init, start time, form and pidfd. */
 static int set_init(struct target *target, pid_t init, struct err *err)
 {
@@ -76,6 +90,8 @@ static int set_init(struct target *target, pid_t init, struct err *err)
 	}
 	if (r == 0)
 		r = check_process(&process, err);
+	if (r == 0)
+		r = check_access(&process, err);
 	if (r < 0)
 		return r;
 	pidfd = sys_pidfd_open(init);
@@ -89,8 +105,7 @@ static int set_init(struct target *target, pid_t init, struct err *err)
 
 	target->init = init;
 	target->start_time = process.start_time;
-	target->form = process.ns_depth > 1 && process.ns_pid == 1 ? TARGET_CONTAINER :
-								     TARGET_TREE;
+	target->form = process.ns_depth > 1 && process.ns_pid == 1 ? TARGET_CONTAINER : TARGET_TREE;
 	target->pidfd = take_fd(&pidfd);
 	return 0;
 }
@@ -210,8 +225,10 @@ static int refuse_mixture(const struct members *members, struct err *err)
 			   members->list[i].label);
 	if (members->count > NAMED_MAX)
 		buf_printf(&text, " and %zu more", members->count - NAMED_MAX);
-	(void)err_set(err, ERR_REFUSED, "it is not one container and not one process with its "
-		      "descendants, but holds %s", text.data);
+	(void)err_set(err, ERR_REFUSED,
+		      "it is not one container and not one process with its "
+		      "descendants, but holds %s",
+		      text.data);
 	return err_hint(err, "name one of them: pid:%d", members->list[0].pid);
 }
 

@@ -115,8 +115,8 @@ static void entry_round_trip(struct unit *unit)
 	entry.rootfs = (char *)"/a b%\n\"\\\xff/\xc3\xa4";
 	entry.cgroup_path = (char *)"/sys/fs/cgroup/x";
 	registry_entry_print(&entry, &place, &text);
-	if (!EXPECT(unit, registry_entry_parse(text.data, text.size, "web", &got, &got_place,
-					       &err) == 0))
+	if (!EXPECT(unit,
+		    registry_entry_parse(text.data, text.size, "web", &got, &got_place, &err) == 0))
 		return;
 	EXPECT_TEXT(unit, got.name, "web");
 	EXPECT(unit, strcmp(got.rootfs, entry.rootfs) == 0);
@@ -125,14 +125,18 @@ static void entry_round_trip(struct unit *unit)
 	EXPECT(unit, got_place.pid_ns == 4026531836 && strcmp(got_place.boot_id, "b-o-o-t") == 0);
 }
 
-#define ENTRY(version, name, init, start, more)                                           \
-	"{\"ctckpt_container\": " version ", \"name\": " name ", \"init\": " init          \
+#define ENTRY(version, name, init, start, more)                                                    \
+	"{\"ctckpt_container\": " version ", \"name\": " name ", \"init\": " init                  \
 	", \"start_time\": " start ", \"boot_id\": \"b\", \"pid_ns\": 1" more "}"
 
 static void entry_refuses(struct unit *unit)
 {
 	static const char *const bad[] = {
-		"", "[]", "7", "{}", "{\"ctckpt_container\": 1}",
+		"",
+		"[]",
+		"7",
+		"{}",
+		"{\"ctckpt_container\": 1}",
 		ENTRY("2", "\"x\"", "5", "6", ""),
 		ENTRY("1", "\"y\"", "5", "6", ""),
 		ENTRY("1", "null", "5", "6", ""),
@@ -154,8 +158,8 @@ static void entry_refuses(struct unit *unit)
 	struct err err = ERR_NONE;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		EXPECT(unit, registry_entry_parse(bad[i], strlen(bad[i]), "x", &got, &place,
-						  &err) < 0);
+		EXPECT(unit,
+		       registry_entry_parse(bad[i], strlen(bad[i]), "x", &got, &place, &err) < 0);
 	EXPECT(unit, registry_entry_parse(good, strlen(good), "x", &got, &place, &err) == 0);
 	registry_entry_free(&got);
 }
@@ -262,7 +266,7 @@ static void directory_is_checked(struct unit *unit)
 {
 	auto_home struct home home = new_home(unit);
 	auto_free char *dir = mem_printf("%s/ctckpt", home.path);
-	struct registry_entry *entries;
+	struct registry_entry *entries, entry = entry_of("x", getpid());
 	struct err err = ERR_NONE;
 	size_t count;
 
@@ -276,7 +280,8 @@ static void directory_is_checked(struct unit *unit)
 		EXPECT(unit, registry_list(&entries, &count, &err) == ERR_FAILED);
 	}
 	(void)setenv("XDG_RUNTIME_DIR", "/nonexistent/x", 1);
-	EXPECT(unit, registry_list(&entries, &count, &err) == -ENOENT && err.hint[0] != '\0');
+	EXPECT(unit, registry_list(&entries, &count, &err) == 0 && count == 0);
+	EXPECT(unit, registry_add(&entry, &err) == -ENOENT && err.hint[0] != '\0');
 }
 
 /* Whoever shares the directory from another pid namespace must not take ours for dead. */

@@ -22,12 +22,12 @@
 static void mountinfo(struct unit *unit)
 {
 	static const char text[] =
-		"24 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n"
-		"25 24 0:5 / /a\\040cgroup2\\040/x rw shared:1 master:2 - tmpfs tmpfs rw,freezer\n"
-		"26 24 0:6 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n"
-		"27 24 0:7 /a\\040b /mnt/\\134012\\012 rw shared:3 - cgroup  rw,cpu,freezer\n"
-		"28 24 0:8 /.. /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw,nsdelegate\n"
-		"29 24 0:9 / /n rw - cgroup none rw,name=freezer\n";
+	    "24 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n"
+	    "25 24 0:5 / /a\\040cgroup2\\040/x rw shared:1 master:2 - tmpfs tmpfs rw,freezer\n"
+	    "26 24 0:6 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n"
+	    "27 24 0:7 /a\\040b /mnt/\\134012\\012 rw shared:3 - cgroup  rw,cpu,freezer\n"
+	    "28 24 0:8 /.. /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw,nsdelegate\n"
+	    "29 24 0:9 / /n rw - cgroup none rw,name=freezer\n";
 	struct cgroup_mount *mounts = NULL;
 	struct err err = ERR_NONE;
 	size_t count = 0;
@@ -156,6 +156,8 @@ static void container(struct unit *unit)
 		return;
 	EXPECT(unit, target.form == TARGET_CONTAINER && target.init == box.init);
 	EXPECT(unit, target.start_time > 0 && !target.is_registered && !target.rootfs);
+	EXPECT(unit, holds(&target, (pid_t[]){ box.init, box.child }, 2));
+	EXPECT(unit, kill(box.child, SIGKILL) == 0); /* its init does not reap it */
 	EXPECT(unit, holds(&target, (pid_t[]){ box.init, box.child }, 2));
 	test_container_stop(&box);
 	EXPECT(unit, target_tasks(&target, &pids, &count, &err) == ERR_FAILED);
@@ -297,9 +299,22 @@ static void *sleep_in_thread(void *argument)
 static void refuses(struct unit *unit)
 {
 	static const char *const bad[] = {
-		"pid:", "pid:0", "pid:-1", "pid:1x", "pid: 1", "pid:2147483648", "pid:2147483647",
-		"", "..", "a/b", "no-such-container", "cgroup:", "cgroup:../..", "cgroup:/proc",
-		"cgroup:no-such-cgroup", "cgroup:/sys/fs/cgroup/../../proc",
+		"pid:",
+		"pid:0",
+		"pid:-1",
+		"pid:1x",
+		"pid: 1",
+		"pid:2147483648",
+		"pid:2147483647",
+		"",
+		"..",
+		"a/b",
+		"no-such-container",
+		"cgroup:",
+		"cgroup:../..",
+		"cgroup:/proc",
+		"cgroup:no-such-cgroup",
+		"cgroup:/sys/fs/cgroup/../../proc",
 	};
 	struct target target = TARGET_NONE;
 

@@ -64,8 +64,7 @@ static bool has_children(void)
 static int run(struct stage *stage, struct result *result, struct err *err,
 	       int (*work)(struct worker *, void *, void *, struct err *))
 {
-	struct worker_job job = { work,	 after,	 told,
-				  stage, result, sizeof(*result) };
+	struct worker_job job = { work, after, told, stage, result, sizeof(*result) };
 
 	return worker_run(&job, err);
 }
