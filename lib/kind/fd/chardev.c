@@ -74,7 +74,7 @@ static int chardev_dump(struct dump *d, struct err *err)
 	if (file_block_extras(d))
 		return 0;
 	/* The same device under another path, or from outside, is no less the same. */
-	if (file_find_path(d->fd->task, d->fd->link, &d->fd->stat, &path) < 0)
+	if (file_look_path(d, &path) < 0)
 		path = mem_string(device_find(major(device), minor(device))->path);
 	(void)buf_append(&body, &rec, sizeof(rec));
 	(void)buf_append(&body, path, strlen(path) + 1);

@@ -90,13 +90,23 @@ static int fifo_link(const struct image *image, const struct record *record, str
 	return 0;
 }
 
+/* An end that is opened alone would wait for the other, or fail; one that reads and writes never.
+ * A reader can do without, if there is nothing to fill in. */
+static uint32_t filling_access(const struct fifo_rec *rec)
+{
+	uint32_t access = le32_get(rec->pipe.flags) & O_ACCMODE;
+
+	return access == O_RDONLY && le32_get(rec->pipe.length) == 0 ? O_RDONLY : O_RDWR;
+}
+
 static int fifo_ask(struct plan *plan, const struct image *image, const struct record *record,
 		    struct err *err)
 {
 	const struct fifo_rec *rec = record->body;
+	uint32_t flags = le32_get(rec->pipe.flags);
 	struct file_trial trial = {
 		.path = fifo_path(rec),
-		.flags = le32_get(rec->pipe.flags),
+		.flags = le32_get(rec->pipe.carrier) ? flags : filling_access(rec),
 		.type = S_IFIFO,
 	};
 
@@ -107,27 +117,25 @@ static int fifo_ask(struct plan *plan, const struct image *image, const struct r
 	return 0;
 }
 
-/* An end that is opened alone would wait for the other, or fail; one that reads and writes never.
- * It is open only until the wanted one is. */
+/* What fills the fifo is open only until the wanted end is. */
 static int open_carrier(struct restore *rs, const struct fifo_rec *rec, int *ret_fd,
 			struct err *err)
 {
 	const char *content = fifo_path(rec) + le32_get(rec->path_size);
+	auto_close int filling = -1;
 	auto_close int place = -1;
-	auto_close int both = -1;
 	int waiting = 0;
 	int r;
 
 	r = restore_open_path(rs, fifo_path(rec), S_IFIFO, &place, err);
+	if (r == 0)
+		r = restore_reopen(rs, place, filling_access(rec), &filling, err);
 	if (r < 0)
 		return r;
-	r = restore_reopen(rs, place, O_RDWR, &both, err);
-	if (r < 0)
-		return r;
-	if (ioctl(both, FIONREAD, &waiting) < 0 || waiting > 0)
+	if (ioctl(filling, FIONREAD, &waiting) < 0 || waiting > 0)
 		return err_set(err, ERR_REFUSED, "it is in use by others, and holds %d bytes",
 			       waiting);
-	r = pipe_fill(rs, &rec->pipe, content, both, err);
+	r = pipe_fill(rs, &rec->pipe, content, filling, err);
 	if (r < 0)
 		return r;
 	return restore_reopen(rs, place, le32_get(rec->pipe.flags), ret_fd, err);

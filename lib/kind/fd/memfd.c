@@ -80,23 +80,6 @@ static void dump_first(struct dump *d, struct memfd_rec *rec, uint32_t seals)
 	dump_record(d, d->fd->id, &kind_memfd, rec, sizeof(*rec));
 }
 
-/* This seal would have to be set after the mappings are made, the others before. */
-static bool is_mapped_writable(const struct dump *d)
-{
-	const struct stat *st = &d->fd->stat;
-
-	for (const struct dump_task *task = NULL; (task = dump_next_task(d, task));) {
-		for (size_t i = 0; i < task->vma_count; i++) {
-			const struct procfs_vma *vma = &task->vmas[i];
-
-			if (vma->is_shared && vma->inode == st->st_ino &&
-			    (vma->vm_flags & VMF(mw)) && strncmp(vma->name, "/memfd:", 7) == 0)
-				return true;
-		}
-	}
-	return false;
-}
-
 static int memfd_dump(struct dump *d, struct err *err)
 {
 	const struct target_fd *fd = d->fd;
@@ -123,9 +106,6 @@ static int memfd_dump(struct dump *d, struct err *err)
 		return err_set(err, -errno, "read the seals of a memfd");
 	if (seals & ~ALL_SEALS)
 		return dump_block(d, NULL, "a memfd has unknown seals %#x", (unsigned int)seals);
-	if ((seals & F_SEAL_FUTURE_WRITE) && is_mapped_writable(d))
-		return dump_block(d, NULL, "a memfd that is sealed against future writing is "
-					   "mapped writable");
 	dump_first(d, &rec, (uint32_t)seals);
 	return 0;
 }
@@ -215,6 +195,7 @@ static int memfd_restore(struct restore *rs, const struct record *record, struct
 				  le64_get(rec->offset), err);
 }
 
+/* Content is in, and mappings are made: some seals only leave alone what is there already. */
 static int memfd_finish(struct restore *rs, const struct record *record, struct script *script,
 			struct err *err)
 {

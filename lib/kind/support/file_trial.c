@@ -37,17 +37,33 @@ int file_trial_open(int root, const char *path, uint32_t flags, mode_t type, str
 	return fd < 0 ? fd : 0;
 }
 
+/* Over these of a root directory, the container mounts what is like the invoker's own. */
+static bool is_mounted_over(const char *path)
+{
+	static const char *const points[] = { "/dev", "/proc", "/sys" };
+
+	for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++) {
+		size_t length = strlen(points[i]);
+
+		if (strncmp(path, points[i], length) == 0 &&
+		    (path[length] == '/' || path[length] == '\0'))
+			return true;
+	}
+	return false;
+}
+
 void file_trial_run(struct plan *plan, struct file_trial *trial)
 {
-	int given = plan_facts(plan)->root;
-	auto_close int root = given > 0 ? fcntl(given, F_DUPFD_CLOEXEC, 3)
-					: open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int root = plan_facts(plan)->root;
+	auto_close int own = -1;
 
+	if (root <= 0 || is_mounted_over(trial->path))
+		root = own = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		trial->result = -errno;
 	else
 		trial->result = file_trial_open(root, trial->path, trial->flags, trial->type,
-					   &trial->stat);
+						&trial->stat);
 	if (trial->result == -ESTALE)
 		trial->trouble = "it is not of the saved type any more";
 }

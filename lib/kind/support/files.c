@@ -156,15 +156,26 @@ int file_find_path(const struct dump_task *task, const char *link, const struct 
 	return r;
 }
 
-/* Is the mount that the file was opened through one that the task can see? */
-static bool is_mounted_inside(const struct target_fd *fd)
+/* The first living task: its root is the container's; others may have gone below another. */
+static const struct dump_task *first_task(const struct dump *d)
 {
+	const struct dump_task *task = NULL;
+
+	while ((task = dump_next_task(d, task)) && task->thread_count == 0)
+		;
+	return task ? task : d->fd->task;
+}
+
+/* Is the mount that the file was opened through one of the container's? */
+static bool is_mounted_inside(const struct dump *d)
+{
+	const struct target_fd *fd = d->fd;
 	struct err err = ERR_NONE;
 	auto_buf struct buf mounts = BUF_EMPTY;
 	uint64_t mount;
 
 	if (!procfs_field(fd->fdinfo, "mnt_id", 10, &mount) ||
-	    procfs_read(fd->task->proc, "mountinfo", &mounts, &err) < 0)
+	    procfs_read(first_task(d)->proc, "mountinfo", &mounts, &err) < 0)
 		return false;
 	for (const char *line = mounts.data; line; line = strchr(line, '\n')) {
 		line += *line == '\n';
@@ -174,15 +185,20 @@ static bool is_mounted_inside(const struct target_fd *fd)
 	return false;
 }
 
+int file_look_path(const struct dump *d, char **ret_path)
+{
+	return file_find_path(first_task(d), d->fd->link, &d->fd->stat, ret_path);
+}
+
 void file_dump_path(struct dump *d, char **ret_path)
 {
 	const struct target_fd *fd = d->fd;
-	int r = file_find_path(fd->task, fd->link, &fd->stat, ret_path);
+	int r = file_look_path(d, ret_path);
 
 	if (r == 0)
 		return;
 	*ret_path = NULL;
-	if (is_mounted_inside(fd)) {
+	if (is_mounted_inside(d)) {
 		if (r != -ENOENT)
 			(void)dump_block(d, NULL, "%s cannot be looked up: %s", fd->link,
 					 strerror(-r));

@@ -34,7 +34,9 @@ bool file_is_memfd(const struct target_fd *fd);
  * must lead to the same inode. Owned. Returns a negative errno, -ENOENT if it does not. */
 int file_find_path(const struct dump_task *task, const char *link, const struct stat *stat,
 		   char **ret_path);
-/* The same for the file at the cursor. Without a path, says why with dump_block(), or, for a file
+/* The same for the file at the cursor, beneath the container's root. */
+int file_look_path(const struct dump *d, char **ret_path);
+/* Likewise. Without a path, says why with dump_block(), or, for a file
  * outside of the container under a standard number, writes a stdio record; *ret_path is NULL. */
 void file_dump_path(struct dump *d, char **ret_path);
 
