@@ -94,6 +94,22 @@ static int thaw(struct attempt *attempt, struct err *err)
 	return err_hint(err, "thaw that one first");
 }
 
+/* Waits for the stops; without a cgroup, until no child is left that runs. */
+static int settle(struct attempt *attempt, struct err *err)
+{
+	size_t found = 0;
+	int r;
+
+	do {
+		r = tasks_settle(&attempt->tasks, attempt->deadline, err);
+		found = 0;
+		if (r == 0 && !attempt->freezer)
+			r = tasks_chase(&attempt->tasks, attempt->target, attempt->deadline, &found,
+					err);
+	} while (r == 0 && found > 0);
+	return r;
+}
+
 /* Walks until a whole walk, begun when all known tasks stood still, found nothing new. With v1,
  * stops are only taken after the thaw; with v2, before. */
 static int stop_all(struct attempt *attempt, struct err *err)
@@ -107,7 +123,7 @@ static int stop_all(struct attempt *attempt, struct err *err)
 		r = thaw(attempt, err);
 	do {
 		if (r == 0)
-			r = tasks_settle(&attempt->tasks, attempt->deadline, err);
+			r = settle(attempt, err);
 		if (r == 0)
 			r = tasks_walk(&attempt->tasks, attempt->target, false, attempt->deadline,
 				       &found, err);

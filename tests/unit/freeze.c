@@ -5,6 +5,7 @@
 
 #define PROCESSES 8
 #define THREADS 4
+#define BUSY_MOST 64 /* threads that hardly sleep, every second of them never */
 
 static struct shared *counting; /* for threads */
 
@@ -15,8 +16,9 @@ static _Noreturn void count_forever(void *argument)
 	(void)__sync_add_and_fetch(&counting->ready, 1);
 	for (;;) {
 		(*counter)++;
-		/* Some sleep, some don't. */
-		if ((counter - counting->count) % 2)
+		if (counter >= counting->count + BUSY_MOST)
+			usleep(20000);
+		else if ((counter - counting->count) % 2)
 			usleep(300);
 	}
 }
@@ -216,12 +218,15 @@ static void *leave_leader(void *argument)
 
 static void body_zombies(struct shared *shared, unsigned int unused)
 {
+	siginfo_t info;
 	pthread_t thread;
 
 	(void)unused;
+	(void)signal(SIGCHLD, SIG_DFL);
 	counting = shared;
 	if (fork() == 0)
 		_exit(3);
+	(void)waitid(P_ALL, 0, &info, WEXITED | WNOWAIT);
 	if (fork() == 0) {
 		pthread_create(&thread, NULL, leave_leader, (void *)&shared->count[1]);
 		pthread_exit(NULL);

@@ -30,6 +30,7 @@ struct shared {
 	volatile uint64_t count[COUNTERS];
 	volatile uint32_t ready;
 	volatile uint32_t births; /* fork bomb */
+	volatile uint32_t must_end;
 	volatile uint64_t numbers[8];
 };
 
@@ -111,6 +112,8 @@ static inline bool tree_start(struct tree *tree, enum target_form form,
 
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+		/* Whatever dies in the tree is reaped at once. */
+		(void)signal(SIGCHLD, SIG_IGN);
 		close(gate[1]);
 		(void)!read(gate[0], &c, 1);
 		body(tree->shared, argument);
@@ -174,27 +177,48 @@ static inline bool tree_stands_still(const struct tree *tree)
 	return is_same;
 }
 
-/* Kills what is left of it, all descendants. */
+/* One round of killing. Pids may be used again at any time: only what is listed before and after
+ * it was pinned is ours. */
+static inline size_t kill_descendants(const struct tree *tree)
+{
+	struct err err = ERR_NONE;
+	pid_t *pids = NULL;
+	pid_t *again = NULL;
+	int *pidfds;
+	size_t count = 0;
+	size_t count_again = 0;
+
+	if (target_tasks(&tree->target, &pids, &count, &err) < 0)
+		return 0;
+	pidfds = calloc(count + 1, sizeof(*pidfds));
+	for (size_t i = 0; i < count; i++)
+		pidfds[i] = (int)syscall(SYS_pidfd_open, pids[i], 0);
+	if (target_tasks(&tree->target, &again, &count_again, &err) < 0)
+		count_again = 0;
+	for (size_t i = 0, k = 0; i < count; i++) {
+		while (k < count_again && again[k] < pids[i])
+			k++;
+		if (k < count_again && again[k] == pids[i] && pids[i] != tree->root &&
+		    pidfds[i] >= 0)
+			(void)syscall(SYS_pidfd_send_signal, pidfds[i], SIGKILL, NULL, 0);
+		if (pidfds[i] >= 0)
+			close(pidfds[i]);
+	}
+	free(pidfds);
+	free(again);
+	free(pids);
+	return count;
+}
+
+/* Kills what is left of it, the root last: descendants of a dead one are nobody's. */
 static inline void tree_end(struct tree *tree)
 {
 	struct err err = ERR_NONE;
 
-	for (int i = 0; i < 100 && tree->root > 0; i++) {
-		pid_t *pids = NULL;
-		size_t count = 0;
-
-		if (tree->target.pidfd < 0 ||
-		    target_tasks(&tree->target, &pids, &count, &err) < 0)
-			break;
-		/* The root last: descendants of a dead one are nobody's. */
-		for (size_t k = 0; k < count; k++) {
-			if (pids[k] != tree->root)
-				(void)kill(pids[k], SIGKILL);
-		}
-		free(pids);
-		if (count <= 1)
-			break;
-		pass_ms(1);
+	tree->shared->must_end = 1;
+	if (tree->root > 0 && tree->target.form == TARGET_TREE) {
+		for (int i = 0; i < 20 && kill_descendants(tree) > 1; i++)
+			pass_ms(1);
 	}
 	if (tree->root > 0) {
 		(void)kill(tree->root, SIGKILL);
