@@ -54,7 +54,7 @@ static int judge(const struct check_item *items, size_t count, struct err *err)
 	return first->remedy ? err_hint(err, "%s", first->remedy) : err->code;
 }
 
-int cmd_check(const struct invocation *inv, const void *settings, struct err *err)
+int cmd_check(struct invocation *inv, const void *settings, struct err *err)
 {
 	struct check_item *items = NULL;
 	size_t count = 0;

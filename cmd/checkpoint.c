@@ -69,7 +69,7 @@ static void print_result(const struct invocation *inv, const struct checkpoint_s
 		print_stats(out, stats);
 }
 
-int cmd_checkpoint(const struct invocation *inv, const void *argument, struct err *err)
+int cmd_checkpoint(struct invocation *inv, const void *argument, struct err *err)
 {
 	const struct checkpoint_settings *settings = argument;
 	struct ctckpt_checkpoint_options options = {

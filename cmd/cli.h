@@ -47,8 +47,8 @@ struct command {
 	const char *summary;
 	const struct option_row *options; /* NULL: only the common ones */
 	size_t settings_size;
-	/* Returns 0, a negative code with *err, or an exit status (with *err or without). */
-	int (*run)(const struct invocation *inv, const void *settings, struct err *err);
+	/* Returns 0, a negative code with *err, or an exit status. */
+	int (*run)(struct invocation *inv, const void *settings, struct err *err);
 };
 extern const struct command commands[]; /* ends with a NULL name */
 
@@ -57,6 +57,7 @@ struct invocation {
 	struct common_settings common;
 	char **operands; /* owned; ends with NULL */
 	size_t operand_count;
+	int failure_status; /* 0: as the error's code says */
 };
 
 const struct command *command_find(const char *name);

@@ -16,17 +16,17 @@ struct run_settings {
 extern const struct option_row run_options[];
 /* As shells say it: 128 and the signal for a death by signal. */
 int exit_status_of(int wait_status);
-int cmd_run(const struct invocation *inv, const void *settings, struct err *err);
+int cmd_run(struct invocation *inv, const void *settings, struct err *err);
 
 struct ps_settings {
 	bool quiet;
 };
 extern const struct option_row ps_options[];
-int cmd_ps(const struct invocation *inv, const void *settings, struct err *err);
+int cmd_ps(struct invocation *inv, const void *settings, struct err *err);
 
 struct json *freeze_to_json(const struct ctckpt_freeze_result *result);
-int cmd_freeze(const struct invocation *inv, const void *settings, struct err *err);
-int cmd_thaw(const struct invocation *inv, const void *settings, struct err *err);
+int cmd_freeze(struct invocation *inv, const void *settings, struct err *err);
+int cmd_thaw(struct invocation *inv, const void *settings, struct err *err);
 
 extern const char *const compression_words[]; /* by enum image_compression */
 struct checkpoint_settings {
@@ -39,7 +39,7 @@ struct checkpoint_settings {
 	int progress_fd;
 };
 extern const struct option_row checkpoint_options[];
-int cmd_checkpoint(const struct invocation *inv, const void *settings, struct err *err);
+int cmd_checkpoint(struct invocation *inv, const void *settings, struct err *err);
 
 extern const char *const policy_words[];
 struct restore_settings {
@@ -54,21 +54,21 @@ struct restore_settings {
 	int progress_fd;
 };
 extern const struct option_row restore_options[];
-int cmd_restore(const struct invocation *inv, const void *settings, struct err *err);
+int cmd_restore(struct invocation *inv, const void *settings, struct err *err);
 
 struct plan_settings {
 	const char *policy;
 };
 extern const struct option_row plan_options[];
-int cmd_plan(const struct invocation *inv, const void *settings, struct err *err);
+int cmd_plan(struct invocation *inv, const void *settings, struct err *err);
 
 struct inspect_settings {
 	int section;
 };
 extern const struct option_row inspect_options[];
-int cmd_inspect(const struct invocation *inv, const void *settings, struct err *err);
+int cmd_inspect(struct invocation *inv, const void *settings, struct err *err);
 
-int cmd_verify(const struct invocation *inv, const void *settings, struct err *err);
-int cmd_check(const struct invocation *inv, const void *settings, struct err *err);
-int cmd_kinds(const struct invocation *inv, const void *settings, struct err *err);
-int cmd_completion(const struct invocation *inv, const void *settings, struct err *err);
+int cmd_verify(struct invocation *inv, const void *settings, struct err *err);
+int cmd_check(struct invocation *inv, const void *settings, struct err *err);
+int cmd_kinds(struct invocation *inv, const void *settings, struct err *err);
+int cmd_completion(struct invocation *inv, const void *settings, struct err *err);

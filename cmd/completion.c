@@ -3,7 +3,7 @@
 
 #include "commands.h"
 
-int cmd_completion(const struct invocation *inv, const void *settings, struct err *err)
+int cmd_completion(struct invocation *inv, const void *settings, struct err *err)
 {
 	(void)settings;
 	if (strcmp(inv->operands[0], "bash") != 0)

@@ -15,7 +15,7 @@ struct json *freeze_to_json(const struct ctckpt_freeze_result *result)
 	return object;
 }
 
-int cmd_freeze(const struct invocation *inv, const void *settings, struct err *err)
+int cmd_freeze(struct invocation *inv, const void *settings, struct err *err)
 {
 	struct ctckpt_freeze_result result = { .tasks = 0 };
 	char time[FORMAT_SIZE];

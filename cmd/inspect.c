@@ -207,7 +207,7 @@ static void print_image(const struct image *image, enum section section)
 	}
 }
 
-int cmd_inspect(const struct invocation *inv, const void *argument, struct err *err)
+int cmd_inspect(struct invocation *inv, const void *argument, struct err *err)
 {
 	const struct inspect_settings *settings = argument;
 	enum section section = (enum section)settings->section;

@@ -17,7 +17,7 @@ static void print_kinds_json(void)
 	print_json(stdout, array);
 }
 
-int cmd_kinds(const struct invocation *inv, const void *settings, struct err *err)
+int cmd_kinds(struct invocation *inv, const void *settings, struct err *err)
 {
 	(void)settings;
 	(void)err;

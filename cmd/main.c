@@ -94,7 +94,6 @@ int main(int argc, char **argv)
 	struct invocation inv = { .command = NULL };
 	auto_free void *settings = NULL;
 	struct err err = ERR_NONE;
-	int status = 0;
 	int r = 0;
 
 	/* A closed pipe is an error like a full disk, with the same clean-up. */
@@ -102,11 +101,11 @@ int main(int argc, char **argv)
 	r = cli_parse(&inv, argc > 0 ? argv + 1 : argv, &settings, &err);
 	if (r == 0)
 		r = execute(&inv, settings, &err);
-	status = r < 0 ? err_exit_status(r) : r;
-	if (err.code != 0) {
+	if (r < 0) {
 		name_operation(&inv, &err);
-		print_error(&inv, &err, status);
+		r = inv.failure_status ? inv.failure_status : err_exit_status(r);
+		print_error(&inv, &err, r);
 	}
 	free(inv.operands);
-	return status;
+	return r;
 }

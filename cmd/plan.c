@@ -35,7 +35,7 @@ static void drop_plan(struct plan **plan)
 	plan_free(*plan);
 }
 
-int cmd_plan(const struct invocation *inv, const void *argument, struct err *err)
+int cmd_plan(struct invocation *inv, const void *argument, struct err *err)
 {
 	const struct plan_settings *settings = argument;
 	auto_image struct image *image = NULL;

@@ -53,7 +53,7 @@ static void print_table(const struct ctckpt_container *containers, size_t count)
 	}
 }
 
-int cmd_ps(const struct invocation *inv, const void *argument, struct err *err)
+int cmd_ps(struct invocation *inv, const void *argument, struct err *err)
 {
 	const struct ps_settings *settings = argument;
 	struct ctckpt_container *containers = NULL;

@@ -51,7 +51,7 @@ static void print_result(const struct invocation *inv, const struct restore_sett
 		print_stats(out, &result->stats);
 }
 
-int cmd_restore(const struct invocation *inv, const void *argument, struct err *err)
+int cmd_restore(struct invocation *inv, const void *argument, struct err *err)
 {
 	const struct restore_settings *settings = argument;
 	auto_progress struct progress progress = PROGRESS_NONE;

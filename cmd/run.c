@@ -1,8 +1,10 @@
 /* ctckpt run: a command in a container of its own. */
-#include "commands.h"
-
 #include <string.h>
 #include <sys/wait.h>
+
+#include "commands.h"
+#include "core/buf.h"
+#include "core/cleanup.h"
 
 #define AT(field) offsetof(struct run_settings, field)
 const struct option_row run_options[] = {
@@ -26,12 +28,16 @@ int exit_status_of(int wait_status)
 	return WEXITSTATUS(wait_status);
 }
 
-/* As shells: 127 for a command that is not there, 126 for one that cannot be executed. */
-static int status_of_failure(int r, const struct err *err)
+/* As shells: 127 for a command that is not there, 126 for one that cannot be executed, and what
+ * the code says for all other failures. */
+static int status_of_failure(const char *command, const struct err *err)
 {
-	if (strncmp(err->text, "execute ", strlen("execute ")) != 0)
-		return r;
-	return r == -ENOENT ? 127 : 126;
+	auto_free char *start = mem_printf("run %s: ", command);
+	auto_free char *missing = mem_printf("%s%s", start, strerror(ENOENT));
+
+	if (strcmp(err->text, missing) == 0)
+		return 127;
+	return strncmp(err->text, start, strlen(start)) == 0 ? 126 : 0;
 }
 
 static void print_result(const struct invocation *inv, const struct ctckpt_run_result *result)
@@ -47,7 +53,7 @@ static void print_result(const struct invocation *inv, const struct ctckpt_run_r
 	}
 }
 
-int cmd_run(const struct invocation *inv, const void *argument, struct err *err)
+int cmd_run(struct invocation *inv, const void *argument, struct err *err)
 {
 	const struct run_settings *settings = argument;
 	struct ctckpt_run_result result = { .status = 0 };
@@ -65,8 +71,10 @@ int cmd_run(const struct invocation *inv, const void *argument, struct err *err)
 	if (settings->log && !settings->detach)
 		return err_set(err, ERR_USAGE, "--log goes with --detach only");
 	r = ctckpt_run(&options, &result, err);
-	if (r < 0)
-		return status_of_failure(r, err);
+	if (r < 0) {
+		inv->failure_status = status_of_failure(options.command[0], err);
+		return r;
+	}
 	if (!settings->detach)
 		return exit_status_of(result.status);
 	print_result(inv, &result);

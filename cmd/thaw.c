@@ -1,7 +1,7 @@
 /* ctckpt thaw: let a frozen container go on. */
 #include "commands.h"
 
-int cmd_thaw(const struct invocation *inv, const void *settings, struct err *err)
+int cmd_thaw(struct invocation *inv, const void *settings, struct err *err)
 {
 	struct ctckpt_freeze_result result = { .tasks = 0 };
 	int r = ctckpt_thaw(inv->operands[0], &result, err);

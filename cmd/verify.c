@@ -20,7 +20,7 @@ static void print_result_json(const struct ctckpt_verify_result *result)
 	print_json(stdout, object);
 }
 
-int cmd_verify(const struct invocation *inv, const void *settings, struct err *err)
+int cmd_verify(struct invocation *inv, const void *settings, struct err *err)
 {
 	struct ctckpt_verify_result result = { .records = 0 };
 	char size[FORMAT_SIZE], pages[FORMAT_SIZE];

@@ -8,7 +8,7 @@
 #include "core/json.h"
 #include "policy/plan.h"
 
-/* One decision in columns, without a newline:
+/* One decision of this plan in columns, without a newline:
  *   TASK 7 (nginx)  caps.effective  saved net_bind_service  invoker -  -> drop  rule strict/caps
  */
 void plan_line(const struct plan *plan, const struct decision *decision, struct buf *out);

@@ -14,8 +14,7 @@
 #include "core/procfs.h"
 #include "core/sys.h"
 
-int command_open(struct command *command, const struct ctckpt_run_options *options,
-		 struct err *err)
+int command_open(struct command *command, const struct ctckpt_run_options *options, struct err *err)
 {
 	const char *log = options->log ? options->log : "/dev/null";
 
@@ -51,8 +50,8 @@ static int place_descriptors(const struct command *command, struct err *err)
 {
 	if (command->input >= 0 && dup2(command->input, STDIN_FILENO) < 0)
 		return err_set(err, -errno, "redirect stdin");
-	if (command->output >= 0 && (dup2(command->output, STDOUT_FILENO) < 0 ||
-				     dup2(command->output, STDERR_FILENO) < 0))
+	if (command->output >= 0 &&
+	    (dup2(command->output, STDOUT_FILENO) < 0 || dup2(command->output, STDERR_FILENO) < 0))
 		return err_set(err, -errno, "redirect stdout and stderr");
 	/* At exec, not now: the socket by which we report is among them. */
 	if (close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
@@ -107,8 +106,8 @@ void forward_free(struct forward *forward)
 	(void)sigprocmask(SIG_SETMASK, &forward->saved, NULL);
 }
 
-/* The kernel keeps signals from pid 1 that it has no handler for, though another process would die of
- * them. Ctrl-C must end such a command, too. */
+/* The kernel keeps signals from pid 1 that it has no handler for, though another process would die
+ * of them. Ctrl-C must end such a command, too. */
 static bool would_be_lost(pid_t init, int number)
 {
 	struct err err = ERR_NONE;
@@ -122,8 +121,8 @@ static bool would_be_lost(pid_t init, int number)
 	    procfs_read(proc, "status", &text, &err) < 0 ||
 	    procfs_status_parse(text.data, &status, &err) < 0)
 		return false;
-	is_lost = !((status.sig_caught | status.sig_ignored | status.sig_blocked) >> (number - 1) &
-		    1);
+	is_lost =
+	    !((status.sig_caught | status.sig_ignored | status.sig_blocked) >> (number - 1) & 1);
 	procfs_status_free(&status);
 	return is_lost;
 }

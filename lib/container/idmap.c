@@ -53,8 +53,8 @@ int idmap_parse_identity(const char *text, struct id_map **ret_map, size_t *ret_
 			return err_set(err, -EPROTO, "id map: line %zu", count + 1);
 		}
 		array_grow(map, count);
-		map[count++] = (struct id_map){ (uint32_t)inside, (uint32_t)inside,
-						(uint32_t)length };
+		map[count++] =
+		    (struct id_map){ (uint32_t)inside, (uint32_t)inside, (uint32_t)length };
 	}
 	*ret_map = map;
 	*ret_count = count;

@@ -16,24 +16,61 @@
 
 #define MQUEUE_MAGIC 0x19800202
 
-#define NOSUID	       MOUNT_ATTR_NOSUID
-#define NOSUID_NODEV   (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
-#define NOSUID_NOEXEC  (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC)
-#define NOTHING_STRANGE (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
+#define INERT	    (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
+#define INERT_SHOWN "nosuid,nodev,noexec,relatime"
 
 const struct mount_row mount_rows[] = {
-	{ PLACE_ROOT, "proc", "/proc", "proc", { NULL }, NOTHING_STRANGE,
-	  "rw,nosuid,nodev,noexec,relatime", false, true },
-	{ PLACE_ROOT, "dev", "/dev", "tmpfs", { "mode=755", "size=65536k", NULL }, NOSUID,
-	  "rw,nosuid,relatime", false, false },
-	{ PLACE_DEV, "pts", "/dev/pts", "devpts", { "newinstance", "ptmxmode=0666", "mode=0620", NULL },
-	  NOSUID_NOEXEC, "rw,nosuid,noexec,relatime", false, false },
-	{ PLACE_DEV, "shm", "/dev/shm", "tmpfs", { "mode=1777", "size=65536k", NULL },
-	  NOTHING_STRANGE, "rw,nosuid,nodev,noexec,relatime", false, false },
-	{ PLACE_DEV, "mqueue", "/dev/mqueue", "mqueue", { NULL }, NOTHING_STRANGE,
-	  "rw,nosuid,nodev,noexec,relatime", false, true },
-	{ PLACE_ROOT, "sys", "/sys", "sysfs", { NULL }, NOTHING_STRANGE | MOUNT_ATTR_RDONLY,
-	  "ro,nosuid,nodev,noexec,relatime", true, false },
+	{
+	    .name = "proc",
+	    .point = "/proc",
+	    .type = "proc",
+	    .attributes = INERT,
+	    .shown = "rw," INERT_SHOWN,
+	    .is_in_view = true,
+	},
+	{
+	    .name = "dev",
+	    .point = "/dev",
+	    .type = "tmpfs",
+	    .options = { "mode=755", "size=65536k" },
+	    .attributes = MOUNT_ATTR_NOSUID,
+	    .shown = "rw,nosuid,relatime",
+	},
+	{
+	    .place = PLACE_DEV,
+	    .name = "pts",
+	    .point = "/dev/pts",
+	    .type = "devpts",
+	    .options = { "newinstance", "ptmxmode=0666", "mode=0620" },
+	    .attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
+	    .shown = "rw,nosuid,noexec,relatime",
+	},
+	{
+	    .place = PLACE_DEV,
+	    .name = "shm",
+	    .point = "/dev/shm",
+	    .type = "tmpfs",
+	    .options = { "mode=1777", "size=65536k" },
+	    .attributes = INERT,
+	    .shown = "rw," INERT_SHOWN,
+	},
+	{
+	    .place = PLACE_DEV,
+	    .name = "mqueue",
+	    .point = "/dev/mqueue",
+	    .type = "mqueue",
+	    .attributes = INERT,
+	    .shown = "rw," INERT_SHOWN,
+	    .is_in_view = true,
+	},
+	{
+	    .name = "sys",
+	    .point = "/sys",
+	    .type = "sysfs",
+	    .attributes = INERT | MOUNT_ATTR_RDONLY,
+	    .shown = "ro," INERT_SHOWN,
+	    .is_optional = true,
+	},
 	{ .name = NULL },
 };
 
@@ -89,8 +126,9 @@ static int explain_mount(const struct mount_row *row, int code, struct err *err)
 {
 	if (code != -EPERM || strcmp(row->type, "proc") != 0)
 		return err_set(err, code, "mount %s on %s", row->type, row->point);
-	(void)err_set(err, ERR_HOST, "mount a new /proc: the kernel refuses it where parts of the "
-				     "/proc around us are hidden by other mounts");
+	(void)err_set(err, ERR_HOST,
+		      "mount a new /proc: the kernel refuses it where parts of the "
+		      "/proc around us are hidden by other mounts");
 	return err_hint(err, "inside of a container, that container must be started with an "
 			     "unmasked /proc (podman, docker: --security-opt unmask=ALL or "
 			     "systempaths=unconfined)");
@@ -152,10 +190,8 @@ static int bind_device(int dev, const char *name, struct err *err)
 static int fill_dev(int dev, struct err *err)
 {
 	static const char *const links[][2] = {
-		{ "/proc/self/fd", "fd" },
-		{ "/proc/self/fd/0", "stdin" },
-		{ "/proc/self/fd/1", "stdout" },
-		{ "/proc/self/fd/2", "stderr" },
+		{ "/proc/self/fd", "fd" },	 { "/proc/self/fd/0", "stdin" },
+		{ "/proc/self/fd/1", "stdout" }, { "/proc/self/fd/2", "stderr" },
 		{ "pts/ptmx", "ptmx" },
 	};
 	int r;

@@ -55,7 +55,7 @@ int mounts_make_root(bool has_tty_group, struct err *err);
 enum mount_place { PLACE_ROOT, PLACE_DEV };
 struct mount_row {
 	enum mount_place place;
-	const char *name; /* of the directory in its place */
+	const char *name;  /* of the directory in its place */
 	const char *point; /* where that is in the container */
 	const char *type;
 	const char *options[4]; /* key=value, or key; NULL at the end */

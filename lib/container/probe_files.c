@@ -143,9 +143,9 @@ static int run_tmpfile(struct probe_result *result)
 
 static int run_overlay(struct probe_result *result)
 {
-	static const char *const options[][2] = {
-		{ "lowerdir", "lower" }, { "upperdir", "upper" }, { "workdir", "work" }
-	};
+	static const char *const options[][2] = { { "lowerdir", "lower" },
+						  { "upperdir", "upper" },
+						  { "workdir", "work" } };
 	auto_close int context = -1;
 	int r;
 

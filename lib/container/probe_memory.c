@@ -126,7 +126,8 @@ static int run_memfd_exec(struct probe_result *result)
 }
 
 const struct probe probes_memory[] = {
-	{ "pagemap_scan", false, run_pagemap_scan, "needs Linux 6.7; pages are found more slowly without" },
+	{ "pagemap_scan", false, run_pagemap_scan,
+	  "needs Linux 6.7; pages are found more slowly without" },
 	{ "userfaultfd_wp_async", false, run_userfaultfd,
 	  "needs Linux 6.7 with CONFIG_USERFAULTFD; there are no incremental checkpoints without" },
 	{ "memfd_exec", false, run_memfd_exec, "set sysctl vm.memfd_noexec to 0" },

@@ -84,8 +84,8 @@ static int mount_proc(void)
 
 	if (context < 0 || fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return errno;
-	mount = fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-							  MOUNT_ATTR_NOEXEC);
+	mount = fsmount(context, FSMOUNT_CLOEXEC,
+			MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 	return mount < 0 ? errno : 0;
 }
 
@@ -236,7 +236,8 @@ const struct probe probes_namespaces[] = {
 	{ "ipc_namespace", true, run_ipc, NULL },
 	{ "uts_namespace", true, run_uts, NULL },
 	{ "cgroup_namespace", false, run_cgroup, NULL },
-	{ "time_namespace", false, run_time, "clocks of restored tasks will jump; Linux 5.6 has it" },
+	{ "time_namespace", false, run_time,
+	  "clocks of restored tasks will jump; Linux 5.6 has it" },
 	{ "proc_mount", true, run_proc,
 	  "inside of a container, start that with an unmasked /proc" },
 	{ "set_tid", true, run_set_tid, "needs Linux 5.5, and 5.9 for an ordinary user" },

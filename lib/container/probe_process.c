@@ -185,7 +185,8 @@ static int run_timer_ids(struct probe_result *result)
 
 const struct probe probes_process[] = {
 	{ "ptrace_seize", true, run_ptrace, "set sysctl kernel.yama.ptrace_scope to 1" },
-	{ "process_vm_readv", true, run_vm_readv, "build the kernel with CONFIG_CROSS_MEMORY_ATTACH" },
+	{ "process_vm_readv", true, run_vm_readv,
+	  "build the kernel with CONFIG_CROSS_MEMORY_ATTACH" },
 	{ "pidfd_getfd", true, run_getfd, "needs Linux 5.6" },
 	{ "kcmp", true, run_kcmp, "build the kernel with CONFIG_KCMP" },
 	{ "xsave", true, run_registers, NULL },

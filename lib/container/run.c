@@ -106,6 +106,25 @@ static int write_pid_file(struct run *run, struct err *err)
 	return 0;
 }
 
+static int create_cgroup(struct run *run, struct err *err)
+{
+	struct cgroup_own *own = &run->cgroup;
+	int r = cgroup_own_create(run->name, own, err);
+
+	if (r == -EEXIST) {
+		(void)err_wrap(err, "name %s is taken", run->name);
+		return err_hint(err, "choose another name");
+	}
+	if (r < 0 || own->v1 < 0 || own->v2 < 0)
+		return r;
+	/* One is enough to freeze, and the registry remembers one. */
+	if (rmdir(own->v1_path) < 0)
+		return err_set(err, -errno, "remove cgroup %s", own->v1_path);
+	drop_fd(&own->v1);
+	free(take_ptr(own->v1_path));
+	return 0;
+}
+
 static int start(struct run *run, struct err *err)
 {
 	const struct ctckpt_run_options *options = run->options;
@@ -123,7 +142,7 @@ static int start(struct run *run, struct err *err)
 	if (r == 0)
 		r = command_open(&run->command, options, err);
 	if (r == 0)
-		r = cgroup_own_create(run->name, &run->cgroup, err);
+		r = create_cgroup(run, err);
 	if (r < 0)
 		return r;
 	spec.uid_map = run->ids.uid;

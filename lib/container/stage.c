@@ -101,9 +101,9 @@ struct namespace_row {
 };
 
 static const struct namespace_row namespace_rows[] = {
-	{ CLONE_NEWNS, "mount", false },    { CLONE_NEWNET, "network", false },
-	{ CLONE_NEWIPC, "IPC", false },	    { CLONE_NEWUTS, "UTS", false },
-	{ CLONE_NEWPID, "PID", false },	    { CLONE_NEWCGROUP, "cgroup", true },
+	{ CLONE_NEWNS, "mount", false }, { CLONE_NEWNET, "network", false },
+	{ CLONE_NEWIPC, "IPC", false },	 { CLONE_NEWUTS, "UTS", false },
+	{ CLONE_NEWPID, "PID", false },	 { CLONE_NEWCGROUP, "cgroup", true },
 	{ CLONE_NEWTIME, "time", true },
 };
 #define NAMESPACE_COUNT (sizeof(namespace_rows) / sizeof(namespace_rows[0]))
@@ -126,8 +126,8 @@ static int unshare_each(const struct container_spec *spec, struct err *err)
 {
 	for (size_t i = 0; i < NAMESPACE_COUNT; i++) {
 		const struct namespace_row *row = &namespace_rows[i];
-		bool is_needed = !row->is_optional ||
-				 (row->flag == CLONE_NEWTIME && spec->has_time_offsets);
+		bool is_needed =
+		    !row->is_optional || (row->flag == CLONE_NEWTIME && spec->has_time_offsets);
 
 		if (unshare(row->flag) < 0 && (errno != EINVAL || is_needed))
 			return explain_namespace(row->name, -errno, err);

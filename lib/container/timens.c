@@ -18,8 +18,8 @@ static int read_offset(const char *text, const char *clock, int64_t *ret_ns, str
 	int64_t seconds;
 	int64_t nanoseconds;
 
-	if (!line || sscanf(line + strlen(clock), "%" SCNd64 " %" SCNd64, &seconds,
-			    &nanoseconds) != 2)
+	if (!line ||
+	    sscanf(line + strlen(clock), "%" SCNd64 " %" SCNd64, &seconds, &nanoseconds) != 2)
 		return err_set(err, -EPROTO, "read the offset of clock %s", clock);
 	*ret_ns = seconds * NS_PER_SECOND + nanoseconds;
 	return 0;

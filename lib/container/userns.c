@@ -60,8 +60,8 @@ static bool maps_outside(const struct id_map *map, size_t count, uint32_t id)
 const char *userns_helper(const char *name)
 {
 	static const char *const paths[] = {
-		"/usr/bin/newuidmap",  "/bin/newuidmap",      "/usr/sbin/newuidmap",
-		"/usr/bin/newgidmap", "/bin/newgidmap",       "/usr/sbin/newgidmap",
+		"/usr/bin/newuidmap", "/bin/newuidmap", "/usr/sbin/newuidmap",
+		"/usr/bin/newgidmap", "/bin/newgidmap", "/usr/sbin/newgidmap",
 	};
 
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
@@ -225,8 +225,8 @@ int userns_write_maps(pid_t pid, const struct container_spec *spec, struct err *
 	return r;
 }
 
-/* 0 where it is mapped, else the one we have, else the first of the map. Moving between ids of which
- * neither is 0 inside leaves the capabilities alone. */
+/* 0 where it is mapped, else the one we have, else the first of the map. Moving between ids of
+ * which neither is 0 inside leaves the capabilities alone. */
 static uint32_t id_to_take(const struct id_map *map, size_t count, uint32_t outside,
 			   uint32_t inside)
 {

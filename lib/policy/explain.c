@@ -11,25 +11,67 @@
 
 /* capabilities(7), in the order of their numbers. */
 static const char *const cap_names[] = {
-	"chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill", "setgid", "setuid",
-	"setpcap", "linux_immutable", "net_bind_service", "net_broadcast", "net_admin", "net_raw",
-	"ipc_lock", "ipc_owner", "sys_module", "sys_rawio", "sys_chroot", "sys_ptrace",
-	"sys_pacct", "sys_admin", "sys_boot", "sys_nice", "sys_resource", "sys_time",
-	"sys_tty_config", "mknod", "lease", "audit_write", "audit_control", "setfcap",
-	"mac_override", "mac_admin", "syslog", "wake_alarm", "block_suspend", "audit_read",
-	"perfmon", "bpf", "checkpoint_restore",
+	"chown",
+	"dac_override",
+	"dac_read_search",
+	"fowner",
+	"fsetid",
+	"kill",
+	"setgid",
+	"setuid",
+	"setpcap",
+	"linux_immutable",
+	"net_bind_service",
+	"net_broadcast",
+	"net_admin",
+	"net_raw",
+	"ipc_lock",
+	"ipc_owner",
+	"sys_module",
+	"sys_rawio",
+	"sys_chroot",
+	"sys_ptrace",
+	"sys_pacct",
+	"sys_admin",
+	"sys_boot",
+	"sys_nice",
+	"sys_resource",
+	"sys_time",
+	"sys_tty_config",
+	"mknod",
+	"lease",
+	"audit_write",
+	"audit_control",
+	"setfcap",
+	"mac_override",
+	"mac_admin",
+	"syslog",
+	"wake_alarm",
+	"block_suspend",
+	"audit_read",
+	"perfmon",
+	"bpf",
+	"checkpoint_restore",
 };
 
 static const char *const securebit_names[] = {
-	"noroot", "noroot_locked", "no_setuid_fixup", "no_setuid_fixup_locked",
-	"keep_caps", "keep_caps_locked", "no_cap_ambient_raise", "no_cap_ambient_raise_locked",
-	"exec_restrict_file", "exec_restrict_file_locked", "exec_deny_interactive",
+	"noroot",
+	"noroot_locked",
+	"no_setuid_fixup",
+	"no_setuid_fixup_locked",
+	"keep_caps",
+	"keep_caps_locked",
+	"no_cap_ambient_raise",
+	"no_cap_ambient_raise_locked",
+	"exec_restrict_file",
+	"exec_restrict_file_locked",
+	"exec_deny_interactive",
 	"exec_deny_interactive_locked",
 };
 
 static const char *const limit_names[] = {
-	"cpu", "fsize", "data", "stack", "core", "rss", "nproc", "nofile", "memlock", "as", "locks",
-	"sigpending", "msgqueue", "nice", "rtprio", "rttime",
+	"cpu",	   "fsize", "data",  "stack",	   "core",     "rss",  "nproc",	 "nofile",
+	"memlock", "as",    "locks", "sigpending", "msgqueue", "nice", "rtprio", "rttime",
 };
 
 static const char *const cap_sets[] = { "inheritable", "permitted", "effective", "bounding",
@@ -156,16 +198,16 @@ void explain_seccomp(uint64_t value, uint32_t detail, struct buf *out)
 		explain_number(value, detail, out);
 }
 
-void explain_errno(uint64_t value, uint32_t detail, struct buf *out)
+void explain_open(uint64_t error, struct buf *out)
 {
-	const char *name = value <= 4095 ? strerrorname_np((int)value) : NULL;
+	const char *name = error <= 4095 ? strerrorname_np((int)error) : NULL;
 
-	if (value == 0)
-		buf_printf(out, "-");
+	if (error == 0)
+		buf_printf(out, "open");
 	else if (name)
 		buf_printf(out, "open: %s", name);
 	else
-		explain_number(value, detail, out);
+		buf_printf(out, "open: %" PRIu64, error);
 }
 
 void explain_nothing(uint64_t value, uint32_t detail, struct buf *out)
@@ -175,8 +217,8 @@ void explain_nothing(uint64_t value, uint32_t detail, struct buf *out)
 	buf_printf(out, "-");
 }
 
-static void explain_part(const char *whole, const char *const *names, size_t count,
-			 uint32_t detail, struct buf *out)
+static void explain_part(const char *whole, const char *const *names, size_t count, uint32_t detail,
+			 struct buf *out)
 {
 	if (detail < count)
 		buf_printf(out, "%s.%s", whole, names[detail]);

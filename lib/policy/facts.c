@@ -18,12 +18,12 @@
 #include "policy/plan.h"
 #include "policy/subid.h"
 
-#define KNOWN_SECUREBITS_BASE UINT64_C(0xff)
-#define KNOWN_SECUREBITS_EXEC UINT64_C(0xf00) /* SECBIT_EXEC_*, Linux 6.14 */
+#define KNOWN_SECUREBITS_BASE	     UINT64_C(0xff)
+#define KNOWN_SECUREBITS_EXEC	     UINT64_C(0xf00) /* SECBIT_EXEC_*, Linux 6.14 */
 #define SECUREBIT_EXEC_RESTRICT_FILE UINT64_C(0x100)
-#define CPU_BYTES_MAX 8192u
+#define CPU_BYTES_MAX		     8192u
 
-/* A small file as text; an absent one as an empty text. */
+/* A small file as text; one that is absent, or not for us, as an empty text. */
 static int read_text(const char *path, struct buf *text, struct err *err)
 {
 	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -31,7 +31,7 @@ static int read_text(const char *path, struct buf *text, struct err *err)
 
 	buf_clear(text);
 	(void)buf_append(text, "", 0);
-	if (fd < 0 && errno == ENOENT)
+	if (fd < 0 && (errno == ENOENT || errno == EACCES))
 		return 0;
 	if (fd < 0)
 		return err_set(err, -errno, "open %s", path);
@@ -210,8 +210,8 @@ static int get_cpus(struct host_facts *facts, struct err *err)
 
 static int get_namespace(struct host_facts *facts, uint64_t effective, struct err *err)
 {
-	const uint64_t mappers = UINT64_C(1) << CAP_SETUID | UINT64_C(1) << CAP_SETGID |
-				 UINT64_C(1) << CAP_SETFCAP;
+	const uint64_t mappers =
+	    UINT64_C(1) << CAP_SETUID | UINT64_C(1) << CAP_SETGID | UINT64_C(1) << CAP_SETFCAP;
 	auto_buf struct buf text = BUF_EMPTY;
 	int r = read_text("/proc/self/gid_map", &text, err);
 
@@ -223,8 +223,7 @@ static int get_namespace(struct host_facts *facts, uint64_t effective, struct er
 	if (r < 0)
 		return r;
 	subid_parse_map(text.data, &facts->own_uids, &facts->own_uid_count);
-	facts->is_root = subid_map_is_initial(text.data) &&
-			 (effective >> CAP_SYS_ADMIN & 1) != 0;
+	facts->is_root = subid_map_is_initial(text.data) && (effective >> CAP_SYS_ADMIN & 1) != 0;
 	facts->may_map_all = (effective & mappers) == mappers;
 
 	r = read_text("/proc/self/setgroups", &text, err);
@@ -249,7 +248,7 @@ static int get_all(struct host_facts *facts, struct err *err)
 
 int host_facts_get(struct host_facts *ret_facts, struct err *err)
 {
-	struct host_facts facts = { .uid = 0 };
+	struct host_facts facts = HOST_FACTS_NONE;
 	int r = get_all(&facts, err);
 
 	if (r < 0) {
@@ -268,5 +267,5 @@ void host_facts_free(struct host_facts *facts)
 	free(facts->cpus);
 	free(facts->own_uids);
 	free(facts->own_gids);
-	*facts = (struct host_facts){ .uid = 0 };
+	*facts = HOST_FACTS_NONE;
 }

@@ -50,7 +50,10 @@ void decision_saved(const struct decision *decision, struct buf *out)
 
 void decision_invoker(const struct decision *decision, struct buf *out)
 {
-	append_value(decision, decision->invoker_text, decision->invoker, out);
+	if (decision->class == CLASS_FILE && !decision->invoker_text)
+		explain_open(decision->invoker, out);
+	else
+		append_value(decision, decision->invoker_text, decision->invoker, out);
 }
 
 void decision_effective(const struct decision *decision, struct buf *out)
@@ -156,8 +159,7 @@ static int compare_pids(const void *a, const void *b)
 }
 
 /* The pids of the processes that a group is about: rising, unique. */
-static pid_t *group_pids(const struct plan *plan, const struct plan_group *group,
-			 size_t *ret_count)
+static pid_t *group_pids(const struct plan *plan, const struct plan_group *group, size_t *ret_count)
 {
 	pid_t *pids = mem_alloc(group->count, sizeof(*pids));
 	size_t count = 0;
@@ -227,6 +229,8 @@ void plan_group_who(const struct plan *plan, const struct plan_group *group, str
 	if (decision->task == 0) {
 		if (decision->class == CLASS_FILE || decision->class == CLASS_STDIO)
 			buf_printf(out, "FILE %" PRIu32, decision->id);
+		else if (decision->class == CLASS_MLOCK)
+			buf_printf(out, "MEMORY %" PRIu32, decision->id);
 		else
 			buf_printf(out, "CONTAINER");
 		return;

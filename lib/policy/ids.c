@@ -160,21 +160,28 @@ static void decide_id(struct plan *plan, const struct mapping *mapping, uint32_t
 }
 
 /* Without setgroups, everybody keeps the invoker's list. */
-static void decide_group(struct plan *plan, struct decision *decision)
+static void decide_fixed_group(struct plan *plan, struct decision *decision)
 {
-	decide_id(plan, &plan->gids, plan->facts.gid, decision);
-	if (plan->may_setgroups || decision->saved >= ID_NONE)
-		return;
-	if (decision->outcome != OUTCOME_REFUSE) {
-		/* The only gid there is: a member already. */
+	decision->effective_text = NULL;
+	if (mapping_find(&plan->gids, (uint32_t)decision->saved) == plan->facts.gid) {
+		/* The invoker's own gid: a member already. */
 		decision->outcome = OUTCOME_KEEP;
-		decision->effective_text = NULL;
 	} else if (plan->policy->ids == IDS_INVOKER) {
 		decision->outcome = OUTCOME_INHERIT;
 		decision->effective = ID_NONE;
 		decision->reason = "the invoker's own groups remain instead";
 		decision->remedy = NULL;
+	} else if (decision->outcome != OUTCOME_REFUSE) {
+		decision_refuse(decision, "the kernel denies setgroups here",
+				"restore in the initial user namespace");
 	}
+}
+
+static void decide_group(struct plan *plan, struct decision *decision)
+{
+	decide_id(plan, &plan->gids, plan->facts.gid, decision);
+	if (!plan->may_setgroups && decision->saved < ID_NONE)
+		decide_fixed_group(plan, decision);
 }
 
 static void report_own_groups(struct plan *plan)

@@ -45,7 +45,8 @@ static uint64_t inverted_meet(uint64_t a, uint64_t b)
 	return a | b;
 }
 
-/* Two of the securebits give, where all others take: they keep capabilities over a change of uid. */
+/* Two of the securebits give, where all others take: they keep capabilities over a change of uid.
+ */
 #define GIVING_BITS ((uint64_t)(SECBIT_KEEP_CAPS | SECBIT_NO_SETUID_FIXUP))
 
 static bool securebits_leq(uint64_t a, uint64_t b)
@@ -74,8 +75,8 @@ static uint64_t same_meet(uint64_t a, uint64_t b)
 static uint64_t sched_rank(uint64_t policy)
 {
 	static const uint8_t ranks[] = {
-		[SCHED_OTHER] = 2, [SCHED_FIFO] = 5, [SCHED_RR] = 4,
-		[SCHED_BATCH] = 1, [SCHED_IDLE] = 0, [6 /* SCHED_DEADLINE */] = 6,
+		[SCHED_OTHER] = 2,	 [SCHED_FIFO] = 5,	   [SCHED_RR] = 4,
+		[SCHED_BATCH] = 1,	 [SCHED_IDLE] = 0,	   [6 /* SCHED_DEADLINE */] = 6,
 		[7 /* SCHED_EXT */] = 3, [4 /* never used */] = 7,
 	};
 
@@ -129,7 +130,7 @@ static const struct lattice lattices[CLASS_COUNT] = {
 				  SIGNED(INT64_MIN) },
 	[CLASS_NO_NEW_PRIVS] = { inverted_leq, inverted_meet, explain_switch, UINT64_MAX, 0 },
 	[CLASS_SECCOMP] = { seccomp_leq, seccomp_meet, explain_seccomp, UINT64_MAX, 0 },
-	[CLASS_FILE] = { same_leq, same_meet, explain_errno, ID_NONE, ID_NONE },
+	[CLASS_FILE] = { same_leq, same_meet, explain_nothing, ID_NONE, ID_NONE },
 	[CLASS_STDIO] = { same_leq, same_meet, explain_nothing, ID_NONE, ID_NONE },
 	[CLASS_SESSION] = { same_leq, same_meet, explain_nothing, ID_NONE, ID_NONE },
 };

@@ -35,8 +35,9 @@ void explain_sched(uint64_t value, uint32_t detail, struct buf *out);
 void explain_cpus(uint64_t value, uint32_t detail, struct buf *out);
 void explain_switch(uint64_t value, uint32_t detail, struct buf *out);
 void explain_seccomp(uint64_t value, uint32_t detail, struct buf *out);
-void explain_errno(uint64_t value, uint32_t detail, struct buf *out);
 void explain_nothing(uint64_t value, uint32_t detail, struct buf *out);
 
+/* How the trial open of CLASS_FILE went. */
+void explain_open(uint64_t error, struct buf *out);
 /* What a decision is about, when its kind did not say: "rlimit.nofile.hard". */
 void explain_subject(enum policy_class class, uint32_t detail, struct buf *out);

@@ -48,8 +48,7 @@ void mapping_make_identity(const struct id_range *own, size_t count, struct mapp
 }
 
 /* Gives `count` ids from `inside` on their places, as far as the supply goes. */
-static void add_ids(struct mapping *mapping, struct supply *supply, uint32_t inside,
-		    uint32_t count)
+static void add_ids(struct mapping *mapping, struct supply *supply, uint32_t inside, uint32_t count)
 {
 	while (count > 0 && supply->count > 0) {
 		const struct id_range *range = supply->ranges;

@@ -12,10 +12,10 @@
 const char *outcome_name(enum outcome outcome)
 {
 	static const char *const names[] = {
-		[OUTCOME_KEEP] = "keep",	     [OUTCOME_MAP] = "map",
-		[OUTCOME_CLAMP] = "clamp",	     [OUTCOME_DROP] = "drop",
-		[OUTCOME_INHERIT] = "inherit",	     [OUTCOME_SUBSTITUTE] = "substitute",
-		[OUTCOME_REOPEN] = "reopen",	     [OUTCOME_REFUSE] = "refuse",
+		[OUTCOME_KEEP] = "keep",       [OUTCOME_MAP] = "map",
+		[OUTCOME_CLAMP] = "clamp",     [OUTCOME_DROP] = "drop",
+		[OUTCOME_INHERIT] = "inherit", [OUTCOME_SUBSTITUTE] = "substitute",
+		[OUTCOME_REOPEN] = "reopen",   [OUTCOME_REFUSE] = "refuse",
 	};
 
 	return (unsigned int)outcome <= OUTCOME_REFUSE ? names[outcome] : "unknown";
@@ -55,9 +55,9 @@ static void copy_facts(const struct host_facts *from, struct host_facts *to)
 	*to = *from;
 	to->groups = copy_array(from->groups, from->group_count, sizeof(*from->groups));
 	to->uid_ranges =
-		copy_array(from->uid_ranges, from->uid_range_count, sizeof(struct id_range));
+	    copy_array(from->uid_ranges, from->uid_range_count, sizeof(struct id_range));
 	to->gid_ranges =
-		copy_array(from->gid_ranges, from->gid_range_count, sizeof(struct id_range));
+	    copy_array(from->gid_ranges, from->gid_range_count, sizeof(struct id_range));
 	to->cpus = copy_array(from->cpus, from->cpu_words, sizeof(*from->cpus));
 	to->own_uids = copy_array(from->own_uids, from->own_uid_count, sizeof(struct id_range));
 	to->own_gids = copy_array(from->own_gids, from->own_gid_count, sizeof(struct id_range));
@@ -114,17 +114,19 @@ void plan_ask(struct plan *plan, const struct question *question)
 void plan_name_task(struct plan *plan, uint32_t id, uint32_t task, pid_t pid, const char *comm)
 {
 	array_grow(plan->names, plan->name_count);
-	plan->names[plan->name_count++] = (struct plan_name){
+	plan->names[plan->name_count] = (struct plan_name){
 		.id = id,
+		.order = (uint32_t)plan->name_count,
 		.task = task,
 		.pid = pid,
 		.comm = strings_add(&plan->strings, comm),
 	};
+	plan->name_count++;
 }
 
 static struct plan_key make_key(enum policy_class class, uint32_t id, uint32_t detail)
 {
-	return (struct plan_key){ (uint64_t)class << 32 | id, (uint64_t)detail << 32 };
+	return (struct plan_key){ (uint64_t) class << 32 | id, (uint64_t)detail << 32 };
 }
 
 struct decision *plan_indexed(const struct plan *plan, size_t place)
@@ -192,8 +194,8 @@ const struct decision *plan_answer(const struct plan *plan, enum policy_class cl
 	return decision;
 }
 
-uint64_t plan_value(const struct plan *plan, enum policy_class class, uint32_t id,
-		    uint32_t detail, uint64_t otherwise)
+uint64_t plan_value(const struct plan *plan, enum policy_class class, uint32_t id, uint32_t detail,
+		    uint64_t otherwise)
 {
 	const struct decision *decision = plan_answer(plan, class, id, detail);
 

@@ -112,6 +112,7 @@ struct host_facts {
 	bool may_map_all;
 	bool is_setgroups_denied; /* by the invoker's own user namespace */
 };
+#define HOST_FACTS_NONE ((struct host_facts){ .root = 0 })
 struct id_range {
 	uint32_t first;
 	uint32_t count;
@@ -127,7 +128,8 @@ struct id_map {
 /* A preset: "strict" or "map". It is a constant: nothing to free. */
 int policy_preset(const char *name, const struct policy **ret_policy, struct err *err);
 
-/* Asks every record of the image. Policy and image are borrowed, facts are copied. Never fails for what the answers are: see plan_verdict(). */
+/* Asks every record of the image. Policy and image are borrowed, facts are copied (root is used
+ * only here). Never fails for what the answers are: see plan_verdict(). */
 int plan_make(const struct image *image, const struct policy *policy,
 	      const struct host_facts *facts, struct plan **ret_plan, struct err *err);
 void plan_free(struct plan *plan);

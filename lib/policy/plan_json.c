@@ -34,8 +34,7 @@ static void put_value(struct json *object, const char *key, const struct decisio
 		json_put_u64(object, key, value);
 }
 
-static void put_task(struct json *object, const struct plan *plan,
-		     const struct decision *decision)
+static void put_task(struct json *object, const struct plan *plan, const struct decision *decision)
 {
 	const struct plan_name *name = plan_name_of(plan, decision->id);
 	const struct plan_name *task = plan_name_of(plan, decision->task);

@@ -8,6 +8,7 @@
 
 struct plan_name {
 	uint32_t id;
+	uint32_t order; /* of two for one id, the first counts */
 	uint32_t task;
 	pid_t pid;
 	const char *comm;

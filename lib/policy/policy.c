@@ -29,8 +29,7 @@ static void meet(const struct policy_rule *rule, uint64_t invoker, struct decisi
 
 	decision->invoker = invoker;
 	decision->effective = lattice->meet(decision->saved, may);
-	decision->outcome =
-		decision->effective == decision->saved ? OUTCOME_KEEP : rule->shortfall;
+	decision->outcome = decision->effective == decision->saved ? OUTCOME_KEEP : rule->shortfall;
 }
 
 static void refuse_value(struct decision *decision)
@@ -206,23 +205,22 @@ static void decide_inherit(const struct policy_rule *rule, const struct host_fac
 
 #define SIGNED(number) ((uint64_t)(int64_t)(number))
 #define SECCOMP_REMEDY "start the container without a seccomp filter"
-#define FILE_REMEDY "look at the file: it is not what it was when the image was made"
+#define FILE_REMEDY    "look at the file: it is not what it was when the image was made"
 
 /* The rules in which the presets do not differ, under the preset's name. */
-#define COMMON_RULES(preset)                                                                     \
-	[CLASS_SECUREBITS] = { preset "/securebits", decide_securebits, 0, OUTCOME_CLAMP, NULL }, \
-	[CLASS_RLIMIT] = { preset "/rlimits", decide_limit, UINT64_MAX, OUTCOME_CLAMP, NULL },    \
-	[CLASS_NICE] = { preset "/nice", decide_nice, SIGNED(-20), OUTCOME_CLAMP, NULL },         \
-	[CLASS_SCHED] = { preset "/sched", decide_sched, SCHED_OTHER, OUTCOME_DROP, NULL },       \
-	[CLASS_AFFINITY] = { preset "/affinity", decide_affinity, UINT64_MAX, OUTCOME_CLAMP,      \
-			     NULL },                                                             \
-	[CLASS_MLOCK] = { preset "/mlock", decide_mlock, UINT64_MAX, OUTCOME_CLAMP, NULL },       \
-	[CLASS_OOM_SCORE_ADJ] = { preset "/oom_score_adj", decide_oom_score_adj, SIGNED(-1000),   \
-				  OUTCOME_CLAMP, NULL },                                         \
-	[CLASS_SECCOMP] = { preset "/seccomp", decide_seccomp, 0, OUTCOME_CLAMP,                  \
-			    SECCOMP_REMEDY },                                                    \
-	[CLASS_FILE] = { preset "/files", decide_file, 0, OUTCOME_REFUSE, FILE_REMEDY },          \
-	[CLASS_STDIO] = { preset "/stdio", decide_inherit, 0, OUTCOME_INHERIT, NULL },            \
+#define COMMON_RULES(preset)                                                                       \
+	[CLASS_SECUREBITS] = { preset "/securebits", decide_securebits, 0, OUTCOME_CLAMP, NULL },  \
+	[CLASS_RLIMIT] = { preset "/rlimits", decide_limit, UINT64_MAX, OUTCOME_CLAMP, NULL },     \
+	[CLASS_NICE] = { preset "/nice", decide_nice, SIGNED(-20), OUTCOME_CLAMP, NULL },          \
+	[CLASS_SCHED] = { preset "/sched", decide_sched, SCHED_OTHER, OUTCOME_DROP, NULL },        \
+	[CLASS_AFFINITY] = { preset "/affinity", decide_affinity, UINT64_MAX, OUTCOME_CLAMP,       \
+			     NULL },                                                               \
+	[CLASS_MLOCK] = { preset "/mlock", decide_mlock, UINT64_MAX, OUTCOME_CLAMP, NULL },        \
+	[CLASS_OOM_SCORE_ADJ] = { preset "/oom_score_adj", decide_oom_score_adj, SIGNED(-1000),    \
+				  OUTCOME_CLAMP, NULL },                                           \
+	[CLASS_SECCOMP] = { preset "/seccomp", decide_seccomp, 0, OUTCOME_CLAMP, SECCOMP_REMEDY }, \
+	[CLASS_FILE] = { preset "/files", decide_file, 0, OUTCOME_REFUSE, FILE_REMEDY },           \
+	[CLASS_STDIO] = { preset "/stdio", decide_inherit, 0, OUTCOME_INHERIT, NULL },             \
 	[CLASS_SESSION] = { preset "/session", decide_inherit, 0, OUTCOME_INHERIT, NULL }
 
 static const struct policy presets[] = {
@@ -272,9 +270,15 @@ int policy_preset(const char *name, const struct policy **ret_policy, struct err
 static bool detail_exists(const struct decision *decision)
 {
 	static const uint32_t counts[CLASS_COUNT] = {
-		[CLASS_UID] = 4,	 [CLASS_GID] = 4,   [CLASS_GROUPS] = UINT32_MAX,
-		[CLASS_CAPS] = 5,	 [CLASS_RLIMIT] = 32, [CLASS_AFFINITY] = CPU_WORDS_MAX,
-		[CLASS_FILE] = UINT32_MAX, [CLASS_STDIO] = UINT32_MAX, [CLASS_MLOCK] = UINT32_MAX,
+		[CLASS_UID] = 4,
+		[CLASS_GID] = 4,
+		[CLASS_GROUPS] = UINT32_MAX,
+		[CLASS_CAPS] = 5,
+		[CLASS_RLIMIT] = 32,
+		[CLASS_AFFINITY] = CPU_WORDS_MAX,
+		[CLASS_FILE] = UINT32_MAX,
+		[CLASS_STDIO] = UINT32_MAX,
+		[CLASS_MLOCK] = UINT32_MAX,
 		[CLASS_SESSION] = UINT32_MAX,
 	};
 	uint32_t count = counts[decision->class];

@@ -13,8 +13,8 @@ enum column { COLUMN_WHO, COLUMN_SUBJECT, COLUMN_SAVED, COLUMN_INVOKER, COLUMN_C
 /* Wider cells push their own line only. */
 #define COLUMN_WIDTH_MAX 36u
 
-static void append_cell(const struct plan *plan, const struct plan_group *group,
-			enum column column, struct buf *out)
+static void append_cell(const struct plan *plan, const struct plan_group *group, enum column column,
+			struct buf *out)
 {
 	switch (column) {
 	case COLUMN_WHO:

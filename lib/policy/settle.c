@@ -13,7 +13,9 @@ static int compare_names(const void *a, const void *b)
 	const struct plan_name *one = a;
 	const struct plan_name *other = b;
 
-	return one->id < other->id ? -1 : one->id > other->id;
+	if (one->id != other->id)
+		return one->id < other->id ? -1 : 1;
+	return one->order < other->order ? -1 : one->order > other->order;
 }
 
 /* The second of two questions with one key would go unanswered. */
@@ -125,7 +127,8 @@ static void settle_tasks(struct plan *plan)
 
 void plan_settle(struct plan *plan)
 {
-	qsort(plan->names, plan->name_count, sizeof(*plan->names), compare_names);
+	if (plan->name_count > 0)
+		qsort(plan->names, plan->name_count, sizeof(*plan->names), compare_names);
 	plan_settle_ids(plan); /* adds decisions */
 	plan_make_index(plan);
 	settle_repeated(plan);

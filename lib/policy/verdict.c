@@ -11,8 +11,7 @@
 #define VERDICT_SUBJECT_MAX 200
 
 /* "task 7 (nginx) fd 5: the invoker may not open it" */
-static void append_refusal(const struct plan *plan, const struct plan_group *group,
-			   struct buf *out)
+static void append_refusal(const struct plan *plan, const struct plan_group *group, struct buf *out)
 {
 	auto_buf struct buf subject = BUF_EMPTY;
 	size_t start = out->size;
@@ -26,8 +25,8 @@ static void append_refusal(const struct plan *plan, const struct plan_group *gro
 		   group->first->reason ? group->first->reason : "refused");
 }
 
-static void append_refusals(const struct plan *plan, const struct plan_group *groups,
-			    size_t count, struct buf *out)
+static void append_refusals(const struct plan *plan, const struct plan_group *groups, size_t count,
+			    struct buf *out)
 {
 	size_t omitted = 0;
 

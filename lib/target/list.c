@@ -27,7 +27,7 @@ static bool has_holder(const char *name)
 	struct err err = ERR_NONE;
 	auto_close int dir = -1;
 
-	if (fd < 0 || registry_open(&dir, &err) < 0)
+	if (fd < 0 || registry_open(false, &dir, &err) < 0)
 		return false;
 	(void)snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s.sock", dir,
 		       name);
@@ -75,8 +75,7 @@ static const char *state_of(const struct target *target, bool all_stopped)
 }
 
 /* Tasks that end meanwhile do not count. */
-static int measure(const struct target *target, struct ctckpt_container *container,
-		   struct err *err)
+static int measure(const struct target *target, struct ctckpt_container *container, struct err *err)
 {
 	auto_free pid_t *pids = NULL;
 	bool all_stopped = true;

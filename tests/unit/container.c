@@ -20,24 +20,20 @@
 
 #include "core/buf.h"
 #include "core/cleanup.h"
+#include "core/procfs.h"
+#include "unit.h"
 
-static int failures;
+#define EXPECT_WELL(unit, result, err)                                                             \
+	do {                                                                                       \
+		if (!EXPECT(unit, (result) == 0))                                                  \
+			(void)printf("# %s\n", (err)->text);                                       \
+	} while (0)
 
-static void report(const char *name, bool is_ok, const struct err *err)
-{
-	if (is_ok)
-		(void)printf("ok container: %s\n", name);
-	else
-		(void)printf("not ok container: %s: %s\n", name, err->code ? err->text : "");
-	if (!is_ok)
-		failures++;
-}
-
-#define CHECK(condition)                                                              \
-	do {                                                                          \
-		if (!(condition))                                                     \
-			return err_set(err, ERR_FAILED, "line %d: %s (errno %d)",     \
-				       __LINE__, #condition, errno);                  \
+#define CHECK(condition)                                                                           \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			return err_set(err, ERR_FAILED, "line %d: %s (errno %d)", __LINE__,        \
+				       #condition, errno);                                         \
 	} while (0)
 
 /* ---- what runs inside ---- */
@@ -145,6 +141,16 @@ static int inside_message(void *argument, struct err *err)
 	_exit(0);
 }
 
+/* Mounts something if there is an argument, says that it is there, and stays. */
+static int inside_mount(void *argument, struct err *err)
+{
+	if (argument)
+		CHECK(mount("some thing", argument, "tmpfs", 0, NULL) == 0);
+	CHECK(write(container_sync_fd(), "r", 1) == 1);
+	for (;;)
+		(void)pause();
+}
+
 /* ---- outside ---- */
 
 struct setting {
@@ -189,7 +195,7 @@ static int run(const struct container_spec *spec, struct err *err)
 	return r;
 }
 
-static void test_simple(const char *name, int (*main)(void *, struct err *))
+static void try_simple(struct unit *unit, int (*main)(void *, struct err *))
 {
 	struct err err = ERR_NONE;
 	struct setting setting;
@@ -197,10 +203,10 @@ static void test_simple(const char *name, int (*main)(void *, struct err *))
 
 	setting_init(&setting, main);
 	r = run(&setting.spec, &err);
-	report(name, r == 0, &err);
+	EXPECT_WELL(unit, r, &err);
 }
 
-static void test_other_id(void)
+static void test_other_id(struct unit *unit)
 {
 	struct err err = ERR_NONE;
 	struct setting setting;
@@ -210,10 +216,10 @@ static void test_other_id(void)
 	setting.uid.inside = 1000;
 	setting.gid.inside = 2000;
 	r = run(&setting.spec, &err);
-	report("an id other than 0 keeps its capabilities", r == 0, &err);
+	EXPECT_WELL(unit, r, &err);
 }
 
-static void test_clocks(void)
+static void test_clocks(struct unit *unit)
 {
 	struct err err = ERR_NONE;
 	struct setting setting;
@@ -228,10 +234,10 @@ static void test_clocks(void)
 	setting.spec.boottime_offset_ns = -5500000000;
 	setting.spec.argument = now;
 	r = run(&setting.spec, &err);
-	report("clock offsets", r == 0, &err);
+	EXPECT_WELL(unit, r, &err);
 }
 
-static void test_failure(void)
+static void test_failure(struct unit *unit)
 {
 	struct err err = ERR_NONE;
 	struct setting setting;
@@ -239,13 +245,12 @@ static void test_failure(void)
 
 	setting_init(&setting, inside_failure);
 	r = run(&setting.spec, &err);
-	report("an error of the first task travels",
-	       r == -ENOENT && strcmp(err.text, "look for nothing: No such file or directory") == 0 &&
-		       strcmp(err.hint, "look elsewhere") == 0,
-	       &err);
+	EXPECT(unit, r == -ENOENT);
+	EXPECT_TEXT(unit, err.text, "look for nothing: No such file or directory");
+	EXPECT_TEXT(unit, err.hint, "look elsewhere");
 }
 
-static void test_message(void)
+static void test_message(struct unit *unit)
 {
 	struct err err = ERR_NONE;
 	struct container container = CONTAINER_NONE;
@@ -257,7 +262,8 @@ static void test_message(void)
 	if (container_start(&setting.spec, &container, &err) == 0 &&
 	    container_go(&container, &err) == 0)
 		got = container_receive(&container, text, sizeof(text), &err);
-	report("messages of main", got == 5 && memcmp(text, "hello", 5) == 0, &err);
+	EXPECT(unit, got == 5);
+	EXPECT_TEXT(unit, text, "hello");
 	container_kill(&container);
 	container_free(&container);
 }
@@ -276,7 +282,7 @@ static void remove_root(const char *path)
 		perror(path);
 }
 
-static void test_rootfs(void)
+static void test_rootfs(struct unit *unit)
 {
 	char path[] = "/tmp/ctckpt-root-XXXXXX";
 	struct err err = ERR_NONE;
@@ -291,11 +297,11 @@ static void test_rootfs(void)
 	setting_init(&setting, inside_rootfs);
 	setting.spec.rootfs = path;
 	r = run(&setting.spec, &err);
-	report("a root file system", r == 0, &err);
+	EXPECT_WELL(unit, r, &err);
 	remove_root(path);
 }
 
-static void test_rootfs_link(void)
+static void test_rootfs_link(struct unit *unit)
 {
 	char path[] = "/tmp/ctckpt-root-XXXXXX";
 	struct err err = ERR_NONE;
@@ -310,8 +316,8 @@ static void test_rootfs_link(void)
 	setting_init(&setting, inside_rootfs);
 	setting.spec.rootfs = path;
 	r = run(&setting.spec, &err);
-	report("a link in place of a mount point is refused",
-	       r == -ENOTDIR && strstr(err.text, "mount point /dev: Not a directory"), &err);
+	EXPECT(unit, r == -ENOTDIR);
+	EXPECT(unit, strstr(err.text, ": mount point /dev: Not a directory"));
 	remove_root(path);
 }
 
@@ -324,7 +330,7 @@ static int inside_basic_ids(void *argument, struct err *err)
 }
 
 /* 0 inside is not the invoker: root maps it himself, others would need newuidmap. */
-static void test_foreign_ids(void)
+static void test_foreign_ids(struct unit *unit)
 {
 	struct err err = ERR_NONE;
 	struct setting setting;
@@ -335,13 +341,12 @@ static void test_foreign_ids(void)
 	setting.gid.outside = 100000;
 	r = run(&setting.spec, &err);
 	if (geteuid() == 0)
-		report("ids that are not the invoker's", r == 0, &err);
+		EXPECT_WELL(unit, r, &err);
 	else
-		report("ids that are not the invoker's are refused",
-		       r < 0 && strstr(err.text, "newuidmap"), &err);
+		EXPECT(unit, r < 0 && strstr(err.text, "newuidmap"));
 }
 
-static void test_seize(void)
+static void test_seize(struct unit *unit)
 {
 	struct err err = ERR_NONE;
 	struct container container = CONTAINER_NONE;
@@ -359,15 +364,14 @@ static void test_seize(void)
 		container_go(&container, &err) == 0 &&
 		waitpid(container.init, &status, __WALL) == container.init &&
 		status >> 8 == (SIGTRAP | PTRACE_EVENT_EXEC << 8);
-	report("the caller can trace it before it goes", is_ok, &err);
+	EXPECT(unit, is_ok);
 	container_kill(&container);
 	container_free(&container);
 }
 
 /* A caller that is killed at any moment leaves nothing. This process inherits what it would. */
-static void test_orphans(void)
+static void test_orphans(struct unit *unit)
 {
-	struct err err = ERR_NONE;
 	int left = 0;
 
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
@@ -378,6 +382,7 @@ static void test_orphans(void)
 
 		if (caller == 0) {
 			struct container container = CONTAINER_NONE;
+			struct err err = ERR_NONE;
 			struct setting setting;
 
 			setting_init(&setting, inside_exec);
@@ -385,6 +390,8 @@ static void test_orphans(void)
 			for (;;)
 				(void)pause();
 		}
+		if (!EXPECT(unit, caller > 0))
+			break;
 		(void)nanosleep(&pause_time, NULL);
 		(void)kill(caller, SIGKILL);
 	}
@@ -393,22 +400,81 @@ static void test_orphans(void)
 	while (wait(NULL) > 0 || errno == EINTR)
 		left++;
 	(void)alarm(0);
-	report("nothing outlives a caller that is killed", left >= 60, &err);
+	EXPECT(unit, left >= 60);
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 0);
 }
 
+static int check_mounts(const char *rootfs, char *mounted, char **ret_stranger, struct err *err)
+{
+	auto_container struct container container = CONTAINER_NONE;
+	struct setting setting;
+	auto_close int proc = -1;
+	char byte;
+	int r;
+
+	setting_init(&setting, inside_mount);
+	setting.spec.rootfs = rootfs;
+	setting.spec.argument = mounted;
+	r = container_start(&setting.spec, &container, err);
+	if (r == 0)
+		r = container_go(&container, err);
+	if (r == 0)
+		r = container_receive(&container, &byte, 1, err) == 1 ? 0 : err->code;
+	if (r == 0)
+		r = procfs_open_pid(container.init, &proc, err);
+	if (r == 0)
+		r = container_check_mounts(proc, rootfs, ret_stranger, err);
+	container_kill(&container);
+	return r;
+}
+
+static void test_mounts_of_view(struct unit *unit)
+{
+	struct err err = ERR_NONE;
+	char point[] = "/tmp";
+	auto_free char *stranger = NULL;
+
+	EXPECT_WELL(unit, check_mounts(NULL, NULL, &stranger, &err), &err);
+	EXPECT(unit, !stranger);
+	EXPECT(unit, check_mounts(NULL, point, &stranger, &err) == ERR_REFUSED);
+	EXPECT_TEXT(unit, stranger, "/tmp (tmpfs)");
+}
+
+static void test_mounts_of_root(struct unit *unit)
+{
+	char path[] = "/tmp/ctckpt-root-XXXXXX";
+	struct err err = ERR_NONE;
+	char point[] = "/proc/sys";
+	auto_free char *stranger = NULL;
+
+	if (!mkdtemp(path))
+		abort();
+	EXPECT_WELL(unit, check_mounts(path, NULL, &stranger, &err), &err);
+	EXPECT(unit, !stranger);
+	EXPECT(unit, check_mounts(path, point, &stranger, &err) == ERR_REFUSED);
+	EXPECT_TEXT(unit, stranger, "/proc/sys (tmpfs)");
+	remove_root(path);
+}
+
+static void test_basics(struct unit *unit)
+{
+	try_simple(unit, inside_basics);
+}
+
+static void test_exec(struct unit *unit)
+{
+	try_simple(unit, inside_exec);
+}
+
+static const struct unit_case cases[] = {
+	UNIT_CASE(test_basics),		UNIT_CASE(test_exec),		UNIT_CASE(test_other_id),
+	UNIT_CASE(test_clocks),		UNIT_CASE(test_failure),	UNIT_CASE(test_message),
+	UNIT_CASE(test_rootfs),		UNIT_CASE(test_rootfs_link),	UNIT_CASE(test_foreign_ids),
+	UNIT_CASE(test_mounts_of_view), UNIT_CASE(test_mounts_of_root), UNIT_CASE(test_seize),
+	UNIT_CASE(test_orphans),
+};
+
 int main(void)
 {
-	test_simple("ids, pid, session, names, /proc", inside_basics);
-	test_simple("exec", inside_exec);
-	test_other_id();
-	test_clocks();
-	test_failure();
-	test_message();
-	test_rootfs();
-	test_rootfs_link();
-	test_foreign_ids();
-	test_seize();
-	test_orphans();
-	return failures ? 1 : 0;
+	return UNIT_RUN(cases);
 }

@@ -8,7 +8,7 @@
 
 static struct shared *counting; /* for threads */
 
-static void *count(void *argument)
+static _Noreturn void count_forever(void *argument)
 {
 	volatile uint64_t *counter = argument;
 
@@ -21,6 +21,11 @@ static void *count(void *argument)
 	}
 }
 
+static void *count(void *argument)
+{
+	count_forever(argument);
+}
+
 static void count_in_threads(struct shared *shared, unsigned int first, unsigned int threads)
 {
 	pthread_attr_t attr;
@@ -31,7 +36,7 @@ static void count_in_threads(struct shared *shared, unsigned int first, unsigned
 	pthread_attr_setstacksize(&attr, 65536);
 	for (unsigned int i = 1; i < threads; i++)
 		pthread_create(&thread, &attr, count, (void *)&shared->count[first + i]);
-	count((void *)&shared->count[first]);
+	count_forever((void *)&shared->count[first]);
 }
 
 static void body_tree(struct shared *shared, unsigned int threads)
@@ -206,8 +211,7 @@ static void *leave_leader(void *argument)
 {
 	while (state_of(getpid()) != 'Z')
 		usleep(300);
-	count(argument);
-	return NULL;
+	count_forever(argument);
 }
 
 static void body_zombies(struct shared *shared, unsigned int unused)
@@ -313,7 +317,7 @@ static void test_not_dumpable(struct tree *tree)
 	EXPECT(tree_start(tree, TARGET_TREE, body_other_user, getuid()));
 	EXPECT(tree_wait_ready(tree, 1));
 	if (getuid() == 0) {
-		EXPECT_OK(freeze_seize(&tree->target, &freeze, &err));
+		EXPECT(freeze_seize(&tree->target, &freeze, &err) == 0);
 		freeze_free(&freeze);
 	} else {
 		EXPECT(freeze_seize(&tree->target, &freeze, &err) == -EPERM);

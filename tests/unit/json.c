@@ -20,10 +20,12 @@ static void reads(struct unit *unit)
 	int64_t i = 9;
 	bool b = false;
 
-	if (!EXPECT(unit, parse("{\"a\": [1, -2, \"x\"], \"t\": true, \"z\": 1.5}", &value, &err) == 0))
+	if (!EXPECT(unit,
+		    parse("{\"a\": [1, -2, \"x\"], \"t\": true, \"z\": 1.5}", &value, &err) == 0))
 		return;
 	EXPECT(unit, json_holds_object(value) && json_count(value) == 3);
-	EXPECT(unit, json_holds_array(json_get(value, "a")) && json_count(json_get(value, "a")) == 3);
+	EXPECT(unit,
+	       json_holds_array(json_get(value, "a")) && json_count(json_get(value, "a")) == 3);
 	EXPECT(unit, json_get_u64(json_element(json_get(value, "a"), 0), &u) && u == 1);
 	EXPECT(unit, !json_get_u64(json_element(json_get(value, "a"), 1), &u) && u == 1);
 	EXPECT(unit, json_get_i64(json_element(json_get(value, "a"), 1), &i) && i == -2);
@@ -38,8 +40,8 @@ static void reads(struct unit *unit)
 static void refuses(struct unit *unit)
 {
 	static const char *const bad[] = {
-		"", "{", "{} {}", "{\"a\":1,\"a\":2}", "\"\\u0000\"", "\"\xff\"", "{\"a\":}", "[1,]",
-		"99999999999999999999", "\"\xed\xa0\x80\"",
+		"",	    "{",	"{} {}", "{\"a\":1,\"a\":2}",	 "\"\\u0000\"",
+		"\"\xff\"", "{\"a\":}", "[1,]",	 "99999999999999999999", "\"\xed\xa0\x80\"",
 	};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -77,10 +79,11 @@ static void writes(struct unit *unit)
 	json_add_u64(list, 7);
 	json_put(value, "l", list);
 	text = json_print(value, false);
-	EXPECT_TEXT(unit, text,
-		    "{\"s\": \"a\\\"\\n\xef\xbf\xbd\xc3\xa4\xef\xbf\xbd\xef\xbf\xbd\", \"n\": null, "
-		    "\"big\": \"18446744073709551615\", \"i\": -9223372036854775808, \"b\": false, "
-		    "\"l\": [\"x\", 7]}");
+	EXPECT_TEXT(
+	    unit, text,
+	    "{\"s\": \"a\\\"\\n\xef\xbf\xbd\xc3\xa4\xef\xbf\xbd\xef\xbf\xbd\", \"n\": null, "
+	    "\"big\": \"18446744073709551615\", \"i\": -9223372036854775808, \"b\": false, "
+	    "\"l\": [\"x\", 7]}");
 }
 
 static const struct unit_case cases[] = {

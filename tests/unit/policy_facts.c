@@ -59,15 +59,14 @@ static bool try_nice(const struct host_facts *facts)
 	limit.rlim_cur = limit.rlim_max;
 	if (setrlimit(RLIMIT_NICE, &limit) < 0)
 		return false;
-	if (facts->lowest_nice > -20 &&
-	    setpriority(PRIO_PROCESS, 0, facts->lowest_nice - 1) == 0)
+	if (facts->lowest_nice > -20 && setpriority(PRIO_PROCESS, 0, facts->lowest_nice - 1) == 0)
 		return false;
 	return setpriority(PRIO_PROCESS, 0, facts->lowest_nice) == 0;
 }
 
 static bool try_nicer(const struct host_facts *facts)
 {
-	struct host_facts now = { .uid = 0 };
+	struct host_facts now = HOST_FACTS_NONE;
 	struct err err = ERR_NONE;
 
 	(void)facts;
@@ -135,8 +134,8 @@ static bool write_map(pid_t pid, const char *name, const struct mapping *mapping
 	auto_buf struct buf text = BUF_EMPTY;
 
 	for (size_t i = 0; i < mapping->count; i++)
-		buf_printf(&text, "%u %u %u\n", mapping->lines[i].inside,
-			   mapping->lines[i].outside, mapping->lines[i].count);
+		buf_printf(&text, "%u %u %u\n", mapping->lines[i].inside, mapping->lines[i].outside,
+			   mapping->lines[i].count);
 	return write_file(pid, name, text.data);
 }
 
@@ -151,11 +150,50 @@ static _Noreturn void mapped_child(int ready, int go, bool may_setgroups)
 	_exit(geteuid() != 0 || getegid() != 0 || (setgroups(1, &group) == 0) != may_setgroups);
 }
 
-static bool default_map_works(const struct host_facts *facts)
+/* newuidmap PID inside outside count ... */
+static bool run_mapper(const char *program, pid_t pid, const struct mapping *mapping)
 {
-	bool may_setgroups = facts->may_map_all && !facts->is_setgroups_denied;
-	struct mapping uids = MAPPING_NONE;
-	struct mapping gids = MAPPING_NONE;
+	char **args = mem_alloc(3 * mapping->count + 3, sizeof(*args));
+	size_t count = 0;
+	int status = 0;
+	pid_t child;
+
+	args[count++] = mem_string(program);
+	args[count++] = mem_printf("%d", pid);
+	for (size_t i = 0; i < mapping->count; i++) {
+		args[count++] = mem_printf("%u", mapping->lines[i].inside);
+		args[count++] = mem_printf("%u", mapping->lines[i].outside);
+		args[count++] = mem_printf("%u", mapping->lines[i].count);
+	}
+	child = fork();
+	if (child == 0) {
+		(void)execvp(program, args);
+		_exit(127);
+	}
+	while (count > 0)
+		free(args[--count]);
+	free(args);
+	return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+}
+
+struct maps {
+	struct mapping uids;
+	struct mapping gids;
+	bool needs_helper;
+	bool may_setgroups;
+};
+
+static bool write_maps(pid_t pid, const struct maps *maps)
+{
+	if (maps->needs_helper)
+		return run_mapper("newuidmap", pid, &maps->uids) &&
+		       run_mapper("newgidmap", pid, &maps->gids);
+	return (maps->may_setgroups || write_file(pid, "setgroups", "deny")) &&
+	       write_map(pid, "uid_map", &maps->uids) && write_map(pid, "gid_map", &maps->gids);
+}
+
+static bool maps_work(const struct maps *maps)
+{
 	int ready[2];
 	int go[2];
 	char byte = 0;
@@ -167,27 +205,51 @@ static bool default_map_works(const struct host_facts *facts)
 		return false;
 	(void)fflush(stdout);
 	child = fork();
-	if (child == 0)
-		mapped_child(ready[1], go[0], may_setgroups);
+	if (child == 0) {
+		(void)close(go[1]);
+		mapped_child(ready[1], go[0], maps->may_setgroups);
+	}
 	(void)close(ready[1]);
 	(void)close(go[0]);
-	mapping_default(facts, &uids, &gids);
-	holds = read(ready[0], &byte, 1) == 1;
-	if (!may_setgroups)
-		holds = holds && write_file(child, "setgroups", "deny");
-	holds = holds && write_map(child, "uid_map", &uids) && write_map(child, "gid_map", &gids) &&
-		write(go[1], &byte, 1) == 1;
+	holds =
+	    read(ready[0], &byte, 1) == 1 && write_maps(child, maps) && write(go[1], &byte, 1) == 1;
 	(void)close(go[1]);
 	(void)close(ready[0]);
-	mapping_free(&uids);
-	mapping_free(&gids);
 	return waitpid(child, &status, 0) == child && status == 0 && holds;
+}
+
+static bool default_map_works(const struct host_facts *facts)
+{
+	struct maps maps = { .may_setgroups = facts->may_map_all && !facts->is_setgroups_denied };
+	bool holds;
+
+	mapping_default(facts, &maps.uids, &maps.gids);
+	holds = maps_work(&maps);
+	mapping_free(&maps.uids);
+	mapping_free(&maps.gids);
+	return holds;
+}
+
+static bool range_map_works(const struct host_facts *facts)
+{
+	const uint32_t used[] = { 0, 33 };
+	struct maps maps = { .needs_helper = true, .may_setgroups = true };
+	bool holds;
+
+	mapping_make_ranges(0, facts->uid, used, 2, facts->uid_ranges, facts->uid_range_count,
+			    &maps.uids);
+	mapping_make_ranges(0, facts->gid, used, 2, facts->gid_ranges, facts->gid_range_count,
+			    &maps.gids);
+	holds = maps_work(&maps);
+	mapping_free(&maps.uids);
+	mapping_free(&maps.gids);
+	return holds;
 }
 
 /* What the child of a child sees must not be more than what we see. */
 static bool try_nested(const struct host_facts *facts)
 {
-	struct host_facts inner = { .uid = 0 };
+	struct host_facts inner = HOST_FACTS_NONE;
 	struct err err = ERR_NONE;
 
 	(void)facts;
@@ -199,7 +261,7 @@ static bool try_nested(const struct host_facts *facts)
 int main(void)
 {
 	struct checks checks = { 0 };
-	struct host_facts facts = { .uid = 0 };
+	struct host_facts facts = HOST_FACTS_NONE;
 	struct err err = ERR_NONE;
 
 	if (host_facts_get(&facts, &err) < 0) {
@@ -217,13 +279,16 @@ int main(void)
 	check_case(&checks, "no real time", child_holds(&facts, try_real_time));
 	check_case(&checks, "no more locked memory", child_holds(&facts, try_locking));
 	check_case(&checks, "the map of a new container", default_map_works(&facts));
+	if (facts.uid_range_count > 0 && facts.gid_range_count > 0)
+		check_case(&checks, "the map of subordinate ids", range_map_works(&facts));
 	check_case(&checks, "facts in a namespace", child_holds(&facts, try_nested));
 	check_case(&checks, "bounding set within what is known",
 		   facts.bounding && !(facts.bounding & ~facts.known_caps));
-	(void)printf("# uid %u, %zu and %zu ranges, nice from %d, oom_score_adj %d, %zu words of CPUs, "
-		     "%s\n",
-		     facts.uid, facts.uid_range_count, facts.gid_range_count, facts.lowest_nice,
-		     facts.oom_score_adj, facts.cpu_words, facts.is_root ? "root" : "not root");
+	(void)printf(
+	    "# uid %u, %zu and %zu ranges, nice from %d, oom_score_adj %d, %zu words of CPUs, "
+	    "%s\n",
+	    facts.uid, facts.uid_range_count, facts.gid_range_count, facts.lowest_nice,
+	    facts.oom_score_adj, facts.cpu_words, facts.is_root ? "root" : "not root");
 	host_facts_free(&facts);
 	return checks.failed != 0;
 }

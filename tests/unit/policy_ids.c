@@ -8,8 +8,8 @@
 #include "policy/subid.h"
 #include "policy_check.h"
 
-static bool is_line(const struct mapping *mapping, size_t number, uint32_t inside,
-		    uint32_t outside, uint32_t count)
+static bool is_line(const struct mapping *mapping, size_t number, uint32_t inside, uint32_t outside,
+		    uint32_t count)
 {
 	const struct id_map *line = &mapping->lines[number];
 
@@ -20,7 +20,8 @@ static bool is_line(const struct mapping *mapping, size_t number, uint32_t insid
 static bool ranges_are(const struct id_range *ranges, size_t count, const struct id_range *wanted,
 		       size_t wanted_count)
 {
-	return count == wanted_count && memcmp(ranges, wanted, count * sizeof(*ranges)) == 0;
+	return count == wanted_count &&
+	       (count == 0 || memcmp(ranges, wanted, count * sizeof(*ranges)) == 0);
 }
 
 static bool parses_to(const char *text, const struct id_range *wanted, size_t wanted_count)
@@ -49,15 +50,15 @@ static void test_subid(struct checks *checks)
 		   parses_to("ann:100010:65526\n1000:100000:20\nann:300000:10\n", two, 2));
 	check_case(checks, "subid: adjacent lines are joined",
 		   parses_to("ann:100536:65000\nann:100000:536\n", &one, 1));
-	check_case(checks, "subid: one's own id is left out",
-		   parses_to("ann:999:10\n", around, 2));
+	check_case(checks, "subid: one's own id is left out", parses_to("ann:999:10\n", around, 2));
 	check_case(checks, "subid: cut off before the last id",
 		   parses_to("ann:4294967290:65536\n", &top, 1));
-	check_case(checks, "subid: nonsense is skipped",
-		   parses_to("ann\nann:\n:::\nann:1\nann:1:\nann:x:1\nann:1:x\nann:-1:5\nann:1:2:3\n"
-			     "ann:1:2 \nann: 1:2\nanne:1:2\nan:1:2\nann:99999999999999999999:1\n"
-			     "ann:5:0\nann:4294967295:1\n01000x:1:2\n",
-			     NULL, 0));
+	check_case(
+	    checks, "subid: nonsense is skipped",
+	    parses_to("ann\nann:\n:::\nann:1\nann:1:\nann:x:1\nann:1:x\nann:-1:5\nann:1:2:3\n"
+		      "ann:1:2 \nann: 1:2\nanne:1:2\nan:1:2\nann:99999999999999999999:1\n"
+		      "ann:5:0\nann:4294967295:1\n01000x:1:2\n",
+		      NULL, 0));
 	check_case(checks, "subid: nothing", parses_to("", NULL, 0));
 
 	for (int i = 0; i < 100000; i++)
@@ -78,9 +79,9 @@ static void test_map_text(struct checks *checks)
 	free(ranges);
 	check_case(checks, "the initial map",
 		   subid_map_is_initial("         0          0 4294967295\n") &&
-			   !subid_map_is_initial("         0          0 65536\n") &&
-			   !subid_map_is_initial("         0       1000          1\n") &&
-			   !subid_map_is_initial(""));
+		       !subid_map_is_initial("         0          0 65536\n") &&
+		       !subid_map_is_initial("         0       1000          1\n") &&
+		       !subid_map_is_initial(""));
 }
 
 static void test_ranges(struct checks *checks)
@@ -94,28 +95,28 @@ static void test_ranges(struct checks *checks)
 	mapping_make_ranges(0, 1000, used, 3, &wide, 1, &map);
 	check_case(checks, "a full map around root",
 		   map.count == 2 && is_line(&map, 0, 0, 1000, 1) &&
-			   is_line(&map, 1, 1, 100000, 65535));
+		       is_line(&map, 1, 1, 100000, 65535));
 	mapping_free(&map);
 
 	mapping_make_ranges(33, 1000, used, 4, &wide, 1, &map);
 	check_case(checks, "a full map around another id, and one above",
 		   map.count == 4 && is_line(&map, 0, 0, 100000, 33) &&
-			   is_line(&map, 1, 33, 1000, 1) && is_line(&map, 2, 34, 100033, 65502) &&
-			   is_line(&map, 3, 100000, 165535, 1));
+		       is_line(&map, 1, 33, 1000, 1) && is_line(&map, 2, 34, 100033, 65502) &&
+		       is_line(&map, 3, 100000, 165535, 1));
 	mapping_free(&map);
 
 	mapping_make_ranges(0, 1000, used, 3, split, 2, &map);
 	check_case(checks, "a full map over two ranges",
 		   map.count == 3 && is_line(&map, 1, 1, 100000, 1000) &&
-			   is_line(&map, 2, 1001, 300000, 64535));
+		       is_line(&map, 2, 1001, 300000, 64535));
 	mapping_free(&map);
 
 	mapping_make_ranges(0, 1000, used, 4, &narrow, 1, &map);
 	check_case(checks, "only the ids in use, as far as the range goes",
 		   map.count == 3 && is_line(&map, 0, 0, 1000, 1) &&
-			   is_line(&map, 1, 33, 100000, 1) && is_line(&map, 2, 1000, 100001, 1) &&
-			   mapping_find(&map, 33) == 100000 && !mapping_has(&map, 100000) &&
-			   !mapping_has(&map, 1) && !mapping_has(&map, ID_NONE));
+		       is_line(&map, 1, 33, 100000, 1) && is_line(&map, 2, 1000, 100001, 1) &&
+		       mapping_find(&map, 33) == 100000 && !mapping_has(&map, 100000) &&
+		       !mapping_has(&map, 1) && !mapping_has(&map, ID_NONE));
 	mapping_free(&map);
 
 	mapping_make_ranges(7, 1000, NULL, 0, NULL, 0, &map);
@@ -136,8 +137,7 @@ static void test_too_many_lines(struct checks *checks)
 	check_case(checks, "340 lines are a map", map.count == 340);
 	mapping_free(&map);
 	mapping_make_ranges(0, 1000, used, 341, &range, 1, &map);
-	check_case(checks, "341 lines are none",
-		   map.count == 1 && is_line(&map, 0, 0, 1000, 1));
+	check_case(checks, "341 lines are none", map.count == 1 && is_line(&map, 0, 0, 1000, 1));
 	mapping_free(&map);
 }
 
@@ -147,6 +147,7 @@ struct scene {
 	const char *preset;
 	uint32_t range;
 	bool is_root;
+	bool is_setgroups_denied;
 	struct plan *plan;
 };
 
@@ -169,6 +170,7 @@ static void scene_start(struct scene *scene)
 		.own_gids = &all,
 		.own_gid_count = 1,
 		.may_map_all = scene->is_root,
+		.is_setgroups_denied = scene->is_setgroups_denied,
 	};
 	const struct policy *policy = NULL;
 	struct err err = ERR_NONE;
@@ -230,16 +232,16 @@ static void test_strict_single(struct checks *checks)
 	map = plan_uid_map(scene.plan, &count);
 	check_case(checks, "strict: one uid becomes the invoker",
 		   count == 1 && map->inside == 33 && map->outside == 1000 && map->count == 1 &&
-			   answers(&scene, CLASS_UID, 2, 3, OUTCOME_MAP, 33) &&
-			   answers(&scene, CLASS_GID, 2, 1, OUTCOME_MAP, 44) &&
-			   count_refusals(&scene) == 0);
+		       answers(&scene, CLASS_UID, 2, 3, OUTCOME_MAP, 33) &&
+		       answers(&scene, CLASS_GID, 2, 1, OUTCOME_MAP, 44) &&
+		       count_refusals(&scene) == 0);
 	check_case(checks, "strict: the only gid as a group is kept",
 		   answers(&scene, CLASS_GROUPS, 1, 0, OUTCOME_KEEP, 44));
 	check_case(checks, "strict: other groups are the invoker's",
 		   answers(&scene, CLASS_GROUPS, 2, 0, OUTCOME_INHERIT, ID_NONE));
 	check_case(checks, "strict: the invoker's groups are reported",
 		   answers(&scene, CLASS_GROUPS, 0, 1, OUTCOME_INHERIT, ID_NONE) &&
-			   !plan_answer(scene.plan, CLASS_GROUPS, 0, 0));
+		       !plan_answer(scene.plan, CLASS_GROUPS, 0, 0));
 	check_case(checks, "strict: no setgroups", !plan_may_setgroups(scene.plan));
 	plan_free(scene.plan);
 }
@@ -260,10 +262,10 @@ static void test_strict_second(struct checks *checks)
 			}
 		}
 		plan_settle(scene.plan);
-		are_refused &= count_refusals(&scene) == 1 &&
-			       plan_answer(scene.plan, detail < 4 ? CLASS_UID : CLASS_GID, 5,
-					   detail % 4)
-					       ->outcome == OUTCOME_REFUSE;
+		are_refused &=
+		    count_refusals(&scene) == 1 &&
+		    plan_answer(scene.plan, detail < 4 ? CLASS_UID : CLASS_GID, 5, detail % 4)
+			    ->outcome == OUTCOME_REFUSE;
 		plan_free(scene.plan);
 	}
 	check_case(checks, "strict: a second id anywhere is refused", are_refused);
@@ -303,12 +305,11 @@ static void test_map(struct checks *checks)
 	map = plan_uid_map(scene.plan, &count);
 	check_case(checks, "map: root is the invoker, others have places",
 		   count == 2 && map[0].inside == 0 && map[0].outside == 1000 &&
-			   map[1].inside == 1 && map[1].outside == 100000 &&
-			   map[1].count == 65535 &&
-			   answers(&scene, CLASS_UID, 2, 1, OUTCOME_MAP, 33));
+		       map[1].inside == 1 && map[1].outside == 100000 && map[1].count == 65535 &&
+		       answers(&scene, CLASS_UID, 2, 1, OUTCOME_MAP, 33));
 	check_case(checks, "map: groups are mapped",
 		   plan_may_setgroups(scene.plan) &&
-			   answers(&scene, CLASS_GROUPS, 2, 0, OUTCOME_MAP, 5));
+		       answers(&scene, CLASS_GROUPS, 2, 0, OUTCOME_MAP, 5));
 	plan_free(scene.plan);
 }
 
@@ -323,7 +324,7 @@ static void test_map_refusals(struct checks *checks)
 	plan_settle(scene.plan);
 	check_case(checks, "map: without a range, one id will do",
 		   plan_verdict(scene.plan, &err) == 0 &&
-			   answers(&scene, CLASS_GROUPS, 1, 0, OUTCOME_KEEP, 0));
+		       answers(&scene, CLASS_GROUPS, 1, 0, OUTCOME_KEEP, 0));
 	plan_free(scene.plan);
 
 	scene_start(&scene);
@@ -332,7 +333,7 @@ static void test_map_refusals(struct checks *checks)
 	plan_settle(scene.plan);
 	check_case(checks, "map: without a range, a second id is refused",
 		   plan_verdict(scene.plan, &err) == ERR_REFUSED && count_refusals(&scene) == 4 &&
-			   strstr(err.hint, "/etc/subuid"));
+		       strstr(err.hint, "/etc/subuid"));
 	plan_free(scene.plan);
 
 	scene_start(&scene);
@@ -341,7 +342,7 @@ static void test_map_refusals(struct checks *checks)
 	plan_settle(scene.plan);
 	check_case(checks, "map: without a range, a group is refused",
 		   plan_verdict(scene.plan, &err) == ERR_REFUSED &&
-			   strstr(err.hint, "/etc/subgid"));
+		       strstr(err.hint, "/etc/subgid"));
 	plan_free(scene.plan);
 }
 
@@ -371,6 +372,31 @@ static void test_root(struct checks *checks)
 	check_case(checks, "root: every id stays what it is", are_kept);
 }
 
+/* Root of a namespace whose maker gave up setgroups. */
+static void test_denied(struct checks *checks)
+{
+	static const char *const presets[] = { "strict", "map" };
+	bool holds = true;
+
+	for (int i = 0; i < 2; i++) {
+		struct scene scene = { .preset = presets[i],
+				       .is_root = true,
+				       .is_setgroups_denied = true };
+
+		scene_start(&scene);
+		ask_thread(&scene, 1, 0, 0);
+		ask_id(&scene, CLASS_GROUPS, 1, 0, 0);
+		ask_id(&scene, CLASS_GROUPS, 1, 1, 5);
+		plan_settle(scene.plan);
+		holds &= !plan_may_setgroups(scene.plan) &&
+			 answers(&scene, CLASS_GROUPS, 1, 0, OUTCOME_KEEP, 0) &&
+			 answers(&scene, CLASS_GROUPS, 1, 1,
+				 i == 0 ? OUTCOME_INHERIT : OUTCOME_REFUSE, ID_NONE);
+		plan_free(scene.plan);
+	}
+	check_case(checks, "root without setgroups keeps its own groups", holds);
+}
+
 static void test_default(struct checks *checks)
 {
 	const struct host_facts facts = { .uid = 1000, .gid = 100 };
@@ -380,7 +406,7 @@ static void test_default(struct checks *checks)
 	mapping_default(&facts, &uids, &gids);
 	check_case(checks, "a new container: root is the invoker",
 		   uids.count == 1 && is_line(&uids, 0, 0, 1000, 1) && gids.count == 1 &&
-			   is_line(&gids, 0, 0, 100, 1));
+		       is_line(&gids, 0, 0, 100, 1));
 	mapping_free(&uids);
 	mapping_free(&gids);
 }
@@ -399,6 +425,7 @@ int main(void)
 	test_map(&checks);
 	test_map_refusals(&checks);
 	test_root(&checks);
+	test_denied(&checks);
 	test_default(&checks);
 	return checks.failed != 0;
 }

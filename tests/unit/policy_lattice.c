@@ -6,7 +6,7 @@
 #include "policy_check.h"
 
 #define SIGNED(number) ((uint64_t)(int64_t)(number))
-#define VALUES_MAX 24
+#define VALUES_MAX     24
 
 struct samples {
 	enum policy_class class;

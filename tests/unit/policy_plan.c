@@ -15,8 +15,9 @@ static struct plan *new_plan(const char *preset)
 {
 	const struct policy *policy = NULL;
 	struct err err = ERR_NONE;
-	const struct host_facts facts = { .uid = 1000, .gid = 1000, .known_caps = 0x1ffffffffff,
-					  .known_securebits = 0xff };
+	const struct host_facts facts = {
+		.uid = 1000, .gid = 1000, .known_caps = 0x1ffffffffff, .known_securebits = 0xff
+	};
 
 	if (policy_preset(preset, &policy, &err) < 0)
 		abort();
@@ -76,10 +77,11 @@ static void test_lines(struct checks *checks)
 		   line_is(plan, 0,
 			   "TASK 7 (nginx)        caps.permitted        saved net_bind_service    "
 			   "invoker -             -> drop  rule strict/caps"));
-	check_case(checks, "the line of a thread",
-		   line_is(plan, 1,
-			   "TASK 7 (nginx) thread 8  rlimit.nofile.hard    saved unlimited           "
-			   "invoker 0             -> clamp 0  rule strict/rlimits"));
+	check_case(
+	    checks, "the line of a thread",
+	    line_is(plan, 1,
+		    "TASK 7 (nginx) thread 8  rlimit.nofile.hard    saved unlimited           "
+		    "invoker 0             -> clamp 0  rule strict/rlimits"));
 	check_case(checks, "the line of a refused file",
 		   line_is(plan, 2,
 			   "TASK 7 (nginx)        fd 5                  saved file /srv/log w     "
@@ -105,8 +107,8 @@ static void test_answers(struct checks *checks)
 		   plan_value(plan, CLASS_NO_NEW_PRIVS, 5, 0, 9) == 1);
 	check_case(checks, "no answer to what was never asked",
 		   plan_value(plan, CLASS_NO_NEW_PRIVS, 6, 0, 9) == 9 &&
-			   plan_value(plan, CLASS_NO_NEW_PRIVS, 5, 1, 9) == 9 &&
-			   plan_value(plan, CLASS_COUNT, 5, 0, 9) == 9);
+		       plan_value(plan, CLASS_NO_NEW_PRIVS, 5, 1, 9) == 9 &&
+		       plan_value(plan, CLASS_COUNT, 5, 0, 9) == 9);
 	check_case(checks, "nothing is refused", plan_verdict(plan, &err) == 0);
 	plan_free(plan);
 
@@ -128,7 +130,7 @@ static void test_hostile(struct checks *checks)
 	memset(path, '\x1b', (1 << 20) - 1);
 	plan_name_task(plan, 1, 1, 1, "a\x1b[2J\n\x9b(\\)\xe2\x80\xae");
 	ask(plan, (enum policy_class)99, 1, 0, 0);
-	ask(plan, (enum policy_class)-1, 1, 0, 0);
+	ask(plan, (enum policy_class) - 1, 1, 0, 0);
 	ask(plan, CLASS_NICE, 1, 7, 0);
 	ask(plan, CLASS_MLOCK, 1, 0, 0);
 	ask(plan, CLASS_MLOCK, 1, 0, 1 << 20);
@@ -136,7 +138,7 @@ static void test_hostile(struct checks *checks)
 	plan_settle(plan);
 	check_case(checks, "what does not exist, or has two values, is refused",
 		   plan_verdict(plan, &err) == ERR_REFUSED &&
-			   strncmp(err.text, "5 refusals: ", 12) == 0);
+		       strncmp(err.text, "5 refusals: ", 12) == 0);
 	plan_text(plan, &text);
 	for (size_t i = 0; i < text.size; i++)
 		is_plain &= text.data[i] == '\n' || (text.data[i] >= ' ' && text.data[i] <= '~');
@@ -147,7 +149,7 @@ static void test_hostile(struct checks *checks)
 	json = plan_json(plan);
 	check_case(checks, "JSON holds every decision",
 		   json_count(json_get(json, "decisions")) == plan->decision_count &&
-			   strcmp(json_get_string(json_get(json, "verdict")), "refuse") == 0);
+		       strcmp(json_get_string(json_get(json, "verdict")), "refuse") == 0);
 	json_free(json);
 	plan_free(plan);
 }
@@ -197,9 +199,9 @@ static void test_verdict(struct checks *checks)
 	plan_settle(plan);
 	check_case(checks, "one refusal",
 		   plan_verdict(plan, &err) == ERR_REFUSED &&
-			   strcmp(err.text, "1 refusal: task 7 (nginx) fd 5: "
-					    "the invoker may not open it") == 0 &&
-			   strcmp(err.hint, "give the invoker access to the file") == 0);
+		       strcmp(err.text, "1 refusal: task 7 (nginx) fd 5: "
+					"the invoker may not open it") == 0 &&
+		       strcmp(err.hint, "give the invoker access to the file") == 0);
 	plan_summary(plan, &summary);
 	check_case(checks, "the summary of a refusal",
 		   strcmp(summary.data, "1 refuse: restore would refuse (exit 3)") == 0);
@@ -216,8 +218,8 @@ static void test_verdict(struct checks *checks)
 	plan_settle(plan);
 	check_case(checks, "many refusals are bounded, and counted",
 		   plan_verdict(plan, &err) == ERR_REFUSED && strlen(err.text) < 900 &&
-			   strncmp(err.text, "499 refusals: task 2 (x) uid.real: ", 35) == 0 &&
-			   strstr(err.text, " more"));
+		       strncmp(err.text, "499 refusals: task 2 (x) uid.real: ", 35) == 0 &&
+		       strstr(err.text, " more"));
 	plan_free(plan);
 }
 

@@ -1,5 +1,6 @@
 /* The presets over questions made by hand, for an ordinary user with made-up facts. */
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -10,7 +11,7 @@
 #include "policy_check.h"
 
 #define SIGNED(number) ((uint64_t)(int64_t)(number))
-#define ALL_CAPS UINT64_C(0x1ffffffffff)
+#define ALL_CAPS       UINT64_C(0x1ffffffffff)
 
 static struct id_range uid_ranges[] = { { 100000, 65536 } };
 static struct id_range gid_ranges[] = { { 200000, 65536 } };
@@ -119,12 +120,10 @@ static void test_caps(struct checks *checks)
 	check_case(checks, "map keeps what the kernel knows", are_kept);
 	check_case(checks, "unknown capabilities are refused",
 		   both_refuse(CLASS_CAPS, 3, UINT64_C(1) << 41) &&
-			   both_refuse(CLASS_CAPS, 1, UINT64_C(1) << 63));
+		       both_refuse(CLASS_CAPS, 1, UINT64_C(1) << 63));
 	check_case(checks, "a sixth set is refused", both_refuse(CLASS_CAPS, 5, 0));
-	check_case(checks, "effective but not permitted is refused",
-		   both_refuse(CLASS_CAPS, 2, 1));
-	check_case(checks, "ambient but not inheritable is refused",
-		   both_refuse(CLASS_CAPS, 4, 1));
+	check_case(checks, "effective but not permitted is refused", both_refuse(CLASS_CAPS, 2, 1));
+	check_case(checks, "ambient but not inheritable is refused", both_refuse(CLASS_CAPS, 4, 1));
 }
 
 static void test_securebits(struct checks *checks)
@@ -167,7 +166,7 @@ static void test_soft_limit(struct checks *checks)
 		   plan_answer(plan, CLASS_RLIMIT, 1, 14)->outcome == OUTCOME_REFUSE);
 	check_case(checks, "a soft limit never passes the effective hard one",
 		   plan_value(plan, CLASS_RLIMIT, 2, 14, 1) == 4096 &&
-			   plan_value(plan, CLASS_RLIMIT, 2, 15, 1) == 4096);
+		       plan_value(plan, CLASS_RLIMIT, 2, 15, 1) == 4096);
 	plan_free(plan);
 }
 
@@ -180,22 +179,22 @@ static void test_sched(struct checks *checks)
 		   both_give(CLASS_NICE, 0, (uint32_t)-5, OUTCOME_CLAMP, 0));
 	check_case(checks, "impossible nice is refused",
 		   both_refuse(CLASS_NICE, 0, 20) && both_refuse(CLASS_NICE, 0, SIGNED(-21)) &&
-			   both_refuse(CLASS_NICE, 0, UINT64_C(5) << 32));
+		       both_refuse(CLASS_NICE, 0, UINT64_C(5) << 32));
 	check_case(checks, "real time is dropped",
 		   both_give(CLASS_SCHED, 0, 1, OUTCOME_DROP, 0) &&
-			   both_give(CLASS_SCHED, 0, 2, OUTCOME_DROP, 0) &&
-			   both_give(CLASS_SCHED, 0, 6, OUTCOME_DROP, 0));
+		       both_give(CLASS_SCHED, 0, 2, OUTCOME_DROP, 0) &&
+		       both_give(CLASS_SCHED, 0, 6, OUTCOME_DROP, 0));
 	check_case(checks, "batch and idle are kept",
 		   both_give(CLASS_SCHED, 0, 3, OUTCOME_KEEP, 3) &&
-			   both_give(CLASS_SCHED, 0, 5, OUTCOME_KEEP, 5));
+		       both_give(CLASS_SCHED, 0, 5, OUTCOME_KEEP, 5));
 	check_case(checks, "reset on fork stays",
 		   both_give(CLASS_SCHED, 0, 0x40000001, OUTCOME_DROP, 0x40000000));
 	check_case(checks, "unknown scheduling is refused",
 		   both_refuse(CLASS_SCHED, 0, 8) && both_refuse(CLASS_SCHED, 0, 4));
 	check_case(checks, "oom_score_adj is the larger one",
 		   both_give(CLASS_OOM_SCORE_ADJ, 0, SIGNED(-1000), OUTCOME_CLAMP, 100) &&
-			   both_give(CLASS_OOM_SCORE_ADJ, 0, 100, OUTCOME_KEEP, 100) &&
-			   both_give(CLASS_OOM_SCORE_ADJ, 0, 1000, OUTCOME_KEEP, 1000));
+		       both_give(CLASS_OOM_SCORE_ADJ, 0, 100, OUTCOME_KEEP, 100) &&
+		       both_give(CLASS_OOM_SCORE_ADJ, 0, 1000, OUTCOME_KEEP, 1000));
 	check_case(checks, "impossible oom_score_adj is refused",
 		   both_refuse(CLASS_OOM_SCORE_ADJ, 0, 1001));
 }
@@ -213,11 +212,11 @@ static void test_affinity(struct checks *checks)
 	plan_settle(plan);
 	check_case(checks, "affinity is clamped",
 		   plan_value(plan, CLASS_AFFINITY, 1, 0, 0) == 0x3 &&
-			   plan_value(plan, CLASS_AFFINITY, 3, 0, 0) == 0x1 &&
-			   plan_value(plan, CLASS_AFFINITY, 3, 1, 9) == 0);
+		       plan_value(plan, CLASS_AFFINITY, 3, 0, 0) == 0x1 &&
+		       plan_value(plan, CLASS_AFFINITY, 3, 1, 9) == 0);
 	check_case(checks, "affinity without a common CPU is the invoker's",
 		   plan_answer(plan, CLASS_AFFINITY, 2, 0)->outcome == OUTCOME_INHERIT &&
-			   plan_value(plan, CLASS_AFFINITY, 2, 0, 0) == 0x3);
+		       plan_value(plan, CLASS_AFFINITY, 2, 0, 0) == 0x3);
 	plan_free(plan);
 }
 
@@ -228,10 +227,10 @@ static void test_confinement(struct checks *checks)
 
 	check_case(checks, "strict turns no_new_privs on",
 		   gives("strict", CLASS_NO_NEW_PRIVS, 0, 0, OUTCOME_CLAMP, 1) &&
-			   gives("strict", CLASS_NO_NEW_PRIVS, 0, 1, OUTCOME_KEEP, 1));
+		       gives("strict", CLASS_NO_NEW_PRIVS, 0, 1, OUTCOME_KEEP, 1));
 	check_case(checks, "map keeps no_new_privs",
 		   gives("map", CLASS_NO_NEW_PRIVS, 0, 0, OUTCOME_KEEP, 0) &&
-			   gives("map", CLASS_NO_NEW_PRIVS, 0, 1, OUTCOME_KEEP, 1));
+		       gives("map", CLASS_NO_NEW_PRIVS, 0, 1, OUTCOME_KEEP, 1));
 	check_case(checks, "no_new_privs of 2 is refused", both_refuse(CLASS_NO_NEW_PRIVS, 0, 2));
 	check_case(checks, "no filter is kept", both_give(CLASS_SECCOMP, 0, 0, OUTCOME_KEEP, 0));
 	check_case(checks, "filters are refused",
@@ -269,13 +268,87 @@ static void test_files(struct checks *checks)
 	check_case(checks, "a file that opens is reopened", file_outcome(0) == OUTCOME_REOPEN);
 	check_case(checks, "a file that does not is refused",
 		   file_outcome(EACCES) == OUTCOME_REFUSE &&
-			   file_outcome(ENOENT) == OUTCOME_REFUSE &&
-			   file_outcome(ELOOP) == OUTCOME_REFUSE &&
-			   file_outcome(UINT64_MAX) == OUTCOME_REFUSE);
-	check_case(checks, "stdio is inherited",
-		   both_give(CLASS_STDIO, 0, 0, OUTCOME_INHERIT, 0));
+		       file_outcome(ENOENT) == OUTCOME_REFUSE &&
+		       file_outcome(ELOOP) == OUTCOME_REFUSE &&
+		       file_outcome(UINT64_MAX) == OUTCOME_REFUSE);
+	check_case(checks, "stdio is inherited", both_give(CLASS_STDIO, 0, 0, OUTCOME_INHERIT, 0));
 	check_case(checks, "a session is inherited",
 		   both_give(CLASS_SESSION, 0, 0, OUTCOME_INHERIT, 0));
+}
+
+/* Any bits at all, but often small or nearly all ones. */
+static uint64_t random_value(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	switch (*state >> 60) {
+	case 0 ... 5:
+		return *state >> 8 & 0xff;
+	case 6 ... 8:
+		return -(*state >> 8 & 0xff);
+	default:
+		return *state >> (*state >> 54 & 0x3f);
+	}
+}
+
+/* What comes out is no more than was saved, and no more than the invoker has. */
+static bool is_bounded(const struct decision *decision)
+{
+	const struct lattice *l = lattice_of(decision->class);
+
+	switch (decision->class) {
+	case CLASS_CAPS:
+	case CLASS_RLIMIT:
+	case CLASS_NICE:
+	case CLASS_MLOCK:
+	case CLASS_OOM_SCORE_ADJ:
+	case CLASS_NO_NEW_PRIVS:
+		return l->leq(decision->effective, decision->saved) &&
+		       l->leq(decision->effective, decision->invoker);
+	case CLASS_AFFINITY:
+		return l->leq(decision->effective, decision->invoker) &&
+		       (decision->outcome == OUTCOME_INHERIT ||
+			l->leq(decision->effective, decision->saved));
+	case CLASS_SCHED:
+		return (decision->effective & ~(uint64_t)SCHED_RESET_ON_FORK) != 1;
+	case CLASS_SECUREBITS:
+	case CLASS_SECCOMP:
+		return l->leq(decision->effective, decision->saved);
+	default:
+		return true;
+	}
+}
+
+static void test_bounds(struct checks *checks)
+{
+	static const char *const presets[] = { "strict", "map" };
+	struct host_facts facts = user_facts();
+	uint64_t state = 88172645463325252u;
+	bool are_bounded = true;
+	size_t decided = 0;
+
+	facts.no_new_privs = true;
+	for (uint32_t round = 0; round < 200; round++) {
+		struct plan *plan = new_plan(presets[round % 2], &facts);
+
+		for (uint32_t i = 0; i < 500; i++)
+			ask(plan, random_value(&state) % CLASS_COUNT, i % 50,
+			    random_value(&state) % 34, random_value(&state));
+		plan_settle(plan);
+		for (size_t i = 0; i < plan->decision_count; i++) {
+			const struct decision *decision = &plan->decisions[i];
+
+			if (decision->outcome == OUTCOME_REFUSE)
+				continue;
+			decided++;
+			are_bounded &= is_bounded(decision);
+		}
+		plan_free(plan);
+	}
+	(void)printf("# %zu random decisions\n", decided);
+	check_case(checks, "nothing comes out that was not saved, or is not the invoker's",
+		   are_bounded && decided > 10000);
 }
 
 static void test_preset_names(struct checks *checks)
@@ -285,7 +358,7 @@ static void test_preset_names(struct checks *checks)
 
 	check_case(checks, "an unknown policy names the known ones",
 		   policy_preset("lax", &policy, &err) == ERR_USAGE && !policy &&
-			   strstr(err.text, "strict") && strstr(err.text, "map"));
+		       strstr(err.text, "strict") && strstr(err.text, "map"));
 }
 
 int main(void)
@@ -300,6 +373,7 @@ int main(void)
 	test_affinity(&checks);
 	test_confinement(&checks);
 	test_files(&checks);
+	test_bounds(&checks);
 	test_preset_names(&checks);
 	return checks.failed != 0;
 }

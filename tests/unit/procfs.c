@@ -14,9 +14,9 @@
 
 /* ---- stat ---- */
 
-#define STAT_REST                                                                                \
-	" S 10 11 12 34816 -1 4194560 100 0 0 0 1 2 0 0 20 -5 1 0 4242 3133440 416 "             \
-	"18446744073709551615 94434533937152 94434533957033 140725877212368 0 0 0 0 0 0 0 0 0 "  \
+#define STAT_REST                                                                                  \
+	" S 10 11 12 34816 -1 4194560 100 0 0 0 1 2 0 0 20 -5 1 0 4242 3133440 416 "               \
+	"18446744073709551615 94434533937152 94434533957033 140725877212368 0 0 0 0 0 0 0 0 0 "    \
 	"17 1 99 1 0 0 0 1001 1002 1003 1004 1005 1006 1007 256\n"
 
 static bool stat_fails(const char *text)
@@ -48,7 +48,9 @@ static void stat_fields(struct unit *unit)
 
 static void stat_hostile_comm(struct unit *unit)
 {
-	static const char *const names[] = { ") S 1 (", "a) R 1 1\n2 (x", "", "((", "))", " ", ")" };
+	static const char *const names[] = {
+		") S 1 (", "a) R 1 1\n2 (x", "", "((", "))", " ", ")"
+	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		auto_free char *text = mem_printf("1 (%s)" STAT_REST, names[i]);
@@ -73,26 +75,30 @@ static void stat_refuses(struct unit *unit)
 	}
 	EXPECT(unit, stat_fails("1 )x(" STAT_REST));
 	EXPECT(unit, stat_fails("1 (x) S 99999999999" STAT_REST));
-	EXPECT(unit, stat_fails("1 (0123456789012345678901234567890123456789012345678901234567890123)"
-				STAT_REST));
-	EXPECT(unit, stat_fails("1 (x) S 1 1 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 -1 0 0 0 0 0 0 0 0 0 0 "
-				"0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n"));
-	EXPECT(unit, stat_fails("1 (x) S 1 1 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 18446744073709551616 0 0 "
-				"0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n"));
+	EXPECT(
+	    unit,
+	    stat_fails(
+		"1 (0123456789012345678901234567890123456789012345678901234567890123)" STAT_REST));
+	EXPECT(unit,
+	       stat_fails("1 (x) S 1 1 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 -1 0 0 0 0 0 0 0 0 0 0 "
+			  "0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n"));
+	EXPECT(unit,
+	       stat_fails("1 (x) S 1 1 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 18446744073709551616 0 0 "
+			  "0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n"));
 }
 
 /* ---- status ---- */
 
 #define STATUS_HEAD "Name:\ta\\nUid:\t0\t0\t0\t0\nUmask:\t0027\nState:\tS (sleeping)\n"
-#define STATUS_IDS                                                                        \
-	"Tgid:\t5\nNgid:\t0\nPid:\t6\nPPid:\t7\nTracerPid:\t8\nUid:\t1\t2\t3\t4294967295\n" \
-	"Gid:\t5\t6\t7\t8\nFDSize:\t64\nGroups:\t4 24 65534 \nNStgid:\t5\t1\n"              \
+#define STATUS_IDS                                                                                 \
+	"Tgid:\t5\nNgid:\t0\nPid:\t6\nPPid:\t7\nTracerPid:\t8\nUid:\t1\t2\t3\t4294967295\n"        \
+	"Gid:\t5\t6\t7\t8\nFDSize:\t64\nGroups:\t4 24 65534 \nNStgid:\t5\t1\n"                     \
 	"NSpid:\t6\t3\t1\nNSpgid:\t6\t0\nNSsid:\t6\t9\n"
 #define STATUS_MM "VmPeak:\t    9 kB\nVmSize:\t    9 kB\nVmLck:\t      64 kB\n"
-#define STATUS_TAIL                                                                         \
-	"Threads:\t3\nSigQ:\t0/96343\nSigPnd:\t0000000000000001\nShdPnd:\t0000000000000002\n" \
-	"SigBlk:\t0000000000000004\nSigIgn:\t8000000000000000\nSigCgt:\t0000000000000010\n"   \
-	"CapInh:\t0000000000000020\nCapPrm:\t000001fffeffffff\nCapEff:\t0000000000000040\n"   \
+#define STATUS_TAIL                                                                                \
+	"Threads:\t3\nSigQ:\t0/96343\nSigPnd:\t0000000000000001\nShdPnd:\t0000000000000002\n"      \
+	"SigBlk:\t0000000000000004\nSigIgn:\t8000000000000000\nSigCgt:\t0000000000000010\n"        \
+	"CapInh:\t0000000000000020\nCapPrm:\t000001fffeffffff\nCapEff:\t0000000000000040\n"        \
 	"CapBnd:\t0000000000000080\nCapAmb:\t0000000000000100\nNoNewPrivs:\t1\nSeccomp:\t2\n"
 
 static bool status_fails(const char *text)
@@ -144,7 +150,8 @@ static void status_refuses(struct unit *unit)
 		EXPECT(unit, status_fails(cut));
 	}
 	EXPECT(unit, status_fails(STATUS_HEAD STATUS_IDS STATUS_IDS STATUS_TAIL));
-	EXPECT(unit, status_fails(STATUS_HEAD STATUS_IDS "VmLck:\t18014398509481984 kB\n" STATUS_TAIL));
+	EXPECT(unit,
+	       status_fails(STATUS_HEAD STATUS_IDS "VmLck:\t18014398509481984 kB\n" STATUS_TAIL));
 	EXPECT(unit, status_fails(STATUS_HEAD STATUS_IDS "VmLck:\t1 MB\n" STATUS_TAIL));
 	EXPECT(unit, status_fails(STATUS_HEAD STATUS_IDS "no key\n" STATUS_TAIL));
 	EXPECT(unit, status_fails("Umask:\t1777\n" STATUS_IDS STATUS_TAIL));
@@ -176,13 +183,14 @@ static bool maps_fails(const char *text)
 static void maps_names(struct unit *unit)
 {
 	static const char text[] =
-		"1000-2000 r-xp 00001000 fe:01 42                         /a b \\012c\\134\\040 (deleted)\n"
-		"Size: 4 kB\nVmFlags: rd ex mr mw me ac um2 zz sd \n"
-		"2000-3000 rw-s 00000000 00:00 0 \n"
-		"Size: 4 kB\n"
-		"3000-4000 ---p 00000000 00:00 0                          [anon:VmFlags: wr]\n"
-		"fffffffffffff000-ffffffffffffffff --xp 00000000 fffff:fffff 18446744073709551615  "
-		"  /VmFlags: rd wr\n";
+	    "1000-2000 r-xp 00001000 fe:01 42                         /a b \\012c\\134\\040 "
+	    "(deleted)\n"
+	    "Size: 4 kB\nVmFlags: rd ex mr mw me ac um2 zz sd \n"
+	    "2000-3000 rw-s 00000000 00:00 0 \n"
+	    "Size: 4 kB\n"
+	    "3000-4000 ---p 00000000 00:00 0                          [anon:VmFlags: wr]\n"
+	    "fffffffffffff000-ffffffffffffffff --xp 00000000 fffff:fffff 18446744073709551615  "
+	    "  /VmFlags: rd wr\n";
 	struct procfs_vma *v = NULL;
 	struct err err = ERR_NONE;
 	size_t count = 0;
@@ -279,8 +287,9 @@ static void maps_hostile_file(struct unit *unit)
 
 static void fields(struct unit *unit)
 {
-	static const char text[] = "pos:\t12\nflags:\t0100002\nmnt_id:\t9\neventfd-count:     ff "
-				   "x\nbad:\t1x\nneg: -1\nempty:\nhuge: 18446744073709551616\nlast: 5";
+	static const char text[] =
+	    "pos:\t12\nflags:\t0100002\nmnt_id:\t9\neventfd-count:     ff "
+	    "x\nbad:\t1x\nneg: -1\nempty:\nhuge: 18446744073709551616\nlast: 5";
 	uint64_t v = 0;
 
 	EXPECT(unit, procfs_field(text, "pos", 10, &v) && v == 12);
@@ -324,10 +333,10 @@ static void own_files(struct unit *unit)
 }
 
 static const struct unit_case cases[] = {
-	UNIT_CASE(stat_fields),	  UNIT_CASE(stat_hostile_comm), UNIT_CASE(stat_refuses),
-	UNIT_CASE(status_fields), UNIT_CASE(status_zombie),	UNIT_CASE(status_refuses),
-	UNIT_CASE(status_too_deep), UNIT_CASE(maps_names),	UNIT_CASE(maps_refuses),
-	UNIT_CASE(maps_empty),	  UNIT_CASE(maps_hostile_file), UNIT_CASE(fields),
+	UNIT_CASE(stat_fields),	    UNIT_CASE(stat_hostile_comm), UNIT_CASE(stat_refuses),
+	UNIT_CASE(status_fields),   UNIT_CASE(status_zombie),	  UNIT_CASE(status_refuses),
+	UNIT_CASE(status_too_deep), UNIT_CASE(maps_names),	  UNIT_CASE(maps_refuses),
+	UNIT_CASE(maps_empty),	    UNIT_CASE(maps_hostile_file), UNIT_CASE(fields),
 	UNIT_CASE(own_files),
 };
 

@@ -18,6 +18,9 @@ extern const struct kind kind_eventpoll;
 
 #define ITEMS_MAX (1u << 20)
 
+#define ITEM_MOVED 1u	/* the owner does not have the file under this number */
+#define ITEM_CLOEXEC 2u /* the occupant's descriptor is close-on-exec */
+
 RECORDS_BEGIN
 struct eventpoll_rec {
 	le32 count;
@@ -31,11 +34,13 @@ struct eventpoll_item_rec {
 	le32 file; /* open file description */
 	le32 number;
 	le32 events;
-	le32 is_moved; /* 0 or 1: the owner has nothing under this number */
+	le32 flags;    /* ITEM_* */
+	le32 occupant; /* moved: what the owner has under this number; 0: nothing */
+	le32 reserved; /* zero */
 };
 RECORDS_END
 static_assert(sizeof(struct eventpoll_rec) == 16, "image format");
-static_assert(sizeof(struct eventpoll_item_rec) == 24, "image format");
+static_assert(sizeof(struct eventpoll_item_rec) == 32, "image format");
 
 struct items {
 	struct epoll_item *list; /* owned */
@@ -91,39 +96,58 @@ static bool block_strangers(struct dump *d, const struct items *items)
 	return is_blocked;
 }
 
-/* Can all items be added in this task? Counts those for which the file must be moved. */
-static bool is_owner(const struct dump *d, const struct dump_task *task, const struct items *items,
-		     size_t *ret_moved)
+static const struct dump_slot *slot_find(const struct dump_task *task, int number)
+{
+	for (size_t i = 0; i < task->slot_count; i++) {
+		if (task->slots[i].number == number)
+			return &task->slots[i];
+	}
+	return NULL;
+}
+
+static size_t count_moved(const struct dump *d, const struct dump_task *task,
+			  const struct items *items)
 {
 	size_t moved = 0;
 
-	if (task->thread_count == 0)
-		return false; /* a zombie */
-	for (size_t i = 0; i < items->count; i++) {
-		uint32_t there = dump_file_at(d, task, items->list[i].number);
-
-		if (there != 0 && there != items->list[i].file)
-			return false;
-		moved += there == 0;
-	}
-	*ret_moved = moved;
-	return true;
+	for (size_t i = 0; i < items->count; i++)
+		moved += dump_file_at(d, task, items->list[i].number) != items->list[i].file;
+	return moved;
 }
 
+/* The task that needs the fewest moves: for most programs, none. */
 static const struct dump_task *find_owner(const struct dump *d, const struct items *items)
 {
-	const struct dump_task *best = NULL;
-	size_t least = SIZE_MAX;
+	const struct dump_task *best = d->fd->task;
+	size_t least = count_moved(d, best, items);
 
-	for (const struct dump_task *task = NULL; (task = dump_next_task(d, task));) {
-		size_t moved;
+	for (const struct dump_task *task = NULL; least > 0 && (task = dump_next_task(d, task));) {
+		size_t moved = task->thread_count > 0 ? count_moved(d, task, items) : SIZE_MAX;
 
-		if (is_owner(d, task, items, &moved) && moved < least) {
+		if (moved < least) {
 			best = task;
 			least = moved;
 		}
 	}
 	return best;
+}
+
+static struct eventpoll_item_rec item_put(const struct epoll_item *item,
+					  const struct dump_task *owner)
+{
+	const struct dump_slot *slot = slot_find(owner, item->number);
+	struct eventpoll_item_rec rec = {
+		.data = le64_make(item->data),
+		.file = le32_make(item->file),
+		.number = le32_make((uint32_t)item->number),
+		.events = le32_make(item->events),
+	};
+
+	if (slot && slot->file == item->file)
+		return rec;
+	rec.flags = le32_make(ITEM_MOVED | (slot && slot->is_cloexec ? ITEM_CLOEXEC : 0));
+	rec.occupant = le32_make(slot ? slot->file : 0);
+	return rec;
 }
 
 static void dump_items(struct dump *d, const struct items *items, const struct dump_task *owner)
@@ -137,16 +161,9 @@ static void dump_items(struct dump *d, const struct items *items, const struct d
 
 	(void)buf_append(&body, &rec, sizeof(rec));
 	for (size_t i = 0; i < items->count; i++) {
-		const struct epoll_item *item = &items->list[i];
-		struct eventpoll_item_rec item_rec = {
-			.data = le64_make(item->data),
-			.file = le32_make(item->file),
-			.number = le32_make((uint32_t)item->number),
-			.events = le32_make(item->events),
-			.is_moved = le32_make(dump_file_at(d, owner, item->number) == 0),
-		};
+		struct eventpoll_item_rec item = item_put(&items->list[i], owner);
 
-		(void)buf_append(&body, &item_rec, sizeof(item_rec));
+		(void)buf_append(&body, &item, sizeof(item));
 	}
 	dump_record(d, d->fd->id, &kind_eventpoll, body.data, body.size);
 }
@@ -154,7 +171,6 @@ static void dump_items(struct dump *d, const struct items *items, const struct d
 static int eventpoll_dump(struct dump *d, struct err *err)
 {
 	auto_with(items_free) struct items items = { .list = NULL };
-	const struct dump_task *owner;
 	int r;
 
 	if (file_block_extras(d))
@@ -168,11 +184,7 @@ static int eventpoll_dump(struct dump *d, struct err *err)
 		return 0;
 	if (items.count > ITEMS_MAX)
 		return dump_block(d, NULL, "epoll watches more than %u files", ITEMS_MAX);
-	owner = find_owner(d, &items);
-	if (!owner)
-		return dump_block(d, NULL, "epoll watches files under descriptor numbers that "
-					   "lead to other files now");
-	dump_items(d, &items, owner);
+	dump_items(d, &items, find_owner(d, &items));
 	return 0;
 }
 
@@ -180,8 +192,11 @@ static int check_item(const struct eventpoll_item_rec *item, struct err *err)
 {
 	if (les32_get(item->number) < 0)
 		return err_set(err, ERR_DAMAGED, "epoll: descriptor %d", les32_get(item->number));
-	if (le32_get(item->is_moved) > 1 || le32_get(item->file) == 0)
+	if ((le32_get(item->flags) & ~(ITEM_MOVED | ITEM_CLOEXEC)) != 0 ||
+	    le32_get(item->reserved) != 0)
 		return err_set(err, ERR_DAMAGED, "epoll: unknown bits");
+	if (!(le32_get(item->flags) & ITEM_MOVED) && le32_get(item->occupant) != 0)
+		return err_set(err, ERR_DAMAGED, "epoll: a file that is moved for nothing");
 	return 0;
 }
 
@@ -213,9 +228,12 @@ static int eventpoll_link(const struct image *image, const struct record *record
 	const struct eventpoll_rec *rec = record->body;
 
 	for (uint32_t i = 0; i < le32_get(rec->count); i++) {
-		uint32_t file = le32_get(eventpoll_items(record)[i].file);
+		const struct eventpoll_item_rec *item = &eventpoll_items(record)[i];
+		uint32_t file = le32_get(item->file);
+		uint32_t occupant = le32_get(item->occupant);
 
-		if (file == record->id || !file_record(image, file))
+		if (file == record->id || !file_record(image, file) ||
+		    (occupant != 0 && !file_record(image, occupant)))
 			return err_set(err, ERR_DAMAGED,
 				       "epoll: object %u watches object %u, which is no file",
 				       record->id, file);
@@ -248,10 +266,33 @@ static bool is_held(const struct restore *rs, int number)
 	return false;
 }
 
+static void move_in(const struct restore *rs, const struct eventpoll_item_rec *item,
+		    struct script *script)
+{
+	(void)script_syscall(script, "move a descriptor for epoll", 0, SYS_dup3,
+			     (uint64_t)restore_fd(rs, le32_get(item->file)),
+			     le32_get(item->number), O_CLOEXEC);
+}
+
+static void move_out(const struct restore *rs, const struct eventpoll_item_rec *item,
+		     struct script *script)
+{
+	uint32_t occupant = le32_get(item->occupant);
+	uint64_t flags = le32_get(item->flags) & ITEM_CLOEXEC ? O_CLOEXEC : 0;
+
+	if (occupant == 0)
+		(void)script_syscall(script, "close a descriptor for epoll", 0, SYS_close,
+				     le32_get(item->number));
+	else
+		(void)script_syscall(script, "move a descriptor back after epoll", 0, SYS_dup3,
+				     (uint64_t)restore_fd(rs, occupant), le32_get(item->number),
+				     flags);
+}
+
 static int finish_item(struct restore *rs, const struct eventpoll_item_rec *item, int epoll,
 		       struct script *script, struct err *err)
 {
-	int number = les32_get(item->number);
+	bool is_moved = le32_get(item->flags) & ITEM_MOVED;
 	struct epoll_event event = {
 		.events = le32_get(item->events),
 		.data.u64 = le64_get(item->data),
@@ -261,19 +302,25 @@ static int finish_item(struct restore *rs, const struct eventpoll_item_rec *item
 	r = script_room(script, 3, sizeof(event) + 64, err);
 	if (r < 0)
 		return r;
-	if (le32_get(item->is_moved) && is_held(rs, number))
-		return err_set(err, ERR_FAILED, "epoll: descriptor %d is in use", number);
-	if (le32_get(item->is_moved))
-		(void)script_syscall(script, "move a descriptor for epoll", 0, SYS_dup3,
-				     (uint64_t)restore_fd(rs, le32_get(item->file)),
-				     (uint64_t)number, O_CLOEXEC);
+	if (is_moved && is_held(rs, les32_get(item->number)))
+		return err_set(err, ERR_FAILED, "epoll: descriptor %d is in use",
+			       les32_get(item->number));
+	if (is_moved)
+		move_in(rs, item, script);
 	(void)script_syscall(script, "add to epoll", 0, SYS_epoll_ctl, (uint64_t)epoll,
-			     EPOLL_CTL_ADD, (uint64_t)number,
+			     EPOLL_CTL_ADD, le32_get(item->number),
 			     script_copy(script, &event, sizeof(event)));
-	if (le32_get(item->is_moved))
-		(void)script_syscall(script, "close a descriptor for epoll", 0, SYS_close,
-				     (uint64_t)number);
+	if (is_moved)
+		move_out(rs, item, script);
 	return 0;
+}
+
+/* The kernel adds errors and hang-ups to what is watched, which a disabled item does not have. */
+static bool is_disabled(const struct eventpoll_item_rec *item)
+{
+	uint32_t options = EPOLLONESHOT | EPOLLET | EPOLLWAKEUP | EPOLLEXCLUSIVE;
+
+	return (le32_get(item->events) & ~options) == 0;
 }
 
 static int eventpoll_finish(struct restore *rs, const struct record *record,
@@ -282,11 +329,15 @@ static int eventpoll_finish(struct restore *rs, const struct record *record,
 	const struct eventpoll_rec *rec = record->body;
 
 	for (uint32_t i = 0; i < le32_get(rec->count); i++) {
-		int r = finish_item(rs, &eventpoll_items(record)[i], restore_fd(rs, record->id),
-				    script, err);
+		const struct eventpoll_item_rec *item = &eventpoll_items(record)[i];
+		int r = finish_item(rs, item, restore_fd(rs, record->id), script, err);
 
 		if (r < 0)
 			return r;
+		if (is_disabled(item))
+			restore_note(rs, "what epoll watches as descriptor %d, and has reported "
+					 "(EPOLLONESHOT), may report errors again",
+				     les32_get(item->number));
 	}
 	return 0;
 }

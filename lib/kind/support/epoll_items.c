@@ -10,15 +10,30 @@
 #include <unistd.h>
 
 #include "core/buf.h"
+#include "core/cleanup.h"
 #include "kind/support/files.h"
 
-static unsigned int count_number(const struct epoll_item *items, size_t count, int number)
+static int compare_numbers(const void *left, const void *right)
 {
-	unsigned int found = 0;
+	const struct epoll_item *const *a = left;
+	const struct epoll_item *const *b = right;
+
+	if ((*a)->number != (*b)->number)
+		return (*a)->number < (*b)->number ? -1 : 1;
+	return *a < *b ? -1 : *a > *b; /* as in fdinfo, and in the kernel */
+}
+
+static void set_nth(struct epoll_item *items, size_t count)
+{
+	auto_free struct epoll_item **sorted = mem_alloc(count, sizeof(*sorted));
 
 	for (size_t i = 0; i < count; i++)
-		found += items[i].number == number;
-	return found;
+		sorted[i] = &items[i];
+	qsort(sorted, count, sizeof(struct epoll_item *), compare_numbers);
+	for (size_t i = 1; i < count; i++) {
+		if (sorted[i]->number == sorted[i - 1]->number)
+			sorted[i]->nth = sorted[i - 1]->nth + 1;
+	}
 }
 
 int epoll_items_parse(const char *fdinfo, struct epoll_item **ret_items, size_t *ret_count,
@@ -38,10 +53,10 @@ int epoll_items_parse(const char *fdinfo, struct epoll_item **ret_items, size_t 
 			free(items);
 			return err_set(err, ERR_HOST, "this kernel shows epolls in another form");
 		}
-		item.nth = count_number(items, count, item.number);
 		array_grow(items, count);
 		items[count++] = item;
 	}
+	set_nth(items, count);
 	*ret_items = items;
 	*ret_count = count;
 	return 0;
@@ -63,21 +78,33 @@ static int compare(const struct dump *d, const struct dump_task *task, int numbe
 	return r != 0;
 }
 
-/* `number` >= 0: only slots of this number. */
-static int search(const struct dump *d, struct epoll_item *item, int number)
+/* Where the item was added from, most likely: it is still there. */
+static int search_number(const struct dump *d, struct epoll_item *item)
+{
+	for (const struct dump_task *task = NULL; (task = dump_next_task(d, task));) {
+		uint32_t file = dump_file_at(d, task, item->number);
+		int r = file ? compare(d, task, item->number, item) : 1;
+
+		if (r < 0)
+			return r;
+		if (r == 0) {
+			item->file = file;
+			return 0;
+		}
+	}
+	return 0;
+}
+
+static int search_all(const struct dump *d, struct epoll_item *item)
 {
 	for (const struct dump_task *task = NULL; (task = dump_next_task(d, task));) {
 		for (size_t i = 0; i < task->slot_count; i++) {
-			const struct dump_slot *slot = &task->slots[i];
-			int r;
+			int r = compare(d, task, task->slots[i].number, item);
 
-			if (number >= 0 && slot->number != number)
-				continue;
-			r = compare(d, task, slot->number, item);
 			if (r < 0)
 				return r;
 			if (r == 0) {
-				item->file = slot->file;
+				item->file = task->slots[i].file;
 				return 0;
 			}
 		}
@@ -89,10 +116,10 @@ int epoll_items_find(const struct dump *d, struct epoll_item *items, size_t coun
 		     struct err *err)
 {
 	for (size_t i = 0; i < count; i++) {
-		int r = search(d, &items[i], items[i].number);
+		int r = search_number(d, &items[i]);
 
 		if (r == 0 && items[i].file == 0)
-			r = search(d, &items[i], -1);
+			r = search_all(d, &items[i]);
 		if (r < 0)
 			return err_set(err, r, "find what epoll watches as descriptor %d",
 				       items[i].number);

@@ -187,8 +187,8 @@ void file_dump_path(struct dump *d, char **ret_path)
 			(void)dump_block(d, NULL, "%s cannot be looked up: %s", fd->link,
 					 strerror(-r));
 		else
-			(void)dump_block(d, "give the file its old name back, or close it",
-					 "%s has been renamed, replaced or deleted", fd->link);
+			(void)dump_block(d, "let the program close it",
+					 "%s does not lead to the file any more", fd->link);
 		return;
 	}
 	if (!stdio_takes(d))

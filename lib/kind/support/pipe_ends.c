@@ -11,6 +11,21 @@
 #include "kind/support/files.h"
 #include "restore/open.h"
 
+/* The reader of a fifo that never had a writer does not hang up; but where there are writers, an
+ * empty pipe says "not now" instead of "no more". */
+static bool is_at_end(int fd)
+{
+	auto_close int from = -1;
+	auto_close int to = -1;
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return false;
+	from = ends[0];
+	to = ends[1];
+	return tee(fd, to, 1, SPLICE_F_NONBLOCK) == 0;
+}
+
 bool pipe_leads_outside(const struct dump *d)
 {
 	const struct target_fd *fd = d->fd;
@@ -22,22 +37,38 @@ bool pipe_leads_outside(const struct dump *d)
 	if (dump_has_file(d, fd->stat.st_dev, fd->stat.st_ino, is_reader ? O_WRONLY : O_RDONLY))
 		return false;
 	/* A reader whose last writer is gone hangs up; a writer without readers has an error. */
-	return poll(&state, 1, 0) < 0 || !(state.revents & (is_reader ? POLLHUP : POLLERR));
+	if (poll(&state, 1, 0) >= 0 && (state.revents & (is_reader ? POLLHUP : POLLERR)))
+		return false;
+	return !is_reader || !is_at_end(fd->fd);
 }
 
-/* All bytes of our own copy of the pipe. */
-static int drain(int fd, size_t length, struct buf *content)
+/* A pipe with room for a byte more than another of this capacity. */
+static int copy_new(uint32_t capacity, int ret_ends[2])
 {
-	char *to = buf_append(content, NULL, length);
+	if (pipe2(ret_ends, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -errno;
+	if (fcntl(ret_ends[1], F_SETPIPE_SZ, capacity < 8192 ? 8192 : (int)capacity) >= 0)
+		return 0;
+	(void)close(ret_ends[0]);
+	(void)close(ret_ends[1]);
+	return -EPERM;
+}
 
-	for (size_t done = 0; done < length;) {
-		ssize_t n = read(fd, to + done, length - done);
+/* Takes all out of a copy. A read goes on over the ends of what was written, but not of packets:
+ * with a byte more behind them, also a single packet is noticed. */
+static int copy_drain(int from, int to, size_t length, struct buf *content)
+{
+	char *data = buf_append(content, NULL, length + 1);
+	size_t expected = length;
+	ssize_t n;
 
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		done += (size_t)n;
-	}
-	return 0;
+	if (write(to, "", 1) == 1)
+		expected++;
+	n = read(from, data, expected);
+	if (n < 0)
+		return -errno;
+	content->size = length;
+	return (size_t)n == expected ? 0 : -EPROTO;
 }
 
 /* tee() copies without taking; reading would take the bytes away from the target. */
@@ -48,25 +79,25 @@ static int peek(const struct target_fd *fd, size_t length, uint32_t capacity, st
 	auto_close int to = -1;
 	int ends[2];
 	ssize_t n;
+	int r;
 
 	if (!file_can_read(fd->flags)) {
 		own = file_open_again(fd->fd, O_RDONLY);
 		if (own < 0)
 			return own;
 	}
-	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
-		return -errno;
+	r = copy_new(capacity, ends);
+	if (r < 0)
+		return r;
 	from = ends[0];
 	to = ends[1];
-	if (fcntl(to, F_SETPIPE_SZ, (int)capacity) < 0)
-		return -errno;
 
 	n = tee(own >= 0 ? own : fd->fd, to, length, SPLICE_F_NONBLOCK);
 	if (n < 0)
 		return -errno;
 	if ((size_t)n != length)
 		return -ENOBUFS;
-	return drain(from, length, content);
+	return copy_drain(from, to, length, content);
 }
 
 static bool carrier_save(struct dump *d, struct pipe_rec *rec, struct buf *content)
@@ -81,13 +112,13 @@ static bool carrier_save(struct dump *d, struct pipe_rec *rec, struct buf *conte
 		(void)dump_block(d, NULL, "a pipe of %d bytes is not supported", capacity);
 		return false;
 	}
-	if (length > 0 && (fd->flags & O_DIRECT)) {
-		(void)dump_block(d, "let the program read the pipe empty first",
-				 "a pipe in packet mode that holds data is not supported");
-		return false;
-	}
 	if (length > 0)
 		r = peek(fd, (size_t)length, (uint32_t)capacity, content);
+	if (r == -EPROTO) {
+		(void)dump_block(d, "let the program read the pipe empty first",
+				 "a pipe that holds packets (O_DIRECT) is not supported");
+		return false;
+	}
 	if (r < 0) {
 		(void)dump_block(d, NULL, "the %d bytes in a pipe cannot be read: %s", length,
 				 strerror(-r));
