@@ -45,8 +45,9 @@ int cgroup_open(const char *path, int *ret_dir, struct err *err)
 }
 
 /* Calls `each` for every directory in `dir`. */
-static int each_child(int dir, int (*each)(int dir, const char *name, int depth, void *argument,
-					   struct err *err),
+static int each_child(int dir,
+		      int (*each)(int dir, const char *name, int depth, void *argument,
+				  struct err *err),
 		      int depth, void *argument, struct err *err)
 {
 	auto_close int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

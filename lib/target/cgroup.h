@@ -16,8 +16,8 @@ struct cgroup_mount {
 };
 
 /* Those of mountinfo's lines that are cgroup2, or cgroup with the freezer. */
-int cgroup_mounts_parse(const char *mountinfo, struct cgroup_mount **ret_mounts,
-			size_t *ret_count, struct err *err);
+int cgroup_mounts_parse(const char *mountinfo, struct cgroup_mount **ret_mounts, size_t *ret_count,
+			struct err *err);
 int cgroup_mounts_get(struct cgroup_mount **ret_mounts, size_t *ret_count, struct err *err);
 void cgroup_mounts_free(struct cgroup_mount *mounts, size_t count);
 
@@ -34,7 +34,7 @@ int cgroup_open(const char *path, int *ret_dir, struct err *err);
 /* Processes in a cgroup and all below, rising, outer pids; 0 stands for one that is not visible
  * from our pid namespace. Owned. */
 int cgroup_tasks(int dir, pid_t **ret_pids, size_t *ret_count, struct err *err);
-/* Removes a cgroup and those below. -EBUSY while there are tasks in it. */
+/* Removes a cgroup and those below. -EBUSY while there are tasks in it; fine if it is not there. */
 int cgroup_remove(const char *path, struct err *err);
 
 /* Sets freezer, cgroup and cgroup_path of a target, if a cgroup can freeze it. */

@@ -139,7 +139,7 @@ static int try_mount(struct target *target, const struct cgroup_mount *mount, st
 	if (!c.path || strcmp(c.path, mount->point) == 0)
 		return 0;
 	do {
-		enum verdict verdict;
+		enum verdict verdict = HAS_STRANGERS;
 		int r;
 
 		drop_fd(&c.dir);

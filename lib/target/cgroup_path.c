@@ -100,8 +100,8 @@ static bool scan_mount(const char *at, struct cgroup_mount *ret_mount)
 	return true;
 }
 
-int cgroup_mounts_parse(const char *mountinfo, struct cgroup_mount **ret_mounts,
-			size_t *ret_count, struct err *err)
+int cgroup_mounts_parse(const char *mountinfo, struct cgroup_mount **ret_mounts, size_t *ret_count,
+			struct err *err)
 {
 	struct cgroup_mount *mounts = NULL;
 	size_t count = 0;
@@ -163,8 +163,8 @@ int cgroup_path_parse(const char *text, enum freezer_form form, char **ret_path,
 		at += controllers.length;
 		if (!scan_char(&at, ':') || *at != '/')
 			return err_set(err, ERR_FAILED, "cgroup: damaged line");
-		if (form == FREEZER_V2 ? id != 0 || controllers.length != 0 :
-					 !has_option(&controllers, "freezer"))
+		if (form == FREEZER_V2 ? id != 0 || controllers.length != 0
+				       : !has_option(&controllers, "freezer"))
 			continue;
 		length = (size_t)(end - at);
 		*ret_path = NULL;

@@ -27,11 +27,14 @@ static bool has_holder(const char *name)
 	struct err err = ERR_NONE;
 	auto_close int dir = -1;
 
-	if (fd < 0 || registry_open(&dir, &err) < 0)
+	if (fd < 0 || registry_open(false, &dir, &err) < 0)
 		return false;
 	(void)snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s.sock", dir,
 		       name);
-	return connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 || errno == EAGAIN;
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+		return true;
+	/* Its queue is full, or it is of another type; with nobody there: ECONNREFUSED. */
+	return errno == EAGAIN || errno == EPROTOTYPE;
 }
 
 static uint64_t resident_size(int proc)
@@ -72,8 +75,7 @@ static const char *state_of(const struct target *target, bool all_stopped)
 }
 
 /* Tasks that end meanwhile do not count. */
-static int measure(const struct target *target, struct ctckpt_container *container,
-		   struct err *err)
+static int measure(const struct target *target, struct ctckpt_container *container, struct err *err)
 {
 	auto_free pid_t *pids = NULL;
 	bool all_stopped = true;

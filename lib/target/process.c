@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <linux/nsfs.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -62,38 +63,78 @@ int process_read_pid(pid_t pid, struct process *ret_process, struct err *err)
 	return r < 0 ? r : process_read(proc, ret_process, err);
 }
 
-int process_pid_ns(int proc, size_t depth, size_t wanted, struct pid_ns *ret_ns, struct err *err)
+int process_pid_ns(pid_t pid, struct pid_ns *ret_ns, struct err *err)
 {
-	auto_close int ns = openat(proc, "ns/pid", O_RDONLY | O_CLOEXEC);
+	char path[32];
 	struct stat stat;
 
-	if (ns < 0)
-		return err_set(err, -errno, "open ns/pid");
-	for (; depth > wanted; depth--) {
-		int parent = ioctl(ns, NS_GET_PARENT);
-
-		if (parent < 0)
-			return err_set(err, -errno, "get the parent of a pid namespace");
-		drop_fd(&ns);
-		ns = parent;
-	}
-	if (fstat(ns, &stat) < 0)
-		return err_set(err, -errno, "stat ns/pid");
-	*ret_ns = (struct pid_ns){ .depth = depth, .dev = stat.st_dev, .ino = stat.st_ino };
+	(void)snprintf(path, sizeof(path), "/proc/%d/ns/pid", pid);
+	if (fstatat(AT_FDCWD, path, &stat, 0) < 0)
+		return err_set(err, -errno, "look at %s", path);
+	*ret_ns = (struct pid_ns){ .dev = stat.st_dev, .ino = stat.st_ino };
 	return 0;
 }
 
-/* The start time is read while the pidfd shows that the number was not used again. */
-bool process_is_running(pid_t pid, uint64_t start_time)
+static bool is_same(const struct pid_ns *a, const struct pid_ns *b)
 {
-	auto_close int pidfd = pid > 0 ? sys_pidfd_open(pid) : -1;
+	return a->dev == b->dev && a->ino == b->ino;
+}
+
+/* The kernel tells no parent beyond our own namespace. */
+static bool is_below(pid_t pid, const struct pid_ns *ns)
+{
+	auto_close int fd = -1;
+	struct stat stat;
+	char path[32];
+	int parent;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/ns/pid", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	while (fd >= 0 && (parent = ioctl(fd, NS_GET_PARENT)) >= 0) {
+		drop_fd(&fd);
+		fd = parent;
+		if (fstat(fd, &stat) == 0 && stat.st_dev == ns->dev && stat.st_ino == ns->ino)
+			return true;
+	}
+	return false;
+}
+
+enum pid_ns_place process_place(pid_t pid, const struct pid_ns *ns, const struct pid_ns *own)
+{
+	struct err err = ERR_NONE;
+	struct pid_ns found;
+
+	switch (process_pid_ns(pid, &found, &err)) {
+	case 0:
+		break;
+	case -ENOENT:
+	case -ESRCH:
+		return PID_NS_GONE;
+	default:
+		return PID_NS_HIDDEN;
+	}
+	if (is_same(&found, ns))
+		return PID_NS_INSIDE;
+	if (is_same(&found, own) || !is_below(pid, ns))
+		return PID_NS_OUTSIDE;
+	return PID_NS_INSIDE;
+}
+
+/* The start time is read while the pidfd shows that the number was not used again. */
+bool process_has_ended(pid_t pid, uint64_t start_time)
+{
+	auto_close int pidfd = sys_pidfd_open(pid);
 	struct pollfd ended = { .fd = pidfd, .events = POLLIN };
 	struct process process;
 	struct err err = ERR_NONE;
 
-	if (pidfd < 0 || process_read_pid(pid, &process, &err) < 0)
-		return false;
-	return process.start_time == start_time && poll(&ended, 1, 0) == 0;
+	if (pidfd == -EINVAL || pidfd == -ENOENT) /* a thread has the number now */
+		return true;
+	if (pidfd < 0)
+		return pidfd == -ESRCH;
+	if (process_read_pid(pid, &process, &err) == 0 && process.start_time != start_time)
+		return true;
+	return poll(&ended, 1, 0) > 0;
 }
 
 int process_list(pid_t **ret_pids, size_t *ret_count, struct err *err)

@@ -20,7 +20,6 @@ struct process {
 
 /* A pid namespace. */
 struct pid_ns {
-	size_t depth; /* 1: our own */
 	dev_t dev;
 	ino_t ino;
 };
@@ -28,10 +27,13 @@ struct pid_ns {
 /* `proc` is a directory of procfs_open_pid(). */
 int process_read(int proc, struct process *ret_process, struct err *err);
 int process_read_pid(pid_t pid, struct process *ret_process, struct err *err);
-/* The namespace of a process that is in one `depth` deep, or one above it: that at `wanted`. */
-int process_pid_ns(int proc, size_t depth, size_t wanted, struct pid_ns *ret_ns, struct err *err);
-/* It is this very process, and has not ended (a zombie has). */
-bool process_is_running(pid_t pid, uint64_t start_time);
+int process_pid_ns(pid_t pid, struct pid_ns *ret_ns, struct err *err);
+
+enum pid_ns_place { PID_NS_INSIDE, PID_NS_OUTSIDE, PID_NS_HIDDEN, PID_NS_GONE };
+/* Is the process in `ns`, or in one below it? Hidden: we may not know. `own` is our own. */
+enum pid_ns_place process_place(pid_t pid, const struct pid_ns *ns, const struct pid_ns *own);
+/* It is proven that this process is gone, or a zombie. Where nothing can be learned: false. */
+bool process_has_ended(pid_t pid, uint64_t start_time);
 /* All pids in /proc, rising. Owned. */
 int process_list(pid_t **ret_pids, size_t *ret_count, struct err *err);
 /* /proc must be of our own pid namespace, else its numbers mean other processes to us. */

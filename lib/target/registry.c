@@ -43,8 +43,10 @@ static int check_name(const char *name, struct err *err)
 	if (registry_name_is_valid(name))
 		return 0;
 	(void)err_set(err, ERR_USAGE, "a container cannot be called \"%.80s\"", name);
-	return err_hint(err, "names are letters, digits, '_', '.' and '-', at most %d, and begin "
-			"with a letter or digit", NAME_LENGTH_MAX);
+	return err_hint(err,
+			"names are letters, digits, '_', '.' and '-', at most %d, and begin "
+			"with a letter or digit",
+			NAME_LENGTH_MAX);
 }
 
 /* ---- the directory ---- */
@@ -77,16 +79,15 @@ static int check_directory(int dir, const char *path, struct err *err)
 	return err_hint(err, "remove it, or set XDG_RUNTIME_DIR to a directory of your own");
 }
 
-int registry_open(int *ret_dir, struct err *err)
+int registry_open(bool may_create, int *ret_dir, struct err *err)
 {
 	auto_free char *path = directory_path();
 	auto_close int dir = -1;
 	int r;
 
-	if (mkdir(path, 0700) < 0 && errno != EEXIST) {
-		r = err_set(err, -errno, "create %s", path);
-		(void)err_hint(err, "set XDG_RUNTIME_DIR to a directory of your own, or unset it");
-		return r;
+	if (may_create && mkdir(path, 0700) < 0 && errno != EEXIST) {
+		(void)err_set(err, -errno, "create %s", path);
+		return err_hint(err, "set XDG_RUNTIME_DIR to a directory of your own, or unset it");
 	}
 	dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir < 0)
@@ -99,10 +100,10 @@ int registry_open(int *ret_dir, struct err *err)
 }
 
 /* Held until the descriptor is closed. */
-static int open_locked(int *ret_dir, struct err *err)
+static int open_locked(bool may_create, int *ret_dir, struct err *err)
 {
 	auto_close int dir = -1;
-	int r = registry_open(&dir, err);
+	int r = registry_open(may_create, &dir, err);
 
 	if (r < 0)
 		return r;
@@ -121,7 +122,7 @@ int registry_socket_path(const char *name, char **ret_path, struct err *err)
 	int r = check_name(name, err);
 
 	if (r == 0)
-		r = registry_open(&dir, err);
+		r = registry_open(true, &dir, err);
 	if (r < 0)
 		return r;
 	*ret_path = mem_printf("%s/%s.sock", directory, name);
@@ -140,7 +141,7 @@ static enum entry_state state_of(const struct registry_entry *entry,
 		return ENTRY_IS_DEAD;
 	if (theirs->pid_ns != ours->pid_ns)
 		return ENTRY_IS_ELSEWHERE;
-	return process_is_running(entry->init, entry->start_time) ? ENTRY_LIVES : ENTRY_IS_DEAD;
+	return process_has_ended(entry->init, entry->start_time) ? ENTRY_IS_DEAD : ENTRY_LIVES;
 }
 
 static int read_file(int dir, const char *file, struct buf *text, struct err *err)
@@ -239,7 +240,7 @@ int registry_add(const struct registry_entry *entry, struct err *err)
 	int r = check_name(entry->name, err);
 
 	if (r == 0)
-		r = open_locked(&dir, err);
+		r = open_locked(true, &dir, err);
 	if (r < 0)
 		return r;
 	r = read_entry(dir, entry->name, &old, &state, err);
@@ -263,10 +264,9 @@ int registry_remove(const char *name, struct err *err)
 	int r = check_name(name, err);
 
 	if (r == 0)
-		r = open_locked(&dir, err);
-	if (r < 0)
-		return r;
-	r = read_entry(dir, name, &entry, &state, err);
+		r = open_locked(false, &dir, err);
+	if (r == 0)
+		r = read_entry(dir, name, &entry, &state, err);
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)
@@ -286,7 +286,7 @@ int registry_find(const char *name, struct registry_entry *ret_entry, struct err
 	int r = check_name(name, err);
 
 	if (r == 0)
-		r = registry_open(&dir, err);
+		r = registry_open(false, &dir, err);
 	if (r == 0)
 		r = read_entry(dir, name, &entry, &state, err);
 	if (r < 0)
@@ -362,8 +362,13 @@ int registry_list(struct registry_entry **ret_entries, size_t *ret_count, struct
 	auto_close int dir = -1, copy = -1;
 	auto_closedir DIR *stream = NULL;
 	struct dirent *entry;
-	int r = open_locked(&dir, err);
+	int r = open_locked(false, &dir, err);
 
+	if (r == -ENOENT) {
+		*ret_entries = NULL;
+		*ret_count = 0;
+		return 0;
+	}
 	if (r < 0)
 		return r;
 	copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

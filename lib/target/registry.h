@@ -25,8 +25,8 @@ int registry_entry_parse(const char *text, size_t size, const char *name,
 			 struct err *err);
 void registry_entry_free(struct registry_entry *entry);
 
-/* The registry's directory; made if need be. */
-int registry_open(int *ret_dir, struct err *err);
+/* The registry's directory. -ENOENT: there is none yet. */
+int registry_open(bool may_create, int *ret_dir, struct err *err);
 /* The entry of a living container. -ENOENT: there is none; ERR_FAILED: it has ended, or the entry
  * is damaged. */
 int registry_find(const char *name, struct registry_entry *ret_entry, struct err *err);

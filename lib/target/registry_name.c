@@ -8,15 +8,15 @@
 
 static const char *const adjectives[] = {
 	"amber", "bold",  "brisk", "calm",  "clear", "crisp", "dry",   "early",
-	"fair",  "fond",  "fresh", "gold",  "grand", "green", "keen",  "kind",
-	"late",  "light", "loyal", "lucky", "mild",  "neat",  "noble", "plain",
+	"fair",	 "fond",  "fresh", "gold",  "grand", "green", "keen",  "kind",
+	"late",	 "light", "loyal", "lucky", "mild",  "neat",  "noble", "plain",
 	"quick", "quiet", "rapid", "sharp", "solid", "swift", "warm",  "wise",
 };
 static const char *const nouns[] = {
-	"anchor", "badger", "beacon", "birch", "brook", "cedar", "comet", "crane",
-	"delta",  "ember",  "falcon", "fern",  "finch", "fjord", "grove", "harbor",
+	"anchor", "badger", "beacon", "birch", "brook",	 "cedar", "comet",  "crane",
+	"delta",  "ember",  "falcon", "fern",  "finch",	 "fjord", "grove",  "harbor",
 	"heron",  "island", "lark",   "maple", "meadow", "otter", "pebble", "pine",
-	"raven",  "reef",   "river",  "robin", "spruce", "stone", "tern",  "willow",
+	"raven",  "reef",   "river",  "robin", "spruce", "stone", "tern",   "willow",
 };
 enum {
 	ADJECTIVES = sizeof(adjectives) / sizeof(adjectives[0]),
@@ -28,7 +28,7 @@ enum {
 int registry_new_name(char **ret_name, struct err *err)
 {
 	auto_close int dir = -1;
-	int r = registry_open(&dir, err);
+	int r = registry_open(true, &dir, err);
 
 	if (r < 0)
 		return r;

@@ -39,8 +39,10 @@ static int check_not_above_us(pid_t init, struct err *err)
 		if (pid == init && pid == getpid())
 			return err_set(err, ERR_REFUSED, "process %d is ctckpt itself", init);
 		if (pid == init)
-			return err_set(err, ERR_REFUSED, "process %d is an ancestor of ctckpt: "
-				       "to freeze it would freeze ctckpt too", init);
+			return err_set(err, ERR_REFUSED,
+				       "process %d is an ancestor of ctckpt: "
+				       "to freeze it would freeze ctckpt too",
+				       init);
 		r = process_read_pid(pid, &process, err);
 		if (r == -ENOENT || r == -ESRCH) /* ended now; its children have a new parent */
 			return 0;
@@ -60,9 +62,19 @@ static int check_process(const struct process *process, struct err *err)
 	if (process->flags & PF_KTHREAD)
 		return err_set(err, ERR_REFUSED, "process %d (%s) belongs to the kernel",
 			       process->pid, process->label);
-	if (process->state == 'X')
-		return err_set(err, ERR_FAILED, "process %d has ended", process->pid);
 	return check_not_above_us(process->pid, err);
+}
+
+/* Who may not see its namespaces may not trace it either. */
+static int check_access(const struct process *process, struct err *err)
+{
+	struct pid_ns ns;
+	int r = process_pid_ns(process->pid, &ns, err);
+
+	if (r != -EACCES && r != -EPERM)
+		return 0;
+	(void)err_set(err, r, "process %d (%s)", process->pid, process->label);
+	return err_hint(err, "it belongs to another user, or has privileges that you have not");
 }
 
 /* Sets init, start time, form and pidfd. */
@@ -78,6 +90,8 @@ static int set_init(struct target *target, pid_t init, struct err *err)
 	}
 	if (r == 0)
 		r = check_process(&process, err);
+	if (r == 0)
+		r = check_access(&process, err);
 	if (r < 0)
 		return r;
 	pidfd = sys_pidfd_open(init);
@@ -85,13 +99,13 @@ static int set_init(struct target *target, pid_t init, struct err *err)
 		return err_set(err, pidfd, "open process %d", init);
 	/* Read again while the pidfd holds on to the number. */
 	r = process_read_pid(init, &process, err);
-	if (r < 0 || sys_pidfd_send_signal(pidfd, 0) == -ESRCH)
+	if (r < 0 || process_has_ended(init, process.start_time) ||
+	    sys_pidfd_send_signal(pidfd, 0) == -ESRCH)
 		return err_set(err, ERR_FAILED, "process %d has ended", init);
 
 	target->init = init;
 	target->start_time = process.start_time;
-	target->form = process.ns_depth > 1 && process.ns_pid == 1 ? TARGET_CONTAINER :
-								     TARGET_TREE;
+	target->form = process.ns_depth > 1 && process.ns_pid == 1 ? TARGET_CONTAINER : TARGET_TREE;
 	target->pidfd = take_fd(&pidfd);
 	return 0;
 }
@@ -211,8 +225,10 @@ static int refuse_mixture(const struct members *members, struct err *err)
 			   members->list[i].label);
 	if (members->count > NAMED_MAX)
 		buf_printf(&text, " and %zu more", members->count - NAMED_MAX);
-	(void)err_set(err, ERR_REFUSED, "it is not one container and not one process with its "
-		      "descendants, but holds %s", text.data);
+	(void)err_set(err, ERR_REFUSED,
+		      "it is not one container and not one process with its "
+		      "descendants, but holds %s",
+		      text.data);
 	return err_hint(err, "name one of them: pid:%d", members->list[0].pid);
 }
 
@@ -234,7 +250,7 @@ static int find_in_cgroup(struct target *target, int dir, struct err *err)
 		const struct process *member = &members.list[i];
 
 		if (!pids_have(pids, count, member->pid) &&
-		    process_is_running(member->pid, member->start_time))
+		    !process_has_ended(member->pid, member->start_time))
 			return refuse_mixture(&members, err);
 	}
 	return r;

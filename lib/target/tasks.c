@@ -1,7 +1,6 @@
 /* Which tasks belong to a target right now. See target.h. */
-#include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "core/buf.h"
 #include "core/cleanup.h"
@@ -28,59 +27,80 @@ static void tasks_free(struct tasks *tasks)
 	free(tasks->list);
 }
 
-/* A process that has gone meanwhile is no error. Answers false then. */
-static bool look_at(pid_t pid, int *ret_proc, struct process *ret_process)
+/* A process that has gone meanwhile is no error: false. */
+static bool look_at(pid_t pid, struct buf *text, pid_t *ret_ppid, size_t *ret_depth)
 {
+	auto_with(procfs_status_free) struct procfs_status status = { .groups = NULL };
 	struct err err = ERR_NONE;
+	auto_close int proc = -1;
 
-	if (procfs_open_pid(pid, ret_proc, &err) < 0)
+	if (procfs_open_pid(pid, &proc, &err) < 0)
 		return false;
-	if (process_read(*ret_proc, ret_process, &err) < 0) {
+	if (procfs_read(proc, "status", text, &err) < 0 ||
+	    procfs_status_parse(text->data, &status, &err) < 0) {
 		if (err.code != -ESRCH && err.code != -ENOENT)
-			log_debug("process %d: %s", pid, err.text);
+			log_info("process %d: %s", pid, err.text);
 		return false;
 	}
+	*ret_ppid = status.ppid;
+	*ret_depth = status.ns_depth;
 	return true;
 }
 
-static void judge(struct task *task, int proc, size_t depth, const struct pid_ns *ns)
+static void add_task(struct tasks *tasks, const struct task *task)
 {
-	struct err err = ERR_NONE;
-	struct pid_ns found;
-
-	if (depth < ns->depth)
-		return;
-	if (process_pid_ns(proc, depth, ns->depth, &found, &err) < 0)
-		task->is_unknown = err.code == -EACCES || err.code == -EPERM;
-	else
-		task->belongs = found.dev == ns->dev && found.ino == ns->ino;
+	array_grow(tasks->list, tasks->count);
+	tasks->list[tasks->count++] = *task;
 }
 
-/* `ns`: NULL for a tree, where every parent decides. */
-static int take_snapshot(pid_t init, const struct pid_ns *ns, struct tasks *tasks, struct err *err)
+/* Every parent decides. */
+static void look_for_tree(pid_t pid, struct buf *text, struct tasks *tasks)
 {
+	struct task task = { .pid = pid, .is_unknown = true };
+	size_t depth;
+
+	if (look_at(pid, text, &task.ppid, &depth))
+		add_task(tasks, &task);
+}
+
+/* A task that we may not look at belongs if its parent does: a namespace's orphans go to its
+ * init. What is not below our namespace needs no second look. */
+static void look_for_container(pid_t pid, struct buf *text, const struct pid_ns *ns,
+			       const struct pid_ns *own, struct tasks *tasks)
+{
+	enum pid_ns_place place = process_place(pid, ns, own);
+	struct task task = { .pid = pid, .belongs = place == PID_NS_INSIDE };
+	size_t depth;
+
+	task.is_unknown =
+	    place == PID_NS_HIDDEN && look_at(pid, text, &task.ppid, &depth) && depth > 1;
+	if (task.belongs || task.is_unknown)
+		add_task(tasks, &task);
+}
+
+static int take_snapshot(const struct target *target, struct tasks *tasks, struct err *err)
+{
+	auto_buf struct buf text = BUF_EMPTY;
 	auto_free pid_t *pids = NULL;
+	struct pid_ns ns, own;
 	size_t count = 0;
 	int r = process_list(&pids, &count, err);
 
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < count; i++) {
-		auto_close int proc = -1;
-		struct process process;
-		struct task task = { .pid = pids[i], .is_unknown = !ns };
-
-		if (!look_at(pids[i], &proc, &process))
-			continue;
-		task.ppid = process.ppid;
-		if (ns)
-			judge(&task, proc, process.ns_depth, ns);
-		if (task.pid == init)
-			task.belongs = true;
-		array_grow(tasks->list, tasks->count);
-		tasks->list[tasks->count++] = task;
+	if (r == 0)
+		r = process_pid_ns(getpid(), &own, err);
+	if (r == 0 && target->form == TARGET_CONTAINER)
+		r = process_pid_ns(target->init, &ns, err);
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		if (target->form == TARGET_CONTAINER)
+			look_for_container(pids[i], &text, &ns, &own, tasks);
+		else
+			look_for_tree(pids[i], &text, tasks);
 	}
-	return 0;
+	for (size_t i = 0; i < tasks->count; i++) {
+		if (tasks->list[i].pid == target->init)
+			tasks->list[i].belongs = true;
+	}
+	return r;
 }
 
 static int compare(const void *a, const void *b)
@@ -112,40 +132,18 @@ static void add_children(struct tasks *tasks)
 	} while (has_changed);
 }
 
-static int get_pid_ns(pid_t init, struct pid_ns *ret_ns, struct err *err)
-{
-	auto_close int proc = -1;
-	struct process process;
-	int r = procfs_open_pid(init, &proc, err);
-
-	if (r == 0)
-		r = process_read(proc, &process, err);
-	if (r == 0)
-		r = process_pid_ns(proc, process.ns_depth, process.ns_depth, ret_ns, err);
-	if (r < 0)
-		return err_wrap(err, "process %d", init);
-	return 0;
-}
-
 int target_tasks(const struct target *target, pid_t **ret_pids, size_t *ret_count, struct err *err)
 {
 	auto_with(tasks_free) struct tasks tasks = { .list = NULL };
-	bool is_tree = target->form == TARGET_TREE;
 	auto_free pid_t *pids = NULL;
-	struct pid_ns ns;
 	size_t count = 0;
-	int r = 0;
+	int r = take_snapshot(target, &tasks, err);
 
-	if (!is_tree)
-		r = get_pid_ns(target->init, &ns, err);
-	if (r == 0)
-		r = take_snapshot(target->init, is_tree ? NULL : &ns, &tasks, err);
 	/* While the pidfd's process exists, its number is not another's. */
 	if (sys_pidfd_send_signal(target->pidfd, 0) == -ESRCH)
 		return err_set(err, ERR_FAILED, "the container has ended");
 	if (r < 0)
 		return r;
-
 	add_children(&tasks);
 	for (size_t i = 0; i < tasks.count; i++) {
 		if (!tasks.list[i].belongs)
