@@ -70,7 +70,7 @@ struct ctckpt_checkpoint_options {
 	bool force;	   /* replace an image that is there */
 	enum ctckpt_after after;
 	enum image_compression compression;
-	int compression_level; /* 0: the library's default */
+	int compression_level;	      /* 0: the library's default */
 	ctckpt_progress_fn *progress; /* may be NULL */
 	void *progress_argument;
 };

@@ -46,10 +46,10 @@ static void add_extents(struct image_writer *writer, const struct dump_source *s
 			continue;
 		}
 		last = *extent;
-		(void)buf_append(&body,
-				 &(struct image_extent_rec){ le64_make(last.start),
-							     le64_make(last.length) },
-				 sizeof(*rec));
+		(void)buf_append(
+		    &body,
+		    &(struct image_extent_rec){ le64_make(last.start), le64_make(last.length) },
+		    sizeof(*rec));
 	}
 	if (body.size > 0)
 		image_writer_add(writer, TAG_CONTENT, 1, RECORD_REQUIRED, source->id, body.data,
@@ -71,7 +71,7 @@ static int write_image(struct dump *d, const struct checkpoint_work *work, int f
 		       struct ctckpt_stats *stats, struct err *err)
 {
 	struct image_writer *writer =
-		image_writer_new(fd, work->compression, work->compression_level);
+	    image_writer_new(fd, work->compression, work->compression_level);
 	struct dump_stream stream = { .writer = writer,
 				      .fd = fd,
 				      .is_cancelled = work->is_cancelled,
@@ -82,8 +82,8 @@ static int write_image(struct dump *d, const struct checkpoint_work *work, int f
 	int r;
 
 	add_records(writer, d);
-	stream.is_placed = work->compression == IMAGE_PLAIN && fstat(fd, &stat) == 0 &&
-			   S_ISREG(stat.st_mode);
+	stream.is_placed =
+	    work->compression == IMAGE_PLAIN && fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode);
 	r = image_writer_begin(writer, &stream.pages_offset, err);
 	if (r == 0)
 		r = dump_write_pages(d, &stream, err);

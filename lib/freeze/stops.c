@@ -11,10 +11,10 @@
 #include "freeze/deadline.h"
 #include "freeze/tasks.h"
 
-#define NEWS_MOST_US 10000
-#define LOOK_AFTER_US 2000   /* then see whether it is dead */
+#define NEWS_MOST_US   10000
+#define LOOK_AFTER_US  2000  /* then see whether it is dead */
 #define STUCK_AFTER_US 50000 /* then see whether it waits for a vfork child */
-#define REAP_MOST_US 1000000
+#define REAP_MOST_US   1000000
 
 void tasks_listen(sigset_t *ret_old)
 {
@@ -140,8 +140,8 @@ static int timeout_error(const struct task *task, struct err *err)
 
 	(void)err_set(err, ERR_FAILED, "task %s does not stop (state %c)",
 		      task_label(task->tid).text, letter ? letter : '?');
-	return err_hint(err, letter == 'D' ? "it is in uninterruptible sleep: wait for the kernel" :
-					     "try again when the machine is less busy");
+	return err_hint(err, letter == 'D' ? "it is in uninterruptible sleep: wait for the kernel"
+					   : "try again when the machine is less busy");
 }
 
 static int await_stop(struct tasks *tasks, size_t number, uint64_t deadline, struct err *err)

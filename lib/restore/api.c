@@ -140,7 +140,8 @@ static void set_clocks(const struct image *image, struct container_spec *spec)
 	if (!rec)
 		return;
 	spec->has_time_offsets = true;
-	spec->monotonic_offset_ns = (int64_t)le64_get(rec->monotonic_ns) - clock_ns(CLOCK_MONOTONIC);
+	spec->monotonic_offset_ns =
+	    (int64_t)le64_get(rec->monotonic_ns) - clock_ns(CLOCK_MONOTONIC);
 	spec->boottime_offset_ns = (int64_t)le64_get(rec->boottime_ns) - clock_ns(CLOCK_BOOTTIME);
 }
 
