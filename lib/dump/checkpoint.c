@@ -48,10 +48,10 @@ static void add_extents(struct image_writer *writer, const struct dump_source *s
 			continue;
 		}
 		last = *extent;
-		(void)buf_append(&body,
-				 &(struct image_extent_rec){ le64_make(last.start),
-							     le64_make(last.length) },
-				 sizeof(*rec));
+		(void)buf_append(
+		    &body,
+		    &(struct image_extent_rec){ le64_make(last.start), le64_make(last.length) },
+		    sizeof(*rec));
 	}
 	if (body.size > 0)
 		image_writer_add(writer, TAG_CONTENT, 1, RECORD_REQUIRED, source->id, body.data,
@@ -73,7 +73,7 @@ static int write_image(struct dump *d, const struct checkpoint_work *work, int f
 		       struct ctckpt_stats *stats, struct err *err)
 {
 	struct image_writer *writer =
-		image_writer_new(fd, work->compression, work->compression_level);
+	    image_writer_new(fd, work->compression, work->compression_level);
 	struct dump_stream stream = { .writer = writer,
 				      .fd = fd,
 				      .is_cancelled = work->is_cancelled,
@@ -84,8 +84,8 @@ static int write_image(struct dump *d, const struct checkpoint_work *work, int f
 	int r;
 
 	add_records(writer, d);
-	stream.is_placed = work->compression == IMAGE_PLAIN && fstat(fd, &stat) == 0 &&
-			   S_ISREG(stat.st_mode);
+	stream.is_placed =
+	    work->compression == IMAGE_PLAIN && fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode);
 	r = image_writer_begin(writer, &stream.pages_offset, err);
 	if (r == 0)
 		r = dump_write_pages(d, &stream, err);
@@ -117,7 +117,8 @@ static void join_user_namespace(const struct target *target)
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/ns/user", target->init);
 	theirs = open(path, O_RDONLY | O_CLOEXEC);
-	if (theirs < 0 || fstat(theirs, &stat) < 0 || fstatat(AT_FDCWD, "/proc/self/ns/user", &own_stat, 0) < 0)
+	if (theirs < 0 || fstat(theirs, &stat) < 0 ||
+	    fstatat(AT_FDCWD, "/proc/self/ns/user", &own_stat, 0) < 0)
 		return;
 	if (stat.st_ino != own_stat.st_ino && setns(theirs, CLONE_NEWUSER) < 0)
 		log_debug("the container's user namespace is not ours to join");

@@ -237,9 +237,10 @@ static void check_between(struct dump *d, const struct dump_task *task,
 	}
 }
 
-static const char *const namespaces[] = { "user", "mnt", "pid",	 "pid_for_children",
-					  "net",  "ipc", "uts",	 "cgroup",
-					  "time", "time_for_children" };
+static const char *const namespaces[] = {
+	"user", "mnt",	  "pid",  "pid_for_children", "net", "ipc",
+	"uts",	"cgroup", "time", "time_for_children"
+};
 
 static void check_namespaces(struct dump *d, const struct dump_task *init,
 			     const struct dump_task *task)

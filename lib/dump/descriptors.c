@@ -14,7 +14,7 @@
 
 /* A descriptor before it is known whether it is the first of its description. */
 struct found {
-	uint32_t task;	 /* number in own->tasks */
+	uint32_t task; /* number in own->tasks */
 	uint32_t number;
 	uint64_t inode;
 	uint64_t mount;
@@ -34,7 +34,8 @@ static int found_key(const struct found *a, const struct found *b)
 	if (a->mount != b->mount)
 		return a->mount < b->mount ? -1 : 1;
 	if ((a->flags & ~(uint64_t)O_CLOEXEC) != (b->flags & ~(uint64_t)O_CLOEXEC))
-		return (a->flags & ~(uint64_t)O_CLOEXEC) < (b->flags & ~(uint64_t)O_CLOEXEC) ? -1 : 1;
+		return (a->flags & ~(uint64_t)O_CLOEXEC) < (b->flags & ~(uint64_t)O_CLOEXEC) ? -1
+											     : 1;
 	if (a->position != b->position)
 		return a->position < b->position ? -1 : 1;
 	r = strcmp(a->link, b->link);
@@ -75,8 +76,8 @@ static int read_descriptor(const struct dump_task *task, int dir, int infos, con
 	ret_found->number = (uint32_t)strtoul(name, NULL, 10);
 	if (!procfs_field(text.data, "pos", 10, &ret_found->position) ||
 	    !procfs_field(text.data, "flags", 8, &ret_found->flags))
-		return err_set(err, ERR_FAILED, "task %d, descriptor %s: fdinfo is cut",
-			       task->vpid, name);
+		return err_set(err, ERR_FAILED, "task %d, descriptor %s: fdinfo is cut", task->vpid,
+			       name);
 	(void)procfs_field(text.data, "mnt_id", 10, &ret_found->mount);
 	/* 5.14 */
 	(void)procfs_field(text.data, "ino", 10, &ret_found->inode);
@@ -180,12 +181,13 @@ static int unify(struct dump *d, struct found *founds, size_t count, struct err 
 
 			first = i;
 			/* The texts stay: comparisons need them. */
-			r = take_file(d, &(struct found){ .task = founds[i].task,
-							  .number = founds[i].number,
-							  .flags = founds[i].flags,
-							  .position = founds[i].position,
-							  .link = mem_string(founds[i].link),
-							  .fdinfo = mem_string(founds[i].fdinfo) },
+			r = take_file(d,
+				      &(struct found){ .task = founds[i].task,
+						       .number = founds[i].number,
+						       .flags = founds[i].flags,
+						       .position = founds[i].position,
+						       .link = mem_string(founds[i].link),
+						       .fdinfo = mem_string(founds[i].fdinfo) },
 				      &id, err);
 			if (r < 0)
 				return r;

@@ -21,8 +21,8 @@ struct held_request {
 static int serve_dump(struct freeze *freeze, const struct held_request *request, int fd,
 		      struct buf *reply, struct err *err)
 {
-	const struct checkpoint_work work = { .compression = (enum image_compression)
-						      request->compression,
+	const struct checkpoint_work work = { .compression =
+						  (enum image_compression)request->compression,
 					      .compression_level = request->level };
 	struct ctckpt_stats stats = { .freezing_time = freeze->freezing_time };
 	int r = checkpoint_frozen(freeze->target, freeze, &work, fd, &stats, err);

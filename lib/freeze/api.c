@@ -107,8 +107,8 @@ int freeze_container(const char *name, holder_serve_fn *serve,
 
 	if (r < 0)
 		return r;
-	r = freezer_of(&target) ? freeze_by_cgroup(&target, &result, err) :
-				  freeze_by_holder(&target, serve, &result, err);
+	r = freezer_of(&target) ? freeze_by_cgroup(&target, &result, err)
+				: freeze_by_holder(&target, serve, &result, err);
 	if (r == 0)
 		*ret_result = result;
 	return r;
@@ -145,8 +145,8 @@ int ctckpt_thaw(const char *name, struct ctckpt_freeze_result *ret_result, struc
 	/* A holder may be left from when the cgroup could not be used. */
 	r = ask_holder(&target, HOLDER_THAW, &result, err);
 	if (r == -ENOENT)
-		r = freezer_of(&target) ? thaw_by_cgroup(&target, &result, err) :
-					  count_all(&target, &result, err);
+		r = freezer_of(&target) ? thaw_by_cgroup(&target, &result, err)
+					: count_all(&target, &result, err);
 	if (r == 0)
 		*ret_result = result;
 	return r;

@@ -8,8 +8,8 @@
 #include "freeze/deadline.h"
 #include "freeze/freezer.h"
 
-#define PAUSE_FIRST_US 20
-#define PAUSE_MOST_US 10000
+#define PAUSE_FIRST_US	  20
+#define PAUSE_MOST_US	  10000
 #define PATIENCE_FIRST_US 30000
 
 static int read_state(int cgroup, struct buf *state, struct err *err)

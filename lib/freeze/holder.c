@@ -67,8 +67,8 @@ static int socket_path(const struct target *target, char **ret_path, struct err 
 	if (target->is_registered)
 		name = mem_string(target->name);
 	else
-		name = mem_printf("pid-%d-%llu", target->init,
-				  (unsigned long long)target->start_time);
+		name =
+		    mem_printf("pid-%d-%llu", target->init, (unsigned long long)target->start_time);
 	return registry_socket_path(name, ret_path, err);
 }
 
@@ -360,8 +360,8 @@ int holder_connect(const struct target *target, int *ret_fd, struct err *err)
 	return 0;
 }
 
-int holder_request(int fd, enum holder_verb verb, const void *request, size_t size,
-		   const int *fds, size_t fd_count, struct buf *reply, struct err *err)
+int holder_request(int fd, enum holder_verb verb, const void *request, size_t size, const int *fds,
+		   size_t fd_count, struct buf *reply, struct err *err)
 {
 	int r = packet_send_request(fd, verb, request, size, fds, fd_count, err);
 

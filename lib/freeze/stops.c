@@ -11,9 +11,9 @@
 #include "freeze/deadline.h"
 #include "freeze/tasks.h"
 
-#define NEWS_MOST_US 10000
+#define NEWS_MOST_US  10000
 #define LOOK_AFTER_US 20000 /* then see what it does instead */
-#define REAP_MOST_US 1000000
+#define REAP_MOST_US  1000000
 
 void tasks_listen(sigset_t *ret_old)
 {
@@ -132,8 +132,8 @@ static int timeout_error(const struct task *task, struct err *err)
 
 	(void)err_set(err, ERR_FAILED, "task %s does not stop (state %c)",
 		      task_label(task->tid).text, letter ? letter : '?');
-	return err_hint(err, letter == 'D' ? "it is in uninterruptible sleep: wait for the kernel" :
-					     "try again when the machine is less busy");
+	return err_hint(err, letter == 'D' ? "it is in uninterruptible sleep: wait for the kernel"
+					   : "try again when the machine is less busy");
 }
 
 /* A leader's death is only told when its last thread is gone; and where a thread became leader by

@@ -11,7 +11,7 @@
 #include "core/cleanup.h"
 
 #define SLOTS_FIRST 256
-#define NAMED_MOST 5
+#define NAMED_MOST  5
 
 void tasks_free(struct tasks *tasks)
 {
@@ -154,6 +154,7 @@ void tasks_hint_blocked(const struct target *target, struct err *err)
 	if (named > NAMED_MOST)
 		buf_printf(&names, " and %zu more", named - NAMED_MOST);
 	if (named > 0)
-		(void)err_hint(err, "in uninterruptible sleep: %s; wait for the kernel, then try again",
+		(void)err_hint(err,
+			       "in uninterruptible sleep: %s; wait for the kernel, then try again",
 			       names.data);
 }

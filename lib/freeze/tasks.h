@@ -51,8 +51,8 @@ void tasks_take(struct tasks *tasks, const struct freeze *freeze);
 
 /* Seizes and interrupts every thread of the target that is not held yet, and counts those. With
  * `is_frozen1`, the target is frozen by v1, and stopped tasks are left for the next walk. */
-int tasks_walk(struct tasks *tasks, const struct target *target, bool is_frozen1,
-	       uint64_t deadline, size_t *ret_new, struct err *err);
+int tasks_walk(struct tasks *tasks, const struct target *target, bool is_frozen1, uint64_t deadline,
+	       size_t *ret_new, struct err *err);
 /* The same for the children of all stopped tasks, as their parents know them. A task that forks
  * and dies all the time may slip through a walk, but not through this: when all that is known
  * stands still, what is left is a child of something known. */

@@ -15,9 +15,9 @@
 #include "freeze/deadline.h"
 #include "freeze/tasks.h"
 
-#define ATTEMPTS 3
+#define ATTEMPTS       3
 #define CHILDREN_PIECE 4096
-#define WALK_OPTIONS (PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK)
+#define WALK_OPTIONS   (PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK)
 
 struct walk {
 	struct tasks *tasks;
@@ -83,8 +83,8 @@ static int explain_refusal(struct walk *walk, pid_t pid, pid_t tid, struct err *
 		return 0;
 	}
 	if (tracer) {
-		(void)err_set(err, ERR_FAILED, "task %s is traced by task %s",
-			      task_label(tid).text, task_label(tracer).text);
+		(void)err_set(err, ERR_FAILED, "task %s is traced by task %s", task_label(tid).text,
+			      task_label(tracer).text);
 		return err_hint(err, "a task can have one tracer only: end that one first");
 	}
 	(void)err_set(err, -EPERM, "seize task %s of user %u", task_label(tid).text, uid);
@@ -141,7 +141,8 @@ static int visit_process(struct walk *walk, pid_t pid, struct err *err)
 	(void)snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	list = opendir(path);
 	if (!list)
-		return errno == ENOENT || errno == ESRCH ? 0 : err_set(err, -errno, "open %s", path);
+		return errno == ENOENT || errno == ESRCH ? 0
+							 : err_set(err, -errno, "open %s", path);
 	while ((entry = readdir(list))) {
 		pid_t tid = atoi(entry->d_name);
 		int r = tid > 0 ? visit_thread(walk, pid, tid, err) : 0;
@@ -157,8 +158,8 @@ static int keep_coming(const struct target *target, struct err *err)
 	return err_set(err, -ETIMEDOUT, "%s: new tasks keep coming", target->name);
 }
 
-int tasks_walk(struct tasks *tasks, const struct target *target, bool is_frozen1,
-	       uint64_t deadline, size_t *ret_new, struct err *err)
+int tasks_walk(struct tasks *tasks, const struct target *target, bool is_frozen1, uint64_t deadline,
+	       size_t *ret_new, struct err *err)
 {
 	struct walk walk = { tasks, target, is_frozen1, deadline, 0 };
 	auto_free pid_t *pids = NULL;

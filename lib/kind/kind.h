@@ -92,8 +92,8 @@ struct target_fd {
 	uint32_t id;
 	uint32_t flags; /* O_* from fdinfo, without O_CLOEXEC */
 	uint64_t position;
-	char *link;	/* what /proc/PID/fd/N reads as */
-	char *fdinfo;	/* the whole text */
+	char *link;   /* what /proc/PID/fd/N reads as */
+	char *fdinfo; /* the whole text */
 	struct stat stat;
 };
 
@@ -137,7 +137,7 @@ void dump_record(struct dump *d, uint32_t id, const struct kind *kind, const voi
  * The task and descriptor at the cursor are named by the function. The dump goes on to find all
  * blockers, and is then refused. `remedy` may be NULL. Returns 0, for `return dump_block(...)`. */
 int dump_block(struct dump *d, const char *remedy, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+    __attribute__((format(printf, 3, 4)));
 /* The id of the open file description under `number` in `task`; 0 if there is none. */
 uint32_t dump_file_at(const struct dump *d, const struct dump_task *task, int number);
 /* The task or thread with this outer pid; NULL if it is not one of ours. */
@@ -187,6 +187,6 @@ int restore_unnamed(struct restore *rs, const char *path, mode_t mode, uint64_t 
 int restore_content_fd(struct restore *rs, uint32_t id, int fd, struct err *err);
 /* A line for the report: something that differs, and is not in the plan. */
 void restore_note(struct restore *rs, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+    __attribute__((format(printf, 2, 3)));
 /* finish: the pid, in the container, of a task or thread object; 0 if unknown. */
 pid_t restore_pid(const struct restore *rs, uint32_t id);

@@ -7,8 +7,7 @@
 #include "core/cleanup.h"
 #include "remote/remote.h"
 
-int remote_take_fd(const struct remote *remote, int pidfd, int number, int *ret_fd,
-		   struct err *err)
+int remote_take_fd(const struct remote *remote, int pidfd, int number, int *ret_fd, struct err *err)
 {
 	int fd = (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
 

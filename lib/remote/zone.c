@@ -27,8 +27,7 @@ int remote_poke(const struct remote *remote, uint64_t address, const void *data,
 	return 0;
 }
 
-static int map(struct remote *remote, size_t size, int prot, uint64_t *ret_address,
-	       struct err *err)
+static int map(struct remote *remote, size_t size, int prot, uint64_t *ret_address, struct err *err)
 {
 	int64_t result;
 	int r;

@@ -145,7 +145,8 @@ static void set_clocks(const struct image *image, struct container_spec *spec)
 	if (!rec)
 		return;
 	spec->has_time_offsets = true;
-	spec->monotonic_offset_ns = (int64_t)le64_get(rec->monotonic_ns) - clock_ns(CLOCK_MONOTONIC);
+	spec->monotonic_offset_ns =
+	    (int64_t)le64_get(rec->monotonic_ns) - clock_ns(CLOCK_MONOTONIC);
 	spec->boottime_offset_ns = (int64_t)le64_get(rec->boottime_ns) - clock_ns(CLOCK_BOOTTIME);
 }
 
@@ -500,6 +501,7 @@ int ctckpt_restore(const struct ctckpt_restore_options *options,
 
 	*ret_result = (struct ctckpt_restore_result){ .init = 0 };
 	if (options->leave_frozen && !options->detach)
-		return err_set(err, ERR_USAGE, "--leave-frozen is for containers in the background");
+		return err_set(err, ERR_USAGE,
+			       "--leave-frozen is for containers in the background");
 	return worker_run(&worker, err);
 }

@@ -29,7 +29,7 @@ struct filling {
 struct sink {
 	struct restore_task *task; /* memory of this task, at `base` + start */
 	uint64_t base;
-	int file; /* else; owned */
+	int file;      /* else; owned */
 	uint64_t size; /* of the file: its last page may be cut */
 };
 
@@ -78,8 +78,8 @@ static int find_sink(const struct restore *rs, uint32_t id, struct sink *ret_sin
 		return 0;
 	if (object && mapfile_anon_size(object) > 0) {
 		ret_sink->task = first;
-		ret_sink->base = rs->own->hole.objects +
-				 rs->own->anon_offsets[object - rs->image->records];
+		ret_sink->base =
+		    rs->own->hole.objects + rs->own->anon_offsets[object - rs->image->records];
 		return 0;
 	}
 	if (content < 0)
@@ -348,10 +348,9 @@ static void *verify(void *argument)
 int restore_fill_content(struct restore *rs, void (*progress)(void *, uint64_t, uint64_t),
 			 bool (*is_cancelled)(void *), void *argument, struct err *err)
 {
-	struct filling filling = { .rs = rs,
-				   .progress = progress,
-				   .is_cancelled = is_cancelled,
-				   .argument = argument };
+	struct filling filling = {
+		.rs = rs, .progress = progress, .is_cancelled = is_cancelled, .argument = argument
+	};
 	struct verification verification = { .image = rs->image, .err = ERR_NONE };
 	pthread_t thread;
 	int r;

@@ -1,5 +1,5 @@
-/* What only the finished task can set: each thread runs one script of all its kinds, in the order of
- * phases. Ids before capabilities, both before limits, confinement last: design and kind.h. */
+/* What only the finished task can set: each thread runs one script of all its kinds, in the order
+ * of phases. Ids before capabilities, both before limits, confinement last: design and kind.h. */
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -65,8 +65,8 @@ static int finish_files(struct restore *rs, const struct restore_task *task, str
 		if (!kind || !kind->finish || kind->scope != SCOPE_FD)
 			continue;
 		owner = strcmp(kind->name, "eventpoll") == 0
-				? eventpoll_owner(record)
-				: restore_object(rs, record->id)->owner;
+			    ? eventpoll_owner(record)
+			    : restore_object(rs, record->id)->owner;
 		if (owner != task->id)
 			continue;
 		r = finish_record(rs, kind, record, script, err);
@@ -86,9 +86,8 @@ static void forget_child_signal(const struct restore_task *task, struct script *
 
 	if (task->has_new_child)
 		(void)script_syscall(script, "forget a signal", SCRIPT_MAY_FAIL,
-				     SYS_rt_sigtimedwait,
-				     script_copy(script, &mask, sizeof(mask)), 0,
-				     script_copy(script, &now, sizeof(now)), sizeof(mask));
+				     SYS_rt_sigtimedwait, script_copy(script, &mask, sizeof(mask)),
+				     0, script_copy(script, &now, sizeof(now)), sizeof(mask));
 }
 
 static int finish_thread(struct restore *rs, struct restore_task *task,

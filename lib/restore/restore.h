@@ -51,7 +51,7 @@ struct restore_task {
 struct restore_object {
 	uint32_t id; /* 0: free */
 	int fd;
-	int content; /* the descriptor that receives its content; -1 */
+	int content;	/* the descriptor that receives its content; -1 */
 	uint32_t owner; /* the task that finishes it; 0: none has it */
 };
 

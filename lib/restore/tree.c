@@ -250,8 +250,7 @@ static int check_parent(const struct restore *rs, struct restore_task *task, str
 	return r;
 }
 
-static int set_subreaper(struct restore *rs, struct restore_task *parent, bool on,
-			 struct err *err)
+static int set_subreaper(struct restore *rs, struct restore_task *parent, bool on, struct err *err)
 {
 	if (parent == init_of(rs))
 		return 0;
@@ -432,8 +431,8 @@ int restore_make_tree(struct restore *rs, struct err *err)
 
 int restore_make_threads(struct restore *rs, struct err *err)
 {
-	static const uint64_t flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |
-				      CLONE_THREAD | CLONE_SYSVSEM;
+	static const uint64_t flags =
+	    CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
 
 	for (size_t i = 0; i < rs->own->task_count; i++) {
 		struct restore_task *task = &rs->own->tasks[i];

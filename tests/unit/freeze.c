@@ -4,7 +4,7 @@
 #include "freeze_tree.h"
 
 #define PROCESSES 8
-#define THREADS 4
+#define THREADS	  4
 #define BUSY_MOST 64 /* threads that hardly sleep, every second of them never */
 
 static struct shared *counting; /* for threads */

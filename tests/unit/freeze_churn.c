@@ -5,8 +5,8 @@
 
 #include "freeze_tree.h"
 
-#define CYCLES 50
-#define LINEAGES 8
+#define CYCLES	    50
+#define LINEAGES    8
 #define BIRTHS_MOST 5000
 
 static void start_of(struct shared *shared)
@@ -264,7 +264,8 @@ static void on_signal(int sig, siginfo_t *info, void *unused)
 
 static void body_flooded(struct shared *shared, unsigned int unused)
 {
-	struct sigaction action = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_RESTART };
+	struct sigaction action = { .sa_sigaction = on_signal,
+				    .sa_flags = SA_SIGINFO | SA_RESTART };
 
 	(void)unused;
 	flooded = shared;
@@ -326,7 +327,8 @@ static void test_flood(struct tree *tree)
 	}
 	shared->numbers[3] = 1;
 	waitpid(sender, NULL, 0);
-	for (int i = 0; i < 2000 && shared->numbers[0] + shared->numbers[1] < shared->numbers[2]; i++)
+	for (int i = 0; i < 2000 && shared->numbers[0] + shared->numbers[1] < shared->numbers[2];
+	     i++)
 		pass_ms(1);
 	printf("# %" PRIu64 " queued, %" PRIu64 " in order, %" PRIu64 " not\n", shared->numbers[2],
 	       shared->numbers[0], shared->numbers[1]);

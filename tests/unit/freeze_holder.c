@@ -38,8 +38,8 @@ static int ask(const struct tree *tree, enum holder_verb verb, const char *text,
 	auto_close int connection = -1;
 	int r = holder_connect(&tree->target, &connection, err);
 
-	return r < 0 ? r :
-		       holder_request(connection, verb, text, text ? strlen(text) : 0, &fd, fd >= 0,
+	return r < 0 ? r
+		     : holder_request(connection, verb, text, text ? strlen(text) : 0, &fd, fd >= 0,
 				      reply, err);
 }
 

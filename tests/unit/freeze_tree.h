@@ -44,24 +44,24 @@ struct tree {
 
 static const char *failed; /* the reason of the running test */
 
-#define EXPECT(condition)                                                     \
-	do {                                                                  \
-		if (!(condition)) {                                           \
-			failed = #condition;                                  \
-			fprintf(stderr, "# line %d: %s\n", __LINE__, failed); \
-			return;                                               \
-		}                                                             \
+#define EXPECT(condition)                                                                          \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			failed = #condition;                                                       \
+			fprintf(stderr, "# line %d: %s\n", __LINE__, failed);                      \
+			return;                                                                    \
+		}                                                                                  \
 	} while (0)
 
-#define EXPECT_OK(call)                                                                      \
-	do {                                                                                 \
-		struct err err = ERR_NONE;                                                   \
-		if ((call) < 0) {                                                            \
-			failed = #call;                                                      \
-			fprintf(stderr, "# line %d: %s: %s (%s)\n", __LINE__, failed,        \
-				err.text, err.hint);                                         \
-			return;                                                              \
-		}                                                                            \
+#define EXPECT_OK(call)                                                                            \
+	do {                                                                                       \
+		struct err err = ERR_NONE;                                                         \
+		if ((call) < 0) {                                                                  \
+			failed = #call;                                                            \
+			fprintf(stderr, "# line %d: %s: %s (%s)\n", __LINE__, failed, err.text,    \
+				err.hint);                                                         \
+			return;                                                                    \
+		}                                                                                  \
 	} while (0)
 
 /* Lets others run for a while. */

@@ -11,7 +11,7 @@ extern const struct kind kind_ns_uts;
 
 RECORDS_BEGIN
 struct uts_rec {
-	char hostname[72];   /* 64 at most, then zeros */
+	char hostname[72]; /* 64 at most, then zeros */
 	char domainname[72];
 };
 RECORDS_END

@@ -12,9 +12,9 @@
 
 #include "core/cleanup.h"
 #include "dump/dump.h"
-#include "kind/support/files.h"
 #include "kind/support/file_identity.h"
 #include "kind/support/file_trial.h"
+#include "kind/support/files.h"
 #include "kind/support/mm.h"
 #include "restore/open.h"
 
@@ -22,11 +22,11 @@ extern const struct kind kind_mapfile;
 
 RECORDS_BEGIN
 struct mapfile_rec {
-	le32 type;  /* enum mapfile_type */
-	le32 flags; /* O_RDONLY or O_RDWR */
-	le32 alias; /* MAPFILE_ALIAS: the id of a descriptor's object */
-	le32 name_length; /* of the name that follows: a path, or a memfd's name */
-	le64 size;  /* of unnamed objects, bytes */
+	le32 type;			   /* enum mapfile_type */
+	le32 flags;			   /* O_RDONLY or O_RDWR */
+	le32 alias;			   /* MAPFILE_ALIAS: the id of a descriptor's object */
+	le32 name_length;		   /* of the name that follows: a path, or a memfd's name */
+	le64 size;			   /* of unnamed objects, bytes */
 	struct file_identity_rec identity; /* of named files */
 };
 RECORDS_END
@@ -189,7 +189,8 @@ static int add_resident(struct dump *d, struct dump_shared *shared, const struct
 {
 	enum { WINDOW = 64 * 1024 }; /* pages in one call: as many bytes of answer */
 
-	for (uint64_t start = vma->start; start < vma->end; start += (uint64_t)WINDOW * IMAGE_PAGE) {
+	for (uint64_t start = vma->start; start < vma->end;
+	     start += (uint64_t)WINDOW * IMAGE_PAGE) {
 		uint64_t bytes = vma->end - start;
 		auto_script struct script script;
 		const unsigned char *pages;
@@ -214,11 +215,10 @@ static int add_resident(struct dump *d, struct dump_shared *shared, const struct
 			while (i < bytes / IMAGE_PAGE && pages[i] & 1)
 				i++;
 			if (i > first)
-				add_shared_piece(d, shared,
-						 vma->offset + start - vma->start +
-							 first * IMAGE_PAGE,
-						 start + first * IMAGE_PAGE,
-						 (i - first) * IMAGE_PAGE);
+				add_shared_piece(
+				    d, shared,
+				    vma->offset + start - vma->start + first * IMAGE_PAGE,
+				    start + first * IMAGE_PAGE, (i - first) * IMAGE_PAGE);
 			else
 				i++;
 		}
@@ -266,8 +266,7 @@ static char *bare_name(const char *name)
 	if (ends_with(bare, deleted_suffix))
 		bare[strlen(bare) - strlen(deleted_suffix)] = '\0';
 	if (strncmp(bare, memfd_prefix, strlen(memfd_prefix)) == 0)
-		memmove(bare, bare + strlen(memfd_prefix),
-			strlen(bare) - strlen(memfd_prefix) + 1);
+		memmove(bare, bare + strlen(memfd_prefix), strlen(bare) - strlen(memfd_prefix) + 1);
 	return bare;
 }
 
@@ -406,10 +405,8 @@ int mapfile_finish(struct dump *d, struct err *err)
 					   .flags = le32_make(O_RDWR),
 					   .size = le64_make(shared->size) };
 
-		qsort(shared->pieces, shared->piece_count, sizeof(*shared->pieces),
-		      compare_pieces);
-		write_record(d, shared->id, rec,
-			     shared->type == MAPFILE_ANON ? "" : shared->name);
+		qsort(shared->pieces, shared->piece_count, sizeof(*shared->pieces), compare_pieces);
+		write_record(d, shared->id, rec, shared->type == MAPFILE_ANON ? "" : shared->name);
 		dump_add_source(d, shared->id, -1, shared->pieces, shared->piece_count);
 		free(shared->name);
 	}

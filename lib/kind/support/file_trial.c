@@ -62,8 +62,8 @@ void file_trial_run(struct plan *plan, struct file_trial *trial)
 	if (root < 0)
 		trial->result = -errno;
 	else
-		trial->result = file_trial_open(root, trial->path, trial->flags, trial->type,
-						&trial->stat);
+		trial->result =
+		    file_trial_open(root, trial->path, trial->flags, trial->type, &trial->stat);
 	if (trial->result == -ESTALE)
 		trial->trouble = "it is not of the saved type any more";
 }
