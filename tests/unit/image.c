@@ -6,8 +6,8 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#include "image/format.h"
 #include "image/checksum.h"
+#include "image/format.h"
 
 #define BIG (5ull * IMAGE_BLOCK + 3 * IMAGE_PAGE)
 
@@ -292,7 +292,7 @@ static void abandoned(void)
 	for (int i = 0; i < 3; i++) {
 		auto_close int fd = memory_file();
 		struct image_writer *writer =
-			image_writer_new(fd, i == 1 ? IMAGE_LZ4 : IMAGE_PLAIN, 0);
+		    image_writer_new(fd, i == 1 ? IMAGE_LZ4 : IMAGE_PLAIN, 0);
 		uint64_t offset;
 
 		add_content(writer, 1, 0, 2 * BIG);
@@ -447,7 +447,8 @@ static void add_bad_number(struct image_writer *writer)
 
 static void check_fails(void)
 {
-	expect_refused(add_bad_number, ERR_DAMAGED, "record TNUM 9 at offset 64: number: too large");
+	expect_refused(add_bad_number, ERR_DAMAGED,
+		       "record TNUM 9 at offset 64: number: too large");
 }
 
 static void add_forward_reference(struct image_writer *writer)
@@ -542,10 +543,10 @@ static void expect_forgery(forge_fn *forge, int code, const char *text)
 	EXPECT_ERR(verify_image(forged, true, &err), code, text, &err);
 }
 
-#define FORGE_HEADER(name, field, value)                            \
-	static void name(char *bytes)                               \
-	{                                                           \
-		((struct image_header *)bytes)->field = value;      \
+#define FORGE_HEADER(name, field, value)                                                           \
+	static void name(char *bytes)                                                              \
+	{                                                                                          \
+		((struct image_header *)bytes)->field = value;                                     \
 	}
 FORGE_HEADER(forge_version, version, le32_make(2))
 FORGE_HEADER(forge_architecture, architecture, le32_make(EM_AARCH64))
@@ -611,8 +612,10 @@ static void forgeries(void)
 	expect_forgery(forge_metadata_long, ERR_DAMAGED, "image is cut off at offset");
 	expect_forgery(forge_pages_odd, ERR_DAMAGED, "impossible size of pages");
 	expect_forgery(forge_pages_huge, ERR_REFUSED, "bytes of pages are more than the limit");
-	expect_forgery(forge_pages_more, ERR_DAMAGED, "content of 8192 bytes, page stream of 12288");
-	expect_forgery(forge_record_length, ERR_DAMAGED, "record 1 at offset 64: impossible length");
+	expect_forgery(forge_pages_more, ERR_DAMAGED,
+		       "content of 8192 bytes, page stream of 12288");
+	expect_forgery(forge_record_length, ERR_DAMAGED,
+		       "record 1 at offset 64: impossible length");
 	expect_forgery(forge_record_end, ERR_DAMAGED, "record 1 at offset 64");
 	expect_forgery(forge_padding, ERR_DAMAGED, "record 1 at offset 64: padding is not zero");
 	expect_forgery(forge_gap, ERR_DAMAGED, "bytes between metadata and pages are not zero");
