@@ -1,8 +1,6 @@
 # ctckpt. Output goes to build/; `make help` lists the targets.
 PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
-LIBDIR ?= $(PREFIX)/lib
-INCLUDEDIR ?= $(PREFIX)/include
 MANDIR ?= $(PREFIX)/share/man
 COMPDIR ?= $(PREFIX)/share/bash-completion/completions
 B ?= build
@@ -13,6 +11,8 @@ WARN := -Wall -Wextra -Werror -Wvla -Wshadow -Wstrict-prototypes -Wmissing-proto
 HARDEN := -fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fno-plt
 OPT ?= -O2 -g
 CFLAGS ?=
+FUZZ_CC ?= clang
+FUZZ_SECONDS ?= 60
 ALL_CFLAGS = -std=gnu17 $(OPT) $(WARN) $(HARDEN) -D_GNU_SOURCE -DCTCKPT_VERSION='"$(VERSION)"' \
 	-Ilib -Iinclude -I$(B)/gen $(shell pkg-config --cflags $(PKGS)) -MMD -MP $(CFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(LDFLAGS)
@@ -24,13 +24,21 @@ KINDS := $(notdir $(KIND_SRC:.c=))
 CMD_SRC := $(sort $(wildcard cmd/*.c))
 VICTIM_SRC := $(sort $(wildcard tests/victim/*.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/*.c))
-FUZZ_SRC := $(sort $(wildcard tests/fuzz/*.c))
+FUZZ_SRC := $(sort $(filter-out tests/fuzz/damage.c,$(wildcard tests/fuzz/*.c)))
 
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o) $(B)/gen/kinds.o
 CMD_OBJ := $(CMD_SRC:%.c=$(B)/%.o)
 VICTIMS := $(VICTIM_SRC:tests/victim/%.c=$(B)/victim/%)
 UNITS := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
+# Programs that the test scripts use, and programs that are checkpointed as they are.
+TOOL_SRC := $(sort $(wildcard tests/tools/*.c tests/programs/*.c))
+TOOLS := $(TOOL_SRC:tests/%.c=$(B)/tests/%)
+FUZZERS := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/fuzz/%)
+MAN1 := $(sort $(wildcard man/*.1))
+MAN5 := $(sort $(wildcard man/*.5))
+MAN7 := $(sort $(wildcard man/*.7))
 
+# Default: the program.
 all: $(B)/ctckpt
 
 $(B)/ctckpt: $(CMD_OBJ) $(B)/libctckpt.a
@@ -63,13 +71,71 @@ $(B)/unit/%: tests/unit/%.c $(B)/libctckpt.a $(wildcard tests/unit/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(B)/libctckpt.a $(LIBS)
 
+$(B)/tests/%: tests/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 $(OPT) $(WARN) -D_GNU_SOURCE -o $@ $< -lpthread
+
+# libFuzzer where clang is; the same programs run a list of files without it.
+$(B)/fuzz/%: tests/fuzz/%.c $(LIB_SRC) $(B)/gen/kinds.c
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) -g -fsanitize=fuzzer,address,undefined \
+		-o $@ $< $(LIB_SRC) $(B)/gen/kinds.c $(LIBS)
+
+$(B)/tests/damage: tests/fuzz/damage.c $(B)/libctckpt.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(B)/libctckpt.a $(LIBS)
+
 victims: $(VICTIMS)
 units: $(UNITS)
+test-tools: $(TOOLS) $(B)/tests/damage
+fuzzers: $(FUZZERS)
 
+# ---- what people ask for ----
+
+# Run unit tests and bats, as root and as an ordinary user; installs what is missing when root.
+test:
+	tests/run
+
+# Unit tests, and bats in the main mode only.
+check:
+	tests/run -q
+
+# Style, static analysis, layers, manual, two compilers.
+lint:
+	tools/lint
+
+# A container saved, restored and restored again, as an ordinary user.
+demo:
+	tools/demo
+
+# Times of checkpoint and restore beside what this machine can do at all.
+bench: all test-tools
+	tests/bench/run
+
+# Hostile images: every fuzzer for FUZZ_SECONDS.
+fuzz: fuzzers
+	tests/fuzz/run $(FUZZ_SECONDS)
+
+# Program, manual and completion, to DESTDIR and PREFIX.
+install: all
+	install -d $(addprefix $(DESTDIR),$(BINDIR) $(COMPDIR) \
+		$(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man7)
+	install -m 0755 $(B)/ctckpt $(DESTDIR)$(BINDIR)
+	$(B)/ctckpt completion bash > $(DESTDIR)$(COMPDIR)/ctckpt
+	$(if $(MAN1),install -m 0644 $(MAN1) $(DESTDIR)$(MANDIR)/man1)
+	$(if $(MAN5),install -m 0644 $(MAN5) $(DESTDIR)$(MANDIR)/man5)
+	$(if $(MAN7),install -m 0644 $(MAN7) $(DESTDIR)$(MANDIR)/man7)
+
+# Remove what was built.
 clean:
 	rm -rf $(B)
 
+# This list.
+help:
+	@awk '/^# /{text = substr($$0, 3); next} /^[a-z]+:/ && text {sub(":.*", "", $$1); \
+		printf "make %-10s%s\n", $$1, text} {text = ""}' Makefile
+
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d)
 
-.PHONY: all victims units clean
+.PHONY: all victims units test-tools fuzzers test check lint demo bench fuzz install clean help
 .DELETE_ON_ERROR:

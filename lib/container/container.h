@@ -48,6 +48,10 @@ int container_go(struct container *container, struct err *err);
 /* Waits until the first task has executed its command (the sync socket closes on exec) or failed:
  * then the error is the task's own. */
 int container_wait_exec(struct container *container, struct err *err);
+/* The next message that main sent by container_sync_fd(), at most 1 KiB: its size; 0 when the
+ * socket is closed; if main failed, its error. */
+ssize_t container_receive(struct container *container, void *message, size_t size,
+			  struct err *err);
 /* Kills it and reaps it. */
 void container_kill(struct container *container);
 /* Closes descriptors; the container goes on. */
@@ -57,7 +61,8 @@ void container_free(struct container *container);
 /* In main: messages to the caller, before exec; the descriptor is close-on-exec. */
 int container_sync_fd(void);
 
-/* What of a container's mounts ctckpt makes itself; used to tell them from others.
- * Fails if the namespace of `proc` (a /proc/PID directory) has a mount that container_start would
- * not make for this rootfs: names it. */
+/* Does the mount namespace of `proc` (a /proc/PID directory) have only mounts that container_start
+ * would make for this rootfs? Otherwise ERR_REFUSED, and *ret_stranger (owned) names the first that
+ * it would not: "/mnt/x (tmpfs)". Without a rootfs, the caller's own mounts are what it starts
+ * from. */
 int container_check_mounts(int proc, const char *rootfs, char **ret_stranger, struct err *err);

@@ -309,7 +309,7 @@ static void wait_for_change(int events)
 	(void)poll(&change, events >= 0 ? 1 : 0, REMOVE_PAUSE_MS);
 }
 
-int cgroup_remove(const char *path, struct err *err)
+int cgroup_destroy(const char *path, struct err *err)
 {
 	auto_free char *events_path = mem_printf("%s/cgroup.events", path);
 	auto_close int events = open(events_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -335,10 +335,10 @@ int cgroup_own_remove(const struct cgroup_own *own, struct err *err)
 	int r = 0;
 
 	if (own->v1_path)
-		r = cgroup_remove(own->v1_path, err);
+		r = cgroup_destroy(own->v1_path, err);
 	if (own->v2_path) {
 		struct err second = ERR_NONE;
-		int r2 = cgroup_remove(own->v2_path, &second);
+		int r2 = cgroup_destroy(own->v2_path, &second);
 
 		if (r == 0 && r2 < 0) {
 			*err = second;

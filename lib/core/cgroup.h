@@ -30,7 +30,7 @@ struct cgroup_own {
 int cgroup_own_create(const char *name, struct cgroup_own *ret_own, struct err *err);
 /* Moves a process into them. */
 int cgroup_own_put(const struct cgroup_own *own, pid_t pid, struct err *err);
-/* Removes them, as cgroup_remove(). The object still needs cgroup_own_free(). */
+/* Removes them, as cgroup_destroy(). The object still needs cgroup_own_free(). */
 int cgroup_own_remove(const struct cgroup_own *own, struct err *err);
 /* Closes and frees; the cgroups stay. */
 void cgroup_own_free(struct cgroup_own *own);
@@ -38,4 +38,4 @@ void cgroup_own_free(struct cgroup_own *own);
 
 /* Removes the cgroup with this absolute path and all below it. Tasks that are about to die are
  * waited for, at most 2 s; then -EBUSY. That it is gone already is no error. */
-int cgroup_remove(const char *path, struct err *err);
+int cgroup_destroy(const char *path, struct err *err);

@@ -43,8 +43,10 @@ void json_free(struct json *value)
  * what lies above U+10FFFF are none. */
 static size_t utf8_length(const unsigned char *at)
 {
-	size_t length = at[0] < 0x80 ? 1 : at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
+	size_t length = 1;
 
+	if (at[0] >= 0x80)
+		length = at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
 	if (at[0] > 0xf4 || (at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
 	    (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f))
 		return 0;
@@ -196,8 +198,8 @@ const struct json *json_get(const struct json *object, const char *key)
 
 size_t json_count(const struct json *value)
 {
-	return json_holds_object(value) ? json_object_size(inner(value)) :
-				       json_array_size(inner(value));
+	return json_holds_object(value) ? json_object_size(inner(value))
+					: json_array_size(inner(value));
 }
 
 const struct json *json_element(const struct json *array, size_t index)
@@ -210,7 +212,8 @@ const char *json_unknown_key(const struct json *object, const char *const known[
 	const char *key;
 	json_t *value;
 
-	json_object_foreach(inner(object), key, value) {
+	json_object_foreach(inner(object), key, value)
+	{
 		size_t i = 0;
 
 		while (known[i] && strcmp(known[i], key) != 0)
@@ -229,7 +232,8 @@ int json_each(const struct json *object,
 	const char *key;
 	json_t *value;
 
-	json_object_foreach(inner(object), key, value) {
+	json_object_foreach(inner(object), key, value)
+	{
 		int r = each(argument, key, (const struct json *)value, err);
 
 		if (r < 0)

@@ -33,7 +33,8 @@ void json_add_u64(struct json *array, uint64_t number);
 /* Text, keys in the order they were put in, with indentation and a newline at the end, or all in
  * one line without one. Owned by the caller. */
 char *json_print(const struct json *value, bool is_indented);
-/* One value and nothing behind it. Repeated keys and NUL in strings are errors, which say the line. */
+/* One value and nothing behind it. Repeated keys and NUL in strings are errors. They say the line.
+ */
 int json_parse(const char *text, size_t size, struct json **ret_value, struct err *err);
 
 bool json_holds_object(const struct json *value);

@@ -20,6 +20,7 @@ bool procfs_field(const char *text, const char *name, int base, uint64_t *ret_va
 
 	for (const char *line = text; *line; line = strchrnul(line, '\n'), line += *line != '\0') {
 		const char *at = line;
+		uint64_t value;
 
 		if (strncmp(at, name, length) != 0 || at[length] != ':')
 			continue;
@@ -27,8 +28,10 @@ bool procfs_field(const char *text, const char *name, int base, uint64_t *ret_va
 		scan_blanks(&at);
 		if (base == 16)
 			(void)scan_text(&at, "0x");
-		return scan_number(&at, base, UINT64_MAX, ret_value) &&
-		       (*at == '\0' || strchr(" \t\n", *at));
+		if (!scan_number(&at, base, UINT64_MAX, &value) || !strchr(" \t\n", *at))
+			return false;
+		*ret_value = value;
+		return true;
 	}
 	return false;
 }

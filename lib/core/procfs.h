@@ -55,7 +55,10 @@ struct procfs_vma {
 	bool is_shared;
 	uint32_t dev_major, dev_minor;
 	uint64_t inode;
-	char *name;	  /* owned; unescaped: "" for plain anonymous, "[heap]", a path */
+	/* Owned; unescaped: "" for plain anonymous, "[heap]", a path. The kernel writes newlines
+	 * as \012, but no backslash in another way: a name with those four characters reads like
+	 * one with a newline. */
+	char *name;
 	uint64_t vm_flags; /* VMF_* */
 };
 /* VmFlags of smaps, proc(5), one bit for each two-letter word. */
@@ -78,7 +81,8 @@ void procfs_maps_free(struct procfs_vma *vmas, size_t count);
  * octal and hexadecimal by base. */
 bool procfs_field(const char *text, const char *name, int base, uint64_t *ret_value);
 
-/* Whole files below a directory descriptor (/proc/PID). Grows buf; text is NUL-terminated. */
+/* Whole files below a directory descriptor (/proc/PID), in place of what buf held; text is
+ * NUL-terminated. A link in the last component is not followed. */
 int procfs_read(int dir, const char *path, struct buf *buf, struct err *err);
 /* The target of a link, of any length. Owned by the caller. */
 int procfs_readlink(int dir, const char *path, char **ret_link, struct err *err);

@@ -10,14 +10,14 @@
 #include "core/scan.h"
 
 enum line_form {
-	FORM_PID,     /* pid_t */
-	FORM_U32,     /* uint32_t, decimal */
-	FORM_INT,     /* int, decimal, not negative */
-	FORM_OCTAL,   /* uint32_t */
-	FORM_HEX,     /* uint64_t */
-	FORM_BOOL,    /* bool */
-	FORM_KB,      /* uint64_t, bytes */
-	FORM_IDS,     /* uint32_t[4] */
+	FORM_PID,   /* pid_t */
+	FORM_U32,   /* uint32_t, decimal */
+	FORM_INT,   /* int, decimal, not negative */
+	FORM_OCTAL, /* uint32_t */
+	FORM_HEX,   /* uint64_t */
+	FORM_BOOL,  /* bool */
+	FORM_KB,    /* uint64_t, bytes */
+	FORM_IDS,   /* uint32_t[4] */
 	FORM_GROUPS,
 	FORM_NS_PIDS,
 	FORM_LAST_PID, /* pid_t, the last column */
@@ -181,8 +181,7 @@ static bool scan_line(const struct line_rule *rule, const char *at, struct procf
 	return false;
 }
 
-static int add_line(struct procfs_status *status, const char *line, uint64_t *seen,
-		    struct err *err)
+static int add_line(struct procfs_status *status, const char *line, uint64_t *seen, struct err *err)
 {
 	size_t length = strcspn(line, ":\n");
 	const struct line_rule *rule;

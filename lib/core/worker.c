@@ -302,8 +302,7 @@ int worker_run(const struct worker_job *job, struct err *err)
 		(void)reap((void *)(intptr_t)wait.pid);
 		return err_set(err, pidfd, "open the worker process");
 	}
-	(void)buf_append(&packet, NULL,
-			 sizeof(struct packet_header) + sizeof(*err) + MESSAGE_MAX);
+	(void)buf_append(&packet, NULL, sizeof(struct packet_header) + sizeof(*err) + MESSAGE_MAX);
 	wait.pidfd = pidfd;
 	wait.channel = channel;
 	wait.packet = packet;

@@ -10,7 +10,7 @@
 
 #include "core/cleanup.h"
 #include "dump/dump.h"
-#include "kind/support/describe.h"
+#include "kind/support/fd_describe.h"
 
 /* A descriptor before it is known whether it is the first of its description. */
 struct found {

@@ -1,5 +1,7 @@
 /* Records, blockers and ids of a checkpoint; the walk over all kinds. */
 #include "dump/dump.h"
+#include "kind/support/files.h"
+#include "kind/support/mm.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -116,6 +118,24 @@ bool dump_has_file(const struct dump *d, dev_t dev, ino_t ino, int access_mode)
 	return false;
 }
 
+uint32_t dump_first_file(const struct dump *d, dev_t dev, ino_t ino)
+{
+	for (size_t i = 0; i < d->own->file_count; i++) {
+		const struct target_fd *file = &d->own->files[i];
+
+		if (file->stat.st_dev == dev && file->stat.st_ino == ino)
+			return file->id;
+	}
+	return 0;
+}
+
+const struct dump_task *dump_next_task(const struct dump *d, const struct dump_task *last)
+{
+	const struct dump_task *next = last ? last + 1 : d->own->tasks;
+
+	return next < d->own->tasks + d->own->task_count ? next : NULL;
+}
+
 void dump_add_source(struct dump *d, uint32_t id, int file, struct dump_piece *pieces,
 		     size_t count)
 {
@@ -221,7 +241,7 @@ static int dump_tasks(struct dump *d, struct err *err)
 	}
 	d->task = NULL;
 	d->thread = NULL;
-	return 0;
+	return mapfile_finish(d, err);
 }
 
 /* ---- preparing, releasing ---- */

@@ -44,6 +44,8 @@ int freezer_is_frozen(const struct target *target, bool *ret_is_frozen, struct e
  * die, they run on. Waits a bounded time for a task that will not stop (a vfork parent, a task in
  * uninterruptible sleep), then undoes all and names it. */
 int freeze_seize(const struct target *target, struct freeze *ret_freeze, struct err *err);
+/* Seizes what has come to the target since, by setns(2); what is held stays held on failure. */
+int freeze_rescan(struct freeze *freeze, struct err *err);
 /* Lets go: atomically where there is a cgroup. Stopped tasks stay stopped. A cgroup that was
  * frozen before stays frozen, unless `thaw`. */
 int freeze_release(struct freeze *freeze, bool thaw, struct err *err);

@@ -35,15 +35,12 @@ int freeze_release(struct freeze *freeze, bool thaw, struct err *err)
 {
 	const struct target *target = freeze->target;
 	bool has_freezer = target && freezer_of(target);
-	sigset_t set;
 	sigset_t old;
 	int r = 0;
 
 	if (!target)
 		return 0;
-	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGCHLD);
-	(void)pthread_sigmask(SIG_BLOCK, &set, &old);
+	tasks_listen(&old);
 	/* Without this, those let go first would run, and slow down the detaching of others. */
 	if (has_freezer && freeze->is_seized)
 		r = freezer_freeze(target, err);
@@ -58,7 +55,7 @@ int freeze_release(struct freeze *freeze, bool thaw, struct err *err)
 			r = r2;
 		}
 	}
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	tasks_unlisten(&old);
 	forget(freeze);
 	return r;
 }
@@ -162,15 +159,12 @@ int freeze_kill(struct freeze *freeze, struct err *err)
 {
 	uint64_t deadline = clock_us() + FREEZE_TIMEOUT_US;
 	const struct target *target = freeze->target;
-	sigset_t set;
 	sigset_t old;
 	int r;
 
 	if (!target)
 		return 0;
-	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGCHLD);
-	(void)pthread_sigmask(SIG_BLOCK, &set, &old);
+	tasks_listen(&old);
 	r = send_kills(freeze, err);
 	/* What v1 has frozen does not even die. */
 	if (r == 0 && freezer_of(target))
@@ -179,7 +173,7 @@ int freeze_kill(struct freeze *freeze, struct err *err)
 		r = reap_all(freeze, deadline, err);
 	if (r == 0)
 		r = wait_for_init(target, deadline, err);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	tasks_unlisten(&old);
 	if (r < 0)
 		return err_wrap(err, "kill %s", target->name);
 	forget(freeze);

@@ -94,6 +94,22 @@ static int thaw(struct attempt *attempt, struct err *err)
 	return err_hint(err, "thaw that one first");
 }
 
+/* Waits for the stops; without a cgroup, until no child is left that runs. */
+static int settle(struct attempt *attempt, struct err *err)
+{
+	size_t found = 0;
+	int r;
+
+	do {
+		r = tasks_settle(&attempt->tasks, attempt->deadline, err);
+		found = 0;
+		if (r == 0 && !attempt->freezer)
+			r = tasks_chase(&attempt->tasks, attempt->target, attempt->deadline, &found,
+					err);
+	} while (r == 0 && found > 0);
+	return r;
+}
+
 /* Walks until a whole walk, begun when all known tasks stood still, found nothing new. With v1,
  * stops are only taken after the thaw; with v2, before. */
 static int stop_all(struct attempt *attempt, struct err *err)
@@ -107,7 +123,7 @@ static int stop_all(struct attempt *attempt, struct err *err)
 		r = thaw(attempt, err);
 	do {
 		if (r == 0)
-			r = tasks_settle(&attempt->tasks, attempt->deadline, err);
+			r = settle(attempt, err);
 		if (r == 0)
 			r = tasks_walk(&attempt->tasks, attempt->target, false, attempt->deadline,
 				       &found, err);
@@ -159,7 +175,9 @@ static void spread_stop_signals(struct freeze *freeze)
 
 static void list_threads(const struct tasks *tasks, struct freeze *freeze)
 {
+	free(freeze->threads);
 	freeze->threads = mem_alloc(tasks->count, sizeof(*freeze->threads));
+	freeze->thread_count = 0;
 	for (size_t i = 0; i < tasks->count; i++) {
 		const struct task *task = &tasks->list[i];
 
@@ -223,24 +241,53 @@ static int try_once(const struct target *target, uint64_t deadline, struct freez
 int freeze_seize(const struct target *target, struct freeze *ret_freeze, struct err *err)
 {
 	uint64_t deadline = clock_us() + FREEZE_TIMEOUT_US;
-	sigset_t set;
 	sigset_t old;
 	bool again = true;
 	int r;
 
-	/* Stops are told by SIGCHLD; pending, it does not get lost between a look and a wait. */
-	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGCHLD);
-	(void)pthread_sigmask(SIG_BLOCK, &set, &old);
+	tasks_listen(&old);
 	do {
 		again = false;
 		r = try_once(target, deadline, ret_freeze, &again, err);
 	} while (r < 0 && again && clock_us() < deadline);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	tasks_unlisten(&old);
 
 	if (r < 0)
 		return err_wrap(err, "freeze %s", target->name);
 	log_debug("froze %zu threads in %lu us", ret_freeze->thread_count,
 		  (unsigned long)ret_freeze->freezing_time);
 	return 0;
+}
+
+/* Puts what is held already into the table, as if seized by a walk before. */
+static void take_threads(struct tasks *tasks, const struct freeze *freeze)
+{
+	for (size_t i = 0; i < freeze->thread_count; i++) {
+		const struct frozen_thread *thread = &freeze->threads[i];
+		struct task *task = tasks_add(tasks, thread->tid);
+
+		task->pid = thread->pid;
+		task->stop_signal = thread->stop_signal;
+		task->state = thread->is_zombie ? TASK_ZOMBIE : TASK_STOPPED;
+	}
+}
+
+int freeze_rescan(struct freeze *freeze, struct err *err)
+{
+	__attribute__((cleanup(attempt_free))) struct attempt attempt = {
+		.target = freeze->target,
+		.deadline = clock_us() + FREEZE_TIMEOUT_US,
+		.is_done = true, /* nothing is undone: what is held stays held */
+	};
+	sigset_t old;
+	int r;
+
+	take_threads(&attempt.tasks, freeze);
+	tasks_listen(&old);
+	r = stop_all(&attempt, err);
+	if (r == 0)
+		drop_strangers(&attempt.tasks);
+	tasks_unlisten(&old);
+	list_threads(&attempt.tasks, freeze);
+	return r;
 }

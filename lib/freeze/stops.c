@@ -6,6 +6,7 @@
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "freeze/deadline.h"
 #include "freeze/tasks.h"
@@ -14,6 +15,23 @@
 #define LOOK_AFTER_US 2000   /* then see whether it is dead */
 #define STUCK_AFTER_US 50000 /* then see whether it waits for a vfork child */
 #define REAP_MOST_US 1000000
+
+void tasks_listen(sigset_t *ret_old)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGCHLD);
+	(void)pthread_sigmask(SIG_BLOCK, &set, ret_old);
+}
+
+void tasks_unlisten(const sigset_t *old)
+{
+	/* A caller that waits for SIGCHLD itself may have lost one to us. */
+	if (sigismember(old, SIGCHLD))
+		(void)kill(getpid(), SIGCHLD);
+	(void)pthread_sigmask(SIG_SETMASK, old, NULL);
+}
 
 void tasks_wait_for_news(uint64_t deadline)
 {

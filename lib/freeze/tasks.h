@@ -2,6 +2,7 @@
  * fills it and seizes, and the wait for stops. For lib/freeze only. */
 #pragma once
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -47,11 +48,20 @@ struct task *tasks_add(struct tasks *tasks, pid_t tid);
  * `is_frozen1`, the target is frozen by v1, and stopped tasks are left for the next walk. */
 int tasks_walk(struct tasks *tasks, const struct target *target, bool is_frozen1,
 	       uint64_t deadline, size_t *ret_new, struct err *err);
-/* Waits until none is TASK_RUNNING. SIGCHLD must be blocked. */
+/* The same for the children of all stopped tasks, as their parents know them. A task that forks
+ * and dies all the time may slip through a walk, but not through this: when all that is known
+ * stands still, what is left is a child of something known. */
+int tasks_chase(struct tasks *tasks, const struct target *target, uint64_t deadline,
+		size_t *ret_new, struct err *err);
+/* Waits until none is TASK_RUNNING. Between tasks_listen() and tasks_unlisten(). */
 int tasks_settle(struct tasks *tasks, uint64_t deadline, struct err *err);
 /* Lets a stopped task run, or reaps it if it died. */
 void task_detach(struct task *task);
-/* Waits for a child's signal, at most until the deadline or 10 ms. */
+/* Stops and deaths are told by SIGCHLD. Between these two it is blocked, so that none gets lost
+ * between a look and a wait. */
+void tasks_listen(sigset_t *ret_old);
+void tasks_unlisten(const sigset_t *old);
+/* Waits for SIGCHLD, at most until the deadline or 10 ms. */
 void tasks_wait_for_news(uint64_t deadline);
 
 /* "1234 (make)", for messages; control characters are replaced. */

@@ -3,6 +3,7 @@
  * New tasks of a seized one are seized by the kernel before they run (PTRACE_O_TRACE*), so that
  * every walk leaves fewer to find. */
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,8 @@
 #include "freeze/deadline.h"
 #include "freeze/tasks.h"
 
+#define ATTEMPTS 3
+#define CHILDREN_PIECE 4096
 #define WALK_OPTIONS (PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK)
 
 struct walk {
@@ -48,8 +51,15 @@ static int read_status(pid_t tid, struct procfs_status *ret_status, struct err *
 	return r < 0 ? r : procfs_status_parse(text.data, ret_status, err);
 }
 
-/* Why can't it be seized? 0: it is dead, or ours already. */
-static int explain_refusal(struct walk *walk, pid_t pid, pid_t tid, int reason, struct err *err)
+static void hold(struct walk *walk, pid_t tid)
+{
+	(void)ptrace(PTRACE_INTERRUPT, tid, 0, 0);
+	tasks_add(walk->tasks, tid)->state = TASK_RUNNING;
+	walk->found++;
+}
+
+/* Why can't it be seized? 0: it is dead, or ours already. -EAGAIN: it may not. */
+static int explain_refusal(struct walk *walk, pid_t pid, pid_t tid, struct err *err)
 {
 	struct procfs_status status = { .pid = tid };
 	char letter = task_state_letter(pid, tid);
@@ -69,9 +79,7 @@ static int explain_refusal(struct walk *walk, pid_t pid, pid_t tid, int reason, 
 	procfs_status_free(&status);
 
 	if (tracer == gettid()) {
-		(void)ptrace(PTRACE_INTERRUPT, tid, 0, 0);
-		tasks_add(walk->tasks, tid)->state = TASK_RUNNING;
-		walk->found++;
+		hold(walk, tid);
 		return 0;
 	}
 	if (tracer) {
@@ -79,24 +87,30 @@ static int explain_refusal(struct walk *walk, pid_t pid, pid_t tid, int reason, 
 			      task_label(tid).text, task_label(tracer).text);
 		return err_hint(err, "a task can have one tracer only: end that one first");
 	}
-	(void)err_set(err, reason, "seize task %s of user %u", task_label(tid).text, uid);
-	return err_hint(err, "only its own user may freeze it, if it has not gained privileges, "
-			     "or root");
+	(void)err_set(err, -EPERM, "seize task %s of user %u", task_label(tid).text, uid);
+	(void)err_hint(err, "only its own user may freeze it, if it has not gained privileges, "
+			    "or root");
+	return -EAGAIN;
 }
 
+/* A leader that another thread is just about to replace, by executing a program, can't be seized
+ * and looks alive when we ask why: hence the attempts. */
 static int seize(struct walk *walk, pid_t pid, pid_t tid, struct err *err)
 {
-	struct task *task;
+	int r = -EAGAIN;
 
 	if (walk->is_frozen1 && is_stopped1(pid, tid))
 		return 0;
-	if (ptrace(PTRACE_SEIZE, tid, 0, WALK_OPTIONS) < 0)
-		return errno == ESRCH ? 0 : explain_refusal(walk, pid, tid, -errno, err);
-	(void)ptrace(PTRACE_INTERRUPT, tid, 0, 0);
-	task = tasks_add(walk->tasks, tid);
-	task->state = TASK_RUNNING;
-	walk->found++;
-	return 0;
+	for (int attempt = 0; r == -EAGAIN && attempt < ATTEMPTS; attempt++) {
+		if (ptrace(PTRACE_SEIZE, tid, 0, WALK_OPTIONS) == 0) {
+			hold(walk, tid);
+			return 0;
+		}
+		if (errno == ESRCH)
+			return 0;
+		r = explain_refusal(walk, pid, tid, err);
+	}
+	return r == -EAGAIN ? err->code : r;
 }
 
 /* Zombies are tried again: where another thread executes a program, it takes over the tid. */
@@ -138,6 +152,11 @@ static int visit_process(struct walk *walk, pid_t pid, struct err *err)
 	return 0;
 }
 
+static int keep_coming(const struct target *target, struct err *err)
+{
+	return err_set(err, -ETIMEDOUT, "%s: new tasks keep coming", target->name);
+}
+
 int tasks_walk(struct tasks *tasks, const struct target *target, bool is_frozen1,
 	       uint64_t deadline, size_t *ret_new, struct err *err)
 {
@@ -149,7 +168,7 @@ int tasks_walk(struct tasks *tasks, const struct target *target, bool is_frozen1
 	tasks->walk++;
 	for (size_t i = 0; r == 0 && i < count; i++) {
 		if (clock_us() >= deadline)
-			r = err_set(err, -ETIMEDOUT, "%s: new tasks keep coming", target->name);
+			r = keep_coming(target, err);
 		else
 			r = visit_process(&walk, pids[i], err);
 	}
@@ -157,4 +176,63 @@ int tasks_walk(struct tasks *tasks, const struct target *target, bool is_frozen1
 		return r;
 	*ret_new = walk.found;
 	return 0;
+}
+
+/* Only the leader of each child: its threads come with the next walk. */
+static int visit_children(struct walk *walk, const char *list, struct err *err)
+{
+	for (const char *at = list; *at;) {
+		char *end;
+		pid_t pid = (pid_t)strtol(at, &end, 10);
+		int r;
+
+		if (end == at)
+			break;
+		at = end;
+		r = pid > 0 ? visit_thread(walk, pid, pid, err) : 0;
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* A kernel without CONFIG_PROC_CHILDREN has no such file: then there is the walk alone. */
+static int chase_one(struct walk *walk, pid_t tid, struct buf *text, struct err *err)
+{
+	auto_close int fd = -1;
+	char path[64];
+	ssize_t n;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", tid, tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	buf_clear(text);
+	do {
+		size_t size = text->size;
+		char *room = buf_append(text, NULL, CHILDREN_PIECE);
+
+		n = read(fd, room, CHILDREN_PIECE);
+		text->size = size + (n > 0 ? (size_t)n : 0);
+		text->data[text->size] = '\0';
+	} while (n > 0);
+	return visit_children(walk, text->data, err);
+}
+
+int tasks_chase(struct tasks *tasks, const struct target *target, uint64_t deadline,
+		size_t *ret_new, struct err *err)
+{
+	struct walk walk = { tasks, target, false, deadline, 0 };
+	auto_buf struct buf text = BUF_EMPTY;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < tasks->count; i++) {
+		if (clock_us() >= deadline)
+			r = keep_coming(target, err);
+		else if (tasks->list[i].state == TASK_STOPPED)
+			r = chase_one(&walk, tasks->list[i].tid, &text, err);
+	}
+	if (r == 0)
+		*ret_new = walk.found;
+	return r;
 }

@@ -84,8 +84,8 @@ void decompressor_free(struct decompressor *decompressor)
 	free(decompressor);
 }
 
-int decompressor_unpack(struct decompressor *decompressor, const void *data, size_t size,
-			void *out, size_t out_size, struct err *err)
+int decompressor_unpack(struct decompressor *decompressor, const void *data, size_t size, void *out,
+			size_t out_size, struct err *err)
 {
 	size_t unpacked;
 	int lz4;
@@ -99,8 +99,7 @@ int decompressor_unpack(struct decompressor *decompressor, const void *data, siz
 	} else {
 		unpacked = ZSTD_decompressDCtx(decompressor->zstd, out, out_size, data, size);
 		if (ZSTD_isError(unpacked))
-			return err_set(err, ERR_DAMAGED, "zstd: %s",
-				       ZSTD_getErrorName(unpacked));
+			return err_set(err, ERR_DAMAGED, "zstd: %s", ZSTD_getErrorName(unpacked));
 	}
 	if (unpacked != out_size)
 		return err_set(err, ERR_DAMAGED, "%zu bytes instead of %zu", unpacked, out_size);

@@ -19,5 +19,5 @@ struct decompressor;
 struct decompressor *decompressor_new(enum image_compression compression);
 void decompressor_free(struct decompressor *decompressor);
 /* Exactly out_size bytes from all of `data`; ERR_DAMAGED else. Never writes beyond. */
-int decompressor_unpack(struct decompressor *decompressor, const void *data, size_t size,
-			void *out, size_t out_size, struct err *err);
+int decompressor_unpack(struct decompressor *decompressor, const void *data, size_t size, void *out,
+			size_t out_size, struct err *err);

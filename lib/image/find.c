@@ -57,8 +57,7 @@ const struct record *image_find(const struct image *image, uint32_t tag, uint32_
 	return NULL;
 }
 
-const struct record *image_next(const struct image *image, uint32_t tag,
-				const struct record *last)
+const struct record *image_next(const struct image *image, uint32_t tag, const struct record *last)
 {
 	uint32_t from = last ? (uint32_t)(last - image->records) + 1 : 0;
 	size_t low = 0;

@@ -7,17 +7,17 @@
 #include "image/image.h"
 
 /* A byte with the high bit set, a CR LF and a control-Z: a transfer as text does not survive. */
-#define IMAGE_MAGIC "\x89"    \
-			"CKPT\r\n\x1a"
-#define IMAGE_TRAILER_MAGIC "\x89" \
-			    "CKEND\r\n"
+#define IMAGE_MAGIC	    "\211CKPT\r\n\032"
+#define IMAGE_TRAILER_MAGIC "\211CKEND\r\n"
 #define IMAGE_MAGIC_SIZE 8u
 
 #define IMAGE_VERSION 1u
-#define IMAGE_ALIGN 8u /* of records, and of compressed blocks */
+/* Whatever the limits: offsets in the file must not overflow. */
+#define IMAGE_PAGES_MAX (1ull << 60)
+#define IMAGE_ALIGN	8u /* of records, and of compressed blocks */
 
 #define TAG_METADATA_END TAG('M', 'E', 'N', 'D')
-#define TAG_INDEX TAG('I', 'N', 'D', 'X')
+#define TAG_INDEX	 TAG('I', 'N', 'D', 'X')
 
 RECORDS_BEGIN
 struct image_header {

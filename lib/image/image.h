@@ -18,7 +18,7 @@
 #include "core/err.h"
 #include "image/record.h"
 
-#define IMAGE_PAGE 4096u
+#define IMAGE_PAGE  4096u
 #define IMAGE_BLOCK (1u << 20)
 
 enum image_compression { IMAGE_PLAIN, IMAGE_LZ4, IMAGE_ZSTD };
@@ -56,8 +56,8 @@ struct image {
 	size_t metadata_size;
 	struct record *records; /* owned; in file order */
 	size_t record_count;
-	uint32_t *index; /* owned: record numbers sorted by (tag, id) */
-	uint32_t *order; /* owned: record numbers sorted by tag, then as in the file */
+	uint32_t *index;      /* owned: record numbers sorted by (tag, id) */
+	uint32_t *order;      /* owned: record numbers sorted by tag, then as in the file */
 	size_t skipped_count; /* unknown optional records that were left out */
 	enum image_compression compression;
 	uint64_t created;      /* seconds since the epoch */
@@ -87,10 +87,8 @@ static inline void image_cleanup(struct image **image)
 
 /* The record with this tag and id, or NULL. O(log n). */
 const struct record *image_find(const struct image *image, uint32_t tag, uint32_t id);
-/* Iterates over the records with one tag, in file order: pass NULL first; NULL at end.
- * O(log n). */
-const struct record *image_next(const struct image *image, uint32_t tag,
-				const struct record *last);
+/* Iterates over the records with one tag, in file order: pass NULL first; NULL at end. O(log n). */
+const struct record *image_next(const struct image *image, uint32_t tag, const struct record *last);
 
 /* The page stream, front to back, for images that are compressed or come through a pipe.
  * Blocks are verified against the index by image_stream_finish(), which must succeed before any
@@ -103,11 +101,15 @@ int image_stream_next(struct image_stream *stream, size_t size, const void **ret
 		      size_t *ret_size, struct err *err);
 /* Reads index and trailer and verifies them: everything that was streamed, every count. */
 int image_stream_finish(struct image_stream *stream, struct err *err);
+/* Bytes of the image read so far: after image_stream_finish(), its size. */
+uint64_t image_stream_offset(const struct image_stream *stream);
 void image_stream_free(struct image_stream *stream);
 
 /* For a seekable plain image whose pages were read elsewhere: reads index and trailer from the end
- * and verifies all blocks against them from the file. Safe in a thread of its own. */
+ * and verifies all blocks against them from the file. Safe in a thread of its own; starts more. */
 int image_verify_pages(const struct image *image, struct err *err);
+/* The size that the whole file must have, if it is plain. */
+uint64_t image_plain_size(const struct image *image);
 
 /* ---- writing ---- */
 
@@ -122,8 +124,7 @@ void image_writer_add(struct image_writer *writer, uint32_t tag, uint16_t versio
  * Returns the offset of the page stream, if the file is seekable and plain. */
 int image_writer_begin(struct image_writer *writer, uint64_t *ret_pages_offset, struct err *err);
 /* Either: bytes of the stream, in order. */
-int image_writer_pages(struct image_writer *writer, const void *data, size_t size,
-		       struct err *err);
+int image_writer_pages(struct image_writer *writer, const void *data, size_t size, struct err *err);
 /* Or (seekable and plain only): the caller has put the stream's bytes up to `end` (an offset in
  * the stream, rising) into the file by itself. They are read back, to be checksummed, in a thread
  * of the writer's, while the caller goes on. */

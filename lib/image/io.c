@@ -52,8 +52,7 @@ int io_read(struct io *io, void *data, size_t size, struct err *err)
 	return 0;
 }
 
-int io_read_at(int fd, uint64_t offset, void *data, size_t size, size_t *ret_size,
-	       struct err *err)
+int io_read_at(int fd, uint64_t offset, void *data, size_t size, size_t *ret_size, struct err *err)
 {
 	size_t done = 0;
 
@@ -63,8 +62,7 @@ int io_read_at(int fd, uint64_t offset, void *data, size_t size, size_t *ret_siz
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
-			return err_set(err, -errno, "read image at offset %" PRIu64,
-				       offset + done);
+			return err_set(err, -errno, "read image at offset %" PRIu64, offset + done);
 		if (got == 0)
 			break;
 		done += (size_t)got;
@@ -115,8 +113,7 @@ int io_write_pieces(struct io *io, struct iovec *pieces, size_t count, struct er
 		}
 		io->offset += (uint64_t)put;
 		while (put > 0) {
-			size_t part = (size_t)put < pieces->iov_len ? (size_t)put
-								   : pieces->iov_len;
+			size_t part = (size_t)put < pieces->iov_len ? (size_t)put : pieces->iov_len;
 
 			pieces->iov_base = (char *)pieces->iov_base + part;
 			pieces->iov_len -= part;

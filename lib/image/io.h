@@ -16,8 +16,7 @@ struct io {
 /* Exactly `size` bytes; ERR_DAMAGED if the input ends before. */
 int io_read(struct io *io, void *data, size_t size, struct err *err);
 /* Up to `size` bytes at an offset; less only at the end of the file. The size is *ret_size. */
-int io_read_at(int fd, uint64_t offset, void *data, size_t size, size_t *ret_size,
-	       struct err *err);
+int io_read_at(int fd, uint64_t offset, void *data, size_t size, size_t *ret_size, struct err *err);
 /* ERR_DAMAGED if there is another byte. */
 int io_expect_end(struct io *io, struct err *err);
 int io_write(struct io *io, const void *data, size_t size, struct err *err);

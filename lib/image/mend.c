@@ -52,8 +52,8 @@ static void mend_entries(const char *pages, size_t size, struct image_index_entr
 			 uint64_t count)
 {
 	for (uint64_t i = 0; i < count && i < image_block_count(size); i++)
-		entries[i].checksum = le64_make(
-			checksum(pages + i * IMAGE_BLOCK, image_block_length(size, i)));
+		entries[i].checksum =
+		    le64_make(checksum(pages + i * IMAGE_BLOCK, image_block_length(size, i)));
 }
 
 static void mend_tail(char *data, size_t size, size_t pages_offset, uint64_t metadata_checksum)
@@ -81,7 +81,7 @@ static void mend_tail(char *data, size_t size, size_t pages_offset, uint64_t met
 		mend_packed_blocks(data + pages_offset, pages);
 	index->checksum = le64_make(image_index_checksum(index, count));
 	trailer->content_checksum =
-		le64_make(image_content_checksum(metadata_checksum, index, count));
+	    le64_make(image_content_checksum(metadata_checksum, index, count));
 	trailer->checksum = le64_make(checksum(trailer, offsetof(struct image_trailer, checksum)));
 }
 

@@ -1,15 +1,13 @@
 /* Compresses blocks in threads. The caller fills a ring of slots and writes what is finished, in
  * order, so that only the caller does input and output. */
-#include <sched.h>
-
 #include "core/cleanup.h"
 #include "image/checksum.h"
 #include "image/compress.h"
 #include "image/format.h"
+#include "image/thread.h"
 #include "image/writer.h"
 
 #define SLOTS 8u
-#define THREADS_MAX 4u
 
 struct slot {
 	unsigned char *raw;    /* owned: IMAGE_BLOCK bytes */
@@ -74,20 +72,10 @@ static void *run(void *argument)
 	return NULL;
 }
 
-static size_t count_cpus(void)
-{
-	cpu_set_t cpus;
-
-	/* Fails on a host with more than 1024: there are enough. */
-	if (sched_getaffinity(0, sizeof(cpus), &cpus) < 0)
-		return THREADS_MAX;
-	return (size_t)CPU_COUNT(&cpus);
-}
-
 struct packer *packer_new(enum image_compression compression, int level)
 {
 	struct packer *packer = mem_alloc(1, sizeof(*packer));
-	size_t cpus = count_cpus();
+	size_t wanted = thread_count_wanted();
 
 	packer->compression = compression;
 	packer->level = level;
@@ -98,7 +86,7 @@ struct packer *packer_new(enum image_compression compression, int level)
 	(void)pthread_mutex_init(&packer->lock, NULL);
 	(void)pthread_cond_init(&packer->submitted, NULL);
 	(void)pthread_cond_init(&packer->finished, NULL);
-	while (packer->thread_count < THREADS_MAX && packer->thread_count < cpus &&
+	while (packer->thread_count < wanted &&
 	       thread_start(&packer->threads[packer->thread_count], run, packer) == 0)
 		packer->thread_count++;
 	if (packer->thread_count == 0)
@@ -201,8 +189,7 @@ void packer_submit(struct packer *packer, size_t length)
 	(void)pthread_mutex_unlock(&packer->lock);
 }
 
-int packer_flush(struct packer *packer, struct io *io, struct block_sums *blocks,
-		 struct err *err)
+int packer_flush(struct packer *packer, struct io *io, struct block_sums *blocks, struct err *err)
 {
 	while (packer->written < packer->filled) {
 		int r = write_next(packer, io, blocks, err);

@@ -2,6 +2,7 @@
 #include "core/cleanup.h"
 #include "image/format.h"
 #include "image/readback.h"
+#include "image/thread.h"
 #include "image/writer.h"
 
 struct placed {

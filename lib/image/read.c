@@ -57,8 +57,8 @@ static int check_limit(const char *what, uint64_t value, uint64_t limit, struct 
 {
 	if (value <= limit)
 		return 0;
-	return err_set(err, ERR_REFUSED, "%" PRIu64 " %s are more than the limit of %" PRIu64, value,
-		       what, limit);
+	return err_set(err, ERR_REFUSED, "%" PRIu64 " %s are more than the limit of %" PRIu64,
+		       value, what, limit);
 }
 
 /* Does this ctckpt read such images at all? */
@@ -68,8 +68,9 @@ static int check_variant(const struct image_header *header, struct err *err)
 		return err_set(err, ERR_REFUSED, "image format %" PRIu32 ": made by a newer ctckpt",
 			       le32_get(header->version));
 	if (le32_get(header->architecture) != EM_X86_64)
-		return err_set(err, ERR_REFUSED, "image of another architecture (ELF machine %" PRIu32
-			       ")", le32_get(header->architecture));
+		return err_set(err, ERR_REFUSED,
+			       "image of another architecture (ELF machine %" PRIu32 ")",
+			       le32_get(header->architecture));
 	if (le32_get(header->page_size) != IMAGE_PAGE)
 		return err_set(err, ERR_REFUSED, "image with pages of %" PRIu32 " bytes",
 			       le32_get(header->page_size));
@@ -89,8 +90,7 @@ static int check_header(const struct image_header *header, const struct image_li
 
 	if (memcmp(header->magic, IMAGE_MAGIC, IMAGE_MAGIC_SIZE) != 0)
 		return err_set(err, ERR_DAMAGED, "not a ctckpt image");
-	if (le64_get(header->checksum) !=
-	    checksum(header, offsetof(struct image_header, checksum)))
+	if (le64_get(header->checksum) != checksum(header, offsetof(struct image_header, checksum)))
 		return err_set(err, ERR_DAMAGED, "image header: wrong checksum");
 	r = check_variant(header, err);
 	if (r < 0)
@@ -99,7 +99,8 @@ static int check_header(const struct image_header *header, const struct image_li
 		return err_set(err, ERR_DAMAGED, "image header: unknown bits");
 	if (metadata < least || metadata % IMAGE_ALIGN != 0)
 		return err_set(err, ERR_DAMAGED, "image header: impossible size of metadata");
-	if (le64_get(header->pages_size) % IMAGE_PAGE != 0)
+	if (le64_get(header->pages_size) % IMAGE_PAGE != 0 ||
+	    le64_get(header->pages_size) > IMAGE_PAGES_MAX)
 		return err_set(err, ERR_DAMAGED, "image header: impossible size of pages");
 	r = check_limit("bytes of metadata", metadata, limits->metadata, err);
 	if (r < 0)
@@ -256,7 +257,8 @@ static bool is_known(const struct record *record, struct record_type *ret_type)
 static int skip_unknown(struct image *image, const struct record *record, struct err *err)
 {
 	if (record->flags & RECORD_REQUIRED)
-		return err_set(err, ERR_REFUSED, "unknown record %s, version %u: made by a newer ctckpt",
+		return err_set(err, ERR_REFUSED,
+			       "unknown record %s, version %u: made by a newer ctckpt",
 			       tag_text(record->tag).text, (unsigned int)record->version);
 	log_info("record %s %" PRIu32 " is unknown and left out", tag_text(record->tag).text,
 		 record->id);
@@ -396,8 +398,7 @@ static int check_source(int fd, bool *ret_is_seekable, struct err *err)
 	return 0;
 }
 
-int image_read(int fd, const struct image_limits *limits, struct image **ret_image,
-	       struct err *err)
+int image_read(int fd, const struct image_limits *limits, struct image **ret_image, struct err *err)
 {
 	auto_image struct image *image = image_new(fd);
 	struct io io = { .fd = fd };

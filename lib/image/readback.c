@@ -12,8 +12,8 @@
 #define PIECE (256u << 10)
 
 struct readback {
-	int fd;		/* borrowed */
-	char *piece;	/* owned: of PIECE bytes */
+	int fd;	     /* borrowed */
+	char *piece; /* owned: of PIECE bytes */
 	struct checksum_stream *sum;
 };
 

@@ -13,13 +13,12 @@
 
 #include "core/endian.h"
 
-#define TAG(a, b, c, d) \
+#define TAG(a, b, c, d)                                                                            \
 	((uint32_t)(a) | (uint32_t)(b) << 8 | (uint32_t)(c) << 16 | (uint32_t)(d) << 24)
 
 /* Between these two, a struct with implicit padding does not compile. */
-#define RECORDS_BEGIN \
-	_Pragma("GCC diagnostic push") _Pragma("GCC diagnostic error \"-Wpadded\"")
-#define RECORDS_END _Pragma("GCC diagnostic pop")
+#define RECORDS_BEGIN _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic error \"-Wpadded\"")
+#define RECORDS_END   _Pragma("GCC diagnostic pop")
 
 /* A reader that does not know the tag must refuse the image; without it, it may go on. */
 #define RECORD_REQUIRED 1u

@@ -15,7 +15,7 @@ struct image_stream {
 	unsigned char *block;		   /* owned: raw bytes of the current block */
 	unsigned char *stored;		   /* owned: compressed bytes of the current block */
 	size_t block_size;
-	size_t taken; /* of the current block */
+	size_t taken;	      /* of the current block */
 	uint64_t block_count; /* read so far */
 	uint64_t *checksums;  /* owned: of the blocks read so far */
 };
@@ -24,8 +24,7 @@ int image_stream_open(struct image *image, struct image_stream **ret_stream, str
 {
 	struct image_stream *stream;
 
-	if (image->is_seekable &&
-	    lseek(image->fd, (off_t)image->pages_offset, SEEK_SET) < 0)
+	if (image->is_seekable && lseek(image->fd, (off_t)image->pages_offset, SEEK_SET) < 0)
 		return err_set(err, -errno, "seek to the pages of the image");
 	stream = mem_alloc(1, sizeof(*stream));
 	stream->image = image;
@@ -160,4 +159,9 @@ int image_stream_finish(struct image_stream *stream, struct err *err)
 	if (r < 0)
 		return r;
 	return io_expect_end(&stream->io, err);
+}
+
+uint64_t image_stream_offset(const struct image_stream *stream)
+{
+	return stream->io.offset;
 }

@@ -32,7 +32,7 @@ void *image_tail_make(const struct image_tail *tail, const uint64_t *checksums)
 	struct image_index *index = mem_alloc(image_tail_size(tail->block_count), 1);
 	struct image_index_entry *entries = (struct image_index_entry *)(index + 1);
 	struct image_trailer *trailer =
-		(struct image_trailer *)((char *)index + index_size(tail->block_count));
+	    (struct image_trailer *)((char *)index + index_size(tail->block_count));
 
 	index->tag = le32_make(TAG_INDEX);
 	index->block_count = le64_make(tail->block_count);
@@ -45,10 +45,9 @@ void *image_tail_make(const struct image_tail *tail, const uint64_t *checksums)
 	trailer->block_count = le64_make(tail->block_count);
 	trailer->pages_size = le64_make(tail->pages_size);
 	trailer->image_size = le64_make(tail->image_size);
-	trailer->content_checksum = le64_make(image_content_checksum(tail->metadata_checksum, index,
-							      tail->block_count));
-	trailer->checksum =
-		le64_make(checksum(trailer, offsetof(struct image_trailer, checksum)));
+	trailer->content_checksum =
+	    le64_make(image_content_checksum(tail->metadata_checksum, index, tail->block_count));
+	trailer->checksum = le64_make(checksum(trailer, offsetof(struct image_trailer, checksum)));
 	return index;
 }
 
@@ -65,8 +64,8 @@ static int check_index(const struct image_index *index, uint64_t block_count, st
 int image_tail_check(const void *bytes, const struct image_tail *expected, struct err *err)
 {
 	const struct image_index *index = bytes;
-	const struct image_trailer *trailer = (const struct image_trailer *)
-		((const char *)bytes + index_size(expected->block_count));
+	const struct image_trailer *trailer =
+	    (const struct image_trailer *)((const char *)bytes + index_size(expected->block_count));
 	int r;
 
 	if (memcmp(trailer->magic, IMAGE_TRAILER_MAGIC, IMAGE_MAGIC_SIZE) != 0)
@@ -84,14 +83,13 @@ int image_tail_check(const void *bytes, const struct image_tail *expected, struc
 	r = check_index(index, expected->block_count, err);
 	if (r < 0)
 		return r;
-	if (le64_get(trailer->content_checksum) != image_content_checksum(expected->metadata_checksum, index,
-								   expected->block_count))
+	if (le64_get(trailer->content_checksum) !=
+	    image_content_checksum(expected->metadata_checksum, index, expected->block_count))
 		return err_set(err, ERR_DAMAGED, "end of image: wrong checksum of the whole");
 	return 0;
 }
 
-int image_tail_check_block(const void *bytes, uint64_t number, uint64_t sum,
-			   struct err *err)
+int image_tail_check_block(const void *bytes, uint64_t number, uint64_t sum, struct err *err)
 {
 	const struct image_index *index = bytes;
 	const struct image_index_entry *entries = (const struct image_index_entry *)(index + 1);

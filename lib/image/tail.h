@@ -20,5 +20,4 @@ void *image_tail_make(const struct image_tail *tail, const uint64_t *checksums);
 /* Checks every byte of a tail of image_tail_size() bytes. */
 int image_tail_check(const void *bytes, const struct image_tail *expected, struct err *err);
 /* Is this the checksum of block `number`? */
-int image_tail_check_block(const void *bytes, uint64_t number, uint64_t sum,
-			   struct err *err);
+int image_tail_check_block(const void *bytes, uint64_t number, uint64_t sum, struct err *err);

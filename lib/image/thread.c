@@ -1,7 +1,18 @@
-/* Threads of the writer. */
+/* Threads. See thread.h. */
+#include "image/thread.h"
+
+#include <sched.h>
 #include <signal.h>
 
-#include "image/writer.h"
+size_t thread_count_wanted(void)
+{
+	cpu_set_t cpus;
+
+	/* Fails on a host with more than 1024 processors. */
+	if (sched_getaffinity(0, sizeof(cpus), &cpus) < 0 || CPU_COUNT(&cpus) > (int)THREADS_MAX)
+		return THREADS_MAX;
+	return (size_t)CPU_COUNT(&cpus);
+}
 
 int thread_start(pthread_t *ret_thread, void *(*run)(void *), void *argument)
 {

@@ -82,9 +82,9 @@ void image_writer_add(struct image_writer *writer, uint32_t tag, uint16_t versio
 	};
 
 	if (length > RECORD_LENGTH_MAX) {
-		(void)err_set(&writer->refused, ERR_REFUSED, "record %s %" PRIu32
-			      ": %zu bytes are more than an image can hold", tag_text(tag).text,
-			      id, length);
+		(void)err_set(&writer->refused, ERR_REFUSED,
+			      "record %s %" PRIu32 ": %zu bytes are more than an image can hold",
+			      tag_text(tag).text, id, length);
 		return;
 	}
 	if (tag == TAG_CONTENT)
@@ -176,8 +176,7 @@ static size_t fit_block(const struct image_writer *writer, size_t size, size_t *
 	return part;
 }
 
-static int write_plain(struct image_writer *writer, const void *data, size_t size,
-		       struct err *err)
+static int write_plain(struct image_writer *writer, const void *data, size_t size, struct err *err)
 {
 	int r = io_write(&writer->io, data, size, err);
 
@@ -198,8 +197,7 @@ static int write_plain(struct image_writer *writer, const void *data, size_t siz
 	return 0;
 }
 
-static int write_packed(struct image_writer *writer, const void *data, size_t size,
-			struct err *err)
+static int write_packed(struct image_writer *writer, const void *data, size_t size, struct err *err)
 {
 	for (const char *at = data; size > 0;) {
 		bool is_full;
@@ -226,12 +224,11 @@ static int check_amount(const struct image_writer *writer, uint64_t end, struct 
 {
 	if (end <= writer->pages_size)
 		return 0;
-	return err_set(err, ERR_FAILED, "%" PRIu64 " bytes of pages, but %" PRIu64 " announced", end,
-		       writer->pages_size);
+	return err_set(err, ERR_FAILED, "%" PRIu64 " bytes of pages, but %" PRIu64 " announced",
+		       end, writer->pages_size);
 }
 
-int image_writer_pages(struct image_writer *writer, const void *data, size_t size,
-		       struct err *err)
+int image_writer_pages(struct image_writer *writer, const void *data, size_t size, struct err *err)
 {
 	int r = check_amount(writer, writer->pages_done + size, err);
 
@@ -255,7 +252,7 @@ int image_writer_placed(struct image_writer *writer, uint64_t end, struct err *e
 		return err_set(err, ERR_FAILED, "image is not open for reading back");
 	if (!writer->placed)
 		writer->placed =
-			placed_new(writer->io.fd, writer->pages_offset, writer->pages_size);
+		    placed_new(writer->io.fd, writer->pages_offset, writer->pages_size);
 	placed_advance(writer->placed, end);
 	writer->pages_done = end;
 	return 0;
@@ -268,8 +265,9 @@ static int finish_pages(struct image_writer *writer, struct err *err)
 	uint64_t end = writer->pages_offset + writer->pages_size;
 
 	if (writer->pages_done != writer->pages_size)
-		return err_set(err, ERR_FAILED, "%" PRIu64 " bytes of pages, but %" PRIu64
-			       " announced", writer->pages_done, writer->pages_size);
+		return err_set(err, ERR_FAILED,
+			       "%" PRIu64 " bytes of pages, but %" PRIu64 " announced",
+			       writer->pages_done, writer->pages_size);
 	if (writer->packer)
 		return packer_flush(writer->packer, &writer->io, &writer->blocks, err);
 	if (!writer->placed)

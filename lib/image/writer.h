@@ -1,8 +1,6 @@
 /* The writer's parts. Private to lib/image. */
 #pragma once
 
-#include <pthread.h>
-
 #include "image/image.h"
 #include "image/io.h"
 
@@ -19,14 +17,13 @@ struct packer;
 struct packer *packer_new(enum image_compression compression, int level);
 /* Stops the threads; blocks that were not written are lost. */
 void packer_free(struct packer *packer);
-/* Where the next block's bytes go: IMAGE_BLOCK bytes. Writes finished blocks to `io` to have room. */
+/* Where the next block's bytes go, IMAGE_BLOCK of them. Writes finished blocks to have room. */
 int packer_room(struct packer *packer, struct io *io, struct block_sums *blocks,
 		unsigned char **ret_room, struct err *err);
 /* The room has `length` bytes now: packs them in the background. */
 void packer_submit(struct packer *packer, size_t length);
 /* Waits for all blocks and writes them. */
-int packer_flush(struct packer *packer, struct io *io, struct block_sums *blocks,
-		 struct err *err);
+int packer_flush(struct packer *packer, struct io *io, struct block_sums *blocks, struct err *err);
 
 /* ---- reading back (placed.c): checksums of what others put into the file ---- */
 
@@ -38,8 +35,3 @@ void placed_free(struct placed *placed);
 void placed_advance(struct placed *placed, uint64_t end);
 /* Waits until all blocks are read. */
 int placed_finish(struct placed *placed, struct block_sums *blocks, struct err *err);
-
-/* ---- threads (thread.c) ---- */
-
-/* A thread that takes no signals: they belong to the program. */
-int thread_start(pthread_t *ret_thread, void *(*run)(void *), void *argument);

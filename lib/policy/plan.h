@@ -32,7 +32,7 @@ enum policy_class {
 	CLASS_RLIMIT,	   /* detail: 2 * resource for the soft, + 1 for the hard limit */
 	CLASS_NICE,
 	CLASS_SCHED,	   /* real-time policy */
-	CLASS_AFFINITY,
+	CLASS_AFFINITY,	   /* detail: which 64-bit word of the mask */
 	CLASS_MLOCK,	   /* bytes locked by an address space */
 	CLASS_OOM_SCORE_ADJ,
 	CLASS_NO_NEW_PRIVS,
@@ -55,7 +55,7 @@ struct question {
 	uint32_t detail;	 /* see enum policy_class */
 	uint64_t saved;
 	uint64_t invoker;	 /* CLASS_FILE: 0, or the errno of the trial open */
-	const char *subject;	 /* "caps.effective", "fd 5", ... */
+	const char *subject;	 /* "caps.effective", "fd 5", ...; NULL: made by the class */
 	const char *saved_text;	 /* NULL: made from `saved` by the class */
 	const char *invoker_text;/* NULL: likewise */
 };
@@ -69,12 +69,14 @@ struct decision {
 	uint64_t saved;
 	uint64_t invoker;
 	uint32_t task; /* id of the task it belongs to; 0: the container */
-	char *subject;
-	char *saved_text;
-	char *invoker_text;
-	char *effective_text;
-	char *rule;   /* "strict/caps" */
-	char *remedy; /* what the invoker could do about it, or NULL */
+	/* Texts belong to the plan, and hold whatever the image says: escape them to print them. */
+	const char *subject;	  /* NULL: the class and detail say it */
+	const char *saved_text;	  /* NULL: made from the value, as the next */
+	const char *invoker_text;
+	const char *effective_text;
+	const char *rule;   /* "strict/caps" */
+	const char *reason; /* why it is not kept, where that needs saying, or NULL */
+	const char *remedy; /* what the invoker could do about it, or NULL */
 };
 
 /* What the invoker has and this host can do; gathered once by trying. */
@@ -89,15 +91,28 @@ struct host_facts {
 	size_t gid_range_count;
 	uint64_t hard_limits[16];
 	uint64_t bounding;    /* capabilities */
+	uint64_t permitted;   /* likewise, in the invoker's own user namespace */
+	uint64_t known_caps;  /* all that this kernel has: what the owner of a new namespace holds */
 	int nice;
-	int lowest_nice;      /* that may be set */
+	int lowest_nice;      /* that may be set in a new user namespace */
 	int oom_score_adj;
 	bool no_new_privs;
+	int seccomp;	      /* 0, or 2: a filter that every child inherits */
 	uint64_t securebits;
+	uint64_t known_securebits;
+	uint64_t *cpus;	      /* owned: mask of the CPUs that may be used */
+	size_t cpu_words;
 	bool is_root;	      /* in the initial user namespace, with CAP_SYS_ADMIN */
-	int root;	      /* O_PATH of the root that trial opens look beneath; owned */
-	int proc;	      /* O_PATH of /proc; owned */
+	int root;	      /* the root directory of the container, borrowed; 0: the invoker's */
+	/* The ids of the invoker's own user namespace, and whether all of them may be mapped. */
+	struct id_range *own_uids; /* owned */
+	size_t own_uid_count;
+	struct id_range *own_gids; /* owned */
+	size_t own_gid_count;
+	bool may_map_all;
+	bool is_setgroups_denied; /* by the invoker's own user namespace */
 };
+#define HOST_FACTS_NONE ((struct host_facts){ .root = 0 })
 struct id_range {
 	uint32_t first;
 	uint32_t count;
@@ -110,7 +125,11 @@ struct id_map {
 	uint32_t count;
 };
 
-/* Asks every record of the image. Never fails for what the answers are: see plan_verdict(). */
+/* A preset: "strict" or "map". It is a constant: nothing to free. */
+int policy_preset(const char *name, const struct policy **ret_policy, struct err *err);
+
+/* Asks every record of the image. Policy and image are borrowed, facts are copied (root is used
+ * only here). Never fails for what the answers are: see plan_verdict(). */
 int plan_make(const struct image *image, const struct policy *policy,
 	      const struct host_facts *facts, struct plan **ret_plan, struct err *err);
 void plan_free(struct plan *plan);
@@ -119,6 +138,9 @@ int plan_verdict(const struct plan *plan, struct err *err);
 
 /* For kinds' ask: decides one question and notes the decision. */
 void plan_ask(struct plan *plan, const struct question *question);
+/* For the identity kind's ask: object `id` (a task, a thread, a file) belongs to `task`; by `pid`
+ * and `comm` (any bytes) the lines about it are called. Both as in the container. */
+void plan_name_task(struct plan *plan, uint32_t id, uint32_t task, pid_t pid, const char *comm);
 /* For kinds' restore and finish, and the post-check: what was decided; NULL if never asked. */
 const struct decision *plan_answer(const struct plan *plan, enum policy_class class, uint32_t id,
 				   uint32_t detail);
@@ -132,6 +154,9 @@ const struct image *plan_image(const struct plan *plan);
 /* The maps of the user namespace that restore makes; chosen by the policy from the ids in use. */
 const struct id_map *plan_uid_map(const struct plan *plan, size_t *ret_count);
 const struct id_map *plan_gid_map(const struct plan *plan, size_t *ret_count);
+/* May restored tasks call setgroups(2)? Otherwise they keep the invoker's list, whatever the answers
+ * to CLASS_GROUPS: the kernel denies the call in a namespace that maps just one's own gid. */
+bool plan_may_setgroups(const struct plan *plan);
 
 int host_facts_get(struct host_facts *ret_facts, struct err *err);
 void host_facts_free(struct host_facts *facts);

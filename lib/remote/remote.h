@@ -54,11 +54,18 @@ int remote_zone_map(struct remote *remote, size_t size, struct err *err);
 int remote_zone_unmap(struct remote *remote, struct err *err);
 /* The stub's bytes, position independent. */
 const void *remote_stub(size_t *ret_size);
+/* Where in it the code of an init of ours begins: rbx is the pid of its main child, r13 the address
+ * of 4 bytes, r14 zero. */
+size_t remote_init_offset(void);
 
 int remote_read(const struct remote *remote, uint64_t address, void *data, size_t size,
 		struct err *err);
 int remote_write(const struct remote *remote, uint64_t address, const void *data, size_t size,
 		 struct err *err);
+
+/* Writes to memory that the target itself may only execute; `size` is rounded up to 8. */
+int remote_poke(const struct remote *remote, uint64_t address, const void *data, size_t size,
+		struct err *err);
 
 /* ---- scripts ---- */
 
@@ -105,6 +112,13 @@ int script_room(struct script *script, size_t steps, size_t bytes, struct err *e
 int script_run(struct script *script, struct err *err);
 int script_start(struct script *script, struct err *err);
 int script_wait(struct script *script, struct err *err);
+/* For a script with one call that makes a task, under PTRACE_O_TRACEFORK and TRACECLONE: waits until
+ * the new task stands still too. *ret_child is its id, as the tracer sees it. */
+int script_wait_clone(struct script *script, pid_t *ret_child, struct err *err);
+/* For a script that ends in the death of its task: waits for it. *ret_status as of wait(2). */
+int script_wait_death(struct script *script, int *ret_status, struct err *err);
+/* The argument of a step as it was queued. */
+uint64_t script_argument(const struct script *script, size_t step, int argument);
 /* After a run: the result of a step, negative errno if it failed and was allowed to. */
 int64_t script_result(struct script *script, size_t step);
 /* After a run: what the target wrote at an address of script_out or script_copy. Read back at the

@@ -190,19 +190,13 @@ static int report_failure(struct script *script, size_t left, struct err *err)
 	return err_set(err, (int)result, "%s", script->steps[failed].name);
 }
 
-int script_wait(struct script *script, struct err *err)
+/* The thread stopped in the script: at its end, or where it failed. */
+static int end_run(struct script *script, int status, struct err *err)
 {
 	struct remote *remote = script->remote;
 	struct user_regs_struct regs;
-	int status;
-	int r;
 
-	if (script->state != SCRIPT_RUNNING)
-		return 0;
 	script->state = SCRIPT_DONE;
-	r = remote_wait_stop(remote->tid, PTRACE_CONT, &status, err);
-	if (r < 0)
-		return r;
 	if (WSTOPSIG(status) != SIGTRAP || status >> 16 != 0)
 		return err_set(err, ERR_FAILED, "task %d: stopped by %s in a script", remote->tid,
 			       strsignal(WSTOPSIG(status)));
@@ -213,6 +207,69 @@ int script_wait(struct script *script, struct err *err)
 	return 0;
 }
 
+int script_wait(struct script *script, struct err *err)
+{
+	int status;
+	int r;
+
+	if (script->state != SCRIPT_RUNNING)
+		return 0;
+	script->state = SCRIPT_DONE;
+	r = remote_wait_stop(script->remote->tid, PTRACE_CONT, &status, err);
+	return r < 0 ? r : end_run(script, status, err);
+}
+
+static bool is_clone(int status)
+{
+	int event = status >> 16;
+
+	return event == PTRACE_EVENT_CLONE || event == PTRACE_EVENT_FORK ||
+	       event == PTRACE_EVENT_VFORK;
+}
+
+int script_wait_clone(struct script *script, pid_t *ret_child, struct err *err)
+{
+	pid_t tid = script->remote->tid;
+	unsigned long child;
+	int status;
+	int r = remote_wait_stop(tid, PTRACE_CONT, &status, err);
+
+	if (r < 0)
+		return r;
+	if (!is_clone(status)) {
+		r = end_run(script, status, err);
+		return r < 0 ? r : err_set(err, ERR_FAILED, "no new task appeared");
+	}
+	if (ptrace(PTRACE_GETEVENTMSG, tid, 0, &child) < 0)
+		return err_set(err, -errno, "ask for the new task");
+	if (waitpid((pid_t)child, &status, __WALL) < 0 || !WIFSTOPPED(status))
+		return err_set(err, ERR_FAILED, "the new task %lu died", child);
+	if (ptrace(PTRACE_CONT, tid, 0, 0) < 0)
+		return err_set(err, -errno, "restart task %d", tid);
+	*ret_child = (pid_t)child;
+	return script_wait(script, err);
+}
+
+int script_wait_death(struct script *script, int *ret_status, struct err *err)
+{
+	pid_t tid = script->remote->tid;
+	int status;
+
+	while (waitpid(tid, &status, __WALL) == tid && WIFSTOPPED(status)) {
+		int signal = status >> 16 ? 0 : WSTOPSIG(status);
+
+		if (signal == SIGTRAP)
+			return end_run(script, status, err) < 0
+				       ? err->code
+				       : err_set(err, ERR_FAILED, "task %d did not end", tid);
+		if (ptrace(PTRACE_CONT, tid, 0, signal) < 0)
+			return err_set(err, -errno, "restart task %d", tid);
+	}
+	script->state = SCRIPT_DONE;
+	*ret_status = status;
+	return 0;
+}
+
 int script_run(struct script *script, struct err *err)
 {
 	int r = script_start(script, err);
@@ -220,6 +277,12 @@ int script_run(struct script *script, struct err *err)
 	if (r < 0)
 		return r;
 	return script_wait(script, err);
+}
+
+uint64_t script_argument(const struct script *script, size_t step, int argument)
+{
+	assert(step < script->count);
+	return script->steps[step].entry.args[argument];
 }
 
 int64_t script_result(struct script *script, size_t step)

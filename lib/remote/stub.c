@@ -28,13 +28,46 @@ __asm__(".pushsection .rodata\n"
 	"	jnz	1b\n"
 	"3:	int3\n"
 	"ctckpt_stub_end:\n"
+	/* The init of a tree that had none: rbx is its main child, r13 room for a status. It waits
+	 * for all children, and ends as the main one did. */
+	"ctckpt_init_start:\n"
+	"1:	mov	$61, %eax\n" /* wait4 */
+	"	mov	$-1, %rdi\n"
+	"	mov	%r13, %rsi\n"
+	"	xor	%edx, %edx\n"
+	"	xor	%r10d, %r10d\n"
+	"	syscall\n"
+	"	cmp	$-10, %rax\n" /* ECHILD */
+	"	je	2f\n"
+	"	cmp	%rbx, %rax\n"
+	"	jne	1b\n"
+	"	mov	(%r13), %r14d\n"
+	"	jmp	1b\n"
+	"2:	mov	%r14d, %edi\n"
+	"	and	$0x7f, %edi\n"
+	"	jz	3f\n"
+	"	add	$128, %edi\n"
+	"	jmp	4f\n"
+	"3:	mov	%r14d, %edi\n"
+	"	shr	$8, %edi\n"
+	"	and	$0xff, %edi\n"
+	"4:	mov	$231, %eax\n" /* exit_group */
+	"	syscall\n"
+	"	jmp	4b\n"
+	"ctckpt_init_end:\n"
 	".popsection\n");
 
 extern const unsigned char ctckpt_stub_start[];
-extern const unsigned char ctckpt_stub_end[];
+extern const unsigned char ctckpt_init_start[];
+extern const unsigned char ctckpt_init_end[];
 
 const void *remote_stub(size_t *ret_size)
 {
-	*ret_size = (size_t)(ctckpt_stub_end - ctckpt_stub_start);
+	*ret_size = (size_t)(ctckpt_init_end - ctckpt_stub_start);
 	return ctckpt_stub_start;
+}
+
+size_t remote_init_offset(void)
+{
+	return (size_t)(ctckpt_init_start - ctckpt_stub_start);
 }

@@ -13,8 +13,7 @@
 
 enum { CODE_SIZE = 4096 };
 
-/* Writes to memory that the target itself may only execute. */
-static int poke(const struct remote *remote, uint64_t address, const void *data, size_t size,
+int remote_poke(const struct remote *remote, uint64_t address, const void *data, size_t size,
 		struct err *err)
 {
 	for (size_t i = 0; i < size; i += sizeof(uint64_t)) {
@@ -70,7 +69,7 @@ int remote_zone_map(struct remote *remote, size_t size, struct err *err)
 		return r;
 	remote->zone.data = data;
 	remote->zone.size = size;
-	return poke(remote, code, stub, stub_size, err);
+	return remote_poke(remote, code, stub, stub_size, err);
 }
 
 static int unmap(struct remote *remote, uint64_t address, size_t size, struct err *err)

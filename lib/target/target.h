@@ -31,8 +31,8 @@ struct target {
 #define TARGET_NONE ((struct target){ .pidfd = -1, .cgroup = -1 })
 
 /* Finds the container called `name`: a ctckpt name, pid:N, cgroup:PATH. Ambiguity and dead
- * containers are errors. The freezer is set only when the cgroup holds no task from outside of
- * the container, and the invoker may write it. */
+ * containers are errors. The freezer is set only when the cgroup holds every task of the container
+ * and none from outside of it, and the invoker may write it. */
 int target_find(const char *name, struct target *ret_target, struct err *err);
 void target_free(struct target *target);
 #define auto_target __attribute__((cleanup(target_free)))
@@ -58,6 +58,7 @@ struct registry_entry {
 bool registry_name_is_valid(const char *name);
 /* Adds an entry; -EEXIST if a living container has the name. */
 int registry_add(const struct registry_entry *entry, struct err *err);
+/* Its cgroup too, once the container is dead. Fine if there is no such entry. */
 int registry_remove(const char *name, struct err *err);
 /* Entries of living containers. Dead ones are dropped, and their cgroups removed. */
 int registry_list(struct registry_entry **ret_entries, size_t *ret_count, struct err *err);

@@ -13,81 +13,82 @@
 
 /* ---- round trips ---- */
 
-static void expect_pages(struct image *image, struct err *err)
+static void expect_pages(struct unit *unit, struct image *image, struct err *err)
 {
 	struct image_stream *stream = NULL;
 	uint64_t done = 0;
 	const void *data;
 	size_t size;
 
-	EXPECT_OK(image_stream_open(image, &stream, err), err);
+	EXPECT_OK(unit, image_stream_open(image, &stream, err), err);
 	for (;;) {
 		char expected[100000];
 
-		EXPECT_OK(image_stream_next(stream, sizeof(expected), &data, &size, err), err);
-		if (size == 0 || test_failure)
+		EXPECT_OK(unit, image_stream_next(stream, sizeof(expected), &data, &size, err),
+			  err);
+		if (size == 0 || unit->has_failed)
 			break;
 		fill_pages(expected, done, size);
-		EXPECT(memcmp(expected, data, size) == 0);
+		EXPECT(unit, memcmp(expected, data, size) == 0);
 		done += size;
 	}
-	EXPECT(done == image->pages_size);
-	EXPECT_OK(image_stream_finish(stream, err), err);
+	EXPECT(unit, done == image->pages_size);
+	EXPECT_OK(unit, image_stream_finish(stream, err), err);
 	image_stream_free(stream);
 }
 
-static void expect_records(const struct image *image)
+static void expect_records(struct unit *unit, const struct image *image)
 {
 	const struct record *record = image_next(image, TAG_NUMBER, NULL);
 
-	EXPECT(image->record_count == 4);
-	EXPECT(record && record->id == 7 && le32_get(*(const le32 *)record->body) == 11);
+	EXPECT(unit, image->record_count == 4);
+	EXPECT(unit, record && record->id == 7 && le32_get(*(const le32 *)record->body) == 11);
 	record = image_next(image, TAG_NUMBER, record);
-	EXPECT(record && record->id == 3 && le32_get(*(const le32 *)record->body) == 12);
-	EXPECT(record == image_find(image, TAG_NUMBER, 3));
-	EXPECT(!image_next(image, TAG_NUMBER, record));
-	EXPECT(!image_find(image, TAG_NUMBER, 5));
-	EXPECT(image_find(image, TAG_CONTENT, 5));
-	EXPECT(!image_next(image, TAG('N', 'O', 'N', 'E'), NULL));
+	EXPECT(unit, record && record->id == 3 && le32_get(*(const le32 *)record->body) == 12);
+	EXPECT(unit, record == image_find(image, TAG_NUMBER, 3));
+	EXPECT(unit, !image_next(image, TAG_NUMBER, record));
+	EXPECT(unit, !image_find(image, TAG_NUMBER, 5));
+	EXPECT(unit, image_find(image, TAG_CONTENT, 5));
+	EXPECT(unit, !image_next(image, TAG('N', 'O', 'N', 'E'), NULL));
 }
 
-static void round_trip(enum image_compression compression)
+static void round_trip(struct unit *unit, enum image_compression compression)
 {
 	auto_image struct image *image = NULL;
 	struct err err = ERR_NONE;
 	auto_close int fd = memory_file();
 
-	EXPECT_OK(write_image(fd, compression, BIG, &err), &err);
+	EXPECT_OK(unit, write_image(fd, compression, BIG, &err), &err);
 	(void)lseek(fd, 0, SEEK_SET);
-	EXPECT_OK(image_read(fd, &image_default_limits, &image, &err), &err);
+	EXPECT_OK(unit, image_read(fd, &image_default_limits, &image, &err), &err);
 	if (!image)
 		return;
-	EXPECT(image->compression == compression && image->is_seekable);
-	EXPECT(image->pages_size == BIG && image->created > 1600000000);
-	expect_records(image);
-	expect_pages(image, &err);
+	EXPECT(unit, image->compression == compression && image->is_seekable);
+	EXPECT(unit, image->pages_size == BIG && image->created > 1600000000);
+	expect_records(unit, image);
+	expect_pages(unit, image, &err);
 	if (compression == IMAGE_PLAIN)
-		EXPECT_OK(image_verify_pages(image, &err), &err);
+		EXPECT_OK(unit, image_verify_pages(image, &err), &err);
 	else
-		EXPECT(file_size(fd) < BIG);
+		EXPECT(unit, file_size(fd) < BIG);
 }
 
-static void plain(void)
+static void plain(struct unit *unit)
 {
-	round_trip(IMAGE_PLAIN);
+	round_trip(unit, IMAGE_PLAIN);
 }
 
-static void lz4(void)
+static void lz4(struct unit *unit)
 {
-	round_trip(IMAGE_LZ4);
+	round_trip(unit, IMAGE_LZ4);
 }
 
-static void zstd(void)
+static void zstd(struct unit *unit)
 {
-	round_trip(IMAGE_ZSTD);
+	round_trip(unit, IMAGE_ZSTD);
 }
 
-static void through_pipe(enum image_compression compression, bool non_blocking)
+static void through_pipe(struct unit *unit, enum image_compression compression, bool non_blocking)
 {
 	auto_image struct image *image = NULL;
 	struct err err = ERR_NONE;
@@ -95,37 +96,37 @@ static void through_pipe(enum image_compression compression, bool non_blocking)
 	int status;
 	pid_t pid;
 
-	EXPECT(pipe2(ends, non_blocking ? O_NONBLOCK : 0) == 0);
+	EXPECT(unit, pipe2(ends, non_blocking ? O_NONBLOCK : 0) == 0);
 	pid = fork();
 	if (pid == 0) {
 		(void)close(ends[0]);
 		_exit(write_image(ends[1], compression, BIG, &err) < 0);
 	}
 	(void)close(ends[1]);
-	EXPECT_OK(image_read(ends[0], &image_default_limits, &image, &err), &err);
+	EXPECT_OK(unit, image_read(ends[0], &image_default_limits, &image, &err), &err);
 	if (image) {
-		EXPECT(!image->is_seekable);
-		expect_records(image);
-		expect_pages(image, &err);
+		EXPECT(unit, !image->is_seekable);
+		expect_records(unit, image);
+		expect_pages(unit, image, &err);
 	}
 	(void)close(ends[0]);
-	EXPECT(waitpid(pid, &status, 0) == pid && status == 0);
+	EXPECT(unit, waitpid(pid, &status, 0) == pid && status == 0);
 }
 
-static void plain_pipe(void)
+static void plain_pipe(struct unit *unit)
 {
-	through_pipe(IMAGE_PLAIN, false);
-	through_pipe(IMAGE_PLAIN, true);
+	through_pipe(unit, IMAGE_PLAIN, false);
+	through_pipe(unit, IMAGE_PLAIN, true);
 }
 
-static void zstd_pipe(void)
+static void zstd_pipe(struct unit *unit)
 {
-	through_pipe(IMAGE_ZSTD, false);
-	through_pipe(IMAGE_ZSTD, true);
+	through_pipe(unit, IMAGE_ZSTD, false);
+	through_pipe(unit, IMAGE_ZSTD, true);
 }
 
 /* Random bytes do not shrink. */
-static void incompressible(void)
+static void incompressible(struct unit *unit)
 {
 	struct image_writer *writer;
 	auto_image struct image *image = NULL;
@@ -145,22 +146,23 @@ static void incompressible(void)
 	}
 	writer = image_writer_new(fd, IMAGE_LZ4, 0);
 	add_content(writer, 1, 0, IMAGE_BLOCK);
-	EXPECT_OK(image_writer_begin(writer, &offset, &err), &err);
-	EXPECT(offset == 0);
-	EXPECT_OK(image_writer_pages(writer, data, IMAGE_BLOCK, &err), &err);
-	EXPECT_OK(image_writer_end(writer, &size, &err), &err);
+	EXPECT_OK(unit, image_writer_begin(writer, &offset, &err), &err);
+	EXPECT(unit, offset == 0);
+	EXPECT_OK(unit, image_writer_pages(writer, data, IMAGE_BLOCK, &err), &err);
+	EXPECT_OK(unit, image_writer_end(writer, &size, &err), &err);
 	image_writer_free(writer);
-	EXPECT(size > IMAGE_BLOCK && size < IMAGE_BLOCK + 3 * IMAGE_PAGE && size == file_size(fd));
+	EXPECT(unit,
+	       size > IMAGE_BLOCK && size < IMAGE_BLOCK + 3 * IMAGE_PAGE && size == file_size(fd));
 	(void)lseek(fd, 0, SEEK_SET);
-	EXPECT_OK(image_read(fd, &image_default_limits, &image, &err), &err);
-	EXPECT_OK(image_stream_open(image, &stream, &err), &err);
-	EXPECT_OK(image_stream_next(stream, IMAGE_BLOCK, &back, &got, &err), &err);
-	EXPECT(got == IMAGE_BLOCK && memcmp(back, data, got) == 0);
-	EXPECT_OK(image_stream_finish(stream, &err), &err);
+	EXPECT_OK(unit, image_read(fd, &image_default_limits, &image, &err), &err);
+	EXPECT_OK(unit, image_stream_open(image, &stream, &err), &err);
+	EXPECT_OK(unit, image_stream_next(stream, IMAGE_BLOCK, &back, &got, &err), &err);
+	EXPECT(unit, got == IMAGE_BLOCK && memcmp(back, data, got) == 0);
+	EXPECT_OK(unit, image_stream_finish(stream, &err), &err);
 	image_stream_free(stream);
 }
 
-static void placed(void)
+static void placed(struct unit *unit)
 {
 	auto_image struct image *image = NULL;
 	struct image_writer *writer;
@@ -172,37 +174,38 @@ static void placed(void)
 	fill_pages(data, 0, BIG);
 	writer = image_writer_new(fd, IMAGE_PLAIN, 0);
 	add_content(writer, 1, 0, BIG);
-	EXPECT_OK(image_writer_begin(writer, &offset, &err), &err);
-	EXPECT(offset == IMAGE_PAGE);
+	EXPECT_OK(unit, image_writer_begin(writer, &offset, &err), &err);
+	EXPECT(unit, offset == IMAGE_PAGE);
 	for (uint64_t done = 0; done < BIG;) {
 		uint64_t part = BIG - done < 700000 ? BIG - done : 700000;
 
-		EXPECT(pwrite(fd, data + done, part, (off_t)(offset + done)) == (ssize_t)part);
+		EXPECT(unit,
+		       pwrite(fd, data + done, part, (off_t)(offset + done)) == (ssize_t)part);
 		done += part;
-		EXPECT_OK(image_writer_placed(writer, done, &err), &err);
+		EXPECT_OK(unit, image_writer_placed(writer, done, &err), &err);
 	}
-	EXPECT_OK(image_writer_end(writer, &size, &err), &err);
+	EXPECT_OK(unit, image_writer_end(writer, &size, &err), &err);
 	image_writer_free(writer);
-	EXPECT(size == file_size(fd));
+	EXPECT(unit, size == file_size(fd));
 	(void)lseek(fd, 0, SEEK_SET);
-	EXPECT_OK(image_read(fd, &image_default_limits, &image, &err), &err);
-	EXPECT_OK(image_verify_pages(image, &err), &err);
-	expect_pages(image, &err);
+	EXPECT_OK(unit, image_read(fd, &image_default_limits, &image, &err), &err);
+	EXPECT_OK(unit, image_verify_pages(image, &err), &err);
+	expect_pages(unit, image, &err);
 }
 
-static void finish_reads_the_rest(void)
+static void finish_reads_the_rest(struct unit *unit)
 {
 	struct err err = ERR_NONE;
 	auto_close int fd = memory_file();
 
-	EXPECT_OK(write_image(fd, IMAGE_ZSTD, BIG, &err), &err);
+	EXPECT_OK(unit, write_image(fd, IMAGE_ZSTD, BIG, &err), &err);
 	(void)lseek(fd, 0, SEEK_SET);
-	EXPECT_OK(verify_image(fd, true, &err), &err);
+	EXPECT_OK(unit, verify_image(fd, true, &err), &err);
 }
 
 /* ---- writers that fail ---- */
 
-static void wrong_amount(void)
+static void wrong_amount(struct unit *unit)
 {
 	char page[IMAGE_PAGE] = { 0 };
 	struct err err = ERR_NONE;
@@ -211,35 +214,35 @@ static void wrong_amount(void)
 	uint64_t offset, size;
 
 	add_content(writer, 1, 0, 2 * IMAGE_PAGE);
-	EXPECT_OK(image_writer_begin(writer, &offset, &err), &err);
-	EXPECT_OK(image_writer_pages(writer, page, sizeof(page), &err), &err);
-	EXPECT_ERR(image_writer_end(writer, &size, &err), ERR_FAILED,
+	EXPECT_OK(unit, image_writer_begin(writer, &offset, &err), &err);
+	EXPECT_OK(unit, image_writer_pages(writer, page, sizeof(page), &err), &err);
+	EXPECT_ERR(unit, image_writer_end(writer, &size, &err), ERR_FAILED,
 		   "4096 bytes of pages, but 8192 announced", &err);
-	EXPECT_OK(image_writer_pages(writer, page, sizeof(page), &err), &err);
-	EXPECT_ERR(image_writer_pages(writer, page, 1, &err), ERR_FAILED,
+	EXPECT_OK(unit, image_writer_pages(writer, page, sizeof(page), &err), &err);
+	EXPECT_ERR(unit, image_writer_pages(writer, page, 1, &err), ERR_FAILED,
 		   "8193 bytes of pages, but 8192 announced", &err);
 	image_writer_free(writer);
 }
 
-static void broken_pipe(enum image_compression compression)
+static void broken_pipe(struct unit *unit, enum image_compression compression)
 {
 	struct err err = ERR_NONE;
 	int ends[2];
 
-	EXPECT(pipe(ends) == 0);
+	EXPECT(unit, pipe(ends) == 0);
 	(void)close(ends[0]);
-	EXPECT_ERR(write_image(ends[1], compression, BIG, &err), -EPIPE,
+	EXPECT_ERR(unit, write_image(ends[1], compression, BIG, &err), -EPIPE,
 		   "write image at offset 0: Broken pipe", &err);
 	(void)close(ends[1]);
 }
 
-static void broken_pipe_at_start(void)
+static void broken_pipe_at_start(struct unit *unit)
 {
-	broken_pipe(IMAGE_PLAIN);
+	broken_pipe(unit, IMAGE_PLAIN);
 }
 
 /* A reader that goes away in the middle of the pages. */
-static void broken_pipe_later(void)
+static void broken_pipe_later(struct unit *unit)
 {
 	struct err err = ERR_NONE;
 	char bytes[70000];
@@ -247,29 +250,30 @@ static void broken_pipe_later(void)
 	int status;
 	pid_t pid;
 
-	EXPECT(pipe(ends) == 0);
+	EXPECT(unit, pipe(ends) == 0);
 	pid = fork();
 	if (pid == 0) {
 		(void)close(ends[1]);
 		_exit(read(ends[0], bytes, sizeof(bytes)) <= 0);
 	}
 	(void)close(ends[0]);
-	EXPECT_ERR(write_image(ends[1], IMAGE_ZSTD, 64 * BIG, &err), -EPIPE, "Broken pipe", &err);
+	EXPECT_ERR(unit, write_image(ends[1], IMAGE_ZSTD, 64 * BIG, &err), -EPIPE, "Broken pipe",
+		   &err);
 	(void)close(ends[1]);
-	EXPECT(waitpid(pid, &status, 0) == pid && status == 0);
+	EXPECT(unit, waitpid(pid, &status, 0) == pid && status == 0);
 }
 
-static void full_disk(void)
+static void full_disk(struct unit *unit)
 {
 	struct err err = ERR_NONE;
 	auto_close int fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
 
-	EXPECT(fd >= 0);
-	EXPECT_ERR(write_image(fd, IMAGE_PLAIN, BIG, &err), -ENOSPC, "No space left on device",
-		   &err);
+	EXPECT(unit, fd >= 0);
+	EXPECT_ERR(unit, write_image(fd, IMAGE_PLAIN, BIG, &err), -ENOSPC,
+		   "No space left on device", &err);
 }
 
-static void placed_but_not_there(void)
+static void placed_but_not_there(struct unit *unit)
 {
 	struct err err = ERR_NONE;
 	auto_close int fd = memory_file();
@@ -277,14 +281,14 @@ static void placed_but_not_there(void)
 	uint64_t offset, size;
 
 	add_content(writer, 1, 0, BIG);
-	EXPECT_OK(image_writer_begin(writer, &offset, &err), &err);
-	EXPECT_OK(image_writer_placed(writer, BIG, &err), &err);
-	EXPECT_ERR(image_writer_end(writer, &size, &err), ERR_FAILED,
+	EXPECT_OK(unit, image_writer_begin(writer, &offset, &err), &err);
+	EXPECT_OK(unit, image_writer_placed(writer, BIG, &err), &err);
+	EXPECT_ERR(unit, image_writer_end(writer, &size, &err), ERR_FAILED,
 		   "read back what was written: image is cut off at offset 4096", &err);
 	image_writer_free(writer);
 }
 
-static void abandoned(void)
+static void abandoned(struct unit *unit)
 {
 	auto_free char *data = mem_alloc(BIG, 1);
 	struct err err = ERR_NONE;
@@ -296,16 +300,16 @@ static void abandoned(void)
 		uint64_t offset;
 
 		add_content(writer, 1, 0, 2 * BIG);
-		EXPECT_OK(image_writer_begin(writer, &offset, &err), &err);
+		EXPECT_OK(unit, image_writer_begin(writer, &offset, &err), &err);
 		if (i < 2)
-			EXPECT_OK(image_writer_pages(writer, data, BIG, &err), &err);
+			EXPECT_OK(unit, image_writer_pages(writer, data, BIG, &err), &err);
 		else
-			EXPECT_OK(image_writer_placed(writer, IMAGE_PAGE, &err), &err);
+			EXPECT_OK(unit, image_writer_placed(writer, IMAGE_PAGE, &err), &err);
 		image_writer_free(writer);
 	}
 }
 
-static void half_written_is_no_image(void)
+static void half_written_is_no_image(struct unit *unit)
 {
 	struct err err = ERR_NONE;
 	auto_close int fd = memory_file();
@@ -314,14 +318,15 @@ static void half_written_is_no_image(void)
 	uint64_t offset;
 
 	add_content(writer, 1, 0, BIG);
-	EXPECT_OK(image_writer_begin(writer, &offset, &err), &err);
-	EXPECT_OK(image_writer_pages(writer, data, BIG, &err), &err);
+	EXPECT_OK(unit, image_writer_begin(writer, &offset, &err), &err);
+	EXPECT_OK(unit, image_writer_pages(writer, data, BIG, &err), &err);
 	image_writer_free(writer);
 	(void)lseek(fd, 0, SEEK_SET);
-	EXPECT_ERR(verify_image(fd, true, &err), ERR_DAMAGED, "image is cut off at offset", &err);
-	(void)lseek(fd, 0, SEEK_SET);
-	EXPECT_ERR(verify_image(fd, false, &err), ERR_DAMAGED, "image has 5259264 bytes instead",
+	EXPECT_ERR(unit, verify_image(fd, true, &err), ERR_DAMAGED, "image is cut off at offset",
 		   &err);
+	(void)lseek(fd, 0, SEEK_SET);
+	EXPECT_ERR(unit, verify_image(fd, false, &err), ERR_DAMAGED,
+		   "image has 5259264 bytes instead", &err);
 }
 
 /* ---- records that are refused ---- */
@@ -348,13 +353,13 @@ static int read_records(add_fn *add, const struct image_limits *limits, struct i
 	return image_parse(bytes, size, limits, ret_image, err);
 }
 
-static void expect_refused(add_fn *add, int code, const char *text)
+static void expect_refused(struct unit *unit, add_fn *add, int code, const char *text)
 {
 	auto_image struct image *image = NULL;
 	struct err err = ERR_NONE;
 
-	EXPECT_ERR(read_records(add, &image_default_limits, &image, &err), code, text, &err);
-	EXPECT(!image);
+	EXPECT_ERR(unit, read_records(add, &image_default_limits, &image, &err), code, text, &err);
+	EXPECT(unit, !image);
 }
 
 static void add_twice(struct image_writer *writer)
@@ -364,9 +369,10 @@ static void add_twice(struct image_writer *writer)
 	add_number(writer, TAG_NUMBER, 7, 2);
 }
 
-static void twice(void)
+static void twice(struct unit *unit)
 {
-	expect_refused(add_twice, ERR_DAMAGED, "record TNUM 7 at offset 128: there are two of it");
+	expect_refused(unit, add_twice, ERR_DAMAGED,
+		       "record TNUM 7 at offset 128: there are two of it");
 }
 
 static void add_required(struct image_writer *writer)
@@ -375,9 +381,9 @@ static void add_required(struct image_writer *writer)
 	add_number(writer, TAG('W', 'H', 'A', '\n'), 9, 1);
 }
 
-static void unknown_required(void)
+static void unknown_required(struct unit *unit)
 {
-	expect_refused(add_required, ERR_REFUSED,
+	expect_refused(unit, add_required, ERR_REFUSED,
 		       "record WHA? 9 at offset 96: unknown record WHA?, version 1: "
 		       "made by a newer ctckpt");
 }
@@ -391,17 +397,17 @@ static void add_optional(struct image_writer *writer)
 	image_writer_add(writer, TAG_NUMBER, 1, 0, 5, &body, sizeof(body));
 }
 
-static void unknown_optional(void)
+static void unknown_optional(struct unit *unit)
 {
 	auto_image struct image *image = NULL;
 	struct err err = ERR_NONE;
 
-	EXPECT_OK(read_records(add_optional, &image_default_limits, &image, &err), &err);
+	EXPECT_OK(unit, read_records(add_optional, &image_default_limits, &image, &err), &err);
 	if (!image)
 		return;
-	EXPECT(image->record_count == 1 && image->skipped_count == 2);
-	EXPECT(image_find(image, TAG_NUMBER, 5) == image->records);
-	EXPECT(!image_find(image, TAG_NUMBER, 4));
+	EXPECT(unit, image->record_count == 1 && image->skipped_count == 2);
+	EXPECT(unit, image_find(image, TAG_NUMBER, 5) == image->records);
+	EXPECT(unit, !image_find(image, TAG_NUMBER, 4));
 }
 
 static void add_new_version(struct image_writer *writer)
@@ -411,9 +417,9 @@ static void add_new_version(struct image_writer *writer)
 	image_writer_add(writer, TAG_NUMBER, 2, RECORD_REQUIRED, 4, &body, sizeof(body));
 }
 
-static void new_version(void)
+static void new_version(struct unit *unit)
 {
-	expect_refused(add_new_version, ERR_REFUSED, "unknown record TNUM, version 2");
+	expect_refused(unit, add_new_version, ERR_REFUSED, "unknown record TNUM, version 2");
 }
 
 static void add_version_zero(struct image_writer *writer)
@@ -423,9 +429,10 @@ static void add_version_zero(struct image_writer *writer)
 	image_writer_add(writer, TAG_NUMBER, 0, RECORD_REQUIRED, 4, &body, sizeof(body));
 }
 
-static void version_zero(void)
+static void version_zero(struct unit *unit)
 {
-	expect_refused(add_version_zero, ERR_DAMAGED, "record 1 at offset 64: impossible version");
+	expect_refused(unit, add_version_zero, ERR_DAMAGED,
+		       "record 1 at offset 64: impossible version");
 }
 
 static void add_flags(struct image_writer *writer)
@@ -435,9 +442,9 @@ static void add_flags(struct image_writer *writer)
 	image_writer_add(writer, TAG_NUMBER, 1, 2, 4, &body, sizeof(body));
 }
 
-static void unknown_flags(void)
+static void unknown_flags(struct unit *unit)
 {
-	expect_refused(add_flags, ERR_DAMAGED, "record 1 at offset 64: unknown flags");
+	expect_refused(unit, add_flags, ERR_DAMAGED, "record 1 at offset 64: unknown flags");
 }
 
 static void add_bad_number(struct image_writer *writer)
@@ -445,9 +452,9 @@ static void add_bad_number(struct image_writer *writer)
 	add_number(writer, TAG_NUMBER, 9, 1000);
 }
 
-static void check_fails(void)
+static void check_fails(struct unit *unit)
 {
-	expect_refused(add_bad_number, ERR_DAMAGED,
+	expect_refused(unit, add_bad_number, ERR_DAMAGED,
 		       "record TNUM 9 at offset 64: number: too large");
 }
 
@@ -457,9 +464,9 @@ static void add_forward_reference(struct image_writer *writer)
 	add_number(writer, TAG_NUMBER, 7, 1);
 }
 
-static void link_fails(void)
+static void link_fails(struct unit *unit)
 {
-	expect_refused(add_forward_reference, ERR_DAMAGED,
+	expect_refused(unit, add_forward_reference, ERR_DAMAGED,
 		       "record TREF 1 at offset 64: reference to no number before it");
 }
 
@@ -511,21 +518,21 @@ static void add_half(struct image_writer *writer)
 	image_writer_add(writer, TAG_CONTENT, 1, RECORD_REQUIRED, 1, &body, sizeof(body));
 }
 
-static void bad_content(void)
+static void bad_content(struct unit *unit)
 {
-	expect_refused(add_overlap, ERR_DAMAGED, "content: extents overlap or fall");
-	expect_refused(add_falling, ERR_DAMAGED, "content: extents overlap or fall");
-	expect_refused(add_empty, ERR_DAMAGED, "content: extent is not made of pages");
-	expect_refused(add_unaligned, ERR_DAMAGED, "content: extent is not made of pages");
-	expect_refused(add_overflow, ERR_DAMAGED, "content: impossible extent");
-	expect_refused(add_half, ERR_DAMAGED, "content: 8 bytes");
+	expect_refused(unit, add_overlap, ERR_DAMAGED, "content: extents overlap or fall");
+	expect_refused(unit, add_falling, ERR_DAMAGED, "content: extents overlap or fall");
+	expect_refused(unit, add_empty, ERR_DAMAGED, "content: extent is not made of pages");
+	expect_refused(unit, add_unaligned, ERR_DAMAGED, "content: extent is not made of pages");
+	expect_refused(unit, add_overflow, ERR_DAMAGED, "content: impossible extent");
+	expect_refused(unit, add_half, ERR_DAMAGED, "content: 8 bytes");
 }
 
 /* ---- forged bytes, with right checksums ---- */
 
 typedef void forge_fn(char *bytes);
 
-static void expect_forgery(forge_fn *forge, int code, const char *text)
+static void expect_forgery(struct unit *unit, forge_fn *forge, int code, const char *text)
 {
 	struct err err = ERR_NONE;
 	auto_close int fd = memory_file();
@@ -533,14 +540,14 @@ static void expect_forgery(forge_fn *forge, int code, const char *text)
 	auto_free char *bytes = NULL;
 	size_t size;
 
-	EXPECT_OK(write_image(fd, IMAGE_PLAIN, 8192, &err), &err);
+	EXPECT_OK(unit, write_image(fd, IMAGE_PLAIN, 8192, &err), &err);
 	bytes = file_bytes(fd, &size);
 	forge(bytes);
 	image_mend(bytes, size);
 	forged = file_of(bytes, size);
-	EXPECT_ERR(verify_image(forged, false, &err), code, text, &err);
+	EXPECT_ERR(unit, verify_image(forged, false, &err), code, text, &err);
 	(void)lseek(forged, 0, SEEK_SET);
-	EXPECT_ERR(verify_image(forged, true, &err), code, text, &err);
+	EXPECT_ERR(unit, verify_image(forged, true, &err), code, text, &err);
 }
 
 #define FORGE_HEADER(name, field, value)                                                           \
@@ -596,29 +603,34 @@ static void forge_pages(char *bytes)
 	memset(bytes + IMAGE_PAGE, 0, 8192);
 }
 
-static void forgeries(void)
+static void forgeries(struct unit *unit)
 {
-	expect_forgery(nothing_forged, 0, "");
-	expect_forgery(forge_pages, 0, "");
-	expect_forgery(forge_magic, ERR_DAMAGED, "not a ctckpt image");
-	expect_forgery(forge_version, ERR_REFUSED, "image format 2: made by a newer ctckpt");
-	expect_forgery(forge_architecture, ERR_REFUSED, "another architecture (ELF machine 183)");
-	expect_forgery(forge_page_size, ERR_REFUSED, "pages of 16384 bytes");
-	expect_forgery(forge_compression, ERR_REFUSED, "compression 3: made by a newer ctckpt");
-	expect_forgery(forge_reserved, ERR_DAMAGED, "image header: unknown bits");
-	expect_forgery(forge_metadata_small, ERR_DAMAGED, "impossible size of metadata");
-	expect_forgery(forge_metadata_odd, ERR_DAMAGED, "impossible size of metadata");
-	expect_forgery(forge_metadata_huge, ERR_REFUSED, "bytes of metadata are more than");
-	expect_forgery(forge_metadata_long, ERR_DAMAGED, "image is cut off at offset");
-	expect_forgery(forge_pages_odd, ERR_DAMAGED, "impossible size of pages");
-	expect_forgery(forge_pages_huge, ERR_REFUSED, "bytes of pages are more than the limit");
-	expect_forgery(forge_pages_more, ERR_DAMAGED,
+	expect_forgery(unit, nothing_forged, 0, "");
+	expect_forgery(unit, forge_pages, 0, "");
+	expect_forgery(unit, forge_magic, ERR_DAMAGED, "not a ctckpt image");
+	expect_forgery(unit, forge_version, ERR_REFUSED, "image format 2: made by a newer ctckpt");
+	expect_forgery(unit, forge_architecture, ERR_REFUSED,
+		       "another architecture (ELF machine 183)");
+	expect_forgery(unit, forge_page_size, ERR_REFUSED, "pages of 16384 bytes");
+	expect_forgery(unit, forge_compression, ERR_REFUSED,
+		       "compression 3: made by a newer ctckpt");
+	expect_forgery(unit, forge_reserved, ERR_DAMAGED, "image header: unknown bits");
+	expect_forgery(unit, forge_metadata_small, ERR_DAMAGED, "impossible size of metadata");
+	expect_forgery(unit, forge_metadata_odd, ERR_DAMAGED, "impossible size of metadata");
+	expect_forgery(unit, forge_metadata_huge, ERR_REFUSED, "bytes of metadata are more than");
+	expect_forgery(unit, forge_metadata_long, ERR_DAMAGED, "image is cut off at offset");
+	expect_forgery(unit, forge_pages_odd, ERR_DAMAGED, "impossible size of pages");
+	expect_forgery(unit, forge_pages_huge, ERR_REFUSED,
+		       "bytes of pages are more than the limit");
+	expect_forgery(unit, forge_pages_more, ERR_DAMAGED,
 		       "content of 8192 bytes, page stream of 12288");
-	expect_forgery(forge_record_length, ERR_DAMAGED,
+	expect_forgery(unit, forge_record_length, ERR_DAMAGED,
 		       "record 1 at offset 64: impossible length");
-	expect_forgery(forge_record_end, ERR_DAMAGED, "record 1 at offset 64");
-	expect_forgery(forge_padding, ERR_DAMAGED, "record 1 at offset 64: padding is not zero");
-	expect_forgery(forge_gap, ERR_DAMAGED, "bytes between metadata and pages are not zero");
+	expect_forgery(unit, forge_record_end, ERR_DAMAGED, "record 1 at offset 64");
+	expect_forgery(unit, forge_padding, ERR_DAMAGED,
+		       "record 1 at offset 64: padding is not zero");
+	expect_forgery(unit, forge_gap, ERR_DAMAGED,
+		       "bytes between metadata and pages are not zero");
 }
 
 /* ---- limits ---- */
@@ -629,85 +641,86 @@ static void add_three(struct image_writer *writer)
 		add_number(writer, TAG_NUMBER, i, i);
 }
 
-static void expect_limit(struct image_limits limits, const char *text)
+static void expect_limit(struct unit *unit, struct image_limits limits, const char *text)
 {
 	auto_image struct image *image = NULL;
 	struct err err = ERR_NONE;
 
-	EXPECT_ERR(read_records(add_three, &limits, &image, &err), ERR_REFUSED, text, &err);
+	EXPECT_ERR(unit, read_records(add_three, &limits, &image, &err), ERR_REFUSED, text, &err);
 }
 
-static void limits(void)
+static void limits(struct unit *unit)
 {
 	struct image_limits few = image_default_limits;
 
 	few.records = 2;
-	expect_limit(few, "3 records are more than the limit of 2");
+	expect_limit(unit, few, "3 records are more than the limit of 2");
 	few = image_default_limits;
 	few.tasks = 2;
-	expect_limit(few, "3 tasks are more than the limit of 2");
+	expect_limit(unit, few, "3 tasks are more than the limit of 2");
 	few = image_default_limits;
 	few.metadata = 100;
-	expect_limit(few, "200 bytes of metadata are more than the limit of 100");
+	expect_limit(unit, few, "200 bytes of metadata are more than the limit of 100");
 }
 
 /* ---- sources ---- */
 
-static void expect_source(int fd, int code, const char *text)
+static void expect_source(struct unit *unit, int fd, int code, const char *text)
 {
 	struct err err = ERR_NONE;
 
-	EXPECT(fd >= 0);
-	EXPECT_ERR(verify_image(fd, false, &err), code, text, &err);
+	EXPECT(unit, fd >= 0);
+	EXPECT_ERR(unit, verify_image(fd, false, &err), code, text, &err);
 	(void)close(fd);
 }
 
-static void sources(void)
+static void sources(struct unit *unit)
 {
 	const char text[100] = "\x89"
 			       "CKPT\n\x1a, its CR LF turned into LF";
 	int moved = file_of("xyz", 3);
 
-	expect_source(open("/", O_RDONLY | O_DIRECTORY), -EISDIR, "read image: Is a directory");
-	expect_source(open("/dev/null", O_RDONLY), ERR_FAILED, "neither a file nor a pipe");
-	expect_source(memory_file(), ERR_DAMAGED, "image is cut off at offset 0");
-	expect_source(file_of(text, sizeof(text)), ERR_DAMAGED, "not a ctckpt image");
+	expect_source(unit, open("/", O_RDONLY | O_DIRECTORY), -EISDIR,
+		      "read image: Is a directory");
+	expect_source(unit, open("/dev/null", O_RDONLY), ERR_FAILED, "neither a file nor a pipe");
+	expect_source(unit, memory_file(), ERR_DAMAGED, "image is cut off at offset 0");
+	expect_source(unit, file_of(text, sizeof(text)), ERR_DAMAGED, "not a ctckpt image");
 	(void)lseek(moved, 1, SEEK_SET);
-	expect_source(moved, -ESPIPE, "the file is not at its start");
+	expect_source(unit, moved, -ESPIPE, "the file is not at its start");
 }
 
-static const struct test tests[] = {
-	{ "plain image", plain },
-	{ "lz4 image", lz4 },
-	{ "zstd image", zstd },
-	{ "plain image through a pipe", plain_pipe },
-	{ "zstd image through a pipe", zstd_pipe },
-	{ "bytes that do not shrink", incompressible },
-	{ "pages placed by the caller", placed },
-	{ "finish reads the rest", finish_reads_the_rest },
-	{ "wrong amount of pages", wrong_amount },
-	{ "broken pipe", broken_pipe_at_start },
-	{ "broken pipe in the middle", broken_pipe_later },
-	{ "full disk", full_disk },
-	{ "placed pages that are not there", placed_but_not_there },
-	{ "abandoned writers", abandoned },
-	{ "half an image", half_written_is_no_image },
-	{ "two records with one id", twice },
-	{ "unknown required record", unknown_required },
-	{ "unknown optional record", unknown_optional },
-	{ "newer version of a record", new_version },
-	{ "version 0 of a record", version_zero },
-	{ "unknown flags of a record", unknown_flags },
-	{ "a kind's check", check_fails },
-	{ "a kind's link", link_fails },
-	{ "bad content", bad_content },
-	{ "forged images", forgeries },
-	{ "limits", limits },
-	{ "sources", sources },
+static const struct unit_case cases[] = {
+	{ "image: plain image", plain },
+	{ "image: lz4 image", lz4 },
+	{ "image: zstd image", zstd },
+	{ "image: plain image through a pipe", plain_pipe },
+	{ "image: zstd image through a pipe", zstd_pipe },
+	{ "image: bytes that do not shrink", incompressible },
+	{ "image: pages placed by the caller", placed },
+	{ "image: finish reads the rest", finish_reads_the_rest },
+	{ "image: wrong amount of pages", wrong_amount },
+	{ "image: broken pipe", broken_pipe_at_start },
+	{ "image: broken pipe in the middle", broken_pipe_later },
+	{ "image: full disk", full_disk },
+	{ "image: placed pages that are not there", placed_but_not_there },
+	{ "image: abandoned writers", abandoned },
+	{ "image: half an image", half_written_is_no_image },
+	{ "image: two records with one id", twice },
+	{ "image: unknown required record", unknown_required },
+	{ "image: unknown optional record", unknown_optional },
+	{ "image: newer version of a record", new_version },
+	{ "image: version 0 of a record", version_zero },
+	{ "image: unknown flags of a record", unknown_flags },
+	{ "image: a kind's check", check_fails },
+	{ "image: a kind's link", link_fails },
+	{ "image: bad content", bad_content },
+	{ "image: forged images", forgeries },
+	{ "image: limits", limits },
+	{ "image: sources", sources },
 };
 
 int main(void)
 {
 	(void)signal(SIGPIPE, SIG_IGN);
-	return test_run(tests, sizeof(tests) / sizeof(*tests));
+	return UNIT_RUN(cases);
 }

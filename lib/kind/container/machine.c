@@ -48,7 +48,7 @@ static int machine_dump(struct dump *d, struct err *err)
 		if (r < 0)
 			return r;
 		rec.vdso_size = le32_make((uint32_t)(end - start));
-		rec.vdso_checksum = le64_make(checksum_of(code, end - start));
+		rec.vdso_checksum = le64_make(checksum(code, end - start));
 	}
 	dump_record(d, dump_new_id(d), &kind_machine, &rec, sizeof(rec));
 	return 0;
@@ -81,7 +81,7 @@ static int machine_restore(struct restore *rs, const struct record *record, stru
 	if (size == 0)
 		return 0;
 	if (!vdso || !remote_find_vdso(&self, &start, &end) || end - start != size ||
-	    checksum_of(vdso, size) != le64_get(rec->vdso_checksum)) {
+	    checksum(vdso, size) != le64_get(rec->vdso_checksum)) {
 		(void)err_set(err, ERR_HOST, "this kernel's vdso is not the image's");
 		return err_hint(err, "restore under the kernel of the checkpoint");
 	}

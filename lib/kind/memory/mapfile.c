@@ -13,7 +13,8 @@
 #include "core/cleanup.h"
 #include "dump/dump.h"
 #include "kind/support/files.h"
-#include "kind/support/identity.h"
+#include "kind/support/file_identity.h"
+#include "kind/support/file_trial.h"
 #include "kind/support/mm.h"
 #include "restore/open.h"
 
@@ -514,29 +515,15 @@ static int mapfile_ask(struct plan *plan, const struct image *image, const struc
 		       struct err *err)
 {
 	auto_with(free_view) struct mapfile_view view = { .name = NULL };
-	auto_free char *subject = NULL;
-	auto_free char *saved = NULL;
+	struct file_trial trial;
 	int r = mapfile_view(record->body, record->length, &view, err);
-	auto_close int fd = -1;
-	int trial;
 
 	(void)image;
 	if (r < 0 || view.type != MAPFILE_PATH)
 		return r;
-	trial = open_path(plan_facts(plan)->root, view.name, S_IFREG, &fd);
-	if (trial == 0) {
-		int opened = -1;
-
-		trial = open_inode(plan_facts(plan)->proc, fd, view.flags, &opened);
-		drop_fd(&opened);
-	}
-	subject = mem_printf("mapped file");
-	saved = mem_printf("%s%s", view.name, view.flags == O_RDWR ? " w" : "");
-	plan_ask(plan, &(struct question){ .class = CLASS_FILE,
-					   .id = record->id,
-					   .invoker = (uint64_t)-trial,
-					   .subject = subject,
-					   .saved_text = saved });
+	trial = (struct file_trial){ .path = view.name, .flags = view.flags, .type = S_IFREG };
+	file_trial_run(plan, &trial);
+	file_trial_ask(plan, record->id, &trial);
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 /* The records of tasks and threads, for those who walk the tree. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -91,3 +92,7 @@ struct time_rec {
 };
 RECORDS_END
 static_assert(sizeof(struct time_rec) == 16, "image format");
+
+/* Does this process ignore SIGTRAP? Our own stops take that from it (remote/README.md). `signals` is
+ * the record of its signal actions, or NULL. */
+bool signals_ignore_trap(const struct record *signals);

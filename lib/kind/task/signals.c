@@ -7,6 +7,7 @@
 #include "core/cleanup.h"
 #include "kind/kind.h"
 #include "kind/support/owner.h"
+#include "kind/support/tree.h"
 
 extern const struct kind kind_signals;
 
@@ -141,6 +142,17 @@ static int signals_finish(struct restore *rs, const struct record *record, struc
 	script->remote->is_sigtrap_ignored =
 	    actions[SIGTRAP].handler == (uint64_t)(uintptr_t)SIG_IGN;
 	return 0;
+}
+
+bool signals_ignore_trap(const struct record *signals)
+{
+	const struct signals_rec *recs = signals ? signals->body : NULL;
+
+	for (size_t i = 0; recs && i < signals->length / sizeof(*recs); i++) {
+		if (le32_get(recs[i].signal) == SIGTRAP)
+			return le64_get(recs[i].handler) == (uint64_t)(uintptr_t)SIG_IGN;
+	}
+	return false;
 }
 
 const struct kind kind_signals = {

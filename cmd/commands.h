@@ -1,0 +1,74 @@
+/* What each command's file gives to the table in main.c: its settings, options and function. */
+#pragma once
+
+#include "cli.h"
+#include "ctckpt/ctckpt.h"
+#include "output.h"
+
+struct run_settings {
+	const char *name;
+	const char *rootfs;
+	const char *hostname;
+	const char *log;
+	const char *pid_file;
+	bool detach;
+};
+extern const struct option_row run_options[];
+/* As shells say it: 128 and the signal for a death by signal. */
+int exit_status_of(int wait_status);
+int cmd_run(struct invocation *inv, const void *settings, struct err *err);
+
+struct ps_settings {
+	bool quiet;
+};
+extern const struct option_row ps_options[];
+int cmd_ps(struct invocation *inv, const void *settings, struct err *err);
+
+struct json *freeze_to_json(const struct ctckpt_freeze_result *result);
+int cmd_freeze(struct invocation *inv, const void *settings, struct err *err);
+int cmd_thaw(struct invocation *inv, const void *settings, struct err *err);
+
+extern const char *const compression_words[]; /* by enum image_compression */
+struct checkpoint_settings {
+	const char *output;
+	bool force;
+	int after;
+	int compression;
+	int level;
+	bool print_stats;
+	int progress_fd;
+};
+extern const struct option_row checkpoint_options[];
+int cmd_checkpoint(struct invocation *inv, const void *settings, struct err *err);
+
+extern const char *const policy_words[];
+struct restore_settings {
+	const char *policy;
+	const char *name;
+	const char *rootfs;
+	const char *pid_file;
+	bool detach;
+	bool userns;
+	bool leave_frozen;
+	bool print_stats;
+	int progress_fd;
+};
+extern const struct option_row restore_options[];
+int cmd_restore(struct invocation *inv, const void *settings, struct err *err);
+
+struct plan_settings {
+	const char *policy;
+};
+extern const struct option_row plan_options[];
+int cmd_plan(struct invocation *inv, const void *settings, struct err *err);
+
+struct inspect_settings {
+	int section;
+};
+extern const struct option_row inspect_options[];
+int cmd_inspect(struct invocation *inv, const void *settings, struct err *err);
+
+int cmd_verify(struct invocation *inv, const void *settings, struct err *err);
+int cmd_check(struct invocation *inv, const void *settings, struct err *err);
+int cmd_kinds(struct invocation *inv, const void *settings, struct err *err);
+int cmd_completion(struct invocation *inv, const void *settings, struct err *err);

@@ -1,0 +1,53 @@
+/* ctckpt plan: what a restore would keep, change and refuse. */
+#include <unistd.h>
+
+#include "commands.h"
+#include "core/buf.h"
+#include "core/cleanup.h"
+#include "ctckpt/policy.h"
+#include "image_file.h"
+
+#define AT(field) offsetof(struct plan_settings, field)
+const struct option_row plan_options[] = {
+	{ "policy", 'p', "POLICY", "what may differ: strict or map [strict]", OPTION_TEXT,
+	  AT(policy), 0, policy_words },
+	{ 0 },
+};
+#undef AT
+
+static void print_plan(const struct invocation *inv, const struct plan *plan)
+{
+	auto_buf struct buf out = BUF_EMPTY;
+
+	if (inv->common.json) {
+		auto_json struct json *object = plan_json(plan);
+
+		print_json(stdout, object);
+		return;
+	}
+	plan_text(plan, &out);
+	plan_summary(plan, &out);
+	(void)puts(out.data);
+}
+
+static void drop_plan(struct plan **plan)
+{
+	plan_free(*plan);
+}
+
+int cmd_plan(struct invocation *inv, const void *argument, struct err *err)
+{
+	const struct plan_settings *settings = argument;
+	auto_image struct image *image = NULL;
+	auto_with(drop_plan) struct plan *plan = NULL;
+	struct err verdict = ERR_NONE;
+	int r = image_check_input(inv->operands[0], err);
+
+	if (r == 0)
+		r = ctckpt_plan(inv->operands[0], STDIN_FILENO, settings->policy, &image, &plan, err);
+	if (r < 0)
+		return r;
+	print_plan(inv, plan);
+	/* A refusal is what the plan says, not a failure to plan: only the status tells. */
+	return err_exit_status(plan_verdict(plan, &verdict));
+}

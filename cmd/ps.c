@@ -1,0 +1,74 @@
+/* ctckpt ps: containers. */
+#include <inttypes.h>
+
+#include "commands.h"
+#include "ctckpt/list.h"
+
+#define AT(field) offsetof(struct ps_settings, field)
+const struct option_row ps_options[] = {
+	{ "quiet", 'q', NULL, "names only", OPTION_FLAG, AT(quiet), 0, NULL },
+	{ 0 },
+};
+#undef AT
+
+static struct json *container_to_json(const struct ctckpt_container *container)
+{
+	struct json *object = json_new_object();
+
+	json_put_string(object, "name", container->name);
+	json_put_i64(object, "pid", container->init);
+	json_put_string(object, "state", container->state);
+	json_put_u64(object, "tasks", container->tasks);
+	json_put_u64(object, "memory", container->memory);
+	json_put_string(object, "engine", container->engine);
+	json_put_string(object, "cgroup", container->cgroup);
+	json_put_string(object, "rootfs", container->rootfs);
+	json_put_string(object, "image", container->image);
+	return object;
+}
+
+static void print_containers_json(const struct ctckpt_container *containers, size_t count)
+{
+	auto_json struct json *array = json_new_array();
+
+	for (size_t i = 0; i < count; i++)
+		json_add(array, container_to_json(&containers[i]));
+	print_json(stdout, array);
+}
+
+static void print_table(const struct ctckpt_container *containers, size_t count)
+{
+	char memory[FORMAT_SIZE];
+
+	(void)printf("%-24s %8s  %-8s %6s  %10s  %s\n", "NAME", "PID", "STATE", "TASKS", "MEMORY",
+		     "RESTORED FROM");
+	for (size_t i = 0; i < count; i++) {
+		const struct ctckpt_container *container = &containers[i];
+
+		print_column(stdout, container->name, 24);
+		(void)printf(" %8d  %-8s %6zu  %10s  ", container->init, container->state,
+			     container->tasks, format_bytes(memory, container->memory));
+		print_text(stdout, container->image ? container->image : "-");
+		(void)fputc('\n', stdout);
+	}
+}
+
+int cmd_ps(struct invocation *inv, const void *argument, struct err *err)
+{
+	const struct ps_settings *settings = argument;
+	struct ctckpt_container *containers = NULL;
+	size_t count = 0;
+	int r = ctckpt_list(&containers, &count, err);
+
+	if (r < 0)
+		return r;
+	if (inv->common.json)
+		print_containers_json(containers, count);
+	else if (settings->quiet)
+		for (size_t i = 0; i < count; i++)
+			(void)puts(containers[i].name);
+	else
+		print_table(containers, count);
+	ctckpt_list_free(containers, count);
+	return 0;
+}

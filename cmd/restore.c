@@ -1,0 +1,82 @@
+/* ctckpt restore: bring a saved container back. */
+#include <inttypes.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "image_file.h"
+
+const char *const policy_words[] = { "strict", "map", NULL };
+
+#define AT(field) offsetof(struct restore_settings, field)
+const struct option_row restore_options[] = {
+	{ "policy", 'p', "POLICY", "what may differ: strict or map [strict]", OPTION_TEXT,
+	  AT(policy), 0, policy_words },
+	{ "name", 'n', "NAME", "call the container so [as saved, if that is free]", OPTION_TEXT,
+	  AT(name), 0, NULL },
+	{ "rootfs", 0, "DIR", "its root directory [as saved]", OPTION_TEXT, AT(rootfs), 0, NULL },
+	{ "detach", 'd', NULL, "leave it in the background and print its name", OPTION_FLAG,
+	  AT(detach), 0, NULL },
+	{ "userns", 0, NULL, "into a user namespace of the invoker's (always so)", OPTION_FLAG,
+	  AT(userns), 0, NULL },
+	{ "leave-frozen", 0, NULL, "restore, but do not let it run yet", OPTION_FLAG,
+	  AT(leave_frozen), 0, NULL },
+	{ "pid-file", 0, "FILE", "write the pid of its first task", OPTION_TEXT, AT(pid_file), 0,
+	  NULL },
+	{ "print-stats", 0, NULL, "print times and sizes", OPTION_FLAG, AT(print_stats), 0, NULL },
+	{ "progress-fd", 0, "FD", "write progress there as lines of JSON", OPTION_NUMBER,
+	  AT(progress_fd), 0, NULL },
+	{ 0 },
+};
+#undef AT
+
+static void print_result(const struct invocation *inv, const struct restore_settings *settings,
+			 const struct ctckpt_restore_result *result)
+{
+	/* In the foreground, standard output is the container's. */
+	FILE *out = settings->detach ? stdout : stderr;
+
+	if (inv->common.json) {
+		auto_json struct json *object = stats_to_json(&result->stats);
+
+		json_put_string(object, "name", result->name);
+		json_put_i64(object, "pid", result->init);
+		if (!settings->detach)
+			json_put_i64(object, "exit_status", exit_status_of(result->status));
+		print_json(out, object);
+		return;
+	}
+	if (settings->detach)
+		(void)fprintf(out, "%s\n", result->name);
+	if (settings->print_stats)
+		print_stats(out, &result->stats);
+}
+
+int cmd_restore(struct invocation *inv, const void *argument, struct err *err)
+{
+	const struct restore_settings *settings = argument;
+	auto_progress struct progress progress = PROGRESS_NONE;
+	struct ctckpt_restore_result result = { .status = 0 };
+	struct ctckpt_restore_options options = {
+		.image = inv->operands[0],
+		.fd = STDIN_FILENO,
+		.policy = settings->policy,
+		.name = settings->name,
+		.rootfs = settings->rootfs,
+		.pid_file = settings->pid_file,
+		.detach = settings->detach,
+		.leave_frozen = settings->leave_frozen,
+		.progress = progress_step,
+		.progress_argument = &progress,
+	};
+	int r = image_check_input(options.image, err);
+
+	if (r == 0)
+		r = progress_start(&progress, settings->progress_fd, err);
+	if (r == 0)
+		r = ctckpt_restore(&options, &result, err);
+	progress_end(&progress);
+	if (r < 0)
+		return r;
+	print_result(inv, settings, &result);
+	return settings->detach ? 0 : exit_status_of(result.status);
+}

@@ -1,0 +1,161 @@
+/* A command as first task: what it inherits, and what its parent does meanwhile. */
+#include "container/command.h"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/buf.h"
+#include "core/cleanup.h"
+#include "core/procfs.h"
+#include "core/sys.h"
+
+int command_open(struct command *command, const struct ctckpt_run_options *options, struct err *err)
+{
+	const char *log = options->log ? options->log : "/dev/null";
+
+	command->argv = options->command;
+	if (!options->detach)
+		return 0;
+	command->input = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (command->input < 0)
+		return err_set(err, -errno, "open /dev/null");
+	command->output = open(log, O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_CLOEXEC, 0600);
+	if (command->output < 0)
+		return err_set(err, -errno, "open %s", log);
+	return 0;
+}
+
+void command_free(struct command *command)
+{
+	drop_fd(&command->input);
+	drop_fd(&command->output);
+}
+
+static void reset_signals(void)
+{
+	sigset_t none;
+
+	for (int number = 1; number < NSIG; number++)
+		(void)signal(number, SIG_DFL);
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int place_descriptors(const struct command *command, struct err *err)
+{
+	if (command->input >= 0 && dup2(command->input, STDIN_FILENO) < 0)
+		return err_set(err, -errno, "redirect stdin");
+	if (command->output >= 0 &&
+	    (dup2(command->output, STDOUT_FILENO) < 0 || dup2(command->output, STDERR_FILENO) < 0))
+		return err_set(err, -errno, "redirect stdout and stderr");
+	/* At exec, not now: the socket by which we report is among them. */
+	if (close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
+		return err_set(err, -errno, "close descriptors");
+	return 0;
+}
+
+int command_main(void *argument, struct err *err)
+{
+	const struct command *command = argument;
+	int r;
+
+	r = place_descriptors(command, err);
+	if (r < 0)
+		return r;
+	reset_signals();
+	(void)execvp(command->argv[0], command->argv);
+	return err_set(err, ERR_FAILED, "run %s: %s", command->argv[0], strerror(errno));
+}
+
+/* ---- meanwhile ---- */
+
+/* A blocked signal arrives at a signalfd even if it is ignored; so those are left out. */
+static void add_unless_ignored(sigset_t *set, int number)
+{
+	struct sigaction action;
+
+	if (sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+		(void)sigaddset(set, number);
+}
+
+int forward_begin(struct forward *forward, struct err *err)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	add_unless_ignored(&set, SIGINT);
+	add_unless_ignored(&set, SIGTERM);
+	add_unless_ignored(&set, SIGHUP);
+	forward->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (forward->signals < 0)
+		return err_set(err, -errno, "create a signalfd");
+	(void)sigprocmask(SIG_BLOCK, &set, &forward->saved);
+	return 0;
+}
+
+void forward_free(struct forward *forward)
+{
+	if (forward->signals < 0)
+		return;
+	drop_fd(&forward->signals);
+	(void)sigprocmask(SIG_SETMASK, &forward->saved, NULL);
+}
+
+/* The kernel keeps signals from pid 1 that it has no handler for, though another process would die
+ * of them. Ctrl-C must end such a command, too. */
+static bool would_be_lost(pid_t init, int number)
+{
+	struct err err = ERR_NONE;
+	struct procfs_status status;
+	auto_buf struct buf text = BUF_EMPTY;
+	auto_close int proc = -1;
+	bool is_lost;
+
+	/* Our child and not reaped: the pid is still its own. */
+	if (procfs_open_pid(init, &proc, &err) < 0 ||
+	    procfs_read(proc, "status", &text, &err) < 0 ||
+	    procfs_status_parse(text.data, &status, &err) < 0)
+		return false;
+	is_lost =
+	    !((status.sig_caught | status.sig_ignored | status.sig_blocked) >> (number - 1) & 1);
+	procfs_status_free(&status);
+	return is_lost;
+}
+
+static void forward_one(const struct forward *forward, const struct container *container)
+{
+	struct signalfd_siginfo info;
+	int number;
+
+	if (read(forward->signals, &info, sizeof(info)) != sizeof(info))
+		return;
+	number = (int)info.ssi_signo;
+	if (would_be_lost(container->init, number))
+		number = SIGKILL;
+	(void)sys_pidfd_send_signal(container->pidfd, number);
+}
+
+int forward_wait(struct forward *forward, struct container *container, int *ret_status,
+		 struct err *err)
+{
+	struct pollfd polls[2] = {
+		{ .fd = container->pidfd, .events = POLLIN },
+		{ .fd = forward->signals, .events = POLLIN },
+	};
+
+	while (polls[0].revents == 0) {
+		if (poll(polls, 2, -1) < 0 && errno != EINTR)
+			return err_set(err, -errno, "wait for the container");
+		if (polls[1].revents)
+			forward_one(forward, container);
+	}
+	while (waitpid(container->init, ret_status, 0) < 0)
+		if (errno != EINTR)
+			return err_set(err, -errno, "wait for the container");
+	return 0;
+}

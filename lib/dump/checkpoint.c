@@ -1,0 +1,251 @@
+/* A checkpoint from name to image. A worker does it, so that the container gets everything back
+ * whatever happens to the command. */
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/cleanup.h"
+#include "core/log.h"
+#include "core/worker.h"
+#include "ctckpt/ctckpt.h"
+#include "dump/checkpoint.h"
+#include "dump/dump.h"
+#include "dump/output.h"
+#include "freeze/freeze.h"
+
+static uint64_t now_us(void)
+{
+	struct timespec time;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &time);
+	return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
+}
+
+static void free_dump(struct dump *d)
+{
+	dump_free(d);
+}
+
+static void add_extents(struct image_writer *writer, const struct dump_source *source)
+{
+	auto_buf struct buf body = BUF_EMPTY;
+	struct image_extent last = { 0 };
+
+	for (size_t i = 0; i < source->piece_count; i++) {
+		const struct image_extent *extent = &source->pieces[i].extent;
+		struct image_extent_rec *rec = (void *)body.data;
+
+		/* Neighbours in the object are neighbours in the stream. */
+		if (i > 0 && last.start + last.length == extent->start) {
+			last.length += extent->length;
+			rec[body.size / sizeof(*rec) - 1].length = le64_make(last.length);
+			continue;
+		}
+		last = *extent;
+		(void)buf_append(&body,
+				 &(struct image_extent_rec){ le64_make(last.start),
+							     le64_make(last.length) },
+				 sizeof(*rec));
+	}
+	if (body.size > 0)
+		image_writer_add(writer, TAG_CONTENT, 1, RECORD_REQUIRED, source->id, body.data,
+				 body.size);
+}
+
+static void add_records(struct image_writer *writer, const struct dump *d)
+{
+	const struct dump_entry *entries = (const void *)d->own->records.data;
+
+	for (size_t i = 0; i < d->own->record_count; i++)
+		image_writer_add(writer, entries[i].tag, entries[i].version, RECORD_REQUIRED,
+				 entries[i].id, entries[i].body, entries[i].length);
+	for (size_t i = 0; i < d->own->source_count; i++)
+		add_extents(writer, &d->own->sources[i]);
+}
+
+static int write_image(struct dump *d, const struct checkpoint_work *work, int fd,
+		       struct ctckpt_stats *stats, struct err *err)
+{
+	struct image_writer *writer =
+		image_writer_new(fd, work->compression, work->compression_level);
+	struct dump_stream stream = { .writer = writer,
+				      .fd = fd,
+				      .is_cancelled = work->is_cancelled,
+				      .progress = work->progress,
+				      .argument = work->argument };
+	uint64_t start = now_us();
+	struct stat stat;
+	int r;
+
+	add_records(writer, d);
+	stream.is_placed = work->compression == IMAGE_PLAIN && fstat(fd, &stat) == 0 &&
+			   S_ISREG(stat.st_mode);
+	r = image_writer_begin(writer, &stream.pages_offset, err);
+	if (r == 0)
+		r = dump_write_pages(d, &stream, err);
+	if (r == 0)
+		r = image_writer_end(writer, &stats->image_size, err);
+	image_writer_free(writer);
+	stats->memwrite_time = now_us() - start;
+	for (size_t i = 0; i < d->own->source_count; i++)
+		stats->pages_written += d->own->sources[i].size / IMAGE_PAGE;
+	return r;
+}
+
+static void count_tasks(const struct dump *d, struct ctckpt_stats *stats)
+{
+	stats->tasks = (uint32_t)d->own->task_count;
+	for (size_t i = 0; i < d->own->task_count; i++)
+		stats->threads += (uint32_t)d->own->tasks[i].thread_count;
+	stats->pages_scanned = d->own->pages_scanned;
+}
+
+int checkpoint_frozen(const struct target *target, struct freeze *frozen,
+		      const struct checkpoint_work *work, int fd, struct ctckpt_stats *stats,
+		      struct err *err)
+{
+	auto_with(free_dump) struct dump d = { .own = NULL };
+	struct err release = ERR_NONE;
+	uint64_t start = now_us();
+	int r;
+
+	r = dump_gather(&d, target, frozen, err);
+	stats->memdump_time = now_us() - start;
+	count_tasks(&d, stats);
+	if (r == 0)
+		r = write_image(&d, work, fd, stats, err);
+	if (dump_release(&d, &release) < 0 && r == 0) {
+		*err = release;
+		r = release.code;
+	}
+	return r;
+}
+
+/* ---- the job ---- */
+
+struct job {
+	const struct ctckpt_checkpoint_options *options;
+	struct worker *worker;
+	uint64_t last_told;
+};
+
+static bool job_is_cancelled(void *argument)
+{
+	const struct job *job = argument;
+
+	return worker_is_cancelled(job->worker);
+}
+
+static void job_progress(void *argument, uint64_t done, uint64_t total)
+{
+	struct job *job = argument;
+	struct ctckpt_progress progress = { .done = done, .total = total };
+	uint64_t now = now_us();
+
+	if (!job->options->progress || (now - job->last_told < 50000 && done < total))
+		return;
+	job->last_told = now;
+	worker_tell(job->worker, &progress, sizeof(progress));
+}
+
+static void job_told(void *argument, const void *message, size_t size)
+{
+	const struct job *job = argument;
+
+	if (size == sizeof(struct ctckpt_progress))
+		job->options->progress(job->options->progress_argument, message);
+}
+
+static void job_after(void *argument)
+{
+	const struct job *job = argument;
+	auto_target struct target target = TARGET_NONE;
+	struct err ignored;
+
+	/* The worker was killed: it may have left the cgroup frozen. */
+	if (target_find(job->options->name, &target, &ignored) == 0 && target.cgroup >= 0)
+		(void)freezer_thaw(&target, &ignored);
+}
+
+static int let_go(struct freeze *frozen, enum ctckpt_after after, struct err *err)
+{
+	switch (after) {
+	case CTCKPT_STOP:
+		return freeze_kill(frozen, err);
+	case CTCKPT_LEAVE_STOPPED:
+		frozen->was_frozen = true;
+		return freeze_release(frozen, false, err);
+	case CTCKPT_LEAVE_RUNNING:
+		return freeze_release(frozen, !frozen->was_frozen, err);
+	}
+	return 0;
+}
+
+/* Drops the entries and cgroups of containers that are gone. */
+static void prune(void)
+{
+	struct registry_entry *entries;
+	struct err ignored;
+	size_t count;
+
+	if (registry_list(&entries, &count, &ignored) == 0)
+		registry_list_free(entries, count);
+}
+
+static int job_work(struct worker *worker, void *argument, void *result, struct err *err)
+{
+	struct job *job = argument;
+	const struct ctckpt_checkpoint_options *options = job->options;
+	struct checkpoint_work work = { .compression = options->compression,
+					.compression_level = options->compression_level,
+					.is_cancelled = job_is_cancelled,
+					.progress = job_progress,
+					.argument = job };
+	struct ctckpt_stats *stats = result;
+	auto_target struct target target = TARGET_NONE;
+	auto_output struct output output = OUTPUT_NONE;
+	auto_freeze struct freeze frozen = FREEZE_NONE;
+	uint64_t start;
+	int r;
+
+	job->worker = worker;
+	r = target_find(options->name, &target, err);
+	if (r == 0)
+		r = output_open(options->image, options->fd, options->force, &output, err);
+	if (r < 0)
+		return r;
+	start = now_us();
+	r = freeze_seize(&target, &frozen, err);
+	if (r < 0)
+		return r;
+	stats->freezing_time = frozen.freezing_time;
+	r = checkpoint_frozen(&target, &frozen, &work, output.fd, stats, err);
+	if (r == 0)
+		r = output_commit(&output, err);
+	if (r < 0)
+		return r;
+	r = let_go(&frozen, options->after, err);
+	stats->frozen_time = now_us() - start;
+	if (r == 0 && options->after == CTCKPT_STOP)
+		prune();
+	return r;
+}
+
+int ctckpt_checkpoint(const struct ctckpt_checkpoint_options *options,
+		      struct ctckpt_stats *ret_stats, struct err *err)
+{
+	struct job job = { .options = options };
+	struct worker_job worker = { .work = job_work,
+				     .after = job_after,
+				     .told = job_told,
+				     .argument = &job,
+				     .result = ret_stats,
+				     .result_size = sizeof(*ret_stats) };
+
+	*ret_stats = (struct ctckpt_stats){ 0 };
+	return worker_run(&worker, err);
+}

@@ -1,0 +1,117 @@
+/* Directories: found again by path, with the position of the next entry. */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/cleanup.h"
+#include "kind/kind.h"
+#include "kind/support/file_trial.h"
+#include "kind/support/files.h"
+
+extern const struct kind kind_directory;
+
+RECORDS_BEGIN
+struct directory_rec {
+	le64 offset; /* the file system's own cookie */
+	le32 flags;
+	le32 reserved; /* zero */
+	/* then the path, with its NUL */
+};
+RECORDS_END
+static_assert(sizeof(struct directory_rec) == 16, "image format");
+
+static const char *directory_path(const struct directory_rec *rec)
+{
+	return (const char *)(rec + 1);
+}
+
+static bool directory_match(const struct target_fd *fd)
+{
+	return S_ISDIR(fd->stat.st_mode) && !(fd->flags & O_PATH) && fd->link[0] == '/';
+}
+
+static int directory_dump(struct dump *d, struct err *err)
+{
+	struct directory_rec rec = {
+		.offset = le64_make(d->fd->position),
+		.flags = le32_make(file_flags(d->fd)),
+	};
+	auto_buf struct buf body = BUF_EMPTY;
+	auto_free char *path = NULL;
+
+	(void)err;
+	if (file_block_extras(d))
+		return 0;
+	file_dump_path(d, &path);
+	if (!path)
+		return 0;
+	(void)buf_append(&body, &rec, sizeof(rec));
+	(void)buf_append(&body, path, strlen(path) + 1);
+	dump_record(d, d->fd->id, &kind_directory, body.data, body.size);
+	return 0;
+}
+
+static int directory_check(const void *body, size_t length, struct err *err)
+{
+	struct reader reader = reader_of(body, length);
+	const struct directory_rec *rec = reader_take(&reader, sizeof(*rec));
+	uint32_t flags;
+
+	if (!rec)
+		return err_set(err, ERR_DAMAGED, "directory: %zu bytes", length);
+	flags = le32_get(rec->flags);
+	if (!file_flags_are_valid(flags) || file_can_write(flags))
+		return err_set(err, ERR_DAMAGED, "directory: impossible flags %#x", flags);
+	if (le32_get(rec->reserved) != 0 || le64_get(rec->offset) > INT64_MAX)
+		return err_set(err, ERR_DAMAGED, "directory: unknown bits");
+	if (!file_path_is_valid(directory_path(rec), reader_left(&reader)))
+		return err_set(err, ERR_DAMAGED, "directory: bad path");
+	return 0;
+}
+
+static int directory_ask(struct plan *plan, const struct image *image,
+			 const struct record *record, struct err *err)
+{
+	const struct directory_rec *rec = record->body;
+	struct file_trial trial = {
+		.path = directory_path(rec),
+		.flags = le32_get(rec->flags),
+		.type = S_IFDIR,
+	};
+
+	(void)image;
+	(void)err;
+	file_trial_run(plan, &trial);
+	file_trial_ask(plan, record->id, &trial);
+	return 0;
+}
+
+static int directory_restore(struct restore *rs, const struct record *record, struct err *err)
+{
+	const struct directory_rec *rec = record->body;
+	uint64_t offset = le64_get(rec->offset);
+	auto_close int fd = -1;
+	int r;
+
+	r = restore_open(rs, directory_path(rec), le32_get(rec->flags), S_IFDIR, &fd, err);
+	if (r < 0)
+		return r;
+	if (offset > 0 && lseek(fd, (off_t)offset, SEEK_SET) < 0)
+		restore_note(rs, "directory %s is read from its start again: %s",
+			     directory_path(rec), strerror(errno));
+	return restore_give_fd(rs, record, take_fd(&fd), err);
+}
+
+const struct kind kind_directory = {
+	.name = "directory",
+	.summary = "open directories",
+	.tag = TAG('D', 'I', 'R', 'F'),
+	.scope = SCOPE_FD,
+	.phase = PHASE_FILES,
+	.match = directory_match,
+	.dump = directory_dump,
+	.check = directory_check,
+	.ask = directory_ask,
+	.restore = directory_restore,
+};

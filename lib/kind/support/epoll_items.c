@@ -1,0 +1,128 @@
+/* Whose files an epoll watches. See epoll_items.h. */
+#include "kind/support/epoll_items.h"
+
+#include <inttypes.h>
+#include <linux/kcmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "core/buf.h"
+#include "core/cleanup.h"
+#include "kind/support/files.h"
+
+static int compare_numbers(const void *left, const void *right)
+{
+	const struct epoll_item *const *a = left;
+	const struct epoll_item *const *b = right;
+
+	if ((*a)->number != (*b)->number)
+		return (*a)->number < (*b)->number ? -1 : 1;
+	return *a < *b ? -1 : *a > *b; /* as in fdinfo, and in the kernel */
+}
+
+static void set_nth(struct epoll_item *items, size_t count)
+{
+	auto_free struct epoll_item **sorted = mem_alloc(count, sizeof(*sorted));
+
+	for (size_t i = 0; i < count; i++)
+		sorted[i] = &items[i];
+	qsort(sorted, count, sizeof(struct epoll_item *), compare_numbers);
+	for (size_t i = 1; i < count; i++) {
+		if (sorted[i]->number == sorted[i - 1]->number)
+			sorted[i]->nth = sorted[i - 1]->nth + 1;
+	}
+}
+
+int epoll_items_parse(const char *fdinfo, struct epoll_item **ret_items, size_t *ret_count,
+		      struct err *err)
+{
+	struct epoll_item *items = NULL;
+	size_t count = 0;
+
+	for (const char *line = fdinfo; line; line = strchr(line, '\n')) {
+		struct epoll_item item = { .number = -1 };
+
+		line += *line == '\n';
+		if (strncmp(line, "tfd:", 4) != 0)
+			continue;
+		if (sscanf(line, "tfd: %d events: %" SCNx32 " data: %" SCNx64, &item.number,
+			   &item.events, &item.data) != 3 || item.number < 0) {
+			free(items);
+			return err_set(err, ERR_HOST, "this kernel shows epolls in another form");
+		}
+		array_grow(items, count);
+		items[count++] = item;
+	}
+	set_nth(items, count);
+	*ret_items = items;
+	*ret_count = count;
+	return 0;
+}
+
+/* 0: the slot's file is the item's; 1: it is not. */
+static int compare(const struct dump *d, const struct dump_task *task, int number,
+		   const struct epoll_item *item)
+{
+	struct kcmp_epoll_slot slot = {
+		.efd = (uint32_t)d->fd->number,
+		.tfd = (uint32_t)item->number,
+		.toff = item->nth,
+	};
+	long r = syscall(SYS_kcmp, task->pid, d->fd->task->pid, KCMP_EPOLL_TFD, number, &slot);
+
+	if (r < 0)
+		return -errno;
+	return r != 0;
+}
+
+/* Where the item was added from, most likely: it is still there. */
+static int search_number(const struct dump *d, struct epoll_item *item)
+{
+	for (const struct dump_task *task = NULL; (task = dump_next_task(d, task));) {
+		uint32_t file = dump_file_at(d, task, item->number);
+		int r = file ? compare(d, task, item->number, item) : 1;
+
+		if (r < 0)
+			return r;
+		if (r == 0) {
+			item->file = file;
+			return 0;
+		}
+	}
+	return 0;
+}
+
+static int search_all(const struct dump *d, struct epoll_item *item)
+{
+	for (const struct dump_task *task = NULL; (task = dump_next_task(d, task));) {
+		for (size_t i = 0; i < task->slot_count; i++) {
+			int r = compare(d, task, task->slots[i].number, item);
+
+			if (r < 0)
+				return r;
+			if (r == 0) {
+				item->file = task->slots[i].file;
+				return 0;
+			}
+		}
+	}
+	return 0;
+}
+
+int epoll_items_find(const struct dump *d, struct epoll_item *items, size_t count,
+		     struct err *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		int r = search_number(d, &items[i]);
+
+		if (r == 0 && items[i].file == 0)
+			r = search_all(d, &items[i]);
+		if (r < 0)
+			return err_set(err, r, "find what epoll watches as descriptor %d",
+				       items[i].number);
+	}
+	return 0;
+}

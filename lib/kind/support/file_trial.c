@@ -1,0 +1,101 @@
+/* Trial opens. See file_trial.h. */
+#include "kind/support/file_trial.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "core/cleanup.h"
+#include "kind/support/files.h"
+#include "restore/open.h"
+
+static int file_trial_access(int place, uint32_t flags)
+{
+	int mode = (file_can_read(flags) ? R_OK : 0) | (file_can_write(flags) ? W_OK : 0);
+
+	if (syscall(SYS_faccessat2, place, "", mode, AT_EMPTY_PATH | AT_EACCESS) < 0)
+		return -errno;
+	return 0;
+}
+
+int file_trial_open(int root, const char *path, uint32_t flags, mode_t type, struct stat *ret_stat)
+{
+	auto_close int place = -1;
+	auto_close int fd = -1;
+	int r;
+
+	r = open_path(root, path, type, &place);
+	if (r < 0)
+		return r;
+	if (fstat(place, ret_stat) < 0)
+		return -errno;
+	if (type != S_IFREG && type != S_IFDIR)
+		return file_trial_access(place, flags);
+
+	fd = file_open_again(place, (int)(flags & (O_ACCMODE | O_APPEND)));
+	return fd < 0 ? fd : 0;
+}
+
+/* Over these of a root directory, the container mounts what is like the invoker's own. */
+static bool is_mounted_over(const char *path)
+{
+	static const char *const points[] = { "/dev", "/proc", "/sys" };
+
+	for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++) {
+		size_t length = strlen(points[i]);
+
+		if (strncmp(path, points[i], length) == 0 &&
+		    (path[length] == '/' || path[length] == '\0'))
+			return true;
+	}
+	return false;
+}
+
+void file_trial_run(struct plan *plan, struct file_trial *trial)
+{
+	int root = plan_facts(plan)->root;
+	auto_close int own = -1;
+
+	if (root <= 0 || is_mounted_over(trial->path))
+		root = own = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		trial->result = -errno;
+	else
+		trial->result = file_trial_open(root, trial->path, trial->flags, trial->type,
+						&trial->stat);
+	if (trial->result == -ESTALE)
+		trial->trouble = "it is not of the saved type any more";
+}
+
+static const char *access_text(uint32_t flags)
+{
+	switch (flags & O_ACCMODE) {
+	case O_RDONLY:
+		return "read";
+	case O_WRONLY:
+		return "write";
+	default:
+		return "read and write";
+	}
+}
+
+void file_trial_ask(struct plan *plan, uint32_t id, const struct file_trial *trial)
+{
+	auto_free char *saved = mem_printf("%s, %s", trial->path, access_text(trial->flags));
+	auto_free char *invoker = NULL;
+	struct question question = {
+		.class = CLASS_FILE,
+		.id = id,
+		.saved = trial->flags,
+		.invoker = (uint64_t)-trial->result,
+		.subject = "file",
+		.saved_text = saved,
+	};
+
+	if (trial->result < 0)
+		invoker = mem_printf("open: %s",
+				     trial->trouble ? trial->trouble : strerror(-trial->result));
+	question.invoker_text = invoker ? invoker : "open";
+	plan_ask(plan, &question);
+}

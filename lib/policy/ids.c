@@ -1,0 +1,227 @@
+/* Ids: the maps of the new user namespace follow from all ids in use; the decisions about ids
+ * follow from the maps. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "core/buf.h"
+#include "core/cleanup.h"
+#include "policy/lattice.h"
+#include "policy/plan_private.h"
+
+/* Ids in use, and the one that becomes the invoker. */
+struct used_ids {
+	uint32_t *ids; /* owned; rising, unique */
+	size_t count;
+	uint32_t main;
+};
+
+static int compare_ids(const void *a, const void *b)
+{
+	uint32_t one = *(const uint32_t *)a;
+	uint32_t other = *(const uint32_t *)b;
+
+	return one < other ? -1 : one > other;
+}
+
+static void sort_used(struct used_ids *used)
+{
+	size_t kept = 0;
+
+	if (used->count == 0)
+		return;
+	qsort(used->ids, used->count, sizeof(*used->ids), compare_ids);
+	for (size_t i = 1; i < used->count; i++) {
+		if (used->ids[i] != used->ids[kept])
+			used->ids[++kept] = used->ids[i];
+	}
+	used->count = kept + 1;
+}
+
+/* The effective id of whoever was asked about first, who is the container's first task. */
+static uint32_t main_id(const struct plan *plan, enum policy_class class)
+{
+	const struct decision *first = NULL;
+
+	for (size_t i = 0; i < plan->decision_count; i++) {
+		const struct decision *decision = &plan->decisions[i];
+
+		if (decision->class != class || decision->saved >= ID_NONE)
+			continue;
+		if (!first)
+			first = decision;
+		if (decision->id != first->id)
+			break;
+		if (decision->detail == 1)
+			return (uint32_t)decision->saved;
+	}
+	return first ? (uint32_t)first->saved : 0;
+}
+
+/* Ids of one class, and of another that shares the map (CLASS_COUNT: none). */
+static struct used_ids collect(const struct plan *plan, enum policy_class class,
+			       enum policy_class also)
+{
+	struct used_ids used = { .main = main_id(plan, class) };
+
+	for (size_t i = 0; i < plan->decision_count; i++) {
+		const struct decision *decision = &plan->decisions[i];
+
+		if ((decision->class != class && decision->class != also) ||
+		    decision->saved >= ID_NONE)
+			continue;
+		array_grow(used.ids, used.count);
+		used.ids[used.count++] = (uint32_t)decision->saved;
+	}
+	sort_used(&used);
+	return used;
+}
+
+static void make_uid_map(struct plan *plan)
+{
+	const struct host_facts *facts = &plan->facts;
+	struct used_ids used = collect(plan, CLASS_UID, CLASS_COUNT);
+
+	if (facts->may_map_all)
+		mapping_make_identity(facts->own_uids, facts->own_uid_count, &plan->uids);
+	else if (plan->policy->ids == IDS_RANGES)
+		mapping_make_ranges(used.main, facts->uid, used.ids, used.count, facts->uid_ranges,
+				    facts->uid_range_count, &plan->uids);
+	else
+		mapping_make_single(used.main, facts->uid, &plan->uids);
+	free(used.ids);
+}
+
+static void make_gid_map(struct plan *plan)
+{
+	const struct host_facts *facts = &plan->facts;
+	struct used_ids used = collect(plan, CLASS_GID, CLASS_GROUPS);
+
+	if (facts->may_map_all)
+		mapping_make_identity(facts->own_gids, facts->own_gid_count, &plan->gids);
+	else if (plan->policy->ids == IDS_RANGES)
+		mapping_make_ranges(used.main, facts->gid, used.ids, used.count, facts->gid_ranges,
+				    facts->gid_range_count, &plan->gids);
+	else
+		mapping_make_single(used.main, facts->gid, &plan->gids);
+	free(used.ids);
+}
+
+/* newgidmap denies setgroups, as the kernel demands of us, where only one's own gid is mapped. */
+static bool may_setgroups(const struct plan *plan)
+{
+	const struct mapping *gids = &plan->gids;
+
+	if (plan->facts.is_setgroups_denied)
+		return false;
+	if (plan->facts.may_map_all)
+		return true;
+	return gids->count > 1 || (gids->count == 1 && gids->lines[0].count > 1);
+}
+
+static const char *refusal_reason(const struct plan *plan)
+{
+	if (plan->facts.may_map_all)
+		return "the invoker's own user namespace does not have this id";
+	if (plan->policy->ids == IDS_RANGES)
+		return "no id is left for it";
+	return "only one id can become the invoker";
+}
+
+static const char *refusal_remedy(const struct plan *plan, const struct decision *decision)
+{
+	if (plan->facts.may_map_all)
+		return "restore in the initial user namespace";
+	return plan->policy->rules[decision->class].remedy;
+}
+
+static void decide_id(struct plan *plan, const struct mapping *mapping, uint32_t invoker,
+		      struct decision *decision)
+{
+	uint32_t outside;
+
+	decision->invoker = invoker;
+	if (decision->saved >= ID_NONE) {
+		decision_refuse(decision, "no such id", "the image is not one that ctckpt wrote");
+		return;
+	}
+	outside = mapping_find(mapping, (uint32_t)decision->saved);
+	if (outside == ID_NONE) {
+		decision_refuse(decision, refusal_reason(plan), refusal_remedy(plan, decision));
+		return;
+	}
+	decision->effective = decision->saved;
+	decision->outcome = OUTCOME_MAP;
+	if (plan->facts.may_map_all)
+		decision->outcome = OUTCOME_KEEP;
+	else if (outside == invoker)
+		decision->effective_text = "invoker";
+	else
+		decision->effective_text = "subordinate id";
+}
+
+/* Without setgroups, everybody keeps the invoker's list. */
+static void decide_fixed_group(struct plan *plan, struct decision *decision)
+{
+	decision->effective_text = NULL;
+	if (mapping_find(&plan->gids, (uint32_t)decision->saved) == plan->facts.gid) {
+		/* The invoker's own gid: a member already. */
+		decision->outcome = OUTCOME_KEEP;
+	} else if (plan->policy->ids == IDS_INVOKER) {
+		decision->outcome = OUTCOME_INHERIT;
+		decision->effective = ID_NONE;
+		decision->reason = "the invoker's own groups remain instead";
+		decision->remedy = NULL;
+	} else if (decision->outcome != OUTCOME_REFUSE) {
+		decision_refuse(decision, "the kernel denies setgroups here",
+				"restore in the initial user namespace");
+	}
+}
+
+static void decide_group(struct plan *plan, struct decision *decision)
+{
+	decide_id(plan, &plan->gids, plan->facts.gid, decision);
+	if (!plan->may_setgroups && decision->saved < ID_NONE)
+		decide_fixed_group(plan, decision);
+}
+
+static void report_own_groups(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->facts.group_count; i++) {
+		struct decision decision = {
+			.class = CLASS_GROUPS,
+			.detail = (uint32_t)i,
+			.outcome = OUTCOME_INHERIT,
+			.effective = ID_NONE,
+			.saved = ID_NONE,
+			.invoker = plan->facts.groups[i],
+			.rule = plan->policy->rules[CLASS_GROUPS].name,
+			.reason = "the kernel lets nobody drop it without a map of more gids",
+		};
+
+		if (plan->facts.groups[i] != plan->facts.gid)
+			plan_add(plan, &decision);
+	}
+}
+
+void plan_settle_ids(struct plan *plan)
+{
+	make_uid_map(plan);
+	make_gid_map(plan);
+	plan->may_setgroups = may_setgroups(plan);
+
+	for (size_t i = 0; i < plan->decision_count; i++) {
+		struct decision *decision = &plan->decisions[i];
+
+		/* A detail that does not exist was refused when it was asked. */
+		if (decision->outcome == OUTCOME_REFUSE)
+			continue;
+		if (decision->class == CLASS_UID)
+			decide_id(plan, &plan->uids, plan->facts.uid, decision);
+		else if (decision->class == CLASS_GID)
+			decide_id(plan, &plan->gids, plan->facts.gid, decision);
+		else if (decision->class == CLASS_GROUPS)
+			decide_group(plan, decision);
+	}
+	if (!plan->may_setgroups)
+		report_own_groups(plan);
+}

@@ -1,0 +1,38 @@
+/* Maps of user namespaces: which ids of a container become which of the invoker's. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "policy/plan.h"
+
+#define MAPPING_LINES_MAX 340u /* user_namespaces(7), since Linux 4.15 */
+
+struct mapping {
+	struct id_map *lines; /* owned; in rising order of `inside` */
+	size_t count;
+};
+
+#define MAPPING_NONE ((struct mapping){ .lines = NULL })
+
+void mapping_free(struct mapping *mapping);
+
+/* `main` becomes the invoker; nobody else is there. */
+void mapping_make_single(uint32_t main, uint32_t invoker, struct mapping *ret_mapping);
+/* Every id of the invoker's own namespace stays what it is. */
+void mapping_make_identity(const struct id_range *own, size_t count, struct mapping *ret_mapping);
+/* `main` becomes the invoker; all other ids get a place in the invoker's ranges, if there is room
+ * for 0 to 65535, or at least those of `used` (rising, unique). Ids that find no place are left
+ * out: ask mapping_has(). */
+void mapping_make_ranges(uint32_t main, uint32_t invoker, const uint32_t *used, size_t used_count,
+			 const struct id_range *ranges, size_t range_count,
+			 struct mapping *ret_mapping);
+
+bool mapping_has(const struct mapping *mapping, uint32_t inside);
+/* Where an id leads; ID_NONE if nowhere. */
+uint32_t mapping_find(const struct mapping *mapping, uint32_t inside);
+
+/* For a new container: root in it is the invoker; with all ids, if the invoker may map them. */
+void mapping_default(const struct host_facts *facts, struct mapping *ret_uids,
+		     struct mapping *ret_gids);

@@ -1,0 +1,135 @@
+/* Plans as text. See ctckpt/policy.h. */
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/cleanup.h"
+#include "ctckpt/policy.h"
+#include "policy/group.h"
+
+enum column { COLUMN_WHO, COLUMN_SUBJECT, COLUMN_SAVED, COLUMN_INVOKER, COLUMN_COUNT };
+
+/* Wider cells push their own line only. */
+#define COLUMN_WIDTH_MAX 36u
+
+static void append_cell(const struct plan *plan, const struct plan_group *group, enum column column,
+			struct buf *out)
+{
+	switch (column) {
+	case COLUMN_WHO:
+		plan_group_who(plan, group, out);
+		break;
+	case COLUMN_SUBJECT:
+		decision_subject(group->first, out);
+		break;
+	case COLUMN_SAVED:
+		buf_printf(out, "saved ");
+		decision_saved(group->first, out);
+		break;
+	default:
+		buf_printf(out, "invoker ");
+		decision_invoker(group->first, out);
+	}
+}
+
+static void append_upper(const char *text, struct buf *out)
+{
+	for (; *text; text++)
+		buf_printf(out, "%c", toupper((unsigned char)*text));
+}
+
+/* "-> clamp 1024  rule strict/rlimits", and why. What is kept, or gone, has no value to show. */
+static void append_result(const struct decision *decision, struct buf *out)
+{
+	buf_printf(out, "-> ");
+	if (decision->outcome == OUTCOME_REFUSE)
+		append_upper(outcome_name(decision->outcome), out);
+	else
+		buf_printf(out, "%s", outcome_name(decision->outcome));
+	if (decision->outcome == OUTCOME_CLAMP || decision->outcome == OUTCOME_MAP) {
+		buf_printf(out, " ");
+		decision_effective(decision, out);
+	}
+	buf_printf(out, "  rule %s", decision->rule);
+	if (decision->reason)
+		buf_printf(out, " (%s)", decision->reason);
+}
+
+static void append_row(const struct plan *plan, const struct plan_group *group,
+		       const size_t widths[COLUMN_COUNT], struct buf *out)
+{
+	for (int column = 0; column < COLUMN_COUNT; column++) {
+		size_t start = out->size;
+
+		append_cell(plan, group, column, out);
+		while (out->size - start < widths[column])
+			(void)buf_append(out, " ", 1);
+		(void)buf_append(out, "  ", 2);
+	}
+	append_result(group->first, out);
+}
+
+static void measure(const struct plan *plan, const struct plan_group *groups, size_t count,
+		    size_t widths[COLUMN_COUNT])
+{
+	auto_buf struct buf cell = BUF_EMPTY;
+
+	memset(widths, 0, COLUMN_COUNT * sizeof(*widths));
+	for (size_t i = 0; i < count; i++) {
+		for (int column = 0; column < COLUMN_COUNT; column++) {
+			buf_clear(&cell);
+			append_cell(plan, &groups[i], column, &cell);
+			if (cell.size > widths[column] && cell.size <= COLUMN_WIDTH_MAX)
+				widths[column] = cell.size;
+		}
+	}
+}
+
+void plan_line(const struct plan *plan, const struct decision *decision, struct buf *out)
+{
+	static const size_t widths[COLUMN_COUNT] = { 20, 20, 24, 20 };
+	uint32_t number = (uint32_t)(decision - plan->decisions);
+	struct plan_group group = { decision, &number, 1 };
+
+	append_row(plan, &group, widths, out);
+}
+
+void plan_text(const struct plan *plan, struct buf *out)
+{
+	auto_free struct plan_group *groups = NULL;
+	auto_free uint32_t *members = NULL;
+	size_t widths[COLUMN_COUNT];
+	size_t count;
+
+	plan_groups(plan, &groups, &count, &members);
+	measure(plan, groups, count, widths);
+	for (size_t i = 0; i < count; i++) {
+		const struct decision *decision = groups[i].first;
+
+		append_row(plan, &groups[i], widths, out);
+		buf_printf(out, "\n");
+		if (decision->outcome == OUTCOME_REFUSE && decision->remedy)
+			buf_printf(out, "    remedy: %s\n", decision->remedy);
+	}
+}
+
+void plan_summary(const struct plan *plan, struct buf *out)
+{
+	size_t counts[OUTCOME_REFUSE + 1];
+	const char *comma = "";
+
+	plan_count_outcomes(plan, counts);
+	for (int outcome = 0; outcome <= OUTCOME_REFUSE; outcome++) {
+		if (counts[outcome] == 0)
+			continue;
+		buf_printf(out, "%s%zu %s", comma, counts[outcome], outcome_name(outcome));
+		comma = ", ";
+	}
+	if (plan->decision_count == 0)
+		buf_printf(out, "nothing to decide");
+	if (counts[OUTCOME_REFUSE] > 0)
+		buf_printf(out, ": restore would refuse (exit 3)");
+	else
+		buf_printf(out, ": restore would go on");
+}

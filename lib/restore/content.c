@@ -1,0 +1,345 @@
+/* The page stream into memory and unnamed files. From a plain file, tasks read their own pages, two
+ * at a time, while a thread verifies the file; from a pipe or a compressed image, we write them. */
+#include <inttypes.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "core/cleanup.h"
+#include "restore/restore.h"
+
+enum {
+	CALL = 2 << 20, /* bytes of one read inside */
+	BATCH = 64,	/* reads of one script */
+	RUNNERS = 2,
+};
+
+struct filling {
+	struct restore *rs;
+	void (*progress)(void *argument, uint64_t done, uint64_t total);
+	bool (*is_cancelled)(void *argument);
+	void *argument;
+	uint64_t position; /* in the stream */
+};
+
+/* Where the bytes of an object go: into a task's memory, or a file. */
+struct sink {
+	struct restore_task *task; /* memory of this task, at `base` + start */
+	uint64_t base;
+	int file; /* else; owned */
+};
+
+static int report(const struct filling *filling, struct err *err)
+{
+	if (filling->progress)
+		filling->progress(filling->argument, filling->position,
+				  filling->rs->image->pages_size);
+	if (filling->is_cancelled && filling->is_cancelled(filling->argument))
+		return err_set(err, -ECANCELED, "fill memory");
+	return 0;
+}
+
+static struct restore_task *task_of_mm(const struct restore *rs, uint32_t mm)
+{
+	for (size_t i = 0; i < rs->own->task_count; i++) {
+		if (rs->own->tasks[i].mm && rs->own->tasks[i].mm->id == mm)
+			return &rs->own->tasks[i];
+	}
+	return NULL;
+}
+
+static int find_sink(const struct restore *rs, uint32_t id, struct sink *ret_sink, struct err *err)
+{
+	const struct record *object = image_find(rs->image, TAG_MAPFILE, id);
+	struct restore_task *first = &rs->own->tasks[0];
+	auto_close int pidfd = -1;
+	int content = restore_object(rs, id)->content;
+
+	*ret_sink = (struct sink){ .task = task_of_mm(rs, id), .file = -1 };
+	if (ret_sink->task)
+		return 0;
+	if (object && mapfile_anon_size(object) > 0) {
+		ret_sink->task = first;
+		ret_sink->base = rs->own->hole.objects +
+				 rs->own->anon_offsets[object - rs->image->records];
+		return 0;
+	}
+	if (content < 0)
+		return err_set(err, ERR_DAMAGED, "content of object %u, which has none", id);
+	pidfd = (int)syscall(SYS_pidfd_open, first->pid, 0);
+	if (pidfd < 0)
+		return err_set(err, -errno, "open pidfd of the first task");
+	return remote_take_fd(&first->threads[0].remote, pidfd, content, &ret_sink->file, err);
+}
+
+static void drop_sink(struct sink *sink)
+{
+	drop_fd(&sink->file);
+}
+
+/* ---- by the tasks themselves ---- */
+
+struct runner {
+	struct script script;
+	const struct restore_task *task; /* NULL: free */
+};
+
+static int wait_oldest(struct runner *runners, struct err *err)
+{
+	struct script *script = &runners[0].script;
+	int r = script_wait(script, err);
+
+	for (size_t i = 0; r == 0 && i < script->count; i++) {
+		if (script_result(script, i) != (int64_t)script_argument(script, i, 2))
+			r = err_set(err, ERR_DAMAGED, "the image is cut within its pages");
+	}
+	if (r < 0)
+		(void)err_wrap(err, "task %d", runners[0].task->vpid);
+	script_free(script);
+	memmove(&runners[0], &runners[1], (RUNNERS - 1) * sizeof(runners[0]));
+	runners[RUNNERS - 1] = (struct runner){ .task = NULL };
+	return r;
+}
+
+static bool is_busy(const struct runner *runners, const struct restore_task *task)
+{
+	for (int i = 0; i < RUNNERS; i++) {
+		if (runners[i].task == task)
+			return true;
+	}
+	return runners[RUNNERS - 1].task != NULL;
+}
+
+static struct runner *free_runner(struct runner *runners)
+{
+	int i = 0;
+
+	while (runners[i].task)
+		i++;
+	return &runners[i];
+}
+
+struct place {
+	const struct image_extent_rec *extents;
+	size_t count, next;
+	uint64_t done;
+};
+
+/* Queues the next reads of one object. */
+static void queue_reads(struct filling *filling, const struct sink *sink, struct place *at,
+			struct script *script)
+{
+	const struct restore *rs = filling->rs;
+
+	for (int i = 0; i < BATCH && at->next < at->count; i++) {
+		uint64_t start = le64_get(at->extents[at->next].start);
+		uint64_t size = le64_get(at->extents[at->next].length) - at->done;
+
+		if (size > CALL)
+			size = CALL;
+		(void)script_syscall(script, "read pages", 0, SYS_pread64,
+				     (uint64_t)rs->own->shared->image_fd,
+				     sink->base + start + at->done, size,
+				     rs->image->pages_offset + filling->position);
+		filling->position += size;
+		at->done += size;
+		if (at->done == le64_get(at->extents[at->next].length)) {
+			at->next++;
+			at->done = 0;
+		}
+	}
+}
+
+static int read_inside(struct filling *filling, const struct sink *sink, struct place at,
+		       struct runner *runners, struct err *err)
+{
+	while (at.next < at.count) {
+		struct runner *runner;
+		int r = 0;
+
+		while (r == 0 && is_busy(runners, sink->task))
+			r = wait_oldest(runners, err);
+		if (r < 0)
+			return r;
+		runner = free_runner(runners);
+		*runner = (struct runner){ .task = sink->task };
+		script_init(&runner->script, &sink->task->threads[0].remote);
+		queue_reads(filling, sink, &at, &runner->script);
+		r = script_start(&runner->script, err);
+		if (r == 0)
+			r = report(filling, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int copy_file(struct filling *filling, int to, struct place at, struct err *err)
+{
+	const struct image *image = filling->rs->image;
+
+	for (; at.next < at.count; at.next++) {
+		off_t from = (off_t)(image->pages_offset + filling->position);
+		off_t start = (off_t)le64_get(at.extents[at.next].start);
+		uint64_t left = le64_get(at.extents[at.next].length);
+		auto_free char *block = mem_alloc(1, IMAGE_BLOCK);
+
+		filling->position += left;
+		while (left > 0) {
+			size_t size = left < IMAGE_BLOCK ? left : IMAGE_BLOCK;
+			ssize_t n = pread(image->fd, block, size, from);
+
+			if (n <= 0)
+				return err_set(err, ERR_DAMAGED,
+					       "the image is cut within its pages");
+			if (pwrite(to, block, (size_t)n, start) != n)
+				return err_set(err, -errno, "write an unnamed file");
+			from += n;
+			start += n;
+			left -= (uint64_t)n;
+		}
+	}
+	return report(filling, err);
+}
+
+static struct place place_of(const struct record *content)
+{
+	return (struct place){ .extents = content->body,
+			       .count = content->length / sizeof(struct image_extent_rec) };
+}
+
+static int fill_plain(struct filling *filling, struct err *err)
+{
+	struct restore *rs = filling->rs;
+	struct runner runners[RUNNERS] = { 0 };
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < rs->image->record_count; i++) {
+		const struct record *content = &rs->image->records[i];
+		auto_with(drop_sink) struct sink sink = { .file = -1 };
+
+		if (content->tag != TAG_CONTENT)
+			continue;
+		r = find_sink(rs, content->id, &sink, err);
+		if (r < 0)
+			break;
+		if (sink.task)
+			r = read_inside(filling, &sink, place_of(content), runners, err);
+		else
+			r = copy_file(filling, sink.file, place_of(content), err);
+	}
+	while (runners[0].task) {
+		struct err late = ERR_NONE;
+
+		if (wait_oldest(runners, &late) < 0 && r == 0) {
+			*err = late;
+			r = late.code;
+		}
+	}
+	return r;
+}
+
+/* ---- by us ---- */
+
+static int write_sink(const struct sink *sink, uint64_t start, const void *data, size_t size,
+		      struct err *err)
+{
+	if (sink->task)
+		return remote_write(&sink->task->threads[0].remote, sink->base + start, data, size,
+				    err);
+	if (pwrite(sink->file, data, size, (off_t)start) != (ssize_t)size)
+		return err_set(err, -errno, "write an unnamed file");
+	return 0;
+}
+
+static int stream_object(struct filling *filling, struct image_stream *stream,
+			 const struct record *content, struct err *err)
+{
+	auto_with(drop_sink) struct sink sink = { .file = -1 };
+	struct place at = place_of(content);
+	int r = find_sink(filling->rs, content->id, &sink, err);
+
+	while (r == 0 && at.next < at.count) {
+		uint64_t start = le64_get(at.extents[at.next].start);
+		uint64_t left = le64_get(at.extents[at.next].length) - at.done;
+		const void *data;
+		size_t size;
+
+		r = image_stream_next(stream, left, &data, &size, err);
+		if (r == 0 && size == 0)
+			return err_set(err, ERR_DAMAGED, "the image is cut within its pages");
+		if (r == 0)
+			r = write_sink(&sink, start + at.done, data, size, err);
+		if (r < 0)
+			return r;
+		filling->position += size;
+		at.done += size;
+		if (at.done == le64_get(at.extents[at.next].length)) {
+			at.next++;
+			at.done = 0;
+		}
+		r = report(filling, err);
+	}
+	return r;
+}
+
+static int fill_stream(struct filling *filling, struct err *err)
+{
+	const struct image *image = filling->rs->image;
+	struct image_stream *stream;
+	int r = image_stream_open((struct image *)(uintptr_t)image, &stream, err);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; r == 0 && i < image->record_count; i++) {
+		if (image->records[i].tag == TAG_CONTENT)
+			r = stream_object(filling, stream, &image->records[i], err);
+	}
+	if (r == 0)
+		r = image_stream_finish(stream, err);
+	image_stream_free(stream);
+	return r;
+}
+
+/* ---- both ---- */
+
+struct verification {
+	const struct image *image;
+	struct err err;
+	int result;
+};
+
+static void *verify(void *argument)
+{
+	struct verification *verification = argument;
+
+	verification->result = image_verify_pages(verification->image, &verification->err);
+	return NULL;
+}
+
+int restore_fill_content(struct restore *rs, void (*progress)(void *, uint64_t, uint64_t),
+			 bool (*is_cancelled)(void *), void *argument, struct err *err)
+{
+	struct filling filling = { .rs = rs,
+				   .progress = progress,
+				   .is_cancelled = is_cancelled,
+				   .argument = argument };
+	struct verification verification = { .image = rs->image, .err = ERR_NONE };
+	pthread_t thread;
+	int r;
+
+	if (rs->own->shared->image_fd < 0)
+		return fill_stream(&filling, err);
+	r = pthread_create(&thread, NULL, verify, &verification);
+	if (r != 0)
+		return err_set(err, -r, "start a thread");
+	r = fill_plain(&filling, err);
+	(void)pthread_join(thread, NULL);
+	if (verification.result < 0) {
+		*err = verification.err;
+		return verification.result;
+	}
+	return r;
+}

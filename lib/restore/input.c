@@ -1,0 +1,93 @@
+/* From the bytes of an image to a plan. See input.h. */
+#include "restore/input.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/cleanup.h"
+#include "kind/support/tree.h"
+
+static int open_image(const char *path, int fd, struct input *input, struct err *err)
+{
+	if (strcmp(path, "-") == 0)
+		input->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	else
+		input->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (input->fd < 0)
+		return err_set(err, -errno, "open image %s", path);
+	return image_read(input->fd, &image_default_limits, &input->image, err);
+}
+
+static int open_root(const char *rootfs, struct input *input, struct err *err)
+{
+	const struct record *record = image_next(input->image, TAG_CONTAINER, NULL);
+	const struct container_rec *rec = record ? record->body : NULL;
+
+	if (rootfs) {
+		input->root = open(rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (input->root < 0)
+			return err_set(err, -errno, "root file system %s", rootfs);
+		input->facts.root = input->root;
+		return 0;
+	}
+	if (rec && le32_get(rec->flags) & CONTAINER_ROOTFS) {
+		(void)err_set(err, ERR_REFUSED, "the container had a root file system of its own");
+		return err_hint(err, "name it with --rootfs DIR");
+	}
+	return 0;
+}
+
+static int make_plan(const char *policy_name, struct input *input, struct err *err)
+{
+	const struct policy *policy;
+	int r = policy_preset(policy_name ? policy_name : "strict", &policy, err);
+
+	if (r == 0)
+		r = plan_make(input->image, policy, &input->facts, &input->plan, err);
+	return r;
+}
+
+int input_open(const char *path, int fd, const char *policy, const char *rootfs,
+	       struct input *ret_input, struct err *err)
+{
+	auto_input struct input input = INPUT_NONE;
+	int r = open_image(path, fd, &input, err);
+
+	if (r < 0)
+		return err_wrap(err, "%s", strcmp(path, "-") == 0 ? "image" : path);
+	r = host_facts_get(&input.facts, err);
+	if (r == 0)
+		r = open_root(rootfs, &input, err);
+	if (r == 0)
+		r = make_plan(policy, &input, err);
+	if (r < 0)
+		return r;
+	*ret_input = input;
+	input = INPUT_NONE;
+	return 0;
+}
+
+void input_free(struct input *input)
+{
+	if (input->plan)
+		plan_free(input->plan);
+	image_free(input->image);
+	host_facts_free(&input->facts);
+	drop_fd(&input->fd);
+	drop_fd(&input->root);
+	*input = INPUT_NONE;
+}
+
+int ctckpt_plan(const char *image, int fd, const char *policy, struct image **ret_image,
+		struct plan **ret_plan, struct err *err)
+{
+	auto_input struct input input = INPUT_NONE;
+	int r = input_open(image, fd, policy, NULL, &input, err);
+
+	if (r < 0)
+		return r;
+	*ret_image = take_ptr(input.image);
+	*ret_plan = take_ptr(input.plan);
+	return 0;
+}

@@ -1,0 +1,268 @@
+/* The last steps: our zones go, registers come, what /proc says is compared with the plan, and all
+ * tasks run. */
+#include <elf.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+
+#include "core/cleanup.h"
+#include "remote/gadget.h"
+#include "restore/restore.h"
+
+#ifndef NT_X86_XSTATE
+#define NT_X86_XSTATE 0x202
+#endif
+
+enum { ERESTART_RESTARTBLOCK = 516 }; /* linux/errno.h of the kernel */
+
+/* ---- the zone ---- */
+
+/* The last call of a task is made by an instruction of its own: in its vdso, or where it stopped. */
+static int find_last_gadget(const struct restore *rs, struct restore_task *task, struct err *err)
+{
+	struct remote *remote = &task->threads[0].remote;
+	struct mm_view view;
+	int r = mm_view(task->mm->body, task->mm->length, &view, err);
+
+	for (uint32_t i = 0; r == 0 && i < view.vma_count; i++) {
+		if (le16_get(view.vmas[i].type) == VMA_VDSO) {
+			remote->zone.gadget =
+				le64_get(view.vmas[i].start) + rs->own->gadget_offset;
+			return 0;
+		}
+	}
+	if (r < 0)
+		return r;
+	remote->saved.rip = le64_get(((const struct registers_rec *)task->threads[0].record->body)
+					     ->regs[offsetof(struct user_regs_struct, rip) / 8]);
+	return remote_find_gadget(remote, err);
+}
+
+/* Our stops made the kernel forget that a signal is ignored. */
+static int ignore_trap(struct remote *remote, struct err *err)
+{
+	const uint64_t action[4] = { (uint64_t)(uintptr_t)SIG_IGN };
+	int64_t result;
+	int r = remote_write(remote, remote->zone.data, action, sizeof(action), err);
+
+	if (r < 0)
+		return r;
+	return remote_syscall(remote, &result, err, SYS_rt_sigaction,
+			      (const uint64_t[6]){ SIGTRAP, remote->zone.data, 0, 8 });
+}
+
+static int unmap_zone(struct restore *rs, struct restore_task *task, struct err *err)
+{
+	struct remote *remote = &task->threads[0].remote;
+	const struct restore_hole *hole = &rs->own->hole;
+	const struct record *signals =
+		image_find(rs->image, kind_by_name("signals")->tag, task->id);
+	int64_t result;
+	int r = find_last_gadget(rs, task, err);
+
+	if (r == 0 && signals_ignore_trap(signals))
+		r = ignore_trap(remote, err);
+	if (r == 0)
+		r = remote_syscall(remote, &result, err, SYS_munmap,
+				   (const uint64_t[6]){ hole->start, hole->end - hole->start });
+	if (r == 0 && result < 0)
+		return err_set(err, (int)result, "unmap our zone");
+	return r;
+}
+
+/* ---- registers ---- */
+
+static struct user_regs_struct saved_registers(const struct registers_rec *rec)
+{
+	struct user_regs_struct regs;
+	uint64_t words[27];
+
+	for (size_t i = 0; i < 27; i++)
+		words[i] = le64_get(rec->regs[i]);
+	memcpy(&regs, words, sizeof(regs));
+	/* What this kind of restart would need is in the old kernel's memory: start the call anew. */
+	if ((int64_t)regs.orig_rax >= 0 && (int64_t)regs.rax == -ERESTART_RESTARTBLOCK) {
+		regs.rax = regs.orig_rax;
+		regs.rip -= 2;
+		regs.orig_rax = (uint64_t)-1;
+	}
+	return regs;
+}
+
+static int load_thread(const struct restore_thread *thread, struct err *err)
+{
+	const struct registers_rec *rec = thread->record->body;
+	struct user_regs_struct regs = saved_registers(rec);
+	struct iovec xstate = { (void *)(uintptr_t)registers_xstate(rec),
+				le32_get(rec->xstate_size) };
+	uint64_t blocked = le64_get(rec->blocked);
+
+	if (ptrace(PTRACE_SETREGS, thread->tid, 0, &regs) < 0)
+		return err_set(err, -errno, "set registers");
+	if (ptrace(PTRACE_SETREGSET, thread->tid, NT_X86_XSTATE, &xstate) < 0) {
+		(void)err_set(err, -errno, "set extended registers");
+		return err_hint(err, "restore on a processor with the same features");
+	}
+	if (ptrace(PTRACE_SETSIGMASK, thread->tid, sizeof(blocked), &blocked) < 0)
+		return err_set(err, -errno, "set signal mask");
+	return 0;
+}
+
+/* An init of ours runs its few instructions for the first root of the tree. */
+static int load_init(const struct restore *rs, const struct restore_task *init, struct err *err)
+{
+	struct user_regs_struct regs = init->threads[0].remote.saved;
+	uint64_t blocked = 0;
+
+	regs.rip = rs->own->hole.code + remote_init_offset();
+	regs.rbx = (uint64_t)rs->own->tasks[1].vpid;
+	regs.r13 = rs->own->hole.data;
+	regs.r14 = 0;
+	regs.rsp = rs->own->hole.data + RESTORE_DATA_SIZE;
+	regs.orig_rax = (uint64_t)-1;
+	if (ptrace(PTRACE_SETREGS, init->pid, 0, &regs) < 0 ||
+	    ptrace(PTRACE_SETSIGMASK, init->pid, sizeof(blocked), &blocked) < 0)
+		return err_set(err, -errno, "set registers of the init");
+	return 0;
+}
+
+int restore_load_registers(struct restore *rs, struct err *err)
+{
+	for (size_t i = 0; i < rs->own->task_count; i++) {
+		struct restore_task *task = &rs->own->tasks[i];
+		int r = 0;
+
+		if (!task->record)
+			r = load_init(rs, task, err);
+		else if (task->thread_count > 0)
+			r = unmap_zone(rs, task, err);
+		for (size_t j = 0; r == 0 && task->record && j < task->thread_count; j++)
+			r = load_thread(&task->threads[j], err);
+		if (r < 0)
+			return err_wrap(err, "task %d", task->vpid);
+	}
+	return 0;
+}
+
+/* ---- the post-check ---- */
+
+/* An id as a reader outside of the container sees it. */
+static uint32_t outside_id(const struct id_map *map, size_t count, uint64_t id)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (id >= map[i].inside && id - map[i].inside < map[i].count)
+			return (uint32_t)(id - map[i].inside) + map[i].outside;
+	}
+	return 65534;
+}
+
+struct comparison {
+	const struct plan *plan;
+	const struct restore_thread *thread;
+	struct err *err;
+	int result;
+};
+
+static void compare(struct comparison *c, enum policy_class class, uint32_t detail,
+		    const char *what, uint64_t expected, uint64_t found)
+{
+	if (c->result < 0 || !plan_answer(c->plan, class, c->thread->record->id, detail) ||
+	    expected == found)
+		return;
+	c->result = err_set(c->err, ERR_FAILED,
+			    "task %d: %s is %" PRIx64 ", not %" PRIx64 " as planned",
+			    c->thread->vtid, what, found, expected);
+}
+
+static uint64_t planned(const struct comparison *c, enum policy_class class, uint32_t detail)
+{
+	return plan_value(c->plan, class, c->thread->record->id, detail, 0);
+}
+
+static void compare_ids(struct comparison *c, const struct procfs_status *status)
+{
+	size_t uid_count;
+	size_t gid_count;
+	const struct id_map *uids = plan_uid_map(c->plan, &uid_count);
+	const struct id_map *gids = plan_gid_map(c->plan, &gid_count);
+
+	for (uint32_t i = 0; i < 4; i++) {
+		compare(c, CLASS_UID, i, "a user id",
+			outside_id(uids, uid_count, planned(c, CLASS_UID, i)), status->uid[i]);
+		compare(c, CLASS_GID, i, "a group id",
+			outside_id(gids, gid_count, planned(c, CLASS_GID, i)), status->gid[i]);
+	}
+}
+
+static int compare_thread(struct restore *rs, const struct restore_thread *thread,
+			  const struct procfs_status *status, struct err *err)
+{
+	const uint64_t caps[] = { status->cap_inheritable, status->cap_permitted,
+				  status->cap_effective, status->cap_bounding,
+				  status->cap_ambient };
+	static const char *const names[] = { "the inheritable capability set",
+					     "the permitted capability set",
+					     "the effective capability set",
+					     "the bounding set", "the ambient capability set" };
+	struct comparison c = { .plan = rs->plan, .thread = thread, .err = err };
+
+	compare_ids(&c, status);
+	for (uint32_t i = 0; i < 5; i++)
+		compare(&c, CLASS_CAPS, i, names[i], planned(&c, CLASS_CAPS, i), caps[i]);
+	compare(&c, CLASS_NO_NEW_PRIVS, 0, "no_new_privs", planned(&c, CLASS_NO_NEW_PRIVS, 0),
+		status->no_new_privs);
+	return c.result;
+}
+
+static int check_thread(struct restore *rs, const struct restore_task *task,
+			const struct restore_thread *thread, struct err *err)
+{
+	auto_with(procfs_status_free) struct procfs_status status = { 0 };
+	auto_buf struct buf text = BUF_EMPTY;
+	char path[64];
+	int r;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task/%d/status", task->pid, thread->tid);
+	r = procfs_read(AT_FDCWD, path, &text, err);
+	if (r == 0)
+		r = procfs_status_parse(text.data, &status, err);
+	return r < 0 ? r : compare_thread(rs, thread, &status, err);
+}
+
+int restore_post_check(struct restore *rs, struct err *err)
+{
+	for (size_t i = 0; i < rs->own->task_count; i++) {
+		const struct restore_task *task = &rs->own->tasks[i];
+
+		for (size_t j = 0; task->record && j < task->thread_count; j++) {
+			int r = check_thread(rs, task, &task->threads[j], err);
+
+			if (r < 0)
+				return r;
+		}
+	}
+	return 0;
+}
+
+/* ---- running ---- */
+
+int restore_let_go(struct restore *rs, struct err *err)
+{
+	/* Children first: a parent that sees the container whole before its children run. */
+	for (size_t i = rs->own->task_count; i-- > 0;) {
+		const struct restore_task *task = &rs->own->tasks[i];
+		bool is_stopped = task->rec && le32_get(task->rec->flags) & TASK_STOPPED;
+
+		for (size_t j = task->thread_count; j-- > 0;) {
+			if (ptrace(PTRACE_DETACH, task->threads[j].tid, 0,
+				   j == 0 && is_stopped ? SIGSTOP : 0) < 0)
+				return err_set(err, -errno, "let task %d run", task->vpid);
+		}
+	}
+	return 0;
+}

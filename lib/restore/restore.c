@@ -1,0 +1,320 @@
+/* What kinds call while they restore, and the lists of tasks, threads and objects. */
+#include "restore/restore.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "core/cleanup.h"
+#include "kind/support/epoll_owner.h"
+#include "kind/support/files.h"
+
+/* ---- objects ---- */
+
+static size_t slot_of(const struct restore_shared *shared, uint32_t id)
+{
+	return (id * 2654435761u) & (shared->capacity - 1);
+}
+
+struct restore_object *restore_object(const struct restore *rs, uint32_t id)
+{
+	struct restore_shared *shared = rs->own->shared;
+
+	for (size_t i = slot_of(shared, id);; i = (i + 1) & (shared->capacity - 1)) {
+		struct restore_object *object = &shared->objects[i];
+
+		if (object->id == id)
+			return object;
+		if (object->id == 0) {
+			*object = (struct restore_object){ .id = id, .fd = -1, .content = -1 };
+			return object;
+		}
+	}
+}
+
+static int make_shared(struct restore_private *own, struct err *err)
+{
+	struct restore_shared *shared;
+	size_t capacity = 64;
+
+	/* Ids that are looked up come from checked references or are records' own. */
+	while (capacity < 4 * own->image->record_count)
+		capacity *= 2;
+	own->shared_size = sizeof(*shared) + capacity * sizeof(struct restore_object);
+	shared = mmap(NULL, own->shared_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		      -1, 0);
+	if (shared == MAP_FAILED)
+		return err_set(err, -errno, "map %zu bytes", own->shared_size);
+	shared->capacity = capacity;
+	shared->image_fd = -1;
+	own->shared = shared;
+	return 0;
+}
+
+static int move_high(struct restore *rs, int fd, int *ret_high, struct err *err)
+{
+	struct restore_shared *shared = rs->own->shared;
+	int high = fcntl(fd, F_DUPFD, (int)shared->next);
+
+	if (high < 0) {
+		int r = -errno;
+
+		(void)close(fd);
+		(void)err_set(err, r, "hold descriptor %u", shared->next);
+		return err_hint(err, "raise the limit on open files (ulimit -n)");
+	}
+	(void)close(fd);
+	shared->next = (uint32_t)high + 1;
+	*ret_high = high;
+	return 0;
+}
+
+int restore_give_fd(struct restore *rs, const struct record *record, int fd, struct err *err)
+{
+	int high;
+	int r = move_high(rs, fd, &high, err);
+
+	if (r == 0)
+		restore_object(rs, record->id)->fd = high;
+	return r;
+}
+
+int restore_content_fd(struct restore *rs, uint32_t id, int fd, struct err *err)
+{
+	int high;
+	int r = move_high(rs, fd, &high, err);
+
+	if (r == 0)
+		restore_object(rs, id)->content = high;
+	return r;
+}
+
+int restore_fd(const struct restore *rs, uint32_t id)
+{
+	return restore_object(rs, id)->fd;
+}
+
+const struct restore_root *restore_root(const struct restore *rs)
+{
+	return &rs->own->root;
+}
+
+int restore_stdio(const struct restore *rs, int n)
+{
+	(void)rs;
+	return fcntl(n, F_GETFD) < 0 ? -1 : n;
+}
+
+void restore_note(struct restore *rs, const char *format, ...)
+{
+	struct restore_shared *shared = rs->own->shared;
+	size_t left = sizeof(shared->notes) - shared->notes_size;
+	va_list args;
+	int length;
+
+	va_start(args, format);
+	length = vsnprintf(shared->notes + shared->notes_size, left, format, args);
+	va_end(args);
+	if (length < 0 || (size_t)length + 2 > left) {
+		shared->notes[shared->notes_size] = '\0';
+		return;
+	}
+	shared->notes_size += (size_t)length;
+	shared->notes[shared->notes_size++] = '\n';
+	shared->notes[shared->notes_size] = '\0';
+}
+
+pid_t restore_pid(const struct restore *rs, uint32_t id)
+{
+	const struct record *task = image_find(rs->image, TAG_TASK, id);
+	const struct record *thread = image_find(rs->image, TAG_REGISTERS, id);
+
+	if (task)
+		return (pid_t)le32_get(((const struct task_rec *)task->body)->pid);
+	if (thread)
+		return (pid_t)le32_get(((const struct registers_rec *)thread->body)->tid);
+	return 0;
+}
+
+/* ---- tasks ---- */
+
+struct restore_task *restore_task_by_id(const struct restore *rs, uint32_t id)
+{
+	for (size_t i = 0; id && i < rs->own->task_count; i++) {
+		if (rs->own->tasks[i].id == id)
+			return &rs->own->tasks[i];
+	}
+	return NULL;
+}
+
+static void add_thread(struct restore_task *task, const struct record *record)
+{
+	const struct registers_rec *rec = record->body;
+	struct restore_thread *thread;
+
+	array_grow(task->threads, task->thread_count);
+	thread = &task->threads[task->thread_count++];
+	*thread = (struct restore_thread){ .record = record, .vtid = (pid_t)le32_get(rec->tid) };
+}
+
+static int add_threads(struct restore *rs, struct err *err)
+{
+	const struct record *record = NULL;
+	struct restore_task *task = NULL;
+
+	while ((record = image_next(rs->image, TAG_REGISTERS, record))) {
+		uint32_t id = le32_get(((const struct registers_rec *)record->body)->task);
+
+		if (!task || task->id != id)
+			task = restore_task_by_id(rs, id);
+		add_thread(task, record);
+	}
+	for (size_t i = 0; i < rs->own->task_count; i++) {
+		task = &rs->own->tasks[i];
+		if (!task->rec || le32_get(task->rec->flags) & TASK_ZOMBIE)
+			continue;
+		if (task->thread_count == 0 || task->threads[0].vtid != task->vpid)
+			return err_set(err, ERR_DAMAGED, "task %d: no main thread", task->vpid);
+	}
+	return 0;
+}
+
+static void add_task(struct restore *rs, const struct record *record)
+{
+	struct restore_private *own = rs->own;
+	const struct task_rec *rec = record->body;
+
+	array_grow(own->tasks, own->task_count);
+	own->tasks[own->task_count++] = (struct restore_task){
+		.record = record,
+		.rec = rec,
+		.id = record->id,
+		.vpid = (pid_t)le32_get(rec->pid),
+		.mm = image_find(rs->image, TAG_MM, le32_get(rec->mm)),
+		.table = image_find(rs->image, TAG_FDTABLE, record->id),
+	};
+}
+
+static int compare_pids(const void *left, const void *right)
+{
+	const pid_t *a = left;
+	const pid_t *b = right;
+
+	return *a < *b ? -1 : *a > *b;
+}
+
+static int check_pids(const struct restore_private *own, struct err *err)
+{
+	auto_free pid_t *pids = NULL;
+	size_t count = 0;
+
+	for (size_t i = 0; i < own->task_count; i++) {
+		const struct restore_task *task = &own->tasks[i];
+
+		array_grow(pids, count);
+		pids[count++] = task->vpid;
+		for (size_t j = 1; j < task->thread_count; j++) {
+			array_grow(pids, count);
+			pids[count++] = task->threads[j].vtid;
+		}
+	}
+	qsort(pids, count, sizeof(*pids), compare_pids);
+	for (size_t i = 1; i < count; i++) {
+		if (pids[i] == pids[i - 1])
+			return err_set(err, ERR_DAMAGED, "pid %d occurs twice", pids[i]);
+	}
+	return 0;
+}
+
+static bool image_has_init(const struct image *image)
+{
+	const struct record *record = NULL;
+
+	while ((record = image_next(image, TAG_TASK, record))) {
+		if (le32_get(((const struct task_rec *)record->body)->pid) == 1)
+			return true;
+	}
+	return false;
+}
+
+/* In file order, which puts parents in front of their children. */
+static int list_tasks(struct restore *rs, struct err *err)
+{
+	struct restore_private *own = rs->own;
+	int r;
+
+	if (!image_has_init(rs->image)) {
+		array_grow(own->tasks, own->task_count);
+		own->tasks[own->task_count++] = (struct restore_task){ .vpid = 1, .session = 1 };
+	}
+	for (size_t i = 0; i < rs->image->record_count; i++) {
+		if (rs->image->records[i].tag == TAG_TASK)
+			add_task(rs, &rs->image->records[i]);
+	}
+	if (own->tasks[0].vpid != 1 || (own->task_count == 1 && !own->tasks[0].rec))
+		return err_set(err, ERR_DAMAGED, "the first task of the image is not its init");
+	for (size_t i = 1; i < own->task_count; i++)
+		own->tasks[i].parent = restore_task_by_id(rs, le32_get(own->tasks[i].rec->parent));
+	r = add_threads(rs, err);
+	return r < 0 ? r : check_pids(own, err);
+}
+
+/* Above every saved number, so that objects can be held in every task until the end. */
+static uint32_t first_high_number(const struct restore *rs)
+{
+	uint32_t base = 16;
+
+	for (size_t i = 0; i < rs->image->record_count; i++) {
+		const struct record *record = &rs->image->records[i];
+		const struct kind *kind = kind_by_tag(record->tag);
+		const struct fdslot_rec *slots = record->body;
+		size_t count = record->length / sizeof(*slots);
+		int highest = -1;
+
+		if (record->tag == TAG_FDTABLE && count > 0)
+			highest = (int)le32_get(slots[count - 1].number);
+		else if (kind && strcmp(kind->name, "eventpoll") == 0)
+			highest = eventpoll_highest_number(record);
+		if (highest >= (int)base)
+			base = (uint32_t)highest + 1;
+	}
+	return base;
+}
+
+int restore_init(struct restore *rs, const struct image *image, const struct plan *plan,
+		 struct err *err)
+{
+	struct restore_private *own = mem_alloc(1, sizeof(*own));
+	int r;
+
+	*rs = (struct restore){ .image = image, .plan = plan, .own = own };
+	own->image = image;
+	own->root = (struct restore_root){ .dir = -1, .proc = -1 };
+	r = make_shared(own, err);
+	if (r == 0)
+		r = list_tasks(rs, err);
+	if (r < 0)
+		return r;
+	own->base = first_high_number(rs);
+	own->shared->next = own->base;
+	return 0;
+}
+
+void restore_free(struct restore *rs)
+{
+	struct restore_private *own = rs->own;
+
+	if (!own)
+		return;
+	for (size_t i = 0; i < own->task_count; i++)
+		free(own->tasks[i].threads);
+	free(own->tasks);
+	free(own->anon_offsets);
+	if (own->shared)
+		(void)munmap(own->shared, own->shared_size);
+	free(own);
+	rs->own = NULL;
+}

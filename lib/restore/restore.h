@@ -1,0 +1,135 @@
+/* The work of a restore, as the tracer (a process of the invoker, outside of the new container)
+ * sees it.
+ *
+ *   stage     the container's first task opens every file, as the invoker, then executes a tiny
+ *             program: an address space with nothing in it but our zone
+ *   tree      that task forks, by calls run inside of it, until every saved process exists
+ *   memory    each process gets its mappings; the page stream is written into them
+ *   threads   each process clones its threads
+ *   finish    each thread sets what only it can set; what may only get lower comes last
+ *   registers zones unmapped, registers loaded, everything compared with the plan, let go
+ *
+ * All tasks are traced with PTRACE_O_EXITKILL until then: should the tracer die, they do. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "core/err.h"
+#include "kind/kind.h"
+#include "kind/support/mm.h"
+#include "kind/support/tree.h"
+#include "remote/remote.h"
+#include "restore/open.h"
+
+struct restore_thread {
+	const struct record *record; /* REGS */
+	pid_t tid;		     /* outer; 0: not made yet */
+	pid_t vtid;
+	struct remote remote;
+};
+
+struct restore_task {
+	const struct record *record; /* TASK; NULL: an init of ours */
+	const struct task_rec *rec;
+	uint32_t id;
+	pid_t pid; /* outer; 0: not made yet */
+	pid_t vpid;
+	struct restore_task *parent;	/* NULL: a root */
+	struct restore_thread *threads; /* owned; the leader first; none: a zombie */
+	size_t thread_count;
+	pid_t session;		    /* in the container, while the tree grows */
+	bool has_new_child;	    /* a SIGCHLD that was not saved is pending */
+	const struct record *mm;    /* MMAP */
+	const struct record *table; /* FDTB */
+};
+
+/* A restored object: shared between the first task, which fills it, and the tracer. */
+struct restore_object {
+	uint32_t id; /* 0: free */
+	int fd;
+	int content; /* the descriptor that receives its content; -1 */
+	uint32_t owner; /* the task that finishes it; 0: none has it */
+};
+
+struct restore_shared {
+	size_t capacity; /* of objects: a power of two */
+	uint32_t next;	 /* the next high number */
+	int image_fd;	 /* the image in the tasks; -1: it comes through a pipe */
+	char notes[65536];
+	size_t notes_size;
+	struct restore_object objects[]; /* hashed by id */
+};
+
+/* The addresses, free in every saved address space, that are ours while we work. */
+struct restore_hole {
+	uint64_t start, end;
+	uint64_t program; /* the page of the tiny program, for as long as it is needed */
+	uint64_t code;	  /* the stub */
+	uint64_t data;	  /* table and data of scripts */
+	uint64_t parking; /* the vdso and its data, before they move */
+	uint64_t objects; /* shared memory without a name, one after the other */
+};
+
+enum { RESTORE_DATA_SIZE = 1 << 20, RESTORE_PARKING_SIZE = 1 << 18 };
+
+/* Pieces of the vdso as this kernel has mapped them into the first task. */
+struct restore_special {
+	enum vma_type type;
+	uint64_t parked, size;
+};
+
+struct restore_private {
+	const struct image *image;
+	struct restore_shared *shared; /* mapped shared */
+	size_t shared_size;
+	struct restore_root root; /* in the first task */
+	bool detach;
+	uint32_t base; /* the first high number: above every saved one */
+	struct restore_hole hole;
+	struct restore_special specials[3];
+	size_t special_count;
+	uint64_t gadget_offset;	    /* of a syscall instruction, in the vdso */
+	uint64_t *anon_offsets;	    /* owned: by record number: place of a MAPFILE_ANON object */
+	struct restore_task *tasks; /* owned; parents first; [0] may be an init of ours */
+	size_t task_count;
+	pid_t temporary; /* the last pid taken for a helper */
+};
+
+/* restore.c */
+int restore_init(struct restore *rs, const struct image *image, const struct plan *plan,
+		 struct err *err);
+void restore_free(struct restore *rs);
+struct restore_object *restore_object(const struct restore *rs, uint32_t id);
+struct restore_task *restore_task_by_id(const struct restore *rs, uint32_t id);
+
+/* stage.c: runs in the container's first task; ends in the execution of the tiny program. */
+int restore_stage_main(void *argument, struct err *err);
+
+/* template.c: where the hole is; the first task after its execution becomes the model for all. */
+int restore_find_hole(struct restore *rs, struct err *err);
+int restore_make_program(const struct restore *rs, int *ret_fd, struct err *err);
+int restore_make_template(struct restore *rs, pid_t init, struct err *err);
+
+/* tree.c */
+int restore_make_tree(struct restore *rs, struct err *err);
+int restore_make_threads(struct restore *rs, struct err *err);
+int restore_make_zombies(struct restore *rs, struct err *err);
+/* clone.c: a new task by a call inside of `parent`: stopped, prepared, before its first
+ * instruction. `flags` of clone(2); `vpid` 0 lets the kernel choose. */
+int restore_clone(struct remote *parent, uint64_t flags, int exit_signal, pid_t vpid,
+		  struct remote *ret_child, struct err *err);
+
+/* memory.c, content.c */
+int restore_map_memory(struct restore *rs, struct err *err);
+int restore_fill_content(struct restore *rs, void (*progress)(void *, uint64_t, uint64_t),
+			 bool (*is_cancelled)(void *), void *argument, struct err *err);
+int restore_protect_memory(struct restore *rs, struct err *err);
+
+/* finish.c, registers.c */
+int restore_finish_tasks(struct restore *rs, struct err *err);
+int restore_load_registers(struct restore *rs, struct err *err);
+int restore_post_check(struct restore *rs, struct err *err);
+int restore_let_go(struct restore *rs, struct err *err);

@@ -1,0 +1,156 @@
+/* The container's first task, before it becomes the model of all others: ordinary code of ours,
+ * with the invoker's authority over files, which makes every object that tasks share. */
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "core/cleanup.h"
+#include "restore/restore.h"
+
+static int restore_phase(struct restore *rs, enum phase phase, struct err *err)
+{
+	for (size_t i = 0; i < rs->image->record_count; i++) {
+		const struct record *record = &rs->image->records[i];
+		const struct kind *kind = kind_by_tag(record->tag);
+		int r;
+
+		if (!kind || !kind->restore || kind->phase != phase)
+			continue;
+		r = kind->restore(rs, record, err);
+		if (r < 0)
+			return err_wrap(err, "%s %u", kind->name, record->id);
+	}
+	return 0;
+}
+
+/* What is lowered again by the saved limits: room for descriptors and locked memory. */
+static void raise_limit(__rlimit_resource_t resource)
+{
+	struct rlimit limit;
+
+	if (getrlimit(resource, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(resource, &limit);
+	}
+}
+
+/* An execution takes the capabilities of all but root, unless they are ambient. */
+static int keep_capabilities(struct err *err)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+
+	if (getuid() == 0 && geteuid() == 0)
+		return 0;
+	if (syscall(SYS_capget, &header, data) < 0)
+		return err_set(err, -errno, "read capabilities");
+	data[0].inheritable = data[0].permitted;
+	data[1].inheritable = data[1].permitted;
+	if (syscall(SYS_capset, &header, data) < 0)
+		return err_set(err, -errno, "keep capabilities");
+	for (int cap = 0; cap < 64; cap++) {
+		if (data[cap / 32].permitted & (1u << (cap % 32)) &&
+		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)
+			return err_set(err, -errno, "keep capability %d", cap);
+	}
+	return 0;
+}
+
+static int open_root(struct restore_private *own, struct err *err)
+{
+	own->root.dir = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	own->root.proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (own->root.dir < 0 || own->root.proc < 0)
+		return err_set(err, -errno, "open the container's root");
+	return 0;
+}
+
+static int detach_stdio(struct err *err)
+{
+	auto_close int null = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOCTTY);
+
+	if (null < 0)
+		return err_set(err, -errno, "open /dev/null");
+	for (int n = 0; n < 3; n++) {
+		if (dup2(null, n) < 0)
+			return err_set(err, -errno, "open /dev/null");
+	}
+	return 0;
+}
+
+/* New tasks of the container get pids above the saved ones. Where the file is not writable, the
+ * kernel starts from below, and finds free ones. */
+static void set_last_pid(const struct restore_private *own)
+{
+	auto_close int fd = open("/proc/sys/kernel/ns_last_pid", O_WRONLY | O_CLOEXEC);
+	pid_t last = 1;
+	char text[16];
+
+	for (size_t i = 0; i < own->task_count; i++) {
+		const struct restore_task *task = &own->tasks[i];
+
+		last = task->vpid > last ? task->vpid : last;
+		for (size_t j = 0; j < task->thread_count; j++)
+			last = task->threads[j].vtid > last ? task->threads[j].vtid : last;
+	}
+	(void)snprintf(text, sizeof(text), "%d", last);
+	if (fd >= 0 && write(fd, text, strlen(text)) < 0)
+		return;
+}
+
+/* The image itself, where every task can read its pages from it. */
+static int hold_image(struct restore_private *own, struct err *err)
+{
+	struct restore_shared *shared = own->shared;
+
+	if (!own->image->is_seekable || own->image->compression != IMAGE_PLAIN)
+		return 0;
+	shared->image_fd = fcntl(own->image->fd, F_DUPFD, (int)shared->next);
+	if (shared->image_fd < 0)
+		return err_set(err, -errno, "hold the image");
+	shared->next = (uint32_t)shared->image_fd + 1;
+	return 0;
+}
+
+static int execute_program(struct restore *rs, struct err *err)
+{
+	auto_close int program = -1;
+	char name[] = "ctckpt";
+	char *arguments[] = { name, NULL };
+	char *environment[] = { NULL };
+	int r = restore_make_program(rs, &program, err);
+
+	if (r < 0)
+		return r;
+	(void)execveat(program, "", arguments, environment, AT_EMPTY_PATH);
+	return err_set(err, -errno, "execute the first program");
+}
+
+int restore_stage_main(void *argument, struct err *err)
+{
+	struct restore *rs = argument;
+	int r;
+
+	raise_limit(RLIMIT_NOFILE);
+	raise_limit(RLIMIT_MEMLOCK);
+	(void)prctl(PR_SET_PDEATHSIG, 0);
+	r = open_root(rs->own, err);
+	if (r == 0 && rs->own->detach)
+		r = detach_stdio(err);
+	for (enum phase phase = PHASE_NAMESPACES; r == 0 && phase < PHASE_COUNT; phase++)
+		r = restore_phase(rs, phase, err);
+	if (r == 0)
+		r = hold_image(rs->own, err);
+	if (r < 0)
+		return r;
+	set_last_pid(rs->own);
+	r = keep_capabilities(err);
+	if (r < 0)
+		return r;
+	return execute_program(rs, err);
+}

@@ -1,0 +1,387 @@
+/* The registry of ctckpt names: a private directory with a file NAME.json for each container, and
+ * NAME.sock where a holder listens. See target.h.
+ *
+ * Who changes it holds a lock on the directory; a file appears and goes as a whole, so reading
+ * needs none. An entry only says where to look: a container lives if its init does. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/cleanup.h"
+#include "core/log.h"
+#include "target/cgroup.h"
+#include "target/process.h"
+#include "target/registry.h"
+
+enum { ENTRY_SIZE_MAX = 64 << 10, NAME_LENGTH_MAX = 64 };
+
+static bool is_alphanumeric(char c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+bool registry_name_is_valid(const char *name)
+{
+	size_t length = 0;
+
+	for (; name[length]; length++) {
+		char c = name[length];
+
+		if (!is_alphanumeric(c) && (length == 0 || (c != '_' && c != '.' && c != '-')))
+			return false;
+	}
+	return length > 0 && length <= NAME_LENGTH_MAX;
+}
+
+static int check_name(const char *name, struct err *err)
+{
+	if (registry_name_is_valid(name))
+		return 0;
+	(void)err_set(err, ERR_USAGE, "a container cannot be called \"%.80s\"", name);
+	return err_hint(err,
+			"names are letters, digits, '_', '.' and '-', at most %d, and begin "
+			"with a letter or digit",
+			NAME_LENGTH_MAX);
+}
+
+/* ---- the directory ---- */
+
+static char *directory_path(void)
+{
+	const char *runtime = secure_getenv("XDG_RUNTIME_DIR");
+
+	if (runtime && runtime[0] == '/')
+		return mem_printf("%s/ctckpt", runtime);
+	if (geteuid() == 0)
+		return mem_string("/run/ctckpt");
+	return mem_printf("/tmp/ctckpt-%u", geteuid());
+}
+
+static int check_directory(int dir, const char *path, struct err *err)
+{
+	struct stat stat;
+
+	if (fstat(dir, &stat) < 0)
+		return err_set(err, -errno, "stat %s", path);
+	if (stat.st_uid != geteuid())
+		(void)err_set(err, ERR_FAILED, "%s belongs to user %u, not to you", path,
+			      stat.st_uid);
+	else if (stat.st_mode & 077)
+		(void)err_set(err, ERR_FAILED, "%s is open to others (mode %04o)", path,
+			      stat.st_mode & 07777);
+	else
+		return 0;
+	return err_hint(err, "remove it, or set XDG_RUNTIME_DIR to a directory of your own");
+}
+
+int registry_open(bool may_create, int *ret_dir, struct err *err)
+{
+	auto_free char *path = directory_path();
+	auto_close int dir = -1;
+	int r;
+
+	if (may_create && mkdir(path, 0700) < 0 && errno != EEXIST) {
+		(void)err_set(err, -errno, "create %s", path);
+		return err_hint(err, "set XDG_RUNTIME_DIR to a directory of your own, or unset it");
+	}
+	dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir < 0)
+		return err_set(err, -errno, "open %s", path);
+	r = check_directory(dir, path, err);
+	if (r < 0)
+		return r;
+	*ret_dir = take_fd(&dir);
+	return 0;
+}
+
+/* Held until the descriptor is closed. */
+static int open_locked(bool may_create, int *ret_dir, struct err *err)
+{
+	auto_close int dir = -1;
+	int r = registry_open(may_create, &dir, err);
+
+	if (r < 0)
+		return r;
+	while (flock(dir, LOCK_EX) < 0) {
+		if (errno != EINTR)
+			return err_set(err, -errno, "lock the registry");
+	}
+	*ret_dir = take_fd(&dir);
+	return 0;
+}
+
+int registry_socket_path(const char *name, char **ret_path, struct err *err)
+{
+	auto_free char *directory = directory_path();
+	auto_close int dir = -1;
+	int r = check_name(name, err);
+
+	if (r == 0)
+		r = registry_open(true, &dir, err);
+	if (r < 0)
+		return r;
+	*ret_path = mem_printf("%s/%s.sock", directory, name);
+	return 0;
+}
+
+/* ---- entries ---- */
+
+enum entry_state { ENTRY_LIVES, ENTRY_IS_DEAD, ENTRY_IS_ELSEWHERE };
+
+static enum entry_state state_of(const struct registry_entry *entry,
+				 const struct registry_place *theirs,
+				 const struct registry_place *ours)
+{
+	if (strcmp(theirs->boot_id, ours->boot_id) != 0)
+		return ENTRY_IS_DEAD;
+	if (theirs->pid_ns != ours->pid_ns)
+		return ENTRY_IS_ELSEWHERE;
+	return process_has_ended(entry->init, entry->start_time) ? ENTRY_IS_DEAD : ENTRY_LIVES;
+}
+
+static int read_file(int dir, const char *file, struct buf *text, struct err *err)
+{
+	auto_close int fd = openat(dir, file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat stat;
+	ssize_t n;
+
+	if (fd < 0)
+		return err_set(err, -errno, "open");
+	if (fstat(fd, &stat) < 0)
+		return err_set(err, -errno, "stat");
+	if (!S_ISREG(stat.st_mode) || stat.st_uid != geteuid() || (stat.st_mode & 077) != 0)
+		return err_set(err, ERR_FAILED, "not a private file of yours");
+	(void)buf_append(text, NULL, ENTRY_SIZE_MAX + 1);
+	n = pread(fd, text->data, text->size, 0);
+	if (n < 0)
+		return err_set(err, -errno, "read");
+	if ((size_t)n == text->size)
+		return err_set(err, ERR_FAILED, "too big");
+	text->size = (size_t)n;
+	return 0;
+}
+
+/* -ENOENT: there is none. */
+static int read_entry(int dir, const char *name, struct registry_entry *ret_entry,
+		      enum entry_state *ret_state, struct err *err)
+{
+	auto_free char *file = mem_printf("%s.json", name);
+	auto_buf struct buf text = BUF_EMPTY;
+	struct registry_place theirs, ours;
+	int r = registry_place_get(&ours, err);
+
+	if (r == 0)
+		r = read_file(dir, file, &text, err);
+	if (r == 0)
+		r = registry_entry_parse(text.data, text.size, name, ret_entry, &theirs, err);
+	if (r < 0)
+		return err_wrap(err, "registry entry %s", file);
+	*ret_state = state_of(ret_entry, &theirs, &ours);
+	return 0;
+}
+
+static void unlink_files(int dir, const char *name)
+{
+	auto_free char *file = mem_printf("%s.json", name);
+	auto_free char *socket = mem_printf("%s.sock", name);
+
+	(void)unlinkat(dir, socket, 0);
+	(void)unlinkat(dir, file, 0);
+}
+
+/* While its cgroup is busy a dead entry stays, so that the cgroup is not forgotten. */
+static void drop_dead(int dir, const struct registry_entry *entry)
+{
+	struct err err = ERR_NONE;
+	int r = 0;
+
+	if (entry->cgroup_path)
+		r = cgroup_remove(entry->cgroup_path, &err);
+	if (r < 0 && r != -ENOENT)
+		log_info("container %s has ended: %s", entry->name, err.text);
+	if (r != -EBUSY)
+		unlink_files(dir, entry->name);
+}
+
+static int write_entry(int dir, const struct registry_entry *entry, struct err *err)
+{
+	auto_free char *file = mem_printf("%s.json", entry->name);
+	auto_free char *temporary = mem_printf(".%s.new", entry->name);
+	auto_buf struct buf text = BUF_EMPTY;
+	struct registry_place place;
+	auto_close int fd = -1;
+	int r = registry_place_get(&place, err);
+
+	if (r < 0)
+		return r;
+	registry_entry_print(entry, &place, &text);
+	(void)unlinkat(dir, temporary, 0); /* of one who died with the lock */
+	fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_set(err, -errno, "create registry entry %s", file);
+	if (write(fd, text.data, text.size) == (ssize_t)text.size &&
+	    renameat(dir, temporary, dir, file) == 0)
+		return 0;
+	r = err_set(err, errno ? -errno : -ENOSPC, "write registry entry %s", file);
+	(void)unlinkat(dir, temporary, 0);
+	return r;
+}
+
+int registry_add(const struct registry_entry *entry, struct err *err)
+{
+	auto_with(registry_entry_free) struct registry_entry old = { .name = NULL };
+	enum entry_state state;
+	auto_close int dir = -1;
+	int r = check_name(entry->name, err);
+
+	if (r == 0)
+		r = open_locked(true, &dir, err);
+	if (r < 0)
+		return r;
+	r = read_entry(dir, entry->name, &old, &state, err);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	if (r == 0 && state == ENTRY_LIVES)
+		return err_set(err, -EEXIST, "container %s (process %d)", old.name, old.init);
+	if (r == 0 && state == ENTRY_IS_ELSEWHERE)
+		return err_set(err, -EEXIST, "container %s, in another pid namespace", old.name);
+	if (r == 0)
+		drop_dead(dir, &old);
+	errno = 0;
+	return write_entry(dir, entry, err);
+}
+
+int registry_remove(const char *name, struct err *err)
+{
+	auto_with(registry_entry_free) struct registry_entry entry = { .name = NULL };
+	enum entry_state state;
+	auto_close int dir = -1;
+	int r = check_name(name, err);
+
+	if (r == 0)
+		r = open_locked(false, &dir, err);
+	if (r == 0)
+		r = read_entry(dir, name, &entry, &state, err);
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return r;
+	if (state == ENTRY_IS_DEAD)
+		drop_dead(dir, &entry);
+	else
+		unlink_files(dir, name);
+	return 0;
+}
+
+int registry_find(const char *name, struct registry_entry *ret_entry, struct err *err)
+{
+	auto_with(registry_entry_free) struct registry_entry entry = { .name = NULL };
+	enum entry_state state;
+	auto_close int dir = -1;
+	int r = check_name(name, err);
+
+	if (r == 0)
+		r = registry_open(false, &dir, err);
+	if (r == 0)
+		r = read_entry(dir, name, &entry, &state, err);
+	if (r < 0)
+		return r;
+	if (state == ENTRY_IS_DEAD)
+		return err_set(err, ERR_FAILED, "container %s has ended", name);
+	if (state == ENTRY_IS_ELSEWHERE)
+		return err_set(err, ERR_FAILED, "container %s is known in another pid namespace",
+			       name);
+	*ret_entry = entry;
+	entry = (struct registry_entry){ .name = NULL };
+	return 0;
+}
+
+/* ---- lists ---- */
+
+struct entries {
+	struct registry_entry *list; /* owned */
+	size_t count;
+};
+
+static void entries_free(struct entries *entries)
+{
+	registry_list_free(entries->list, entries->count);
+}
+
+static char *name_of_file(const char *file)
+{
+	size_t length = strlen(file);
+	char *name;
+
+	if (length < 5 || strcmp(file + length - 5, ".json") != 0)
+		return NULL;
+	name = mem_copy(file, length - 5);
+	if (registry_name_is_valid(name))
+		return name;
+	free(name);
+	return NULL;
+}
+
+static void add_file(struct entries *entries, int dir, const char *file)
+{
+	auto_with(registry_entry_free) struct registry_entry entry = { .name = NULL };
+	auto_free char *name = name_of_file(file);
+	struct err err = ERR_NONE;
+	enum entry_state state;
+
+	if (!name)
+		return;
+	if (read_entry(dir, name, &entry, &state, &err) < 0) {
+		log_info("skipped: %s", err.text);
+		return;
+	}
+	if (state == ENTRY_IS_DEAD)
+		drop_dead(dir, &entry);
+	if (state != ENTRY_LIVES)
+		return;
+	array_grow(entries->list, entries->count);
+	entries->list[entries->count++] = entry;
+	entry = (struct registry_entry){ .name = NULL };
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct registry_entry *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+int registry_list(struct registry_entry **ret_entries, size_t *ret_count, struct err *err)
+{
+	auto_with(entries_free) struct entries entries = { .list = NULL };
+	auto_close int dir = -1, copy = -1;
+	auto_closedir DIR *stream = NULL;
+	struct dirent *entry;
+	int r = open_locked(false, &dir, err);
+
+	if (r == -ENOENT) {
+		*ret_entries = NULL;
+		*ret_count = 0;
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	stream = copy < 0 ? NULL : fdopendir(copy);
+	if (!stream)
+		return err_set(err, -errno, "list the registry");
+	(void)take_fd(&copy);
+	while ((entry = readdir(stream)))
+		add_file(&entries, dir, entry->d_name);
+	if (entries.count > 0)
+		qsort(entries.list, entries.count, sizeof(*entries.list), compare);
+	*ret_count = entries.count;
+	*ret_entries = take_ptr(entries.list);
+	entries.count = 0;
+	return 0;
+}

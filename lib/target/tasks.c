@@ -1,0 +1,157 @@
+/* Which tasks belong to a target right now. See target.h. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core/buf.h"
+#include "core/cleanup.h"
+#include "core/log.h"
+#include "core/procfs.h"
+#include "core/sys.h"
+#include "target/process.h"
+#include "target/target.h"
+
+struct task {
+	pid_t pid;
+	pid_t ppid;
+	bool belongs;
+	bool is_unknown; /* its pid namespace is hidden from us: its parent decides */
+};
+
+struct tasks {
+	struct task *list; /* owned; rising */
+	size_t count;
+};
+
+static void tasks_free(struct tasks *tasks)
+{
+	free(tasks->list);
+}
+
+/* A process that has gone meanwhile is no error: false. */
+static bool look_at(pid_t pid, struct buf *text, pid_t *ret_ppid, size_t *ret_depth)
+{
+	auto_with(procfs_status_free) struct procfs_status status = { .groups = NULL };
+	struct err err = ERR_NONE;
+	auto_close int proc = -1;
+
+	if (procfs_open_pid(pid, &proc, &err) < 0)
+		return false;
+	if (procfs_read(proc, "status", text, &err) < 0 ||
+	    procfs_status_parse(text->data, &status, &err) < 0) {
+		if (err.code != -ESRCH && err.code != -ENOENT)
+			log_info("process %d: %s", pid, err.text);
+		return false;
+	}
+	*ret_ppid = status.ppid;
+	*ret_depth = status.ns_depth;
+	return true;
+}
+
+static void add_task(struct tasks *tasks, const struct task *task)
+{
+	array_grow(tasks->list, tasks->count);
+	tasks->list[tasks->count++] = *task;
+}
+
+/* Every parent decides. */
+static void look_for_tree(pid_t pid, struct buf *text, struct tasks *tasks)
+{
+	struct task task = { .pid = pid, .is_unknown = true };
+	size_t depth;
+
+	if (look_at(pid, text, &task.ppid, &depth))
+		add_task(tasks, &task);
+}
+
+/* A task that we may not look at belongs if its parent does: a namespace's orphans go to its
+ * init. What is not below our namespace needs no second look. */
+static void look_for_container(pid_t pid, struct buf *text, const struct pid_ns *ns,
+			       const struct pid_ns *own, struct tasks *tasks)
+{
+	enum pid_ns_place place = process_place(pid, ns, own);
+	struct task task = { .pid = pid, .belongs = place == PID_NS_INSIDE };
+	size_t depth;
+
+	task.is_unknown =
+	    place == PID_NS_HIDDEN && look_at(pid, text, &task.ppid, &depth) && depth > 1;
+	if (task.belongs || task.is_unknown)
+		add_task(tasks, &task);
+}
+
+static int take_snapshot(const struct target *target, struct tasks *tasks, struct err *err)
+{
+	auto_buf struct buf text = BUF_EMPTY;
+	auto_free pid_t *pids = NULL;
+	struct pid_ns ns, own;
+	size_t count = 0;
+	int r = process_list(&pids, &count, err);
+
+	if (r == 0)
+		r = process_pid_ns(getpid(), &own, err);
+	if (r == 0 && target->form == TARGET_CONTAINER)
+		r = process_pid_ns(target->init, &ns, err);
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		if (target->form == TARGET_CONTAINER)
+			look_for_container(pids[i], &text, &ns, &own, tasks);
+		else
+			look_for_tree(pids[i], &text, tasks);
+	}
+	for (size_t i = 0; i < tasks->count; i++) {
+		if (tasks->list[i].pid == target->init)
+			tasks->list[i].belongs = true;
+	}
+	return r;
+}
+
+static int compare(const void *a, const void *b)
+{
+	pid_t x = ((const struct task *)a)->pid, y = ((const struct task *)b)->pid;
+
+	return (x > y) - (x < y);
+}
+
+static void add_children(struct tasks *tasks)
+{
+	bool has_changed;
+
+	do {
+		has_changed = false;
+		for (size_t i = 0; i < tasks->count; i++) {
+			struct task *task = &tasks->list[i];
+			struct task key = { .pid = task->ppid };
+			const struct task *parent;
+
+			if (task->belongs || !task->is_unknown)
+				continue;
+			parent = bsearch(&key, tasks->list, tasks->count, sizeof(key), compare);
+			if (!parent || !parent->belongs)
+				continue;
+			task->belongs = true;
+			has_changed = true;
+		}
+	} while (has_changed);
+}
+
+int target_tasks(const struct target *target, pid_t **ret_pids, size_t *ret_count, struct err *err)
+{
+	auto_with(tasks_free) struct tasks tasks = { .list = NULL };
+	auto_free pid_t *pids = NULL;
+	size_t count = 0;
+	int r = take_snapshot(target, &tasks, err);
+
+	/* While the pidfd's process exists, its number is not another's. */
+	if (sys_pidfd_send_signal(target->pidfd, 0) == -ESRCH)
+		return err_set(err, ERR_FAILED, "the container has ended");
+	if (r < 0)
+		return r;
+	add_children(&tasks);
+	for (size_t i = 0; i < tasks.count; i++) {
+		if (!tasks.list[i].belongs)
+			continue;
+		array_grow(pids, count);
+		pids[count++] = tasks.list[i].pid;
+	}
+	*ret_pids = take_ptr(pids);
+	*ret_count = count;
+	return 0;
+}

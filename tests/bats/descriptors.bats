@@ -1,0 +1,38 @@
+#!/usr/bin/env bats
+load helper
+
+refuses() {
+	victim_start blocked "$1"
+	run -3 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	assert_contains "$output" "$2"
+	[[ ! -e $IMAGE ]]
+	victim_succeeds
+}
+
+@test "descriptors: a locked file is refused" {
+	refuses lock "locks and leases are not supported"
+}
+
+@test "descriptors: a deleted name of a file that has another one is refused" {
+	refuses linked "does not lead to the file any more"
+}
+
+@test "descriptors: signals for input and output are refused" {
+	refuses owner "signals for input and output are not supported"
+}
+
+@test "descriptors: a file of a process is refused" {
+	refuses proc "is a file of one process"
+}
+
+@test "descriptors: O_PATH is refused" {
+	refuses path "O_PATH descriptor of"
+}
+
+@test "descriptors: packets in a pipe are refused" {
+	refuses packets "a pipe that holds packets"
+}
+
+@test "descriptors: an epoll that watches what no task has any more is refused" {
+	refuses epoll "which no task has any more"
+}

@@ -1,0 +1,77 @@
+#!/usr/bin/env bats
+# ctckpt run, ps and the statuses they end with.
+
+load helper
+
+@test "run: the command's status is passed through" {
+	run -7 ctckpt run -- sh -c 'exit 7'
+	run -0 ctckpt run true
+}
+
+@test "run: death by a signal is 128 and its number" {
+	run -137 ctckpt run -- sh -c 'kill -KILL $$'
+}
+
+@test "run: a command that is not there is 127" {
+	run -127 --separate-stderr ctckpt run /no/such/command
+	assert_contains "$stderr" "/no/such/command"
+	run -127 ctckpt run no-such-command-anywhere
+}
+
+@test "run: a command that cannot be executed is 126" {
+	: >"$BATS_TEST_TMPDIR/text"
+	run -126 --separate-stderr ctckpt run "$BATS_TEST_TMPDIR/text"
+	assert_contains "$stderr" "Permission denied"
+}
+
+@test "run: standard input and output are the command's" {
+	run -0 bash -c 'echo hello | timeout 60 "$1" run -- tr a-z A-Z' - "$CTCKPT"
+	assert_equal "$output" "HELLO"
+}
+
+@test "run: the command is the first task of a pid namespace of its own" {
+	run -0 ctckpt run -- sh -c 'echo $$; readlink /proc/self/ns/pid'
+	assert_equal "${lines[0]}" 1
+	[[ ${lines[1]} != "$(readlink /proc/self/ns/pid)" ]]
+}
+
+@test "run: a host name of its own" {
+	run -0 ctckpt run --hostname bertha -- uname -n
+	assert_equal "$output" bertha
+	[[ $(uname -n) != bertha ]]
+}
+
+@test "run: detached containers are listed, and gone when they end" {
+	victim_start idle
+	run -0 ctckpt ps
+	assert_contains "$output" "$VICTIM"
+	run -0 ctckpt ps --quiet
+	assert_equal "$output" "$VICTIM"
+	victim_succeeds
+	run -0 ctckpt ps --quiet
+	assert_equal "$output" ""
+}
+
+@test "run: a pid file has the outer pid of the first task" {
+	container_start "$VICTIM" sleep 1000
+	run -0 ctckpt run --detach --name "$VICTIM-2" --pid-file "$BATS_TEST_TMPDIR/pid" sleep 1000
+	assert_equal "$output" "$VICTIM-2"
+	assert_equal "$(<"$BATS_TEST_TMPDIR/pid")" "$(container_pid "$VICTIM-2")"
+}
+
+@test "run: a name in use, or that is none, is refused" {
+	container_start "$VICTIM" sleep 1000
+	run -1 --separate-stderr ctckpt run --detach --name "$VICTIM" sleep 1000
+	assert_contains "$stderr" "$VICTIM"
+	local name
+	for name in .. a/b "" "$(printf 'x%.0s' {1..65})" -x; do
+		run ctckpt run --detach --name="$name" sleep 1000
+		((status == 1 || status == 2)) || fail "the name '$name' was taken"
+	done
+}
+
+@test "run: ps as JSON" {
+	container_start "$VICTIM" sleep 1000
+	run -0 ctckpt ps --json
+	assert_contains "$output" "\"name\": \"$VICTIM\""
+}

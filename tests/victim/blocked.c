@@ -1,0 +1,121 @@
+/* Descriptors that no checkpoint can save: which, says the argument. It goes on unharmed. */
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+
+#include "victim.h"
+
+static const char *file_path(const char *name)
+{
+	static char paths[2][PATH_MAX];
+	static int next;
+	char *path = paths[next++ % 2];
+
+	(void)snprintf(path, PATH_MAX, "%s/%s", victim_dir(), name);
+	return path;
+}
+
+static int file_open(void)
+{
+	int fd = open(file_path("file"), O_RDWR | O_CREAT, 0600);
+
+	EXPECT(fd >= 0);
+	return fd;
+}
+
+static void make_lock(void)
+{
+	EXPECT(flock(file_open(), LOCK_EX) == 0);
+}
+
+static void make_linked(void)
+{
+	(void)file_open();
+	EXPECT(link(file_path("file"), file_path("other")) == 0);
+	EXPECT(unlink(file_path("file")) == 0);
+}
+
+static void make_owner(void)
+{
+	int ends[2];
+
+	EXPECT(pipe(ends) == 0 && fcntl(ends[0], F_SETOWN, getpid()) == 0);
+}
+
+static void make_proc(void)
+{
+	EXPECT(open("/proc/self/status", O_RDONLY) >= 0);
+}
+
+static void make_path(void)
+{
+	EXPECT(open(victim_dir(), O_PATH) >= 0);
+}
+
+static void make_packets(void)
+{
+	int ends[2];
+
+	EXPECT(pipe2(ends, O_DIRECT) == 0 && write(ends[1], "packet", 6) == 6);
+}
+
+static void send_fd(int fd)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = { .header = {
+			      .cmsg_len = CMSG_LEN(sizeof(int)),
+			      .cmsg_level = SOL_SOCKET,
+			      .cmsg_type = SCM_RIGHTS,
+		      } };
+	struct iovec data = { .iov_base = "x", .iov_len = 1 };
+	struct msghdr message = {
+		.msg_iov = &data,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	int ends[2];
+
+	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+	EXPECT(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+	EXPECT(sendmsg(ends[0], &message, 0) == 1);
+}
+
+/* The watched file lives on in a message that nobody has received. */
+static void make_epoll(void)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	int epoll = epoll_create1(0);
+	int fd = eventfd(0, 0);
+
+	EXPECT(epoll >= 0 && fd >= 0 && epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0);
+	send_fd(fd);
+	EXPECT(close(fd) == 0);
+}
+
+static const struct {
+	const char *name;
+	void (*make)(void);
+} cases[] = {
+	{ "lock", make_lock },	     { "linked", make_linked },
+	{ "owner", make_owner },     { "proc", make_proc },	    { "path", make_path },
+	{ "packets", make_packets }, { "epoll", make_epoll },
+};
+
+int main(int argc, char **argv)
+{
+	bool is_known = false;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		if (argc == 2 && strcmp(argv[1], cases[i].name) == 0) {
+			cases[i].make();
+			is_known = true;
+		}
+	}
+	EXPECT(is_known);
+	wait_for_restore();
+	victim_done();
+}
