@@ -312,7 +312,8 @@ static void test_rootfs_link(struct unit *unit)
 	if (!mkdtemp(path))
 		abort();
 	link = mem_printf("%s/dev", path);
-	(void)symlink("/etc", link);
+	if (symlink("/etc", link) < 0)
+		abort();
 	setting_init(&setting, inside_rootfs);
 	setting.spec.rootfs = path;
 	r = run(&setting.spec, &err);
