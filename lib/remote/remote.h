@@ -84,6 +84,8 @@ struct script {
 	bool has_output;  /* the data was read back */
 };
 
+#define SCRIPT_NONE ((struct script){ .remote = NULL })
+
 /* A script for one remote with a zone; free with script_free(). */
 void script_init(struct script *script, struct remote *remote);
 void script_free(struct script *script);
