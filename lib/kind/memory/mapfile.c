@@ -360,6 +360,32 @@ int mapfile_of_vma(struct dump *d, const struct procfs_vma *vma, uint32_t *ret_i
 	return dump_unnamed(d, vma, ret_id, ret_type, err);
 }
 
+/* An executable that is gone, and no longer mapped: by value. */
+static int dump_exe_content(struct dump *d, const struct procfs_vma *vma, int fd, uint64_t size,
+			    uint32_t *ret_id)
+{
+	const struct dump_mapped *known = find_mapped(d, vma, O_RDONLY);
+	struct image_extent extent = { .length =
+					   (size + IMAGE_PAGE - 1) & ~(uint64_t)(IMAGE_PAGE - 1) };
+	auto_free char *name = bare_name(vma->name);
+	bool is_memfd = strncmp(vma->name, memfd_prefix, strlen(memfd_prefix)) == 0;
+	struct mapfile_rec rec = {
+		.type = le32_make(is_memfd ? MAPFILE_MEMFD : MAPFILE_UNNAMED),
+		.flags = le32_make(O_RDWR),
+		.size = le64_make(extent.length),
+	};
+
+	if (known || size == 0) {
+		(void)close(fd);
+		*ret_id = known ? known->id : 0;
+		return known ? 0 : dump_block(d, NULL, "its executable %s is empty", vma->name);
+	}
+	*ret_id = add_mapped(d, vma, O_RDONLY);
+	write_record(d, *ret_id, rec, name);
+	dump_content(d, *ret_id, fd, &extent, 1);
+	return 0;
+}
+
 int mapfile_of_exe(struct dump *d, uint32_t *ret_id, struct err *err)
 {
 	auto_free char *path = NULL;
@@ -381,10 +407,8 @@ int mapfile_of_exe(struct dump *d, uint32_t *ret_id, struct err *err)
 			return mapfile_of_vma(d, mapped, ret_id, &type, err);
 	}
 	vma = (struct procfs_vma){ .name = path, .inode = stat.st_ino };
-	if (ends_with(path, deleted_suffix)) {
-		*ret_id = 0;
-		return dump_block(d, NULL, "its executable %s is gone, and not mapped", path);
-	}
+	if (ends_with(path, deleted_suffix))
+		return dump_exe_content(d, &vma, take_fd(&fd), (uint64_t)stat.st_size, ret_id);
 	return mapfile_of_vma(d, &vma, ret_id, &type, err);
 }
 
