@@ -1,4 +1,4 @@
-/* ctckpt_freeze and ctckpt_thaw. See ctckpt.h and freeze.h. */
+/* Freezing and thawing by name. See ctckpt.h and freeze.h. */
 #include "freeze/api.h"
 
 #include <dirent.h>
@@ -112,11 +112,6 @@ int freeze_container(const char *name, holder_serve_fn *serve,
 	if (r == 0)
 		*ret_result = result;
 	return r;
-}
-
-int ctckpt_freeze(const char *name, struct ctckpt_freeze_result *ret_result, struct err *err)
-{
-	return freeze_container(name, NULL, ret_result, err);
 }
 
 static int thaw_by_cgroup(const struct target *target, struct ctckpt_freeze_result *result,

@@ -11,6 +11,7 @@
 
 #include "core/buf.h"
 #include "core/err.h"
+#include "core/worker.h"
 #include "freeze/freeze.h"
 #include "target/target.h"
 
@@ -37,6 +38,10 @@ typedef int holder_serve_fn(struct freeze *freeze, const void *request, size_t s
 /* Freezes the target and leaves a holder behind. `serve` may be NULL. */
 int holder_start(const struct target *target, holder_serve_fn *serve,
 		 struct holder_status *ret_status, struct err *err);
+/* In a worker that traces all tasks of *freeze already: becomes their holder, reports to the
+ * worker's parent, and returns when the holding is over. *freeze is taken over. */
+int holder_keep(struct worker *worker, struct freeze *freeze, holder_serve_fn *serve,
+		struct err *err);
 /* -ENOENT without err if there is none. */
 int holder_connect(const struct target *target, int *ret_fd, struct err *err);
 /* Sends a request with descriptors, waits for the reply, however long it takes, and returns what

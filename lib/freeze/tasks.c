@@ -61,6 +61,18 @@ struct task *tasks_add(struct tasks *tasks, pid_t tid)
 	return task;
 }
 
+void tasks_take(struct tasks *tasks, const struct freeze *freeze)
+{
+	for (size_t i = 0; i < freeze->thread_count; i++) {
+		const struct frozen_thread *thread = &freeze->threads[i];
+		struct task *task = tasks_add(tasks, thread->tid);
+
+		task->pid = thread->pid;
+		task->stop_signal = thread->stop_signal;
+		task->state = thread->is_zombie ? TASK_ZOMBIE : TASK_STOPPED;
+	}
+}
+
 bool task_read(pid_t pid, pid_t tid, const char *file, char *text, size_t size)
 {
 	char path[64];

@@ -267,3 +267,20 @@ int restore_let_go(struct restore *rs, struct err *err)
 	}
 	return 0;
 }
+
+void restore_list_threads(const struct restore *rs, struct freeze *frozen)
+{
+	for (size_t i = 0; i < rs->own->task_count; i++) {
+		const struct restore_task *task = &rs->own->tasks[i];
+		bool is_stopped = task->rec && le32_get(task->rec->flags) & TASK_STOPPED;
+
+		for (size_t j = 0; j < task->thread_count; j++) {
+			array_grow(frozen->threads, frozen->thread_count);
+			frozen->threads[frozen->thread_count++] = (struct frozen_thread){
+				.pid = task->pid,
+				.tid = task->threads[j].tid,
+				.stop_signal = is_stopped ? SIGSTOP : 0,
+			};
+		}
+	}
+}

@@ -9,7 +9,7 @@ load helper
 	pid=$(container_pid "$VICTIM")
 	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
 	assert_contains "$output" "$VICTIM: saved 1 task"
-	[[ ! -e /proc/$pid ]]
+	"$AWAIT" -t 10 -p "$pid"
 	assert_equal "$(ctckpt ps --quiet)" ""
 	run -0 ctckpt restore --detach "$IMAGE"
 	assert_equal "$output" "$VICTIM"
