@@ -39,7 +39,7 @@ TOOL_SRC := $(sort $(wildcard tests/tools/*.c tests/programs/*.c))
 TOOLS := $(TOOL_SRC:tests/%.c=$(B)/tests/%)
 FUZZERS := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/fuzz/%)
 MAN1 := $(sort $(wildcard man/*.1))
-MAN5 := $(sort $(wildcard man/*.5))
+MAN5 := $(B)/man/ctckpt-image.5 man/ctckpt-policy.5
 MAN7 := $(B)/man/ctckpt-kinds.7
 # What the public headers include, these among them; relative to lib/ and include/.
 HEADERS = $(sort $(filter lib/% include/%,$(shell $(CC) -MM -D_GNU_SOURCE -Ilib -Iinclude \
@@ -112,7 +112,12 @@ $(B)/man/ctckpt-kinds.7: man/ctckpt-kinds.head $(wildcard man/kinds/*.mdoc) Make
 			if [ -e $$text ]; then cat $$text; fi; \
 		done; echo '.El'; done; cat man/ctckpt-kinds.foot; } > $@
 
-manual: $(MAN7)
+# Its tables of records come from the structs.
+$(B)/man/ctckpt-image.5: man/ctckpt-image.5 man/records tools/records $(LIB_SRC)
+	@mkdir -p $(@D)
+	tools/records > $@
+
+manual: $(MAN5) $(MAN7)
 victims: $(VICTIMS)
 units: $(UNITS)
 test-tools: $(TOOLS) $(B)/tests/damage
