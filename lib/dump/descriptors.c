@@ -11,6 +11,7 @@
 #include "core/cleanup.h"
 #include "dump/dump.h"
 #include "kind/support/fd_describe.h"
+#include "kind/support/lock_lines.h"
 
 /* A descriptor before it is known whether it is the first of its description. */
 struct found {
@@ -157,11 +158,14 @@ static int compare_order(const void *left, const void *right)
 
 static void add_slot(struct dump_task *task, const struct found *found, uint32_t file)
 {
+	const char *locks = lock_line_first(found->fdinfo);
+
 	array_grow(task->slots, task->slot_count);
 	task->slots[task->slot_count++] = (struct dump_slot){
 		.number = (int)found->number,
 		.is_cloexec = found->flags & O_CLOEXEC,
 		.file = file,
+		.locks = locks ? mem_string(locks) : NULL,
 	};
 }
 

@@ -323,6 +323,8 @@ static void free_task(struct dump_task *task)
 		procfs_status_free(&task->threads[i].status);
 	free(task->threads);
 	procfs_maps_free(task->vmas, task->vma_count);
+	for (size_t i = 0; i < task->slot_count; i++)
+		free(task->slots[i].locks);
 	free(task->slots);
 	drop_fd(&task->pidfd);
 	drop_fd(&task->proc);

@@ -44,6 +44,7 @@ enum phase {
 	PHASE_STATE,	  /* what a task has of its own */
 	PHASE_IDENTITY,	  /* ids, groups, capabilities */
 	PHASE_LIMITS,	  /* what may only get lower */
+	PHASE_LOCKS,	  /* on files: from here on, no descriptor may be closed */
 	PHASE_CONFINE,	  /* no_new_privs, seccomp */
 	PHASE_COUNT,
 };
@@ -82,6 +83,7 @@ struct dump_slot {
 	int number;
 	bool is_cloexec;
 	uint32_t file; /* id of the open file description */
+	char *locks;   /* owned; its fdinfo from the first lock line on; NULL: none */
 };
 
 /* An open file description, as met first in `task` under `number`. */
@@ -171,7 +173,7 @@ struct restore {
 /* restore: hands over the object of this record. It is taken over, also on failure. */
 int restore_give_fd(struct restore *rs, const struct record *record, int fd, struct err *err);
 /* restore: a descriptor given before for an object; borrowed; -1 if there is none. In finish: its
- * number in the first task and, until the last phase, in every task. */
+ * number in the first task and, until PHASE_LOCKS, in every task. */
 int restore_fd(const struct restore *rs, uint32_t id);
 /* restore: opens a path beneath the container's root, as the invoker: never through magic links
  * or out of the root; only what has `type` (S_IFREG, S_IFDIR, ...; 0: any), which is looked at

@@ -90,6 +90,17 @@ static void forget_child_signal(const struct restore_task *task, struct script *
 				     0, script_copy(script, &now, sizeof(now)), sizeof(mask));
 }
 
+/* Before locks: closing any descriptor of a file drops all that its process has on it. */
+static int close_objects(struct restore *rs, struct script *script, struct err *err)
+{
+	int r = script_room(script, 1, 0, err);
+
+	if (r == 0)
+		(void)script_syscall(script, "close what is not its own", 0, SYS_close_range,
+				     rs->own->base, ~0u, 0);
+	return r;
+}
+
 static int finish_thread(struct restore *rs, struct restore_task *task,
 			 struct restore_thread *thread, struct err *err)
 {
@@ -102,18 +113,15 @@ static int finish_thread(struct restore *rs, struct restore_task *task,
 	if (is_leader)
 		forget_child_signal(task, &script);
 	for (enum phase phase = PHASE_TASKS; r == 0 && phase < PHASE_COUNT; phase++) {
-		if (is_leader)
+		if (is_leader && phase == PHASE_LOCKS)
+			r = close_objects(rs, &script, err);
+		if (r == 0 && is_leader)
 			r = finish_scope(rs, SCOPE_TASK, phase, task->id, &script, err);
 		if (r == 0 && is_leader && phase == PHASE_STATE)
 			r = finish_files(rs, task, &script, err);
 		if (r == 0)
 			r = finish_scope(rs, SCOPE_THREAD, phase, thread->record->id, &script, err);
 	}
-	if (r == 0)
-		r = script_room(&script, 1, 0, err);
-	if (r == 0 && is_leader)
-		(void)script_syscall(&script, "close what is not its own", 0, SYS_close_range,
-				     rs->own->base, ~0u, 0);
 	if (r == 0)
 		r = script_run(&script, err);
 	rs->task = NULL;

@@ -264,7 +264,6 @@ static int posix_timers_check(const void *body, size_t length, struct err *err)
 	return 0;
 }
 
-/* Threads come behind the records of their process. */
 static int posix_timers_link(const struct image *image, const struct record *record,
 			     struct err *err)
 {
