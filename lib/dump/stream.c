@@ -186,7 +186,7 @@ static int start_batch(struct streaming *s, struct cursor *at, int number, struc
 
 static int close_inside(struct dump_task *task, int number, struct err *err)
 {
-	auto_script struct script script;
+	auto_script struct script script = SCRIPT_NONE;
 
 	script_init(&script, &task->threads[0].remote);
 	(void)script_syscall(&script, "close the image", 0, SYS_close, (uint64_t)number);

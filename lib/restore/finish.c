@@ -105,7 +105,7 @@ static int finish_thread(struct restore *rs, struct restore_task *task,
 			 struct restore_thread *thread, struct err *err)
 {
 	bool is_leader = thread == &task->threads[0];
-	auto_script struct script script;
+	auto_script struct script script = SCRIPT_NONE;
 	int r = 0;
 
 	script_init(&script, &thread->remote);
@@ -133,7 +133,7 @@ static int finish_init(struct restore *rs, struct restore_task *task, struct err
 {
 	static const char name[16] = "ctckpt-init";
 	const struct restore_hole *hole = &rs->own->hole;
-	auto_script struct script script;
+	auto_script struct script script = SCRIPT_NONE;
 
 	script_init(&script, &task->threads[0].remote);
 	forget_child_signal(task, &script);

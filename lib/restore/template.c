@@ -291,7 +291,7 @@ static int find_gadgets(struct restore *rs, struct remote *remote, struct err *e
 
 static int clear_and_map(struct restore *rs, struct remote *remote, struct err *err)
 {
-	auto_script struct script script;
+	auto_script struct script script = SCRIPT_NONE;
 	auto_close int proc = -1;
 	auto_buf struct buf text = BUF_EMPTY;
 	struct procfs_vma *vmas;

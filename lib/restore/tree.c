@@ -56,7 +56,7 @@ static struct restore_task *parent_of(const struct restore *rs, struct restore_t
 static int call(struct remote *remote, const char *name, long nr, uint64_t a, uint64_t b,
 		struct err *err)
 {
-	auto_script struct script script;
+	auto_script struct script script = SCRIPT_NONE;
 
 	script_init(&script, remote);
 	(void)script_syscall(&script, name, 0, nr, a, b);
@@ -65,7 +65,7 @@ static int call(struct remote *remote, const char *name, long nr, uint64_t a, ui
 
 static int end_task(struct remote *remote, int status, struct err *err)
 {
-	auto_script struct script script;
+	auto_script struct script script = SCRIPT_NONE;
 	int died;
 	int r;
 
@@ -458,7 +458,7 @@ static int die(struct restore_task *task, struct err *err)
 	} no_core;
 	uint32_t code = le32_get(task->rec->exit_code);
 	uint64_t open_mask = 0;
-	auto_script struct script script;
+	auto_script struct script script = SCRIPT_NONE;
 	int status;
 	int r;
 

@@ -16,7 +16,7 @@ static uint64_t nanoseconds(const struct timespec *time)
 
 static int ns_time_dump(struct dump *d, struct err *err)
 {
-	auto_script struct script script;
+	auto_script struct script script = SCRIPT_NONE;
 	const struct timespec *times;
 	struct time_rec rec;
 	uint64_t at;

@@ -25,7 +25,7 @@ static struct remote *first_remote(const struct dump *d)
 
 static int ns_uts_dump(struct dump *d, struct err *err)
 {
-	auto_script struct script script;
+	auto_script struct script script = SCRIPT_NONE;
 	const struct utsname *names;
 	struct uts_rec rec = { .hostname = "" };
 	uint64_t at;

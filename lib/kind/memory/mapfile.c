@@ -192,7 +192,7 @@ static int add_resident(struct dump *d, struct dump_shared *shared, const struct
 	for (uint64_t start = vma->start; start < vma->end;
 	     start += (uint64_t)WINDOW * IMAGE_PAGE) {
 		uint64_t bytes = vma->end - start;
-		auto_script struct script script;
+		auto_script struct script script = SCRIPT_NONE;
 		const unsigned char *pages;
 		uint64_t answer;
 		int r;

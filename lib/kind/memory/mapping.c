@@ -234,7 +234,7 @@ static int find_pages(struct dump *d, struct own_pages *pages, struct err *err)
 
 static int read_brk(struct dump *d, uint64_t *ret_brk, struct err *err)
 {
-	auto_script struct script script;
+	auto_script struct script script = SCRIPT_NONE;
 	size_t step;
 	int r;
 

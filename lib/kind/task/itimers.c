@@ -43,7 +43,7 @@ static int itimers_dump(struct dump *d, struct err *err)
 {
 	struct itimers_rec rec = { .timers = { { .left_s = le64_make(0) } } };
 	const struct itimerval *timers;
-	auto_script struct script s;
+	auto_script struct script s = SCRIPT_NONE;
 	bool is_set = false;
 	uint64_t out;
 	int r;
