@@ -62,12 +62,12 @@ struct procfs_vma {
 	uint64_t vm_flags; /* VMF_* */
 };
 /* VmFlags of smaps, proc(5), one bit for each two-letter word. */
-#define VMF_LIST(X)                                                                                \
-	X(rd)                                                                                      \
-	X(wr)                                                                                      \
-	X(ex) X(sh) X(mr) X(mw) X(me) X(ms) X(gd) X(pf) X(dw) X(lo) X(io) X(sr) X(rr) X(dc) X(de)  \
-	    X(ac) X(nr) X(ht) X(sf) X(nl) X(ar) X(wf) X(dd) X(sd) X(mm) X(hg) X(nh) X(mg) X(bt)    \
-		X(mt) X(um) X(uw) X(ui) X(ss) X(sl) X(dp) X(lf) X(gu) X(um2)
+/* clang-format off */
+#define VMF_LIST(X) \
+	X(rd) X(wr) X(ex) X(sh) X(mr) X(mw) X(me) X(ms) X(gd) X(pf) X(dw) X(lo) X(io) X(sr) \
+	X(rr) X(dc) X(de) X(ac) X(nr) X(ht) X(sf) X(nl) X(ar) X(wf) X(dd) X(sd) X(mm) X(hg) \
+	X(nh) X(mg) X(bt) X(mt) X(um) X(uw) X(ui) X(ss) X(sl) X(dp) X(lf) X(gu) X(um2)
+/* clang-format on */
 enum vmf_bit {
 #define X(word) VMF_BIT_##word,
 	VMF_LIST(X)

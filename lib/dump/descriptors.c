@@ -253,9 +253,11 @@ int dump_collect_files(struct dump *d, struct err *err)
 		free(founds[i].fdinfo);
 	}
 	free(founds);
-	for (size_t i = 0; i < own->task_count; i++)
-		qsort(own->tasks[i].slots, own->tasks[i].slot_count, sizeof(struct dump_slot),
-		      compare_slots);
+	for (size_t i = 0; i < own->task_count; i++) {
+		if (own->tasks[i].slot_count)
+			qsort(own->tasks[i].slots, own->tasks[i].slot_count,
+			      sizeof(struct dump_slot), compare_slots);
+	}
 	for (size_t i = 0; r == 0 && i < own->file_count; i++)
 		r = dump_file(d, &own->files[i], PHASE_FILES, err);
 	for (size_t i = 0; r == 0 && i < own->file_count; i++)

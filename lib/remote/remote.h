@@ -90,6 +90,7 @@ struct script {
 void script_init(struct script *script, struct remote *remote);
 void script_free(struct script *script);
 #define auto_script __attribute__((cleanup(script_free)))
+#define SCRIPT_NONE ((struct script){ .remote = NULL })
 
 /* Queues a system call. `name` must outlive the script (a literal, usually): "set RLIMIT_NOFILE".
  * Returns the step's number. */

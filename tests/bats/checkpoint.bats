@@ -3,6 +3,12 @@
 
 load helper
 
+# It is told to end, and does not.
+victim_is_frozen() {
+	: >"$VICTIM_DIR/go"
+	run -124 "$AWAIT" -t 1 "$VICTIM_DIR/result"
+}
+
 @test "checkpoint: the container is gone, and comes back" {
 	local pid
 	victim_start idle
@@ -26,12 +32,9 @@ load helper
 @test "checkpoint: --leave-stopped, then thaw" {
 	victim_start idle
 	run -0 ctckpt checkpoint --leave-stopped "$VICTIM" -o "$IMAGE"
-	: >"$VICTIM_DIR/go"
-	run -124 "$AWAIT" -t 1 "$VICTIM_DIR/result"
+	victim_is_frozen
 	run -0 ctckpt thaw "$VICTIM"
-	# It may have ended by now.
-	"$AWAIT" -t 10 "$VICTIM_DIR/result"
-	assert_equal "$(<"$VICTIM_DIR/result")" ok
+	victim_succeeded
 }
 
 @test "checkpoint: images are the invoker's alone" {
@@ -129,12 +132,9 @@ load helper
 	victim_start idle
 	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
 	run -0 ctckpt restore --detach --leave-frozen "$IMAGE"
-	: >"$VICTIM_DIR/go"
-	run -124 "$AWAIT" -t 1 "$VICTIM_DIR/result"
+	victim_is_frozen
 	run -0 ctckpt thaw "$VICTIM"
-	# It may have ended by now.
-	"$AWAIT" -t 10 "$VICTIM_DIR/result"
-	assert_equal "$(<"$VICTIM_DIR/result")" ok
+	victim_succeeded
 }
 
 @test "plan: says what would happen, and does nothing" {

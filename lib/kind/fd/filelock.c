@@ -185,8 +185,8 @@ static int filelock_link(const struct image *image, const struct record *record,
 /* "/srv/db", or "descriptor 3" where it cannot be read. */
 static char *lock_name(const struct restore *rs, const struct filelock_rec *rec)
 {
-	auto_free char *path = mem_printf("/proc/%d/fd/%" PRIu32, rs->task->pid,
-					  le32_get(rec->number));
+	auto_free char *path =
+	    mem_printf("/proc/%d/fd/%" PRIu32, rs->task->pid, le32_get(rec->number));
 	struct err err = ERR_NONE;
 	char *name = NULL;
 

@@ -38,6 +38,7 @@ struct memfd_rec {
 	le32 carrier; /* the description that carries the file; 0: this one */
 	le32 mode;    /* carrier only: permission bits */
 	le32 seals;   /* to be set through this record's carrier */
+
 	/* then, carrier only, the name, with its NUL */
 };
 RECORDS_END

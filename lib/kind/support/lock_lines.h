@@ -21,5 +21,6 @@ struct lock_line {
 
 /* Where the first lock line is; NULL if there is none. */
 const char *lock_line_first(const char *text);
-/* The next lock line; *at, which must be the start of a line, is moved behind it. False at the end. */
+/* The next lock line; *at, which must be the start of a line, is moved behind it. False at the end.
+ */
 bool lock_line_next(const char **at, struct lock_line *ret_line);
