@@ -132,7 +132,7 @@ static int visit_thread(struct walk *walk, pid_t pid, pid_t tid, struct err *err
 	return 0;
 }
 
-static int visit_process(struct walk *walk, pid_t pid, struct err *err)
+static int visit_threads(struct walk *walk, pid_t pid, struct err *err)
 {
 	char path[32];
 	auto_closedir DIR *list = NULL;
@@ -150,6 +150,16 @@ static int visit_process(struct walk *walk, pid_t pid, struct err *err)
 			return r;
 	}
 	return 0;
+}
+
+static int visit_process(struct walk *walk, pid_t pid, struct err *err)
+{
+	int r;
+
+	reaper_watch(&walk->tasks->reaper, pid);
+	r = visit_threads(walk, pid, err);
+	reaper_watch(&walk->tasks->reaper, 0);
+	return r;
 }
 
 static int keep_coming(const struct target *target, struct err *err)
@@ -189,7 +199,9 @@ static int visit_children(struct walk *walk, const char *list, struct err *err)
 		if (end == at)
 			break;
 		at = end;
+		reaper_watch(&walk->tasks->reaper, pid);
 		r = pid > 0 ? visit_thread(walk, pid, pid, err) : 0;
+		reaper_watch(&walk->tasks->reaper, 0);
 		if (r < 0)
 			return r;
 	}
