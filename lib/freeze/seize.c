@@ -216,7 +216,7 @@ static int try_once(const struct target *target, uint64_t deadline, struct freez
 	uint64_t start = clock_us();
 	int r = begin(&attempt, err);
 
-	reaper_start(&attempt.tasks.reaper);
+	reaper_start(&attempt.tasks.reaper, attempt.deadline);
 	if (r == 0)
 		r = stop_all(&attempt, err);
 	reaper_stop(&attempt.tasks.reaper);
@@ -273,7 +273,7 @@ int freeze_rescan(struct freeze *freeze, struct err *err)
 
 	tasks_take(&attempt.tasks, freeze);
 	tasks_listen(&old);
-	reaper_start(&attempt.tasks.reaper);
+	reaper_start(&attempt.tasks.reaper, attempt.deadline);
 	r = stop_all(&attempt, err);
 	if (r == 0)
 		drop_strangers(&attempt.tasks);

@@ -93,6 +93,13 @@ static int explain_refusal(struct walk *walk, pid_t pid, pid_t tid, struct err *
 	return -EAGAIN;
 }
 
+static int hang_error(pid_t tid, struct err *err)
+{
+	(void)err_set(err, ERR_FAILED, "task %s executes a program and does not get on",
+		      task_label(tid).text);
+	return err_hint(err, "see who traces its other threads, or where the program's file is");
+}
+
 /* A leader that another thread is just about to replace, by executing a program, can't be seized
  * and looks alive when we ask why: hence the attempts. */
 static int seize(struct walk *walk, pid_t pid, pid_t tid, struct err *err)
@@ -108,6 +115,8 @@ static int seize(struct walk *walk, pid_t pid, pid_t tid, struct err *err)
 		}
 		if (errno == ESRCH)
 			return 0;
+		if (errno == EINTR)
+			return hang_error(tid, err);
 		r = explain_refusal(walk, pid, tid, err);
 	}
 	return r == -EAGAIN ? err->code : r;
