@@ -211,12 +211,15 @@ static int try_once(const struct target *target, uint64_t deadline, struct freez
 		.target = target,
 		.freezer = freezer_of(target),
 		.deadline = deadline,
+		.tasks = TASKS_NONE,
 	};
 	uint64_t start = clock_us();
 	int r = begin(&attempt, err);
 
+	reaper_start(&attempt.tasks.reaper, attempt.deadline);
 	if (r == 0)
 		r = stop_all(&attempt, err);
+	reaper_stop(&attempt.tasks.reaper);
 	if (r == 0)
 		drop_strangers(&attempt.tasks);
 	if (r == 0 && !has_stopped(&attempt.tasks))
@@ -263,12 +266,14 @@ int freeze_rescan(struct freeze *freeze, struct err *err)
 		.target = freeze->target,
 		.deadline = clock_us() + FREEZE_TIMEOUT_US,
 		.is_done = true, /* nothing is undone: what is held stays held */
+		.tasks = TASKS_NONE,
 	};
 	sigset_t old;
 	int r;
 
 	tasks_take(&attempt.tasks, freeze);
 	tasks_listen(&old);
+	reaper_start(&attempt.tasks.reaper, attempt.deadline);
 	r = stop_all(&attempt, err);
 	if (r == 0)
 		drop_strangers(&attempt.tasks);

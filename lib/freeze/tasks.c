@@ -17,6 +17,7 @@ void tasks_free(struct tasks *tasks)
 {
 	free(tasks->list);
 	free(tasks->slots);
+	reaper_stop(&tasks->reaper);
 	*tasks = TASKS_NONE;
 }
 

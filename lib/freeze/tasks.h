@@ -10,6 +10,7 @@
 
 #include "core/err.h"
 #include "freeze/freeze.h"
+#include "freeze/reaper.h"
 #include "target/target.h"
 
 enum task_state {
@@ -35,9 +36,10 @@ struct tasks {
 	size_t slot_count;
 	uint32_t walk;
 	bool is_vfork_stuck; /* why the wait failed */
+	struct reaper reaper; /* runs while walks are made */
 };
 
-#define TASKS_NONE ((struct tasks){ .list = NULL })
+#define TASKS_NONE ((struct tasks){ .reaper = REAPER_NONE })
 
 void tasks_free(struct tasks *tasks);
 #define auto_tasks __attribute__((cleanup(tasks_free)))

@@ -93,6 +93,13 @@ static int explain_refusal(struct walk *walk, pid_t pid, pid_t tid, struct err *
 	return -EAGAIN;
 }
 
+static int hang_error(pid_t tid, struct err *err)
+{
+	(void)err_set(err, ERR_FAILED, "task %s executes a program and does not get on",
+		      task_label(tid).text);
+	return err_hint(err, "see who traces its other threads, or where the program's file is");
+}
+
 /* A leader that another thread is just about to replace, by executing a program, can't be seized
  * and looks alive when we ask why: hence the attempts. */
 static int seize(struct walk *walk, pid_t pid, pid_t tid, struct err *err)
@@ -108,6 +115,8 @@ static int seize(struct walk *walk, pid_t pid, pid_t tid, struct err *err)
 		}
 		if (errno == ESRCH)
 			return 0;
+		if (errno == EINTR)
+			return hang_error(tid, err);
 		r = explain_refusal(walk, pid, tid, err);
 	}
 	return r == -EAGAIN ? err->code : r;
@@ -132,7 +141,7 @@ static int visit_thread(struct walk *walk, pid_t pid, pid_t tid, struct err *err
 	return 0;
 }
 
-static int visit_process(struct walk *walk, pid_t pid, struct err *err)
+static int visit_threads(struct walk *walk, pid_t pid, struct err *err)
 {
 	char path[32];
 	auto_closedir DIR *list = NULL;
@@ -151,6 +160,16 @@ static int visit_process(struct walk *walk, pid_t pid, struct err *err)
 			return r;
 	}
 	return 0;
+}
+
+static int visit_process(struct walk *walk, pid_t pid, struct err *err)
+{
+	int r;
+
+	reaper_watch(&walk->tasks->reaper, pid);
+	r = visit_threads(walk, pid, err);
+	reaper_watch(&walk->tasks->reaper, 0);
+	return r;
 }
 
 static int keep_coming(const struct target *target, struct err *err)
@@ -190,7 +209,9 @@ static int visit_children(struct walk *walk, const char *list, struct err *err)
 		if (end == at)
 			break;
 		at = end;
+		reaper_watch(&walk->tasks->reaper, pid);
 		r = pid > 0 ? visit_thread(walk, pid, pid, err) : 0;
+		reaper_watch(&walk->tasks->reaper, 0);
 		if (r < 0)
 			return r;
 	}

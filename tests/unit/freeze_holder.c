@@ -10,6 +10,7 @@ static void body_pair(struct shared *shared, unsigned int unused)
 	unsigned int number = fork() == 0;
 
 	(void)unused;
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)__sync_add_and_fetch(&shared->ready, 1);
 	for (;;) {
 		shared->count[number]++;
