@@ -4,7 +4,7 @@
 
 #include "victim.h"
 
-enum { FREE = 0, TAKEN = 1 };
+enum { FREE = 0, TAKEN = 1, MANY = 150 };
 
 static int file_open(const char *name, int flags)
 {
@@ -56,6 +56,9 @@ static int try_flock(const char *name, int operation)
 
 static void posix_expect(void)
 {
+	EXPECT(try_range("many", F_RDLCK, 0, 1) == TAKEN &&
+	       try_range("many", F_WRLCK, 1, 1) == FREE);
+	EXPECT(try_range("many", F_RDLCK, 2 * (MANY - 1), 1) == TAKEN);
 	EXPECT(try_range("posix", F_RDLCK, 0, 100) == FREE);
 	EXPECT(try_range("posix", F_WRLCK, 0, 100) == TAKEN);
 	EXPECT(try_range("posix", F_RDLCK, 50, 1) == FREE);
@@ -103,11 +106,14 @@ int main(void)
 	int whole = file_open("flock", O_RDWR | O_CREAT);
 	int shared = file_open("shared", O_RDONLY | O_CREAT);
 	int ofd = file_open("ofd", O_RDWR | O_CREAT);
+	int many = file_open("many", O_RDWR | O_CREAT);
 	int taken[2], status;
 	pid_t child;
 	char byte;
 
 	posix_make(writer, reader);
+	for (int i = 0; i < MANY; i++)
+		EXPECT(range_lock(many, F_SETLK, F_WRLCK, 2 * i, 1) == 0);
 	EXPECT(dup(writer) >= 0);
 	EXPECT(flock(whole, LOCK_EX) == 0 && flock(shared, LOCK_SH) == 0);
 	EXPECT(range_lock(ofd, F_OFD_SETLK, F_WRLCK, 5, 5) == 0);
