@@ -35,7 +35,7 @@ CMD_OBJ := $(CMD_SRC:%.c=$(B)/%.o)
 VICTIMS := $(VICTIM_SRC:tests/victim/%.c=$(B)/victim/%)
 UNITS := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
 # Programs that the test scripts use, and programs that are checkpointed as they are.
-TOOL_SRC := $(sort $(wildcard tests/tools/*.c tests/programs/*.c))
+TOOL_SRC := $(sort $(wildcard tests/tools/*.c tests/programs/*.c tests/bench/*.c))
 TOOLS := $(TOOL_SRC:tests/%.c=$(B)/tests/%)
 FUZZERS := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/fuzz/%)
 MAN1 := $(sort $(wildcard man/*.1))
@@ -142,7 +142,7 @@ demo:
 	tools/demo
 
 # Times of checkpoint and restore beside what this machine can do at all.
-bench: all $(BENCH_TOOLS)
+bench: all test-tools
 	tests/bench/run
 
 # Hostile images: every fuzzer for FUZZ_SECONDS.
