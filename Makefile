@@ -106,11 +106,12 @@ $(B)/tests/damage: tests/fuzz/damage.c $(B)/libctckpt.a
 $(B)/man/ctckpt-kinds.7: man/ctckpt-kinds.head $(wildcard man/kinds/*.mdoc) Makefile
 	@mkdir -p $(@D)
 	@{ cat man/ctckpt-kinds.head; \
-	   for part in $(KIND_PARTS); do echo ".Ss Kinds of $$part"; echo '.Bl -tag -width Ds'; \
-		for file in $$(ls lib/kind/$$part/*.c); do \
-			text=man/kinds/$$(basename $$file .c).mdoc; \
-			if [ -e $$text ]; then cat $$text; fi; \
-		done; echo '.El'; done; cat man/ctckpt-kinds.foot; } > $@
+	   for part in $(KIND_PARTS); do \
+		texts=$$(for kind in $$(ls lib/kind/$$part/*.c); do \
+			ls man/kinds/$$(basename $$kind .c).mdoc 2>/dev/null; done); \
+		if [ -n "$$texts" ]; then \
+			echo ".Ss Kinds of $$part"; echo '.Bl -tag -width Ds'; cat $$texts; echo '.El'; \
+		fi; done; cat man/ctckpt-kinds.foot; } > $@
 
 # Its tables of records come from the structs.
 $(B)/man/ctckpt-image.5: man/ctckpt-image.5 man/records tools/records $(LIB_SRC)
