@@ -84,7 +84,8 @@ static void *run(void *argument)
 
 static void take_signal(struct reaper *reaper)
 {
-	struct sigaction action = { .sa_sigaction = skip_call, .sa_flags = SA_SIGINFO | SA_RESTART };
+	struct sigaction action = { .sa_sigaction = skip_call,
+				    .sa_flags = SA_SIGINFO | SA_RESTART };
 	sigset_t set;
 
 	(void)sigaction(SIGNAL_SKIP, &action, &reaper->old);

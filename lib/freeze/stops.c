@@ -114,9 +114,11 @@ static int vfork_error(const struct task *task, struct err *err)
 {
 	char children[4096];
 	const char *last = NULL;
+	char *rest = NULL;
 
 	if (task_read(task->tid, task->tid, "children", children, sizeof(children))) {
-		for (char *at = strtok(children, " \n"); at; at = strtok(NULL, " \n"))
+		for (char *at = strtok_r(children, " \n", &rest); at;
+		     at = strtok_r(NULL, " \n", &rest))
 			last = at;
 	}
 	if (last)

@@ -311,11 +311,13 @@ static int register_container(struct work *work, struct err *err)
 {
 	const struct ctckpt_restore_options *options = work->job->options;
 	auto_free char *rootfs = options->rootfs ? realpath(options->rootfs, NULL) : NULL;
+	auto_free char *image = realpath(options->image, NULL);
 	struct registry_entry entry = {
 		.name = work->name,
 		.init = work->container.init,
 		.cgroup_path = work->cgroup.v2_path ? work->cgroup.v2_path : work->cgroup.v1_path,
 		.rootfs = rootfs,
+		.image = image ? image : (char *)options->image,
 	};
 	int r = read_start_time(entry.init, &entry.start_time, err);
 

@@ -19,6 +19,7 @@ victim_is_frozen() {
 	assert_equal "$(ctckpt ps --quiet)" ""
 	run -0 ctckpt restore --detach "$IMAGE"
 	assert_equal "$output" "$VICTIM"
+	assert_contains "$(ctckpt ps)" "$IMAGE"
 	victim_succeeds
 }
 
