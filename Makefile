@@ -3,6 +3,8 @@ PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
 MANDIR ?= $(PREFIX)/share/man
 COMPDIR ?= $(PREFIX)/share/bash-completion/completions
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
 B ?= build
 VERSION := 0.1.0
 
@@ -20,11 +22,13 @@ LIBS = $(shell pkg-config --libs $(PKGS)) -lpthread
 
 LIB_SRC := $(sort $(wildcard lib/*/*.c lib/kind/*/*.c))
 KIND_SRC := $(sort $(filter-out lib/kind/support/%,$(wildcard lib/kind/*/*.c)))
+KIND_PARTS := container task memory fd
 KINDS := $(notdir $(KIND_SRC:.c=))
 CMD_SRC := $(sort $(wildcard cmd/*.c))
 VICTIM_SRC := $(sort $(wildcard tests/victim/*.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/*.c))
 FUZZ_SRC := $(sort $(filter-out tests/fuzz/damage.c,$(wildcard tests/fuzz/*.c)))
+FUZZ_CFLAGS = -g -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined
 
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o) $(B)/gen/kinds.o
 CMD_OBJ := $(CMD_SRC:%.c=$(B)/%.o)
@@ -35,8 +39,11 @@ TOOL_SRC := $(sort $(wildcard tests/tools/*.c tests/programs/*.c))
 TOOLS := $(TOOL_SRC:tests/%.c=$(B)/tests/%)
 FUZZERS := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/fuzz/%)
 MAN1 := $(sort $(wildcard man/*.1))
-MAN5 := $(sort $(wildcard man/*.5))
-MAN7 := $(sort $(wildcard man/*.7))
+MAN5 := $(B)/man/ctckpt-image.5 man/ctckpt-policy.5
+MAN7 := $(B)/man/ctckpt-kinds.7
+# What the public headers include, these among them; relative to lib/ and include/.
+HEADERS = $(sort $(filter lib/% include/%,$(shell $(CC) -MM -D_GNU_SOURCE -Ilib -Iinclude \
+	$(wildcard include/ctckpt/*.h))))
 
 # Default: the program.
 all: $(B)/ctckpt
@@ -75,16 +82,42 @@ $(B)/tests/%: tests/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu17 $(OPT) $(WARN) -D_GNU_SOURCE -o $@ $< -lpthread
 
-# libFuzzer where clang is; the same programs run a list of files without it.
-$(B)/fuzz/%: tests/fuzz/%.c $(LIB_SRC) $(B)/gen/kinds.c
+# libFuzzer, with the library compiled for it.
+$(B)/fuzz/obj/%.o: %.c
 	@mkdir -p $(@D)
+	$(FUZZ_CC) $(ALL_CFLAGS) $(FUZZ_CFLAGS) -c -o $@ $<
+
+$(B)/fuzz/obj/kinds.o: $(B)/gen/kinds.c
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(ALL_CFLAGS) $(FUZZ_CFLAGS) -c -o $@ $<
+
+$(B)/fuzz/libctckpt.a: $(LIB_SRC:%.c=$(B)/fuzz/obj/%.o) $(B)/fuzz/obj/kinds.o
+	rm -f $@ && ar rcs $@ $^
+
+$(B)/fuzz/%: tests/fuzz/%.c $(B)/fuzz/libctckpt.a $(wildcard tests/fuzz/*.h)
 	$(FUZZ_CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) -g -fsanitize=fuzzer,address,undefined \
-		-o $@ $< $(LIB_SRC) $(B)/gen/kinds.c $(LIBS)
+		-o $@ $< $(B)/fuzz/libctckpt.a $(LIBS)
 
 $(B)/tests/damage: tests/fuzz/damage.c $(B)/libctckpt.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(B)/libctckpt.a $(LIBS)
 
+# One section for each folder of kinds, one paragraph for each kind.
+$(B)/man/ctckpt-kinds.7: man/ctckpt-kinds.head $(wildcard man/kinds/*.mdoc) Makefile
+	@mkdir -p $(@D)
+	@{ cat man/ctckpt-kinds.head; \
+	   for part in $(KIND_PARTS); do echo ".Ss Kinds of $$part"; echo '.Bl -tag -width Ds'; \
+		for file in $$(ls lib/kind/$$part/*.c); do \
+			text=man/kinds/$$(basename $$file .c).mdoc; \
+			if [ -e $$text ]; then cat $$text; fi; \
+		done; echo '.El'; done; cat man/ctckpt-kinds.foot; } > $@
+
+# Its tables of records come from the structs.
+$(B)/man/ctckpt-image.5: man/ctckpt-image.5 man/records tools/records $(LIB_SRC)
+	@mkdir -p $(@D)
+	tools/records > $@
+
+manual: $(MAN5) $(MAN7)
 victims: $(VICTIMS)
 units: $(UNITS)
 test-tools: $(TOOLS) $(B)/tests/damage
@@ -109,22 +142,33 @@ demo:
 	tools/demo
 
 # Times of checkpoint and restore beside what this machine can do at all.
-bench: all test-tools
+bench: all $(BENCH_TOOLS)
 	tests/bench/run
 
 # Hostile images: every fuzzer for FUZZ_SECONDS.
 fuzz: fuzzers
 	tests/fuzz/run $(FUZZ_SECONDS)
 
-# Program, manual and completion, to DESTDIR and PREFIX.
-install: all
-	install -d $(addprefix $(DESTDIR),$(BINDIR) $(COMPDIR) \
+# Program, manual, completion, library and headers, to DESTDIR and PREFIX.
+install: all manual
+	install -d $(addprefix $(DESTDIR),$(BINDIR) $(COMPDIR) $(LIBDIR)/pkgconfig \
 		$(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man7)
 	install -m 0755 $(B)/ctckpt $(DESTDIR)$(BINDIR)
 	$(B)/ctckpt completion bash > $(DESTDIR)$(COMPDIR)/ctckpt
-	$(if $(MAN1),install -m 0644 $(MAN1) $(DESTDIR)$(MANDIR)/man1)
-	$(if $(MAN5),install -m 0644 $(MAN5) $(DESTDIR)$(MANDIR)/man5)
-	$(if $(MAN7),install -m 0644 $(MAN7) $(DESTDIR)$(MANDIR)/man7)
+	install -m 0644 $(MAN1) $(DESTDIR)$(MANDIR)/man1
+	install -m 0644 $(MAN5) $(DESTDIR)$(MANDIR)/man5
+	install -m 0644 $(MAN7) $(DESTDIR)$(MANDIR)/man7
+	install -m 0644 $(B)/libctckpt.a $(DESTDIR)$(LIBDIR)
+	for header in $(HEADERS); do \
+		target=$${header#lib/}; target=ctckpt/$${target#include/ctckpt/}; \
+		install -D -m 0644 $$header $(DESTDIR)$(INCLUDEDIR)/$$target || exit 1; done
+	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR:$(PREFIX)%=$${prefix}%)' \
+		'includedir=$(INCLUDEDIR:$(PREFIX)%=$${prefix}%)' \
+		'Name: ctckpt' 'Description: checkpoint and restore of containers' \
+		'Version: $(VERSION)' 'Requires.private: $(PKGS)' \
+		'Cflags: -I$${includedir} -I$${includedir}/ctckpt' \
+		'Libs: -L$${libdir} -lctckpt' 'Libs.private: -lpthread' \
+		> $(DESTDIR)$(LIBDIR)/pkgconfig/ctckpt.pc
 
 # Remove what was built.
 clean:
@@ -135,7 +179,7 @@ help:
 	@awk '/^# /{text = substr($$0, 3); next} /^[a-z]+:/ && text {sub(":.*", "", $$1); \
 		printf "make %-10s%s\n", $$1, text} {text = ""}' Makefile
 
--include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d)
+-include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(LIB_SRC:%.c=$(B)/fuzz/obj/%.d)
 
-.PHONY: all victims units test-tools fuzzers test check lint demo bench fuzz install clean help
+.PHONY: all manual victims units test-tools fuzzers test check lint demo bench fuzz install clean help
 .DELETE_ON_ERROR:

@@ -1,6 +1,6 @@
 /* ctckpt check: what this host can and cannot do. */
-#include "commands.h"
 #include "ctckpt/check.h"
+#include "commands.h"
 
 static struct json *items_to_json(const struct check_item *items, size_t count)
 {
@@ -49,8 +49,7 @@ static int judge(const struct check_item *items, size_t count, struct err *err)
 	}
 	if (!first)
 		return 0;
-	err_set(err, ERR_HOST, "this host lacks %s%s", first->name,
-		missing > 1 ? " and more" : "");
+	err_set(err, ERR_HOST, "this host lacks %s%s", first->name, missing > 1 ? " and more" : "");
 	return first->remedy ? err_hint(err, "%s", first->remedy) : err->code;
 }
 

@@ -35,7 +35,6 @@ int cmd_freeze(struct invocation *inv, const void *settings, struct err *err)
 		(void)printf(": was frozen already\n");
 	else
 		(void)printf(": %" PRIu32 " tasks (%" PRIu32 " threads) frozen in %s\n",
-			     result.tasks, result.threads,
-			     format_time(time, result.freezing_time));
+			     result.tasks, result.threads, format_time(time, result.freezing_time));
 	return 0;
 }

@@ -126,15 +126,14 @@ void cli_print_completion(FILE *out)
 		    out);
 	for (const struct command *command = commands; command->name; command++)
 		print_operand_case(out, command);
-	(void)fputs(
-		"\tesac\n\n"
-		"\tif [[ $word == -* ]]; then\n"
-		"\t\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n"
-		"\t\treturn\n\tfi\n\tcase $operand in\n"
-		"\tcontainer) mapfile -t COMPREPLY < "
-		"<(compgen -W \"$(ctckpt ps --quiet 2>/dev/null)\" -- \"$word\") ;;\n"
-		"\tprogram) mapfile -t COMPREPLY < <(compgen -c -- \"$word\") ;;\n"
-		"\tfile) mapfile -t COMPREPLY < <(compgen -f -- \"$word\") ;;\n"
-		"\tesac\n}\ncomplete -o filenames -F _ctckpt ctckpt\n",
-		out);
+	(void)fputs("\tesac\n\n"
+		    "\tif [[ $word == -* ]]; then\n"
+		    "\t\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n"
+		    "\t\treturn\n\tfi\n\tcase $operand in\n"
+		    "\tcontainer) mapfile -t COMPREPLY < "
+		    "<(compgen -W \"$(ctckpt ps --quiet 2>/dev/null)\" -- \"$word\") ;;\n"
+		    "\tprogram) mapfile -t COMPREPLY < <(compgen -c -- \"$word\") ;;\n"
+		    "\tfile) mapfile -t COMPREPLY < <(compgen -f -- \"$word\") ;;\n"
+		    "\tesac\n}\ncomplete -o filenames -F _ctckpt ctckpt\n",
+		    out);
 }

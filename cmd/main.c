@@ -25,8 +25,7 @@ const struct command commands[] = {
 	{ "verify", "IMAGE", 1, 1, "check every byte of an image", NULL, 0, cmd_verify },
 	{ "check", "", 0, 0, "say what this host can and cannot do", NULL, 0, cmd_check },
 	{ "kinds", "", 0, 0, "list the kernel resources that can be saved", NULL, 0, cmd_kinds },
-	{ "completion", "bash", 1, 1, "print the completion for a shell", NULL, 0,
-	  cmd_completion },
+	{ "completion", "bash", 1, 1, "print the completion for a shell", NULL, 0, cmd_completion },
 	{ 0 },
 };
 
@@ -37,8 +36,8 @@ const struct option_row common_options[] = {
 	  offsetof(struct common_settings, verbose), 0, NULL },
 	{ "debug", 0, NULL, "say more than users want to know", OPTION_FLAG,
 	  offsetof(struct common_settings, debug), 0, NULL },
-	{ "help", 'h', NULL, "print this help", OPTION_FLAG,
-	  offsetof(struct common_settings, help), 0, NULL },
+	{ "help", 'h', NULL, "print this help", OPTION_FLAG, offsetof(struct common_settings, help),
+	  0, NULL },
 	{ "version", 0, NULL, "print the version", OPTION_FLAG,
 	  offsetof(struct common_settings, version), 0, NULL },
 	{ 0 },

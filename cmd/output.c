@@ -11,7 +11,7 @@
 static size_t decode_utf8(const unsigned char *text, uint32_t *ret_character)
 {
 	static const uint32_t lowest[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	size_t length = text[0] < 0x80		? 1
+	size_t length = text[0] < 0x80		 ? 1
 			: (text[0] >> 5) == 0x06 ? 2
 			: (text[0] >> 4) == 0x0e ? 3
 			: (text[0] >> 3) == 0x1e ? 4
@@ -71,8 +71,8 @@ void print_column(FILE *out, const char *text, int width)
 	auto_buf struct buf buf = BUF_EMPTY;
 	int columns = append_safe(&buf, text);
 
-	(void)fprintf(out, "%s%*s", buf.data ? buf.data : "",
-		      columns < width ? width - columns : 0, "");
+	(void)fprintf(out, "%s%*s", buf.data ? buf.data : "", columns < width ? width - columns : 0,
+		      "");
 }
 
 const char *format_bytes(char *text, uint64_t bytes)

@@ -8,9 +8,9 @@
 
 struct parser {
 	struct invocation *inv;
-	char **next;	      /* the words not yet looked at */
-	void *settings;	      /* of inv->command; owned by the caller of cli_parse */
-	bool only_operands;   /* behind -- */
+	char **next;	    /* the words not yet looked at */
+	void *settings;	    /* of inv->command; owned by the caller of cli_parse */
+	bool only_operands; /* behind -- */
 };
 
 const struct command *command_find(const char *name)
@@ -74,8 +74,8 @@ static int parse_word(const struct option_row *row, const char *text, int *ret_w
 	for (int i = 0; row->words[i]; i++) {
 		size_t used = strlen(err->hint);
 
-		(void)snprintf(err->hint + used, sizeof(err->hint) - used, "%s %s",
-			       i ? "," : "", row->words[i]);
+		(void)snprintf(err->hint + used, sizeof(err->hint) - used, "%s %s", i ? "," : "",
+			       row->words[i]);
 	}
 	return err->code;
 }

@@ -44,7 +44,8 @@ int cmd_plan(struct invocation *inv, const void *argument, struct err *err)
 	int r = image_check_input(inv->operands[0], err);
 
 	if (r == 0)
-		r = ctckpt_plan(inv->operands[0], STDIN_FILENO, settings->policy, &image, &plan, err);
+		r = ctckpt_plan(inv->operands[0], STDIN_FILENO, settings->policy, &image, &plan,
+				err);
 	if (r < 0)
 		return r;
 	print_plan(inv, plan);

@@ -10,7 +10,8 @@ enum { BAR_DELAY_MS = 500, BAR_INTERVAL_MS = 100, BAR_WIDTH = 24 };
 
 static int64_t milliseconds(const struct timespec *from, const struct timespec *to)
 {
-	return (int64_t)(to->tv_sec - from->tv_sec) * 1000 + (to->tv_nsec - from->tv_nsec) / 1000000;
+	return (int64_t)(to->tv_sec - from->tv_sec) * 1000 +
+	       (to->tv_nsec - from->tv_nsec) / 1000000;
 }
 
 int progress_start(struct progress *progress, int fd, struct err *err)

@@ -51,6 +51,12 @@ static void print_result(const struct invocation *inv, const struct restore_sett
 		print_stats(out, &result->stats);
 }
 
+static void print_note(void *argument, const char *text)
+{
+	(void)argument;
+	(void)fprintf(stderr, "ctckpt: note: %s\n", text);
+}
+
 int cmd_restore(struct invocation *inv, const void *argument, struct err *err)
 {
 	const struct restore_settings *settings = argument;
@@ -67,6 +73,7 @@ int cmd_restore(struct invocation *inv, const void *argument, struct err *err)
 		.leave_frozen = settings->leave_frozen,
 		.progress = progress_step,
 		.progress_argument = &progress,
+		.note = print_note,
 	};
 	int r = image_check_input(options.image, err);
 

@@ -38,7 +38,6 @@ int cmd_verify(struct invocation *inv, const void *settings, struct err *err)
 	print_text(stdout, inv->operands[0]);
 	(void)printf(": whole: %s, %" PRIu64 " records, %s of memory, compression %s\n",
 		     format_bytes(size, result.image_size), result.records,
-		     format_bytes(pages, result.pages_size),
-		     compression_words[result.compression]);
+		     format_bytes(pages, result.pages_size), compression_words[result.compression]);
 	return 0;
 }

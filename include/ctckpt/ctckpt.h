@@ -70,7 +70,7 @@ struct ctckpt_checkpoint_options {
 	bool force;	   /* replace an image that is there */
 	enum ctckpt_after after;
 	enum image_compression compression;
-	int compression_level; /* 0: the library's default */
+	int compression_level;	      /* 0: the library's default */
 	ctckpt_progress_fn *progress; /* may be NULL */
 	void *progress_argument;
 };
@@ -85,9 +85,13 @@ struct ctckpt_restore_options {
 	const char *rootfs; /* NULL: as saved */
 	const char *pid_file;
 	bool detach;
-	bool leave_frozen;
-	ctckpt_progress_fn *progress;
+	bool leave_frozen;	      /* with detach only */
+	ctckpt_progress_fn *progress; /* may be NULL */
 	void *progress_argument;
+	/* Told a line for whatever differs from the saved state and was not in the plan; may be
+	 * NULL. */
+	void (*note)(void *argument, const char *text);
+	void *note_argument;
 };
 struct ctckpt_restore_result {
 	char name[65];

@@ -19,10 +19,10 @@ struct container_spec {
 	size_t uid_map_count;
 	const struct id_map *gid_map;
 	size_t gid_map_count;
-	bool has_time_offsets;	    /* a time namespace with these offsets */
+	bool has_time_offsets;	     /* a time namespace with these offsets */
 	int64_t monotonic_offset_ns; /* against the invoker's clocks */
 	int64_t boottime_offset_ns;
-	int cgroup; /* directory descriptor of the cgroup to start in (v2), or -1 */
+	int cgroup;    /* directory descriptor of the cgroup to start in (v2), or -1 */
 	int cgroup_v1; /* the same for the v1 freezer, or -1 */
 	/* Runs in the container's first task (pid 1), as root of its user namespace, once all
 	 * namespaces are in place; it must not return 0 but through exec or _exit. An error
@@ -50,8 +50,7 @@ int container_go(struct container *container, struct err *err);
 int container_wait_exec(struct container *container, struct err *err);
 /* The next message that main sent by container_sync_fd(), at most 1 KiB: its size; 0 when the
  * socket is closed; if main failed, its error. */
-ssize_t container_receive(struct container *container, void *message, size_t size,
-			  struct err *err);
+ssize_t container_receive(struct container *container, void *message, size_t size, struct err *err);
 /* Kills it and reaps it. */
 void container_kill(struct container *container);
 /* Closes descriptors; the container goes on. */

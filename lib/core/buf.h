@@ -32,6 +32,5 @@ char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Makes room for one more element in an array of `count`, which grows by doubling. `array` is an
  * lvalue; its capacity follows from its count, so it must only ever grow by this macro. */
-#define array_grow(array, count) \
-	((array) = array_grow_bytes((array), (count), sizeof(*(array))))
+#define array_grow(array, count) ((array) = array_grow_bytes((array), (count), sizeof(*(array))))
 void *array_grow_bytes(void *array, size_t count, size_t size);

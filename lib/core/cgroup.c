@@ -14,10 +14,10 @@
 
 #include "core/cleanup.h"
 
-#define PARENT_NAME "ctckpt"
+#define PARENT_NAME	"ctckpt"
 #define REMOVE_ATTEMPTS 200 /* of at most 10 ms each */
 #define REMOVE_PAUSE_MS 10
-#define DEPTH_MAX 64
+#define DEPTH_MAX	64
 
 int cgroup_file_read(int dir, const char *file, struct buf *buf, struct err *err)
 {

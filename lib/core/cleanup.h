@@ -30,9 +30,9 @@ static inline void cleanup_closedir(DIR **dir)
 		(void)closedir(*dir);
 }
 
-#define auto_close __attribute__((cleanup(cleanup_close)))
-#define auto_free __attribute__((cleanup(cleanup_free)))
-#define auto_fclose __attribute__((cleanup(cleanup_fclose)))
+#define auto_close    __attribute__((cleanup(cleanup_close)))
+#define auto_free     __attribute__((cleanup(cleanup_free)))
+#define auto_fclose   __attribute__((cleanup(cleanup_fclose)))
 #define auto_closedir __attribute__((cleanup(cleanup_closedir)))
 /* A type with a destructor `void type_free(struct type *)`: auto_with(type_free). */
 #define auto_with(destructor) __attribute__((cleanup(destructor)))
@@ -52,9 +52,9 @@ static inline void drop_fd(int *fd)
 	*fd = -1;
 }
 
-#define take_ptr(pointer)                        \
-	({                                       \
-		__typeof__(pointer) taken_ = (pointer); \
-		(pointer) = NULL;                \
-		taken_;                          \
+#define take_ptr(pointer)                                                                          \
+	({                                                                                         \
+		__typeof__(pointer) taken_ = (pointer);                                            \
+		(pointer) = NULL;                                                                  \
+		taken_;                                                                            \
 	})

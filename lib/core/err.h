@@ -26,7 +26,7 @@ struct err {
 
 /* All three return err->code, so that `return err_set(...)` works. */
 int err_set(struct err *err, int code, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+    __attribute__((format(printf, 3, 4)));
 /* Puts "format: " in front of the text. */
 int err_wrap(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int err_hint(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -40,7 +40,7 @@ struct procfs_status {
 	uint64_t sig_pending, shared_pending, sig_blocked, sig_ignored, sig_caught;
 	uint64_t cap_inheritable, cap_permitted, cap_effective, cap_bounding, cap_ambient;
 	bool no_new_privs;
-	int seccomp;	      /* 0, 1 strict, 2 filter */
+	int seccomp; /* 0, 1 strict, 2 filter */
 	uint32_t thread_count;
 	uint64_t locked; /* bytes, VmLck */
 	bool has_mm;	 /* there are Vm lines: not a zombie or kernel thread */
@@ -62,15 +62,17 @@ struct procfs_vma {
 	uint64_t vm_flags; /* VMF_* */
 };
 /* VmFlags of smaps, proc(5), one bit for each two-letter word. */
+/* clang-format off */
 #define VMF_LIST(X) \
-	X(rd) X(wr) X(ex) X(sh) X(mr) X(mw) X(me) X(ms) X(gd) X(pf) X(dw) X(lo) X(io) X(sr) X(rr) \
-	X(dc) X(de) X(ac) X(nr) X(ht) X(sf) X(nl) X(ar) X(wf) X(dd) X(sd) X(mm) X(hg) X(nh) X(mg) \
-	X(bt) X(mt) X(um) X(uw) X(ui) X(ss) X(sl) X(dp) X(lf) X(gu) X(um2)
+	X(rd) X(wr) X(ex) X(sh) X(mr) X(mw) X(me) X(ms) X(gd) X(pf) X(dw) X(lo) X(io) X(sr) \
+	X(rr) X(dc) X(de) X(ac) X(nr) X(ht) X(sf) X(nl) X(ar) X(wf) X(dd) X(sd) X(mm) X(hg) \
+	X(nh) X(mg) X(bt) X(mt) X(um) X(uw) X(ui) X(ss) X(sl) X(dp) X(lf) X(gu) X(um2)
+/* clang-format on */
 enum vmf_bit {
 #define X(word) VMF_BIT_##word,
 	VMF_LIST(X)
 #undef X
-	VMF_BIT_unknown,
+	    VMF_BIT_unknown,
 };
 #define VMF(word) (1ull << VMF_BIT_##word)
 int procfs_maps_parse(const char *text, struct procfs_vma **ret_vmas, size_t *ret_count,

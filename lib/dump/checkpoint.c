@@ -2,6 +2,7 @@
  * whatever happens to the command. */
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,6 +15,7 @@
 #include "ctckpt/ctckpt.h"
 #include "dump/checkpoint.h"
 #include "dump/dump.h"
+#include "dump/held.h"
 #include "dump/output.h"
 #include "freeze/freeze.h"
 
@@ -46,10 +48,10 @@ static void add_extents(struct image_writer *writer, const struct dump_source *s
 			continue;
 		}
 		last = *extent;
-		(void)buf_append(&body,
-				 &(struct image_extent_rec){ le64_make(last.start),
-							     le64_make(last.length) },
-				 sizeof(*rec));
+		(void)buf_append(
+		    &body,
+		    &(struct image_extent_rec){ le64_make(last.start), le64_make(last.length) },
+		    sizeof(*rec));
 	}
 	if (body.size > 0)
 		image_writer_add(writer, TAG_CONTENT, 1, RECORD_REQUIRED, source->id, body.data,
@@ -71,7 +73,7 @@ static int write_image(struct dump *d, const struct checkpoint_work *work, int f
 		       struct ctckpt_stats *stats, struct err *err)
 {
 	struct image_writer *writer =
-		image_writer_new(fd, work->compression, work->compression_level);
+	    image_writer_new(fd, work->compression, work->compression_level);
 	struct dump_stream stream = { .writer = writer,
 				      .fd = fd,
 				      .is_cancelled = work->is_cancelled,
@@ -82,8 +84,8 @@ static int write_image(struct dump *d, const struct checkpoint_work *work, int f
 	int r;
 
 	add_records(writer, d);
-	stream.is_placed = work->compression == IMAGE_PLAIN && fstat(fd, &stat) == 0 &&
-			   S_ISREG(stat.st_mode);
+	stream.is_placed =
+	    work->compression == IMAGE_PLAIN && fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode);
 	r = image_writer_begin(writer, &stream.pages_offset, err);
 	if (r == 0)
 		r = dump_write_pages(d, &stream, err);
@@ -104,6 +106,24 @@ static void count_tasks(const struct dump *d, struct ctckpt_stats *stats)
 	stats->pages_scanned = d->own->pages_scanned;
 }
 
+/* What belongs to ids of the container's own can be read from inside its user namespace only, by
+ * its owner too. Whoever does not own it fails later, and by name. */
+static void join_user_namespace(const struct target *target)
+{
+	char path[64];
+	auto_close int theirs = -1;
+	struct stat own_stat;
+	struct stat stat;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/ns/user", target->init);
+	theirs = open(path, O_RDONLY | O_CLOEXEC);
+	if (theirs < 0 || fstat(theirs, &stat) < 0 ||
+	    fstatat(AT_FDCWD, "/proc/self/ns/user", &own_stat, 0) < 0)
+		return;
+	if (stat.st_ino != own_stat.st_ino && setns(theirs, CLONE_NEWUSER) < 0)
+		log_debug("the container's user namespace is not ours to join");
+}
+
 int checkpoint_frozen(const struct target *target, struct freeze *frozen,
 		      const struct checkpoint_work *work, int fd, struct ctckpt_stats *stats,
 		      struct err *err)
@@ -113,6 +133,7 @@ int checkpoint_frozen(const struct target *target, struct freeze *frozen,
 	uint64_t start = now_us();
 	int r;
 
+	join_user_namespace(target);
 	r = dump_gather(&d, target, frozen, err);
 	stats->memdump_time = now_us() - start;
 	count_tasks(&d, stats);
@@ -196,43 +217,68 @@ static void prune(void)
 		registry_list_free(entries, count);
 }
 
-static int job_work(struct worker *worker, void *argument, void *result, struct err *err)
+/* Seizes, saves, and lets go. */
+static int checkpoint_here(struct job *job, const struct target *target, struct output *output,
+			   struct ctckpt_stats *stats, struct err *err)
 {
-	struct job *job = argument;
 	const struct ctckpt_checkpoint_options *options = job->options;
 	struct checkpoint_work work = { .compression = options->compression,
 					.compression_level = options->compression_level,
 					.is_cancelled = job_is_cancelled,
 					.progress = job_progress,
 					.argument = job };
-	struct ctckpt_stats *stats = result;
+	auto_freeze struct freeze frozen = FREEZE_NONE;
+	uint64_t start = now_us();
+	int r = freeze_seize(target, &frozen, err);
+
+	if (r < 0)
+		return r;
+	stats->freezing_time = frozen.freezing_time;
+	r = checkpoint_frozen(target, &frozen, &work, output->fd, stats, err);
+	if (r == 0)
+		r = output_commit(output, err);
+	if (r == 0)
+		r = let_go(&frozen, options->after, err);
+	stats->frozen_time = now_us() - start;
+	return r;
+}
+
+/* A task has one tracer: where a holder keeps the container, it does the work. */
+static int checkpoint_there(struct job *job, const struct target *target, struct output *output,
+			    struct ctckpt_stats *stats, struct err *err)
+{
+	const struct ctckpt_checkpoint_options *options = job->options;
+	uint64_t start = now_us();
+	int r = held_dump(target, options->compression, options->compression_level, output->fd,
+			  stats, err);
+
+	if (r == 0)
+		r = output_commit(output, err);
+	if (r == 0 && options->after == CTCKPT_STOP)
+		r = held_kill(target, err);
+	stats->frozen_time = now_us() - start;
+	return r;
+}
+
+static int job_work(struct worker *worker, void *argument, void *result, struct err *err)
+{
+	struct job *job = argument;
+	const struct ctckpt_checkpoint_options *options = job->options;
 	auto_target struct target target = TARGET_NONE;
 	auto_output struct output output = OUTPUT_NONE;
-	auto_freeze struct freeze frozen = FREEZE_NONE;
-	uint64_t start;
+	bool is_held = false;
 	int r;
 
 	job->worker = worker;
 	r = target_find(options->name, &target, err);
 	if (r == 0)
 		r = output_open(options->image, options->fd, options->force, &output, err);
+	if (r == 0 && target.cgroup < 0)
+		r = held_find(&target, options->after == CTCKPT_LEAVE_STOPPED, &is_held, err);
 	if (r < 0)
 		return r;
-	start = now_us();
-	r = freeze_seize(&target, &frozen, err);
-	if (r < 0)
-		return r;
-	stats->freezing_time = frozen.freezing_time;
-	r = checkpoint_frozen(&target, &frozen, &work, output.fd, stats, err);
-	if (r == 0)
-		r = output_commit(&output, err);
-	if (r < 0)
-		return r;
-	r = let_go(&frozen, options->after, err);
-	stats->frozen_time = now_us() - start;
-	if (r == 0 && options->after == CTCKPT_STOP)
-		prune();
-	return r;
+	return is_held ? checkpoint_there(job, &target, &output, result, err)
+		       : checkpoint_here(job, &target, &output, result, err);
 }
 
 int ctckpt_checkpoint(const struct ctckpt_checkpoint_options *options,
@@ -245,7 +291,11 @@ int ctckpt_checkpoint(const struct ctckpt_checkpoint_options *options,
 				     .argument = &job,
 				     .result = ret_stats,
 				     .result_size = sizeof(*ret_stats) };
+	int r;
 
 	*ret_stats = (struct ctckpt_stats){ 0 };
-	return worker_run(&worker, err);
+	r = worker_run(&worker, err);
+	if (r == 0 && options->after == CTCKPT_STOP)
+		prune();
+	return r;
 }

@@ -13,12 +13,13 @@
 struct checkpoint_work {
 	enum image_compression compression;
 	int compression_level;
-	bool (*is_cancelled)(void *argument); /* may be NULL */
+	bool (*is_cancelled)(void *argument);				 /* may be NULL */
 	void (*progress)(void *argument, uint64_t done, uint64_t total); /* may be NULL */
 	void *argument;
 };
 
-/* Writes the image to fd. The tasks have all of their own again afterwards, and are still seized. */
+/* Writes the image to fd. The tasks have all of their own again afterwards, and are still seized.
+ */
 int checkpoint_frozen(const struct target *target, struct freeze *frozen,
 		      const struct checkpoint_work *work, int fd, struct ctckpt_stats *stats,
 		      struct err *err);

@@ -237,30 +237,46 @@ static void check_between(struct dump *d, const struct dump_task *task,
 	}
 }
 
-static const char *const namespaces[] = { "user", "mnt", "pid",	 "pid_for_children",
-					  "net",  "ipc", "uts",	 "cgroup",
-					  "time", "time_for_children" };
+enum { NAMESPACES = 10 };
 
-static void check_namespaces(struct dump *d, const struct dump_task *init,
-			     const struct dump_task *task)
+static const char *const namespaces[NAMESPACES] = {
+	"user", "mnt",	  "pid",  "pid_for_children", "net", "ipc",
+	"uts",	"cgroup", "time", "time_for_children"
+};
+
+/* A namespace that this kernel does not have is nobody's: NULL. */
+static void read_namespaces(const struct dump_task *task, char *links[NAMESPACES])
 {
-	for (size_t i = 0; i < sizeof(namespaces) / sizeof(namespaces[0]); i++) {
-		auto_free char *own = NULL;
-		auto_free char *theirs = NULL;
+	for (size_t i = 0; i < NAMESPACES; i++) {
 		struct err ignored;
 		char path[32];
 
+		links[i] = NULL;
 		(void)snprintf(path, sizeof(path), "ns/%s", namespaces[i]);
-		/* A namespace that this kernel does not have is nobody's. */
-		if (procfs_readlink(init->proc, path, &theirs, &ignored) < 0)
-			continue;
-		if (procfs_readlink(task->proc, path, &own, &ignored) < 0 ||
-		    strcmp(own, theirs) != 0)
-			(void)dump_block(d, NULL, "has a %s namespace of its own", namespaces[i]);
+		(void)procfs_readlink(task->proc, path, &links[i], &ignored);
 	}
 }
 
-static void check_task(struct dump *d, struct dump_task *task)
+static void free_namespaces(char *links[NAMESPACES])
+{
+	for (size_t i = 0; i < NAMESPACES; i++)
+		free(links[i]);
+}
+
+static void check_namespaces(struct dump *d, char *const init[NAMESPACES],
+			     const struct dump_task *task)
+{
+	char *own[NAMESPACES];
+
+	read_namespaces(task, own);
+	for (size_t i = 0; i < NAMESPACES; i++) {
+		if (init[i] && (!own[i] || strcmp(own[i], init[i]) != 0))
+			(void)dump_block(d, NULL, "has a %s namespace of its own", namespaces[i]);
+	}
+	free_namespaces(own);
+}
+
+static void check_task(struct dump *d, char *const init[NAMESPACES], struct dump_task *task)
 {
 	struct dump_private *own = d->own;
 	size_t number = (size_t)(task - own->tasks);
@@ -268,7 +284,8 @@ static void check_task(struct dump *d, struct dump_task *task)
 	if (task->thread_count == 0)
 		return;
 	d->task = task;
-	check_namespaces(d, &own->tasks[0], task);
+	if (number > 0)
+		check_namespaces(d, init, task);
 	check_threads(d, task);
 	check_between(d, task, dump_task_by_pid(d, task->stat.ppid));
 	if (number > 0 && own->tasks[number - 1].pid != task->stat.ppid)
@@ -278,6 +295,7 @@ static void check_task(struct dump *d, struct dump_task *task)
 int dump_collect_tasks(struct dump *d, struct err *err)
 {
 	struct dump_private *own = d->own;
+	char *init[NAMESPACES];
 	int r = add_tasks(d, err);
 
 	if (r < 0)
@@ -285,8 +303,10 @@ int dump_collect_tasks(struct dump *d, struct err *err)
 	if (own->task_count == 0)
 		return err_set(err, ERR_FAILED, "it has no task left");
 	order_tasks(d);
+	read_namespaces(&own->tasks[0], init);
 	for (size_t i = 0; i < own->task_count; i++)
-		check_task(d, &own->tasks[i]);
+		check_task(d, init, &own->tasks[i]);
+	free_namespaces(init);
 	d->task = NULL;
 	return 0;
 }

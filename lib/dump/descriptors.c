@@ -11,10 +11,11 @@
 #include "core/cleanup.h"
 #include "dump/dump.h"
 #include "kind/support/fd_describe.h"
+#include "kind/support/lock_lines.h"
 
 /* A descriptor before it is known whether it is the first of its description. */
 struct found {
-	uint32_t task;	 /* number in own->tasks */
+	uint32_t task; /* number in own->tasks */
 	uint32_t number;
 	uint64_t inode;
 	uint64_t mount;
@@ -34,7 +35,8 @@ static int found_key(const struct found *a, const struct found *b)
 	if (a->mount != b->mount)
 		return a->mount < b->mount ? -1 : 1;
 	if ((a->flags & ~(uint64_t)O_CLOEXEC) != (b->flags & ~(uint64_t)O_CLOEXEC))
-		return (a->flags & ~(uint64_t)O_CLOEXEC) < (b->flags & ~(uint64_t)O_CLOEXEC) ? -1 : 1;
+		return (a->flags & ~(uint64_t)O_CLOEXEC) < (b->flags & ~(uint64_t)O_CLOEXEC) ? -1
+											     : 1;
 	if (a->position != b->position)
 		return a->position < b->position ? -1 : 1;
 	r = strcmp(a->link, b->link);
@@ -75,8 +77,8 @@ static int read_descriptor(const struct dump_task *task, int dir, int infos, con
 	ret_found->number = (uint32_t)strtoul(name, NULL, 10);
 	if (!procfs_field(text.data, "pos", 10, &ret_found->position) ||
 	    !procfs_field(text.data, "flags", 8, &ret_found->flags))
-		return err_set(err, ERR_FAILED, "task %d, descriptor %s: fdinfo is cut",
-			       task->vpid, name);
+		return err_set(err, ERR_FAILED, "task %d, descriptor %s: fdinfo is cut", task->vpid,
+			       name);
 	(void)procfs_field(text.data, "mnt_id", 10, &ret_found->mount);
 	/* 5.14 */
 	(void)procfs_field(text.data, "ino", 10, &ret_found->inode);
@@ -156,11 +158,14 @@ static int compare_order(const void *left, const void *right)
 
 static void add_slot(struct dump_task *task, const struct found *found, uint32_t file)
 {
+	const char *locks = lock_line_first(found->fdinfo);
+
 	array_grow(task->slots, task->slot_count);
 	task->slots[task->slot_count++] = (struct dump_slot){
 		.number = (int)found->number,
 		.is_cloexec = found->flags & O_CLOEXEC,
 		.file = file,
+		.locks = locks ? mem_string(locks) : NULL,
 	};
 }
 
@@ -180,12 +185,13 @@ static int unify(struct dump *d, struct found *founds, size_t count, struct err 
 
 			first = i;
 			/* The texts stay: comparisons need them. */
-			r = take_file(d, &(struct found){ .task = founds[i].task,
-							  .number = founds[i].number,
-							  .flags = founds[i].flags,
-							  .position = founds[i].position,
-							  .link = mem_string(founds[i].link),
-							  .fdinfo = mem_string(founds[i].fdinfo) },
+			r = take_file(d,
+				      &(struct found){ .task = founds[i].task,
+						       .number = founds[i].number,
+						       .flags = founds[i].flags,
+						       .position = founds[i].position,
+						       .link = mem_string(founds[i].link),
+						       .fdinfo = mem_string(founds[i].fdinfo) },
 				      &id, err);
 			if (r < 0)
 				return r;
@@ -247,9 +253,11 @@ int dump_collect_files(struct dump *d, struct err *err)
 		free(founds[i].fdinfo);
 	}
 	free(founds);
-	for (size_t i = 0; i < own->task_count; i++)
-		qsort(own->tasks[i].slots, own->tasks[i].slot_count, sizeof(struct dump_slot),
-		      compare_slots);
+	for (size_t i = 0; i < own->task_count; i++) {
+		if (own->tasks[i].slot_count)
+			qsort(own->tasks[i].slots, own->tasks[i].slot_count,
+			      sizeof(struct dump_slot), compare_slots);
+	}
 	for (size_t i = 0; r == 0 && i < own->file_count; i++)
 		r = dump_file(d, &own->files[i], PHASE_FILES, err);
 	for (size_t i = 0; r == 0 && i < own->file_count; i++)

@@ -136,17 +136,15 @@ const struct dump_task *dump_next_task(const struct dump *d, const struct dump_t
 	return next < d->own->tasks + d->own->task_count ? next : NULL;
 }
 
-void dump_add_source(struct dump *d, uint32_t id, int file, struct dump_piece *pieces,
-		     size_t count)
+void dump_add_source(struct dump *d, uint32_t id, int file, struct dump_piece *pieces, size_t count)
 {
 	struct dump_private *own = d->own;
 	struct dump_source *source;
 
 	array_grow(own->sources, own->source_count);
 	source = &own->sources[own->source_count++];
-	*source = (struct dump_source){
-		.id = id, .file = file, .pieces = pieces, .piece_count = count
-	};
+	*source =
+	    (struct dump_source){ .id = id, .file = file, .pieces = pieces, .piece_count = count };
 	for (size_t i = 0; i < count; i++)
 		source->size += pieces[i].extent.length;
 }
@@ -257,7 +255,7 @@ static int prepare_task(struct dump_task *task, struct err *err)
 		if (r < 0)
 			return r;
 		remote->is_sigtrap_ignored =
-			i == 0 && task->threads[0].status.sig_ignored & (1ull << (SIGTRAP - 1));
+		    i == 0 && task->threads[0].status.sig_ignored & (1ull << (SIGTRAP - 1));
 	}
 	if (task->thread_count == 0)
 		return 0;
@@ -325,6 +323,8 @@ static void free_task(struct dump_task *task)
 		procfs_status_free(&task->threads[i].status);
 	free(task->threads);
 	procfs_maps_free(task->vmas, task->vma_count);
+	for (size_t i = 0; i < task->slot_count; i++)
+		free(task->slots[i].locks);
 	free(task->slots);
 	drop_fd(&task->pidfd);
 	drop_fd(&task->proc);

@@ -21,7 +21,7 @@ struct dump_piece {
 /* The content of one object: a CONT record and its part of the page stream. */
 struct dump_source {
 	uint32_t id;
-	int file; /* -1: task memory */
+	int file;		   /* -1: task memory */
 	struct dump_piece *pieces; /* owned; in rising order of extents */
 	size_t piece_count;
 	uint64_t size; /* bytes in all */
@@ -34,18 +34,18 @@ struct dump_private {
 	size_t task_count;
 	struct target_fd *files; /* owned; unique open file descriptions */
 	size_t file_count;
-	struct buf records;	 /* of struct dump_entry */
+	struct buf records; /* of struct dump_entry */
 	size_t record_count;
 	struct dump_source *sources; /* owned */
 	size_t source_count;
-	struct dump_mapped *mapped;  /* owned; kind/memory/mapfile.c */
+	struct dump_mapped *mapped; /* owned; kind/memory/mapfile.c */
 	size_t mapped_count;
-	struct dump_shared *shared;  /* owned; kind/memory/shared.c */
+	struct dump_shared *shared; /* owned; kind/memory/shared.c */
 	size_t shared_count;
 	uint32_t last_id;
 	struct buf blockers; /* one line each */
 	size_t blocker_count;
-	char *blocker_hint;  /* of the first that has one */
+	char *blocker_hint; /* of the first that has one */
 	uint64_t pages_scanned;
 	bool has_swap;
 };

@@ -17,8 +17,7 @@ struct output {
 
 /* `path`, or "-" for a duplicate of fd. Mode 0600, never through a link; a file that is there
  * already is an error unless `force`. */
-int output_open(const char *path, int fd, bool force, struct output *ret_output,
-		struct err *err);
+int output_open(const char *path, int fd, bool force, struct output *ret_output, struct err *err);
 /* The image is whole: gives it its name. */
 int output_commit(struct output *output, struct err *err);
 /* Without a commit before, nothing is left. */

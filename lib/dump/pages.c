@@ -25,8 +25,8 @@ static void add_run(struct page_run **runs, size_t *count, uint64_t start, uint6
 }
 
 /* 1: this kernel has no PAGEMAP_SCAN with these categories. */
-static int scan(int pagemap, uint64_t start, uint64_t end, uint64_t guard,
-		struct page_run **runs, size_t *count, struct err *err)
+static int scan(int pagemap, uint64_t start, uint64_t end, uint64_t guard, struct page_run **runs,
+		size_t *count, struct err *err)
 {
 	struct page_region regions[SCAN_REGIONS];
 
@@ -77,7 +77,8 @@ static int scan_words(int pagemap, uint64_t start, uint64_t end, struct page_run
 			uint64_t at = start + i * IMAGE_PAGE;
 
 			if (words[i] >> 62)
-				add_run(runs, count, at, at + IMAGE_PAGE, words[i] >> 61 & 1, false);
+				add_run(runs, count, at, at + IMAGE_PAGE, words[i] >> 61 & 1,
+					false);
 		}
 		start += (uint64_t)n / 8 * IMAGE_PAGE;
 	}

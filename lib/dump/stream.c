@@ -13,11 +13,11 @@
 #include "dump/dump.h"
 
 enum {
-	BOUNCE = 1 << 20,	/* bytes read from outside at a time */
-	CALL = 1 << 20,		/* bytes of one call inside */
-	BATCH = 64,		/* calls of one script */
-	WORTHWHILE = 4 << 20,	/* below, handing over the descriptor costs more than it saves */
-	RUNNERS = 2,		/* tasks that write at the same time */
+	BOUNCE = 1 << 20,     /* bytes read from outside at a time */
+	CALL = 1 << 20,	      /* bytes of one call inside */
+	BATCH = 64,	      /* calls of one script */
+	WORTHWHILE = 4 << 20, /* below, handing over the descriptor costs more than it saves */
+	RUNNERS = 2,	      /* tasks that write at the same time */
 };
 
 /* A script under way inside a task, which writes the stream from `start` on. */
@@ -186,7 +186,7 @@ static int start_batch(struct streaming *s, struct cursor *at, int number, struc
 
 static int close_inside(struct dump_task *task, int number, struct err *err)
 {
-	auto_script struct script script;
+	auto_script struct script script = SCRIPT_NONE;
 
 	script_init(&script, &task->threads[0].remote);
 	(void)script_syscall(&script, "close the image", 0, SYS_close, (uint64_t)number);
@@ -307,12 +307,12 @@ static size_t read_pieces(struct streaming *s, const struct dump_source *source,
 		if (!piece->task || piece->task != source->pieces[first].task ||
 		    piece->is_unreadable || s->fill + local.iov_len + piece->extent.length > BOUNCE)
 			break;
-		there[count++] = (struct iovec){ (void *)(uintptr_t)piece->address,
-						 piece->extent.length };
+		there[count++] =
+		    (struct iovec){ (void *)(uintptr_t)piece->address, piece->extent.length };
 		local.iov_len += piece->extent.length;
 	}
-	if (count == 0 || process_vm_readv(source->pieces[first].task->pid, &local, 1, there,
-					   count, 0) != (ssize_t)local.iov_len)
+	if (count == 0 || process_vm_readv(source->pieces[first].task->pid, &local, 1, there, count,
+					   0) != (ssize_t)local.iov_len)
 		return 0;
 	s->fill += local.iov_len;
 	s->position += local.iov_len;

@@ -1,4 +1,4 @@
-/* ctckpt_freeze and ctckpt_thaw. See ctckpt.h and freeze.h. */
+/* Freezing and thawing by name. See ctckpt.h and freeze.h. */
 #include "freeze/api.h"
 
 #include <dirent.h>
@@ -107,16 +107,11 @@ int freeze_container(const char *name, holder_serve_fn *serve,
 
 	if (r < 0)
 		return r;
-	r = freezer_of(&target) ? freeze_by_cgroup(&target, &result, err) :
-				  freeze_by_holder(&target, serve, &result, err);
+	r = freezer_of(&target) ? freeze_by_cgroup(&target, &result, err)
+				: freeze_by_holder(&target, serve, &result, err);
 	if (r == 0)
 		*ret_result = result;
 	return r;
-}
-
-int ctckpt_freeze(const char *name, struct ctckpt_freeze_result *ret_result, struct err *err)
-{
-	return freeze_container(name, NULL, ret_result, err);
 }
 
 static int thaw_by_cgroup(const struct target *target, struct ctckpt_freeze_result *result,
@@ -150,8 +145,8 @@ int ctckpt_thaw(const char *name, struct ctckpt_freeze_result *ret_result, struc
 	/* A holder may be left from when the cgroup could not be used. */
 	r = ask_holder(&target, HOLDER_THAW, &result, err);
 	if (r == -ENOENT)
-		r = freezer_of(&target) ? thaw_by_cgroup(&target, &result, err) :
-					  count_all(&target, &result, err);
+		r = freezer_of(&target) ? thaw_by_cgroup(&target, &result, err)
+					: count_all(&target, &result, err);
 	if (r == 0)
 		*ret_result = result;
 	return r;

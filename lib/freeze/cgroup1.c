@@ -8,8 +8,9 @@
 #include "freeze/deadline.h"
 #include "freeze/freezer.h"
 
-#define PAUSE_FIRST_US 20
-#define PAUSE_MOST_US 10000
+#define PAUSE_FIRST_US	  20
+#define PAUSE_MOST_US	  10000
+#define PATIENCE_FIRST_US 30000
 
 static int read_state(int cgroup, struct buf *state, struct err *err)
 {
@@ -30,10 +31,23 @@ static void pause_us(uint64_t *pause, uint64_t deadline)
 		*pause *= 2;
 }
 
+/* Threads that another one's execve(2) has killed can't die once they are frozen, and it is not
+ * frozen before they are dead: they have to be let go for a moment. */
+static int untangle(int cgroup, uint64_t *pause, uint64_t deadline, struct err *err)
+{
+	int r = cgroup_file_write(cgroup, "freezer.state", "THAWED", err);
+
+	pause_us(pause, deadline);
+	return r;
+}
+
 static int cgroup1_freeze(int cgroup, uint64_t deadline, struct err *err)
 {
 	auto_buf struct buf state = BUF_EMPTY;
 	uint64_t pause = PAUSE_FIRST_US;
+	uint64_t thaw_pause = PAUSE_FIRST_US;
+	uint64_t patience = PATIENCE_FIRST_US;
+	uint64_t thaw_at = clock_us() + patience;
 
 	for (;;) {
 		/* Written again, as tasks that came in between may have been missed. */
@@ -48,6 +62,14 @@ static int cgroup1_freeze(int cgroup, uint64_t deadline, struct err *err)
 		if (clock_us() >= deadline)
 			return err_set(err, -ETIMEDOUT, "freezer.state stays %s", state.data);
 		pause_us(&pause, deadline);
+		if (clock_us() >= thaw_at) {
+			r = untangle(cgroup, &thaw_pause, deadline, err);
+			if (r < 0)
+				return r;
+			pause = PAUSE_FIRST_US;
+			patience *= 2;
+			thaw_at = clock_us() + patience;
+		}
 	}
 }
 

@@ -24,11 +24,11 @@ struct frozen_thread {
 };
 
 struct freeze {
-	const struct target *target; /* borrowed; NULL: nothing is frozen */
+	const struct target *target;   /* borrowed; NULL: nothing is frozen */
 	struct frozen_thread *threads; /* owned; by process, the leader first */
 	size_t thread_count;
-	bool was_frozen; /* the cgroup was frozen before: it stays so when we let go */
-	bool is_seized;	 /* under ptrace */
+	bool was_frozen;	/* the cgroup was frozen before: it stays so when we let go */
+	bool is_seized;		/* under ptrace */
 	uint64_t freezing_time; /* microseconds from the first write to the last stop */
 };
 

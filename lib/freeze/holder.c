@@ -67,8 +67,8 @@ static int socket_path(const struct target *target, char **ret_path, struct err 
 	if (target->is_registered)
 		name = mem_string(target->name);
 	else
-		name = mem_printf("pid-%d-%llu", target->init,
-				  (unsigned long long)target->start_time);
+		name =
+		    mem_printf("pid-%d-%llu", target->init, (unsigned long long)target->start_time);
 	return registry_socket_path(name, ret_path, err);
 }
 
@@ -255,6 +255,21 @@ struct holder_job {
 	char *path;
 };
 
+/* Listens, tells the worker's parent, and holds until the end. */
+static int keep(struct worker *worker, struct holder *holder, char *path, struct err *err)
+{
+	int r = listen_at(holder, path, err);
+
+	if (r == 0 && worker_is_cancelled(worker))
+		r = err_set(err, ERR_FAILED, "cancelled");
+	if (r < 0)
+		return r;
+	worker_report(worker, NULL);
+	leave_caller(holder);
+	hold(holder);
+	return 0;
+}
+
 static int holder_work(struct worker *worker, void *argument, void *result, struct err *err)
 {
 	const struct holder_job *job = argument;
@@ -269,17 +284,30 @@ static int holder_work(struct worker *worker, void *argument, void *result, stru
 
 	if (r == 0)
 		r = freeze_seize(job->target, &holder.freeze, err);
-	if (r == 0)
-		r = listen_at(&holder, job->path, err);
-	if (r == 0 && worker_is_cancelled(worker))
-		r = err_set(err, ERR_FAILED, "cancelled");
 	if (r < 0)
 		return r;
 	*status = status_of(&holder.freeze);
-	worker_report(worker, NULL);
-	leave_caller(&holder);
-	hold(&holder);
-	return 0;
+	return keep(worker, &holder, job->path, err);
+}
+
+int holder_keep(struct worker *worker, struct freeze *freeze, holder_serve_fn *serve,
+		struct err *err)
+{
+	auto_free char *path = NULL;
+	__attribute__((cleanup(holder_free))) struct holder holder = {
+		.target = freeze->target,
+		.serve = serve,
+		.freeze = *freeze,
+		.listener = -1,
+		.signals = -1,
+	};
+	int r;
+
+	*freeze = FREEZE_NONE;
+	r = open_signals(&holder.signals, err);
+	if (r == 0)
+		r = socket_path(holder.target, &path, err);
+	return r < 0 ? r : keep(worker, &holder, path, err);
 }
 
 /* ---- its clients ---- */
@@ -332,8 +360,8 @@ int holder_connect(const struct target *target, int *ret_fd, struct err *err)
 	return 0;
 }
 
-int holder_request(int fd, enum holder_verb verb, const void *request, size_t size,
-		   const int *fds, size_t fd_count, struct buf *reply, struct err *err)
+int holder_request(int fd, enum holder_verb verb, const void *request, size_t size, const int *fds,
+		   size_t fd_count, struct buf *reply, struct err *err)
 {
 	int r = packet_send_request(fd, verb, request, size, fds, fd_count, err);
 

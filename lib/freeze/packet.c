@@ -11,8 +11,7 @@
 #include "core/cleanup.h"
 #include "freeze/holder.h"
 
-int packet_address(const char *path, struct sockaddr_un *ret_address, int *ret_dir,
-		   struct err *err)
+int packet_address(const char *path, struct sockaddr_un *ret_address, int *ret_dir, struct err *err)
 {
 	auto_free char *copy = mem_string(path);
 	auto_free char *copy2 = mem_string(path);
@@ -152,8 +151,7 @@ int packet_send_reply(int fd, int code, const struct err *reason, const struct b
 	for (size_t at = 0; r == 0 && at < body->size; at += PACKET_PIECE) {
 		size_t left = body->size - at;
 
-		part = (struct iovec){ body->data + at,
-				       left < PACKET_PIECE ? left : PACKET_PIECE };
+		part = (struct iovec){ body->data + at, left < PACKET_PIECE ? left : PACKET_PIECE };
 		r = send_message(fd, &message, err);
 	}
 	return r;

@@ -20,7 +20,7 @@ struct packet_reply {
 	struct err err;
 };
 
-#define PACKET_PIECE (32u << 10)
+#define PACKET_PIECE	 (32u << 10)
 #define PACKET_REPLY_MAX (64u << 20)
 
 /* An address for a path of any length, by way of its directory: keep the descriptor open as long

@@ -1,12 +1,8 @@
 /* Lets frozen tasks go, or kills them. See freeze.h. */
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/ptrace.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
@@ -17,12 +13,10 @@
 
 static void detach_all(const struct freeze *freeze)
 {
-	for (size_t i = 0; i < freeze->thread_count; i++) {
-		struct task task = { .tid = freeze->threads[i].tid, .state = TASK_STOPPED };
+	auto_tasks struct tasks tasks = TASKS_NONE;
 
-		if (!freeze->threads[i].is_zombie)
-			task_detach(&task);
-	}
+	tasks_take(&tasks, freeze);
+	tasks_detach(&tasks, 0);
 }
 
 static void forget(struct freeze *freeze)
@@ -94,53 +88,21 @@ static int send_kills(const struct freeze *freeze, struct err *err)
 	return 0;
 }
 
-static pid_t parent_of(pid_t pid)
+static int reap_all(const struct freeze *freeze, uint64_t deadline, struct err *err)
 {
-	char text[512];
-	const char *end;
-	pid_t parent = 0;
+	auto_tasks struct tasks tasks = TASKS_NONE;
 
-	if (!task_read(pid, pid, "stat", text, sizeof(text)))
+	tasks_take(&tasks, freeze);
+	for (size_t i = 0; i < tasks.count; i++) {
+		if (tasks.list[i].state == TASK_STOPPED)
+			tasks.list[i].state = TASK_DYING;
+	}
+	if (tasks_reap(&tasks, deadline) == 0)
 		return 0;
-	end = strrchr(text, ')');
-	return end && sscanf(end, ") %*c %d", &parent) == 1 ? parent : 0;
-}
-
-/* A child of our own is left for whoever started it to reap. */
-static bool is_reaped(const struct frozen_thread *thread)
-{
-	siginfo_t info = { .si_pid = 0 };
-
-	if (thread->is_zombie)
-		return true;
-	if (waitid(P_PID, (id_t)thread->tid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0)
-		return true;
-	if (info.si_pid == 0)
-		return false;
-	if (thread->tid != thread->pid || parent_of(thread->pid) != getpid())
-		(void)waitpid(thread->tid, NULL, __WALL | WNOHANG);
-	return true;
-}
-
-/* A leader can only be reaped after its threads, an init only after all others. */
-static int reap_all(struct freeze *freeze, uint64_t deadline, struct err *err)
-{
-	size_t left = freeze->thread_count;
-
-	while (left > 0) {
-		size_t kept = 0;
-
-		for (size_t i = 0; i < left; i++) {
-			if (!is_reaped(&freeze->threads[i]))
-				freeze->threads[kept++] = freeze->threads[i];
-		}
-		left = kept;
-		freeze->thread_count = left;
-		if (left > 0 && clock_us() >= deadline)
+	for (size_t i = 0; i < tasks.count; i++) {
+		if (tasks.list[i].state == TASK_DYING)
 			return err_set(err, -ETIMEDOUT, "task %s does not die",
-				       task_label(freeze->threads[0].tid).text);
-		if (left > 0)
-			tasks_wait_for_news(deadline);
+				       task_label(tasks.list[i].tid).text);
 	}
 	return 0;
 }

@@ -25,15 +25,8 @@ struct attempt {
 	struct tasks tasks;
 };
 
-static void detach_all(struct tasks *tasks)
-{
-	for (size_t i = 0; i < tasks->count; i++) {
-		if (tasks->list[i].state == TASK_STOPPED)
-			task_detach(&tasks->list[i]);
-	}
-}
-
-/* What has not stopped yet can't be let go yet; it stops when the others run, most likely. */
+/* What has not stopped yet can't be let go yet: it stops when the others run, most likely. In a
+ * cgroup that stays frozen, it would not: then the kernel lets it go when we end. */
 static void undo(struct attempt *attempt)
 {
 	uint64_t deadline = clock_us() + UNDO_MOST_US;
@@ -42,15 +35,11 @@ static void undo(struct attempt *attempt)
 
 	if (attempt->freezer && tasks->count > 0)
 		(void)attempt->freezer->freeze(attempt->target->cgroup, deadline, &ignored);
-	detach_all(tasks);
+	tasks_detach(tasks, 0);
 	if (attempt->freezer && !attempt->was_frozen)
 		(void)attempt->freezer->thaw(attempt->target->cgroup, &ignored);
-	for (size_t i = 0; i < tasks->count && !attempt->was_frozen; i++) {
-		while (tasks->list[i].state == TASK_RUNNING && clock_us() < deadline &&
-		       tasks_settle(tasks, deadline, &ignored) < 0)
-			;
-	}
-	detach_all(tasks);
+	if (!attempt->was_frozen)
+		tasks_detach(tasks, deadline);
 }
 
 static void attempt_free(struct attempt *attempt)
@@ -127,6 +116,8 @@ static int stop_all(struct attempt *attempt, struct err *err)
 		if (r == 0)
 			r = tasks_walk(&attempt->tasks, attempt->target, false, attempt->deadline,
 				       &found, err);
+		if (r == 0 && found == 0)
+			found = tasks_verify(&attempt->tasks);
 	} while (r == 0 && found > 0);
 	return r < 0 ? r : thaw(attempt, err);
 }
@@ -134,10 +125,19 @@ static int stop_all(struct attempt *attempt, struct err *err)
 /* A pid that was used again between listing and seizing is not seen by the last walk. */
 static void drop_strangers(struct tasks *tasks)
 {
+	struct tasks strangers = TASKS_NONE;
+
 	for (size_t i = 0; i < tasks->count; i++) {
-		if (tasks->list[i].walk != tasks->walk)
-			task_detach(&tasks->list[i]);
+		struct task *task = &tasks->list[i];
+
+		if (task->walk == tasks->walk)
+			continue;
+		if (task->state == TASK_STOPPED)
+			*tasks_add(&strangers, task->tid) = *task;
+		task->state = TASK_GONE;
 	}
+	tasks_detach(&strangers, 0);
+	tasks_free(&strangers);
 }
 
 static int compare_threads(const void *left, const void *right)
@@ -183,8 +183,6 @@ static void list_threads(const struct tasks *tasks, struct freeze *freeze)
 
 		if (task->state != TASK_STOPPED && task->state != TASK_ZOMBIE)
 			continue;
-		if (task->state == TASK_STOPPED)
-			(void)ptrace(PTRACE_SETOPTIONS, task->tid, 0, 0);
 		freeze->threads[freeze->thread_count++] = (struct frozen_thread){
 			.pid = task->pid,
 			.tid = task->tid,
@@ -213,12 +211,15 @@ static int try_once(const struct target *target, uint64_t deadline, struct freez
 		.target = target,
 		.freezer = freezer_of(target),
 		.deadline = deadline,
+		.tasks = TASKS_NONE,
 	};
 	uint64_t start = clock_us();
 	int r = begin(&attempt, err);
 
+	reaper_start(&attempt.tasks.reaper, attempt.deadline);
 	if (r == 0)
 		r = stop_all(&attempt, err);
+	reaper_stop(&attempt.tasks.reaper);
 	if (r == 0)
 		drop_strangers(&attempt.tasks);
 	if (r == 0 && !has_stopped(&attempt.tasks))
@@ -259,31 +260,20 @@ int freeze_seize(const struct target *target, struct freeze *ret_freeze, struct 
 	return 0;
 }
 
-/* Puts what is held already into the table, as if seized by a walk before. */
-static void take_threads(struct tasks *tasks, const struct freeze *freeze)
-{
-	for (size_t i = 0; i < freeze->thread_count; i++) {
-		const struct frozen_thread *thread = &freeze->threads[i];
-		struct task *task = tasks_add(tasks, thread->tid);
-
-		task->pid = thread->pid;
-		task->stop_signal = thread->stop_signal;
-		task->state = thread->is_zombie ? TASK_ZOMBIE : TASK_STOPPED;
-	}
-}
-
 int freeze_rescan(struct freeze *freeze, struct err *err)
 {
 	__attribute__((cleanup(attempt_free))) struct attempt attempt = {
 		.target = freeze->target,
 		.deadline = clock_us() + FREEZE_TIMEOUT_US,
 		.is_done = true, /* nothing is undone: what is held stays held */
+		.tasks = TASKS_NONE,
 	};
 	sigset_t old;
 	int r;
 
-	take_threads(&attempt.tasks, freeze);
+	tasks_take(&attempt.tasks, freeze);
 	tasks_listen(&old);
+	reaper_start(&attempt.tasks.reaper, attempt.deadline);
 	r = stop_all(&attempt, err);
 	if (r == 0)
 		drop_strangers(&attempt.tasks);

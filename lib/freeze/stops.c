@@ -11,10 +11,9 @@
 #include "freeze/deadline.h"
 #include "freeze/tasks.h"
 
-#define NEWS_MOST_US 10000
-#define LOOK_AFTER_US 2000   /* then see whether it is dead */
-#define STUCK_AFTER_US 50000 /* then see whether it waits for a vfork child */
-#define REAP_MOST_US 1000000
+#define NEWS_MOST_US  10000
+#define LOOK_AFTER_US 20000 /* then see what it does instead */
+#define REAP_MOST_US  1000000
 
 void tasks_listen(sigset_t *ret_old)
 {
@@ -97,13 +96,6 @@ static void take_status(struct tasks *tasks, size_t number)
 	}
 }
 
-/* A leader's death is only told when its last thread is gone. */
-static bool is_dead_leader(const struct task *task)
-{
-	return (task->pid == task->tid || task->pid == 0) &&
-	       task_state_letter(task->tid, task->tid) == 'Z';
-}
-
 /* The parent of a vfork child does not stop before that has executed a program. */
 static bool is_vfork_parent(const struct task *task)
 {
@@ -140,33 +132,56 @@ static int timeout_error(const struct task *task, struct err *err)
 
 	(void)err_set(err, ERR_FAILED, "task %s does not stop (state %c)",
 		      task_label(task->tid).text, letter ? letter : '?');
-	return err_hint(err, letter == 'D' ? "it is in uninterruptible sleep: wait for the kernel" :
-					     "try again when the machine is less busy");
+	return err_hint(err, letter == 'D' ? "it is in uninterruptible sleep: wait for the kernel"
+					   : "try again when the machine is less busy");
+}
+
+/* A leader's death is only told when its last thread is gone; and where a thread became leader by
+ * executing a program before it was interrupted, the interrupt went to nobody. */
+static void look_again(struct task *task)
+{
+	char letter = task_state_letter(task->tid, task->tid);
+
+	if (letter == 'Z' && (task->pid == task->tid || task->pid == 0))
+		task->state = TASK_ZOMBIE;
+	else if (letter != 't')
+		(void)ptrace(PTRACE_INTERRUPT, task->tid, 0, 0);
+}
+
+/* A thread that executes a program waits until all others of its process are dead, and reaped: by
+ * us, also those that stood still. */
+static void take_all(struct tasks *tasks)
+{
+	for (size_t i = 0; i < tasks->count; i++) {
+		if (tasks->list[i].state == TASK_RUNNING || tasks->list[i].state == TASK_STOPPED)
+			take_status(tasks, i);
+	}
 }
 
 static int await_stop(struct tasks *tasks, size_t number, uint64_t deadline, struct err *err)
 {
-	uint64_t start = clock_us();
+	uint64_t look_at = clock_us() + LOOK_AFTER_US;
 
 	for (;;) {
-		struct task *task;
-		uint64_t now;
+		uint64_t now = clock_us();
+		bool must_look = now >= look_at;
 
-		take_status(tasks, number);
-		task = &tasks->list[number];
-		if (task->state != TASK_RUNNING)
-			return 0;
-		now = clock_us();
-		if (now - start > LOOK_AFTER_US && is_dead_leader(task)) {
-			task->state = TASK_ZOMBIE;
-			return 0;
+		if (must_look) {
+			take_all(tasks);
+			look_at = now + LOOK_AFTER_US;
+		} else {
+			take_status(tasks, number);
 		}
-		if (now - start > STUCK_AFTER_US && is_vfork_parent(task)) {
+		if (must_look && tasks->list[number].state == TASK_RUNNING)
+			look_again(&tasks->list[number]);
+		if (tasks->list[number].state != TASK_RUNNING)
+			return 0;
+		if (must_look && is_vfork_parent(&tasks->list[number])) {
 			tasks->is_vfork_stuck = true;
-			return vfork_error(task, err);
+			return vfork_error(&tasks->list[number], err);
 		}
 		if (now >= deadline)
-			return timeout_error(task, err);
+			return timeout_error(&tasks->list[number], err);
 		tasks_wait_for_news(deadline);
 	}
 }
@@ -185,20 +200,94 @@ int tasks_settle(struct tasks *tasks, uint64_t deadline, struct err *err)
 	return 0;
 }
 
-/* It was killed while it was stopped; it is ours to reap before anybody else can. */
-static void reap(pid_t tid)
+size_t tasks_verify(struct tasks *tasks)
 {
-	uint64_t deadline = clock_us() + REAP_MOST_US;
+	size_t lost = 0;
 
-	while (waitpid(tid, NULL, __WALL | WNOHANG) == 0 && clock_us() < deadline)
-		tasks_wait_for_news(deadline);
+	for (size_t i = 0; i < tasks->count; i++) {
+		struct task *task = &tasks->list[i];
+
+		if (task->state == TASK_STOPPED && ptrace(PTRACE_SETOPTIONS, task->tid, 0, 0) < 0) {
+			task->state = TASK_GONE;
+			lost++;
+		}
+	}
+	return lost;
 }
 
-void task_detach(struct task *task)
+/* One that is not stopped where it should be was killed. */
+static size_t detach_stopped(struct tasks *tasks)
 {
-	if (task->state == TASK_ZOMBIE)
-		return;
-	if (ptrace(PTRACE_DETACH, task->tid, 0, 0) < 0)
-		reap(task->tid);
-	task->state = TASK_GONE;
+	size_t running = 0;
+
+	for (size_t i = 0; i < tasks->count; i++) {
+		struct task *task = &tasks->list[i];
+
+		running += task->state == TASK_RUNNING;
+		if (task->state != TASK_STOPPED)
+			continue;
+		task->state = TASK_GONE;
+		if (ptrace(PTRACE_DETACH, task->tid, 0, 0) < 0)
+			task->state = TASK_DYING;
+	}
+	return running;
+}
+
+void tasks_detach(struct tasks *tasks, uint64_t deadline)
+{
+	while (detach_stopped(tasks) > 0 && clock_us() < deadline) {
+		tasks_wait_for_news(deadline);
+		for (size_t i = 0; i < tasks->count; i++) {
+			if (tasks->list[i].state == TASK_RUNNING)
+				take_status(tasks, i);
+		}
+	}
+	(void)tasks_reap(tasks, clock_us() + REAP_MOST_US);
+}
+
+static pid_t parent_of(pid_t pid)
+{
+	char text[512];
+	const char *end;
+	pid_t parent = 0;
+
+	if (!task_read(pid, pid, "stat", text, sizeof(text)))
+		return 0;
+	end = strrchr(text, ')');
+	return end && sscanf(end, ") %*c %d", &parent) == 1 ? parent : 0;
+}
+
+static bool is_reaped(const struct task *task)
+{
+	siginfo_t info = { .si_pid = 0 };
+
+	if (waitid(P_PID, (id_t)task->tid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0)
+		return true;
+	if (info.si_pid == 0)
+		return false;
+	if (task->tid != task->pid || parent_of(task->pid) != getpid())
+		(void)waitpid(task->tid, NULL, __WALL | WNOHANG);
+	return true;
+}
+
+/* A leader can only be reaped after its threads, an init only after all others. */
+int tasks_reap(struct tasks *tasks, uint64_t deadline)
+{
+	for (;;) {
+		size_t left = 0;
+
+		for (size_t i = 0; i < tasks->count; i++) {
+			if (tasks->list[i].state != TASK_DYING)
+				continue;
+			if (is_reaped(&tasks->list[i]))
+				tasks->list[i].state = TASK_GONE;
+			else
+				left++;
+		}
+		if (left == 0)
+			return 0;
+		if (clock_us() >= deadline)
+			return -ETIMEDOUT;
+		tasks_wait_for_news(deadline);
+	}
 }

@@ -11,12 +11,13 @@
 #include "core/cleanup.h"
 
 #define SLOTS_FIRST 256
-#define NAMED_MOST 5
+#define NAMED_MOST  5
 
 void tasks_free(struct tasks *tasks)
 {
 	free(tasks->list);
 	free(tasks->slots);
+	reaper_stop(&tasks->reaper);
 	*tasks = TASKS_NONE;
 }
 
@@ -59,6 +60,18 @@ struct task *tasks_add(struct tasks *tasks, pid_t tid)
 	*task = (struct task){ .tid = tid, .state = TASK_GONE };
 	*find_slot(tasks, tid) = (uint32_t)++tasks->count;
 	return task;
+}
+
+void tasks_take(struct tasks *tasks, const struct freeze *freeze)
+{
+	for (size_t i = 0; i < freeze->thread_count; i++) {
+		const struct frozen_thread *thread = &freeze->threads[i];
+		struct task *task = tasks_add(tasks, thread->tid);
+
+		task->pid = thread->pid;
+		task->stop_signal = thread->stop_signal;
+		task->state = thread->is_zombie ? TASK_ZOMBIE : TASK_STOPPED;
+	}
 }
 
 bool task_read(pid_t pid, pid_t tid, const char *file, char *text, size_t size)
@@ -142,6 +155,7 @@ void tasks_hint_blocked(const struct target *target, struct err *err)
 	if (named > NAMED_MOST)
 		buf_printf(&names, " and %zu more", named - NAMED_MOST);
 	if (named > 0)
-		(void)err_hint(err, "in uninterruptible sleep: %s; wait for the kernel, then try again",
+		(void)err_hint(err,
+			       "in uninterruptible sleep: %s; wait for the kernel, then try again",
 			       names.data);
 }

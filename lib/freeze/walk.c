@@ -15,9 +15,9 @@
 #include "freeze/deadline.h"
 #include "freeze/tasks.h"
 
-#define ATTEMPTS 3
+#define ATTEMPTS       3
 #define CHILDREN_PIECE 4096
-#define WALK_OPTIONS (PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK)
+#define WALK_OPTIONS   (PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK)
 
 struct walk {
 	struct tasks *tasks;
@@ -83,14 +83,21 @@ static int explain_refusal(struct walk *walk, pid_t pid, pid_t tid, struct err *
 		return 0;
 	}
 	if (tracer) {
-		(void)err_set(err, ERR_FAILED, "task %s is traced by task %s",
-			      task_label(tid).text, task_label(tracer).text);
+		(void)err_set(err, ERR_FAILED, "task %s is traced by task %s", task_label(tid).text,
+			      task_label(tracer).text);
 		return err_hint(err, "a task can have one tracer only: end that one first");
 	}
 	(void)err_set(err, -EPERM, "seize task %s of user %u", task_label(tid).text, uid);
 	(void)err_hint(err, "only its own user may freeze it, if it has not gained privileges, "
 			    "or root");
 	return -EAGAIN;
+}
+
+static int hang_error(pid_t tid, struct err *err)
+{
+	(void)err_set(err, ERR_FAILED, "task %s executes a program and does not get on",
+		      task_label(tid).text);
+	return err_hint(err, "see who traces its other threads, or where the program's file is");
 }
 
 /* A leader that another thread is just about to replace, by executing a program, can't be seized
@@ -108,6 +115,8 @@ static int seize(struct walk *walk, pid_t pid, pid_t tid, struct err *err)
 		}
 		if (errno == ESRCH)
 			return 0;
+		if (errno == EINTR)
+			return hang_error(tid, err);
 		r = explain_refusal(walk, pid, tid, err);
 	}
 	return r == -EAGAIN ? err->code : r;
@@ -132,7 +141,7 @@ static int visit_thread(struct walk *walk, pid_t pid, pid_t tid, struct err *err
 	return 0;
 }
 
-static int visit_process(struct walk *walk, pid_t pid, struct err *err)
+static int visit_threads(struct walk *walk, pid_t pid, struct err *err)
 {
 	char path[32];
 	auto_closedir DIR *list = NULL;
@@ -141,7 +150,8 @@ static int visit_process(struct walk *walk, pid_t pid, struct err *err)
 	(void)snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	list = opendir(path);
 	if (!list)
-		return errno == ENOENT || errno == ESRCH ? 0 : err_set(err, -errno, "open %s", path);
+		return errno == ENOENT || errno == ESRCH ? 0
+							 : err_set(err, -errno, "open %s", path);
 	while ((entry = readdir(list))) {
 		pid_t tid = atoi(entry->d_name);
 		int r = tid > 0 ? visit_thread(walk, pid, tid, err) : 0;
@@ -152,13 +162,23 @@ static int visit_process(struct walk *walk, pid_t pid, struct err *err)
 	return 0;
 }
 
+static int visit_process(struct walk *walk, pid_t pid, struct err *err)
+{
+	int r;
+
+	reaper_watch(&walk->tasks->reaper, pid);
+	r = visit_threads(walk, pid, err);
+	reaper_watch(&walk->tasks->reaper, 0);
+	return r;
+}
+
 static int keep_coming(const struct target *target, struct err *err)
 {
 	return err_set(err, -ETIMEDOUT, "%s: new tasks keep coming", target->name);
 }
 
-int tasks_walk(struct tasks *tasks, const struct target *target, bool is_frozen1,
-	       uint64_t deadline, size_t *ret_new, struct err *err)
+int tasks_walk(struct tasks *tasks, const struct target *target, bool is_frozen1, uint64_t deadline,
+	       size_t *ret_new, struct err *err)
 {
 	struct walk walk = { tasks, target, is_frozen1, deadline, 0 };
 	auto_free pid_t *pids = NULL;
@@ -189,7 +209,9 @@ static int visit_children(struct walk *walk, const char *list, struct err *err)
 		if (end == at)
 			break;
 		at = end;
+		reaper_watch(&walk->tasks->reaper, pid);
 		r = pid > 0 ? visit_thread(walk, pid, pid, err) : 0;
+		reaper_watch(&walk->tasks->reaper, 0);
 		if (r < 0)
 			return r;
 	}

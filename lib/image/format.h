@@ -9,7 +9,7 @@
 /* A byte with the high bit set, a CR LF and a control-Z: a transfer as text does not survive. */
 #define IMAGE_MAGIC	    "\211CKPT\r\n\032"
 #define IMAGE_TRAILER_MAGIC "\211CKEND\r\n"
-#define IMAGE_MAGIC_SIZE 8u
+#define IMAGE_MAGIC_SIZE    8u
 
 #define IMAGE_VERSION 1u
 /* Whatever the limits: offsets in the file must not overflow. */

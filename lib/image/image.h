@@ -94,7 +94,7 @@ const struct record *image_next(const struct image *image, uint32_t tag, const s
  * Blocks are verified against the index by image_stream_finish(), which must succeed before any
  * of the bytes is trusted to be undamaged. */
 struct image_stream;
-int image_stream_open(struct image *image, struct image_stream **ret_stream, struct err *err);
+int image_stream_open(const struct image *image, struct image_stream **ret_stream, struct err *err);
 /* The next 1..size bytes of the stream, contiguous in memory, valid until the next call.
  * *ret_size 0 at the end. */
 int image_stream_next(struct image_stream *stream, size_t size, const void **ret_data,

@@ -20,7 +20,7 @@ struct image_stream {
 	uint64_t *checksums;  /* owned: of the blocks read so far */
 };
 
-int image_stream_open(struct image *image, struct image_stream **ret_stream, struct err *err)
+int image_stream_open(const struct image *image, struct image_stream **ret_stream, struct err *err)
 {
 	struct image_stream *stream;
 

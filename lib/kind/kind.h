@@ -44,6 +44,7 @@ enum phase {
 	PHASE_STATE,	  /* what a task has of its own */
 	PHASE_IDENTITY,	  /* ids, groups, capabilities */
 	PHASE_LIMITS,	  /* what may only get lower */
+	PHASE_LOCKS,	  /* on files: from here on, no descriptor may be closed */
 	PHASE_CONFINE,	  /* no_new_privs, seccomp */
 	PHASE_COUNT,
 };
@@ -82,6 +83,7 @@ struct dump_slot {
 	int number;
 	bool is_cloexec;
 	uint32_t file; /* id of the open file description */
+	char *locks;   /* owned; its fdinfo from the first lock line on; NULL: none */
 };
 
 /* An open file description, as met first in `task` under `number`. */
@@ -92,8 +94,8 @@ struct target_fd {
 	uint32_t id;
 	uint32_t flags; /* O_* from fdinfo, without O_CLOEXEC */
 	uint64_t position;
-	char *link;	/* what /proc/PID/fd/N reads as */
-	char *fdinfo;	/* the whole text */
+	char *link;   /* what /proc/PID/fd/N reads as */
+	char *fdinfo; /* the whole text */
 	struct stat stat;
 };
 
@@ -137,7 +139,7 @@ void dump_record(struct dump *d, uint32_t id, const struct kind *kind, const voi
  * The task and descriptor at the cursor are named by the function. The dump goes on to find all
  * blockers, and is then refused. `remedy` may be NULL. Returns 0, for `return dump_block(...)`. */
 int dump_block(struct dump *d, const char *remedy, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+    __attribute__((format(printf, 3, 4)));
 /* The id of the open file description under `number` in `task`; 0 if there is none. */
 uint32_t dump_file_at(const struct dump *d, const struct dump_task *task, int number);
 /* The task or thread with this outer pid; NULL if it is not one of ours. */
@@ -171,7 +173,7 @@ struct restore {
 /* restore: hands over the object of this record. It is taken over, also on failure. */
 int restore_give_fd(struct restore *rs, const struct record *record, int fd, struct err *err);
 /* restore: a descriptor given before for an object; borrowed; -1 if there is none. In finish: its
- * number in the first task and, until the last phase, in every task. */
+ * number in the first task and, until PHASE_LOCKS, in every task. */
 int restore_fd(const struct restore *rs, uint32_t id);
 /* restore: opens a path beneath the container's root, as the invoker: never through magic links
  * or out of the root; only what has `type` (S_IFREG, S_IFDIR, ...; 0: any), which is looked at
@@ -187,6 +189,6 @@ int restore_unnamed(struct restore *rs, const char *path, mode_t mode, uint64_t 
 int restore_content_fd(struct restore *rs, uint32_t id, int fd, struct err *err);
 /* A line for the report: something that differs, and is not in the plan. */
 void restore_note(struct restore *rs, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+    __attribute__((format(printf, 2, 3)));
 /* finish: the pid, in the container, of a task or thread object; 0 if unknown. */
 pid_t restore_pid(const struct restore *rs, uint32_t id);

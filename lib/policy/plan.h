@@ -24,22 +24,22 @@ enum outcome {
 const char *outcome_name(enum outcome outcome);
 
 enum policy_class {
-	CLASS_UID,	   /* detail: 0 real, 1 effective, 2 saved, 3 fs */
-	CLASS_GID,	   /* the same */
-	CLASS_GROUPS,	   /* detail: position in the list */
-	CLASS_CAPS,	   /* detail: 0 inheritable 1 permitted 2 effective 3 bounding 4 ambient */
+	CLASS_UID,    /* detail: 0 real, 1 effective, 2 saved, 3 fs */
+	CLASS_GID,    /* the same */
+	CLASS_GROUPS, /* detail: position in the list */
+	CLASS_CAPS,   /* detail: 0 inheritable 1 permitted 2 effective 3 bounding 4 ambient */
 	CLASS_SECUREBITS,
-	CLASS_RLIMIT,	   /* detail: 2 * resource for the soft, + 1 for the hard limit */
+	CLASS_RLIMIT, /* detail: 2 * resource for the soft, + 1 for the hard limit */
 	CLASS_NICE,
-	CLASS_SCHED,	   /* real-time policy */
-	CLASS_AFFINITY,	   /* detail: which 64-bit word of the mask */
-	CLASS_MLOCK,	   /* bytes locked by an address space */
+	CLASS_SCHED,	/* real-time policy */
+	CLASS_AFFINITY, /* detail: which 64-bit word of the mask */
+	CLASS_MLOCK,	/* bytes locked by an address space */
 	CLASS_OOM_SCORE_ADJ,
 	CLASS_NO_NEW_PRIVS,
 	CLASS_SECCOMP,
-	CLASS_FILE,	   /* an open or mapped file */
-	CLASS_STDIO,	   /* a descriptor that leads outside of the container */
-	CLASS_SESSION,	   /* a session or process group whose leader is outside */
+	CLASS_FILE,    /* an open or mapped file */
+	CLASS_STDIO,   /* a descriptor that leads outside of the container */
+	CLASS_SESSION, /* a session or process group whose leader is outside */
 	CLASS_COUNT,
 };
 const char *policy_class_name(enum policy_class class);
@@ -51,13 +51,13 @@ struct image;
 /* What a kind asks. `saved` is in the class's own units; texts are for people. */
 struct question {
 	enum policy_class class;
-	uint32_t id;		 /* of the record's object */
-	uint32_t detail;	 /* see enum policy_class */
+	uint32_t id;	 /* of the record's object */
+	uint32_t detail; /* see enum policy_class */
 	uint64_t saved;
-	uint64_t invoker;	 /* CLASS_FILE: 0, or the errno of the trial open */
-	const char *subject;	 /* "caps.effective", "fd 5", ...; NULL: made by the class */
-	const char *saved_text;	 /* NULL: made from `saved` by the class */
-	const char *invoker_text;/* NULL: likewise */
+	uint64_t invoker;	  /* CLASS_FILE: 0, or the errno of the trial open */
+	const char *subject;	  /* "caps.effective", "fd 5", ...; NULL: made by the class */
+	const char *saved_text;	  /* NULL: made from `saved` by the class */
+	const char *invoker_text; /* NULL: likewise */
 };
 
 struct decision {
@@ -70,8 +70,8 @@ struct decision {
 	uint64_t invoker;
 	uint32_t task; /* id of the task it belongs to; 0: the container */
 	/* Texts belong to the plan, and hold whatever the image says: escape them to print them. */
-	const char *subject;	  /* NULL: the class and detail say it */
-	const char *saved_text;	  /* NULL: made from the value, as the next */
+	const char *subject;	/* NULL: the class and detail say it */
+	const char *saved_text; /* NULL: made from the value, as the next */
 	const char *invoker_text;
 	const char *effective_text;
 	const char *rule;   /* "strict/caps" */
@@ -90,20 +90,20 @@ struct host_facts {
 	struct id_range *gid_ranges;
 	size_t gid_range_count;
 	uint64_t hard_limits[16];
-	uint64_t bounding;    /* capabilities */
-	uint64_t permitted;   /* likewise, in the invoker's own user namespace */
-	uint64_t known_caps;  /* all that this kernel has: what the owner of a new namespace holds */
+	uint64_t bounding;   /* capabilities */
+	uint64_t permitted;  /* likewise, in the invoker's own user namespace */
+	uint64_t known_caps; /* all that this kernel has: what the owner of a new namespace holds */
 	int nice;
-	int lowest_nice;      /* that may be set in a new user namespace */
+	int lowest_nice; /* that may be set in a new user namespace */
 	int oom_score_adj;
 	bool no_new_privs;
-	int seccomp;	      /* 0, or 2: a filter that every child inherits */
+	int seccomp; /* 0, or 2: a filter that every child inherits */
 	uint64_t securebits;
 	uint64_t known_securebits;
-	uint64_t *cpus;	      /* owned: mask of the CPUs that may be used */
+	uint64_t *cpus; /* owned: mask of the CPUs that may be used */
 	size_t cpu_words;
-	bool is_root;	      /* in the initial user namespace, with CAP_SYS_ADMIN */
-	int root;	      /* the root directory of the container, borrowed; 0: the invoker's */
+	bool is_root; /* in the initial user namespace, with CAP_SYS_ADMIN */
+	int root;     /* the root directory of the container, borrowed; 0: the invoker's */
 	/* The ids of the invoker's own user namespace, and whether all of them may be mapped. */
 	struct id_range *own_uids; /* owned */
 	size_t own_uid_count;
@@ -145,8 +145,8 @@ void plan_name_task(struct plan *plan, uint32_t id, uint32_t task, pid_t pid, co
 const struct decision *plan_answer(const struct plan *plan, enum policy_class class, uint32_t id,
 				   uint32_t detail);
 /* The effective value, or `otherwise` if it was never asked. */
-uint64_t plan_value(const struct plan *plan, enum policy_class class, uint32_t id,
-		    uint32_t detail, uint64_t otherwise);
+uint64_t plan_value(const struct plan *plan, enum policy_class class, uint32_t id, uint32_t detail,
+		    uint64_t otherwise);
 
 const struct decision *plan_decisions(const struct plan *plan, size_t *ret_count);
 const struct host_facts *plan_facts(const struct plan *plan);
@@ -154,8 +154,9 @@ const struct image *plan_image(const struct plan *plan);
 /* The maps of the user namespace that restore makes; chosen by the policy from the ids in use. */
 const struct id_map *plan_uid_map(const struct plan *plan, size_t *ret_count);
 const struct id_map *plan_gid_map(const struct plan *plan, size_t *ret_count);
-/* May restored tasks call setgroups(2)? Otherwise they keep the invoker's list, whatever the answers
- * to CLASS_GROUPS: the kernel denies the call in a namespace that maps just one's own gid. */
+/* May restored tasks call setgroups(2)? Otherwise they keep the invoker's list, whatever the
+ * answers to CLASS_GROUPS: the kernel denies the call in a namespace that maps just one's own gid.
+ */
 bool plan_may_setgroups(const struct plan *plan);
 
 int host_facts_get(struct host_facts *ret_facts, struct err *err);

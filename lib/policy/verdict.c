@@ -10,6 +10,21 @@
 /* Of one refusal's subject: paths may be as long as they like. */
 #define VERDICT_SUBJECT_MAX 200
 
+/* Of a file, what was tried and what became of it. */
+static void append_trial(const struct decision *decision, struct buf *out)
+{
+	auto_buf struct buf text = BUF_EMPTY;
+
+	if (!decision->saved_text)
+		return;
+	append_escaped(decision->saved_text, &text);
+	if (decision->invoker_text) {
+		buf_printf(&text, ": ");
+		append_escaped(decision->invoker_text, &text);
+	}
+	buf_printf(out, " (%.*s)", 2 * VERDICT_SUBJECT_MAX, text.data);
+}
+
 /* "task 7 (nginx) fd 5: the invoker may not open it" */
 static void append_refusal(const struct plan *plan, const struct plan_group *group, struct buf *out)
 {
@@ -23,6 +38,7 @@ static void append_refusal(const struct plan *plan, const struct plan_group *gro
 	buf_printf(out, " %.*s%s: %s", VERDICT_SUBJECT_MAX, subject.data ? subject.data : "",
 		   subject.size > VERDICT_SUBJECT_MAX ? "..." : "",
 		   group->first->reason ? group->first->reason : "refused");
+	append_trial(group->first, out);
 }
 
 static void append_refusals(const struct plan *plan, const struct plan_group *groups, size_t count,

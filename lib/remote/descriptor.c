@@ -7,8 +7,7 @@
 #include "core/cleanup.h"
 #include "remote/remote.h"
 
-int remote_take_fd(const struct remote *remote, int pidfd, int number, int *ret_fd,
-		   struct err *err)
+int remote_take_fd(const struct remote *remote, int pidfd, int number, int *ret_fd, struct err *err)
 {
 	int fd = (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
 
@@ -54,7 +53,7 @@ struct remote_message {
 
 static int receive_remotely(struct remote *remote, int socket, int *ret_number, struct err *err)
 {
-	auto_script struct script script;
+	auto_script struct script script = SCRIPT_NONE;
 	const struct remote_message *answer;
 	struct remote_message *message;
 	uint64_t at;
@@ -83,7 +82,7 @@ static int receive_remotely(struct remote *remote, int socket, int *ret_number, 
 
 int remote_push_fd(struct remote *remote, int pidfd, int fd, int *ret_number, struct err *err)
 {
-	auto_script struct script script;
+	auto_script struct script script = SCRIPT_NONE;
 	auto_close int ours = -1;
 	const int *pair;
 	uint64_t at;

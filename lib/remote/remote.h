@@ -22,20 +22,20 @@
 #include "core/err.h"
 
 struct remote_zone {
-	uint64_t code;	   /* address of the stub in the target; 0: no zone */
-	uint64_t data;	   /* address of the table and data area */
-	uint64_t size;	   /* of the data area, bytes */
-	uint64_t gadget;   /* address of a `syscall` instruction for single steps */
+	uint64_t code;	 /* address of the stub in the target; 0: no zone */
+	uint64_t data;	 /* address of the table and data area */
+	uint64_t size;	 /* of the data area, bytes */
+	uint64_t gadget; /* address of a `syscall` instruction for single steps */
 };
 
 struct remote {
-	pid_t tid;			/* as the tracer sees it */
-	struct remote_zone zone;	/* shared by value between the threads of a process */
-	struct user_regs_struct saved;	/* as the thread was stopped */
-	uint64_t saved_mask;		/* its blocked signals */
-	bool is_prepared;		/* registers saved, signals blocked */
-	bool owns_zone;			/* remote_finish() unmaps it */
-	bool is_sigtrap_ignored;	/* set by the caller from SigIgn: to be given back */
+	pid_t tid;		       /* as the tracer sees it */
+	struct remote_zone zone;       /* shared by value between the threads of a process */
+	struct user_regs_struct saved; /* as the thread was stopped */
+	uint64_t saved_mask;	       /* its blocked signals */
+	bool is_prepared;	       /* registers saved, signals blocked */
+	bool owns_zone;		       /* remote_finish() unmaps it */
+	bool is_sigtrap_ignored;       /* set by the caller from SigIgn: to be given back */
 };
 
 /* Saves registers and signal mask of a stopped thread and blocks all its signals. If it was
@@ -84,16 +84,19 @@ struct script {
 	bool has_output;  /* the data was read back */
 };
 
+#define SCRIPT_NONE ((struct script){ .remote = NULL })
+
 /* A script for one remote with a zone; free with script_free(). */
 void script_init(struct script *script, struct remote *remote);
 void script_free(struct script *script);
 #define auto_script __attribute__((cleanup(script_free)))
+#define SCRIPT_NONE ((struct script){ .remote = NULL })
 
 /* Queues a system call. `name` must outlive the script (a literal, usually): "set RLIMIT_NOFILE".
  * Returns the step's number. */
 size_t script_add(struct script *script, const char *name, unsigned int flags, long nr,
 		  const uint64_t args[6]);
-#define script_syscall(script, name, flags, nr, ...) \
+#define script_syscall(script, name, flags, nr, ...)                                               \
 	script_add((script), (name), (flags), (nr), (const uint64_t[6]){ __VA_ARGS__ })
 
 /* Room in the target's data area, valid until the script has run: returns its address there.
@@ -112,8 +115,8 @@ int script_room(struct script *script, size_t steps, size_t bytes, struct err *e
 int script_run(struct script *script, struct err *err);
 int script_start(struct script *script, struct err *err);
 int script_wait(struct script *script, struct err *err);
-/* For a script with one call that makes a task, under PTRACE_O_TRACEFORK and TRACECLONE: waits until
- * the new task stands still too. *ret_child is its id, as the tracer sees it. */
+/* For a script with one call that makes a task, under PTRACE_O_TRACEFORK and TRACECLONE: waits
+ * until the new task stands still too. *ret_child is its id, as the tracer sees it. */
 int script_wait_clone(struct script *script, pid_t *ret_child, struct err *err);
 /* For a script that ends in the death of its task: waits for it. *ret_status as of wait(2). */
 int script_wait_death(struct script *script, int *ret_status, struct err *err);

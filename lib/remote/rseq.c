@@ -30,7 +30,7 @@ int remote_rseq_abort(struct remote *remote, struct err *err)
 
 	/* Kernels without rseq answer EIO: nothing to do. */
 	if (syscall(SYS_ptrace, PTRACE_GET_RSEQ_CONFIGURATION, remote->tid, sizeof(conf), &conf) <
-		    0 ||
+		0 ||
 	    conf.pointer == 0)
 		return 0;
 	/* A thread that broke its own rseq area gets what it asked for: no abort. */

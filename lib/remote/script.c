@@ -124,8 +124,8 @@ static int send_script(struct script *script, struct err *err)
 	local[0] = (struct iovec){ table, table_size };
 	there[0] = (struct iovec){ (void *)(uintptr_t)table_address(script), table_size };
 	local[1] = (struct iovec){ script->data.data, script->data.size };
-	there[1] = (struct iovec){ (void *)(uintptr_t)script->remote->zone.data,
-				   script->data.size };
+	there[1] =
+	    (struct iovec){ (void *)(uintptr_t)script->remote->zone.data, script->data.size };
 	n = process_vm_writev(script->remote->tid, local, script->data.size ? 2 : 1, there,
 			      script->data.size ? 2 : 1, 0);
 	if (n != (ssize_t)(table_size + script->data.size))
@@ -260,8 +260,8 @@ int script_wait_death(struct script *script, int *ret_status, struct err *err)
 
 		if (signal == SIGTRAP)
 			return end_run(script, status, err) < 0
-				       ? err->code
-				       : err_set(err, ERR_FAILED, "task %d did not end", tid);
+				   ? err->code
+				   : err_set(err, ERR_FAILED, "task %d did not end", tid);
 		if (ptrace(PTRACE_CONT, tid, 0, signal) < 0)
 			return err_set(err, -errno, "restart task %d", tid);
 	}

@@ -27,8 +27,7 @@ int remote_poke(const struct remote *remote, uint64_t address, const void *data,
 	return 0;
 }
 
-static int map(struct remote *remote, size_t size, int prot, uint64_t *ret_address,
-	       struct err *err)
+static int map(struct remote *remote, size_t size, int prot, uint64_t *ret_address, struct err *err)
 {
 	int64_t result;
 	int r;
@@ -45,12 +44,38 @@ static int map(struct remote *remote, size_t size, int prot, uint64_t *ret_addre
 	return 0;
 }
 
-int remote_zone_map(struct remote *remote, size_t size, struct err *err)
+static int map_one(struct remote *remote, size_t size, struct err *err)
 {
 	size_t stub_size;
 	const void *stub = remote_stub(&stub_size);
-	uint64_t code;
-	uint64_t data;
+	uint64_t at;
+	int r = map(remote, CODE_SIZE + size, PROT_READ | PROT_WRITE | PROT_EXEC, &at, err);
+
+	if (r < 0)
+		return r;
+	remote->zone.code = at;
+	remote->zone.data = at + CODE_SIZE;
+	remote->zone.size = size;
+	return remote_write(remote, at, stub, stub_size, err);
+}
+
+/* Where memory that is writable and executable is refused, as by PR_SET_MDWE. */
+static int map_two(struct remote *remote, size_t size, struct err *err)
+{
+	size_t stub_size;
+	const void *stub = remote_stub(&stub_size);
+	int r = map(remote, CODE_SIZE, PROT_READ | PROT_EXEC, &remote->zone.code, err);
+
+	if (r == 0)
+		r = map(remote, size, PROT_READ | PROT_WRITE, &remote->zone.data, err);
+	if (r < 0)
+		return r;
+	remote->zone.size = size;
+	return remote_poke(remote, remote->zone.code, stub, stub_size, err);
+}
+
+int remote_zone_map(struct remote *remote, size_t size, struct err *err)
+{
 	int r;
 
 	if (!remote->zone.gadget) {
@@ -58,18 +83,9 @@ int remote_zone_map(struct remote *remote, size_t size, struct err *err)
 		if (r < 0)
 			return r;
 	}
-	/* Two mappings: memory that is writable and executable is refused by PR_SET_MDWE. */
-	r = map(remote, CODE_SIZE, PROT_READ | PROT_EXEC, &code, err);
-	if (r < 0)
-		return r;
-	remote->zone.code = code;
 	remote->owns_zone = true;
-	r = map(remote, size, PROT_READ | PROT_WRITE, &data, err);
-	if (r < 0)
-		return r;
-	remote->zone.data = data;
-	remote->zone.size = size;
-	return remote_poke(remote, code, stub, stub_size, err);
+	r = map_one(remote, size, err);
+	return r == -EACCES || r == -EPERM ? map_two(remote, size, err) : r;
 }
 
 static int unmap(struct remote *remote, uint64_t address, size_t size, struct err *err)
@@ -87,13 +103,15 @@ static int unmap(struct remote *remote, uint64_t address, size_t size, struct er
 
 int remote_zone_unmap(struct remote *remote, struct err *err)
 {
+	struct remote_zone *zone = &remote->zone;
+	bool is_one = zone->data == zone->code + CODE_SIZE;
 	int r = 0;
 
-	if (remote->zone.data)
-		r = unmap(remote, remote->zone.data, remote->zone.size, err);
-	if (r == 0 && remote->zone.code)
-		r = unmap(remote, remote->zone.code, CODE_SIZE, err);
-	remote->zone.code = 0;
-	remote->zone.data = 0;
+	if (zone->code)
+		r = unmap(remote, zone->code, is_one ? CODE_SIZE + zone->size : CODE_SIZE, err);
+	if (r == 0 && zone->data && !is_one)
+		r = unmap(remote, zone->data, zone->size, err);
+	zone->code = 0;
+	zone->data = 0;
 	return r;
 }

@@ -16,6 +16,9 @@
 #include "core/log.h"
 #include "core/worker.h"
 #include "ctckpt/ctckpt.h"
+#include "dump/held.h"
+#include "freeze/freeze.h"
+#include "freeze/holder.h"
 #include "restore/input.h"
 #include "restore/restore.h"
 #include "target/target.h"
@@ -33,7 +36,8 @@ struct work {
 	struct restore rs;
 	struct container container;
 	struct cgroup_own cgroup;
-	char *name; /* owned */
+	struct target target; /* once it is registered */
+	char *name;	      /* owned */
 	bool has_cgroup;
 	bool is_registered;
 	bool is_running;
@@ -58,6 +62,7 @@ static void work_free(struct work *work)
 		if (work->has_cgroup)
 			(void)cgroup_own_remove(&work->cgroup, &ignored);
 	}
+	target_free(&work->target);
 	container_free(&work->container);
 	cgroup_own_free(&work->cgroup);
 	restore_free(&work->rs);
@@ -140,7 +145,8 @@ static void set_clocks(const struct image *image, struct container_spec *spec)
 	if (!rec)
 		return;
 	spec->has_time_offsets = true;
-	spec->monotonic_offset_ns = (int64_t)le64_get(rec->monotonic_ns) - clock_ns(CLOCK_MONOTONIC);
+	spec->monotonic_offset_ns =
+	    (int64_t)le64_get(rec->monotonic_ns) - clock_ns(CLOCK_MONOTONIC);
 	spec->boottime_offset_ns = (int64_t)le64_get(rec->boottime_ns) - clock_ns(CLOCK_BOOTTIME);
 }
 
@@ -211,6 +217,27 @@ static bool is_cancelled(void *argument)
 	return worker_is_cancelled(job->worker);
 }
 
+/* Messages to the command: 'P' and a struct ctckpt_progress, or 'N' and a line of text. */
+static void tell(const struct job *job, char type, const void *body, size_t size)
+{
+	auto_buf struct buf message = BUF_EMPTY;
+
+	(void)buf_append(&message, &type, 1);
+	(void)buf_append(&message, body, size);
+	worker_tell(job->worker, message.data, message.size);
+}
+
+static void tell_notes(const struct job *job, const char *notes)
+{
+	while (*notes) {
+		size_t length = strcspn(notes, "\n");
+
+		if (length > 0)
+			tell(job, 'N', notes, length);
+		notes += length + (notes[length] == '\n');
+	}
+}
+
 static void tell_progress(void *argument, uint64_t done, uint64_t total)
 {
 	struct job *job = argument;
@@ -220,7 +247,7 @@ static void tell_progress(void *argument, uint64_t done, uint64_t total)
 	if (!job->options->progress || (now - job->last_told < 50000 && done < total))
 		return;
 	job->last_told = now;
-	worker_tell(job->worker, &progress, sizeof(progress));
+	tell(job, 'P', &progress, sizeof(progress));
 }
 
 static int check_cancelled(const struct work *work, struct err *err)
@@ -348,6 +375,39 @@ static int prepare(struct work *work, struct err *err)
 	return r;
 }
 
+/* All tasks run at once where there is a cgroup. A container that is to stay frozen without one
+ * stays in our hands: see stay_frozen(). */
+static int let_go(struct work *work, struct err *err)
+{
+	bool leave_frozen = work->job->options->leave_frozen;
+	int r = target_find(work->name, &work->target, err);
+
+	if (r < 0)
+		return r;
+	if (work->target.cgroup < 0)
+		return leave_frozen ? 0 : restore_let_go(&work->rs, err);
+	/* Tasks that stand still under ptrace count as frozen. */
+	r = freezer_freeze(&work->target, err);
+	if (r == 0)
+		r = restore_let_go(&work->rs, err);
+	if (r < 0 || leave_frozen)
+		return r;
+	return freezer_thaw(&work->target, err);
+}
+
+/* Without a cgroup, this worker becomes the container's holder. */
+static int stay_frozen(struct work *work, struct err *err)
+{
+	struct freeze frozen = FREEZE_NONE;
+
+	if (work->target.cgroup >= 0)
+		return 0;
+	restore_list_threads(&work->rs, &frozen);
+	frozen.target = &work->target;
+	frozen.is_seized = true;
+	return holder_keep(work->job->worker, &frozen, held_serve, err);
+}
+
 static int create(struct work *work, struct ctckpt_stats *stats, struct err *err)
 {
 	int r = make_cgroup(work, err);
@@ -365,7 +425,7 @@ static int create(struct work *work, struct ctckpt_stats *stats, struct err *err
 	if (r == 0)
 		r = check_cancelled(work, err);
 	if (r == 0)
-		r = restore_let_go(&work->rs, err);
+		r = let_go(work, err);
 	work->is_running = r == 0;
 	return r;
 }
@@ -391,6 +451,7 @@ static int job_work(struct worker *worker, void *argument, void *result, struct 
 		.input = INPUT_NONE,
 		.container = CONTAINER_NONE,
 		.cgroup = CGROUP_OWN_NONE,
+		.target = TARGET_NONE,
 	};
 	uint64_t start = now_us();
 	int r;
@@ -405,17 +466,27 @@ static int job_work(struct worker *worker, void *argument, void *result, struct 
 	count_tasks(&work, &ret->stats);
 	(void)snprintf(ret->name, sizeof(ret->name), "%s", work.name);
 	ret->init = work.container.init;
-	if (work.rs.own->shared->notes_size > 0)
-		log_info("%s", work.rs.own->shared->notes);
+	tell_notes(job, work.rs.own->shared->notes);
+	if (job->options->leave_frozen)
+		return stay_frozen(&work, err);
 	return job->options->detach ? 0 : wait_for_end(&work, &ret->status, err);
 }
 
 static void job_told(void *argument, const void *message, size_t size)
 {
-	const struct job *job = argument;
+	const struct ctckpt_restore_options *options = ((const struct job *)argument)->options;
+	const char *type = message;
+	struct ctckpt_progress progress;
 
-	if (size == sizeof(struct ctckpt_progress) && job->options->progress)
-		job->options->progress(job->options->progress_argument, message);
+	if (size == 1 + sizeof(progress) && *type == 'P' && options->progress) {
+		memcpy(&progress, type + 1, sizeof(progress));
+		options->progress(options->progress_argument, &progress);
+	}
+	if (size > 1 && *type == 'N' && options->note) {
+		auto_free char *text = mem_copy(type + 1, size - 1);
+
+		options->note(options->note_argument, text);
+	}
 }
 
 int ctckpt_restore(const struct ctckpt_restore_options *options,
@@ -429,7 +500,8 @@ int ctckpt_restore(const struct ctckpt_restore_options *options,
 				     .result_size = sizeof(*ret_result) };
 
 	*ret_result = (struct ctckpt_restore_result){ .init = 0 };
-	if (options->leave_frozen)
-		return err_set(err, ERR_USAGE, "--leave-frozen is not supported");
+	if (options->leave_frozen && !options->detach)
+		return err_set(err, ERR_USAGE,
+			       "--leave-frozen is for containers in the background");
 	return worker_run(&worker, err);
 }

@@ -10,7 +10,7 @@
 int restore_clone(struct remote *parent, uint64_t flags, int exit_signal, pid_t vpid,
 		  struct remote *ret_child, struct err *err)
 {
-	auto_script struct script script;
+	auto_script struct script script = SCRIPT_NONE;
 	struct clone_args args = { .flags = flags, .exit_signal = (uint64_t)exit_signal };
 	pid_t tid;
 	int r;

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -28,7 +29,8 @@ struct filling {
 struct sink {
 	struct restore_task *task; /* memory of this task, at `base` + start */
 	uint64_t base;
-	int file; /* else; owned */
+	int file;      /* else; owned */
+	uint64_t size; /* of the file: its last page may be cut */
 };
 
 static int report(const struct filling *filling, struct err *err)
@@ -50,6 +52,20 @@ static struct restore_task *task_of_mm(const struct restore *rs, uint32_t mm)
 	return NULL;
 }
 
+static int take_file(const struct remote *first, int pidfd, int number, struct sink *sink,
+		     struct err *err)
+{
+	struct stat stat;
+	int r = remote_take_fd(first, pidfd, number, &sink->file, err);
+
+	if (r < 0)
+		return r;
+	if (fstat(sink->file, &stat) < 0)
+		return err_set(err, -errno, "look at an unnamed file");
+	sink->size = (uint64_t)stat.st_size;
+	return 0;
+}
+
 static int find_sink(const struct restore *rs, uint32_t id, struct sink *ret_sink, struct err *err)
 {
 	const struct record *object = image_find(rs->image, TAG_MAPFILE, id);
@@ -62,8 +78,8 @@ static int find_sink(const struct restore *rs, uint32_t id, struct sink *ret_sin
 		return 0;
 	if (object && mapfile_anon_size(object) > 0) {
 		ret_sink->task = first;
-		ret_sink->base = rs->own->hole.objects +
-				 rs->own->anon_offsets[object - rs->image->records];
+		ret_sink->base =
+		    rs->own->hole.objects + rs->own->anon_offsets[object - rs->image->records];
 		return 0;
 	}
 	if (content < 0)
@@ -71,7 +87,15 @@ static int find_sink(const struct restore *rs, uint32_t id, struct sink *ret_sin
 	pidfd = (int)syscall(SYS_pidfd_open, first->pid, 0);
 	if (pidfd < 0)
 		return err_set(err, -errno, "open pidfd of the first task");
-	return remote_take_fd(&first->threads[0].remote, pidfd, content, &ret_sink->file, err);
+	return take_file(&first->threads[0].remote, pidfd, content, ret_sink, err);
+}
+
+/* Content comes in whole pages. */
+static int end_sink(struct sink *sink, struct err *err)
+{
+	if (sink->file >= 0 && ftruncate(sink->file, (off_t)sink->size) < 0)
+		return err_set(err, -errno, "cut an unnamed file to its size");
+	return 0;
 }
 
 static void drop_sink(struct sink *sink)
@@ -229,6 +253,8 @@ static int fill_plain(struct filling *filling, struct err *err)
 			r = read_inside(filling, &sink, place_of(content), runners, err);
 		else
 			r = copy_file(filling, sink.file, place_of(content), err);
+		if (r == 0)
+			r = end_sink(&sink, err);
 	}
 	while (runners[0].task) {
 		struct err late = ERR_NONE;
@@ -282,7 +308,7 @@ static int stream_object(struct filling *filling, struct image_stream *stream,
 		}
 		r = report(filling, err);
 	}
-	return r;
+	return r < 0 ? r : end_sink(&sink, err);
 }
 
 static int fill_stream(struct filling *filling, struct err *err)
@@ -322,10 +348,9 @@ static void *verify(void *argument)
 int restore_fill_content(struct restore *rs, void (*progress)(void *, uint64_t, uint64_t),
 			 bool (*is_cancelled)(void *), void *argument, struct err *err)
 {
-	struct filling filling = { .rs = rs,
-				   .progress = progress,
-				   .is_cancelled = is_cancelled,
-				   .argument = argument };
+	struct filling filling = {
+		.rs = rs, .progress = progress, .is_cancelled = is_cancelled, .argument = argument
+	};
 	struct verification verification = { .image = rs->image, .err = ERR_NONE };
 	pthread_t thread;
 	int r;

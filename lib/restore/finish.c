@@ -1,5 +1,5 @@
-/* What only the finished task can set: each thread runs one script of all its kinds, in the order of
- * phases. Ids before capabilities, both before limits, confinement last: design and kind.h. */
+/* What only the finished task can set: each thread runs one script of all its kinds, in the order
+ * of phases. Ids before capabilities, both before limits, confinement last: design and kind.h. */
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -65,8 +65,8 @@ static int finish_files(struct restore *rs, const struct restore_task *task, str
 		if (!kind || !kind->finish || kind->scope != SCOPE_FD)
 			continue;
 		owner = strcmp(kind->name, "eventpoll") == 0
-				? eventpoll_owner(record)
-				: restore_object(rs, record->id)->owner;
+			    ? eventpoll_owner(record)
+			    : restore_object(rs, record->id)->owner;
 		if (owner != task->id)
 			continue;
 		r = finish_record(rs, kind, record, script, err);
@@ -86,16 +86,26 @@ static void forget_child_signal(const struct restore_task *task, struct script *
 
 	if (task->has_new_child)
 		(void)script_syscall(script, "forget a signal", SCRIPT_MAY_FAIL,
-				     SYS_rt_sigtimedwait,
-				     script_copy(script, &mask, sizeof(mask)), 0,
-				     script_copy(script, &now, sizeof(now)), sizeof(mask));
+				     SYS_rt_sigtimedwait, script_copy(script, &mask, sizeof(mask)),
+				     0, script_copy(script, &now, sizeof(now)), sizeof(mask));
+}
+
+/* Before locks: closing any descriptor of a file drops all that its process has on it. */
+static int close_objects(struct restore *rs, struct script *script, struct err *err)
+{
+	int r = script_room(script, 1, 0, err);
+
+	if (r == 0)
+		(void)script_syscall(script, "close what is not its own", 0, SYS_close_range,
+				     rs->own->base, ~0u, 0);
+	return r;
 }
 
 static int finish_thread(struct restore *rs, struct restore_task *task,
 			 struct restore_thread *thread, struct err *err)
 {
 	bool is_leader = thread == &task->threads[0];
-	auto_script struct script script;
+	auto_script struct script script = SCRIPT_NONE;
 	int r = 0;
 
 	script_init(&script, &thread->remote);
@@ -103,18 +113,15 @@ static int finish_thread(struct restore *rs, struct restore_task *task,
 	if (is_leader)
 		forget_child_signal(task, &script);
 	for (enum phase phase = PHASE_TASKS; r == 0 && phase < PHASE_COUNT; phase++) {
-		if (is_leader)
+		if (is_leader && phase == PHASE_LOCKS)
+			r = close_objects(rs, &script, err);
+		if (r == 0 && is_leader)
 			r = finish_scope(rs, SCOPE_TASK, phase, task->id, &script, err);
 		if (r == 0 && is_leader && phase == PHASE_STATE)
 			r = finish_files(rs, task, &script, err);
 		if (r == 0)
 			r = finish_scope(rs, SCOPE_THREAD, phase, thread->record->id, &script, err);
 	}
-	if (r == 0)
-		r = script_room(&script, 1, 0, err);
-	if (r == 0 && is_leader)
-		(void)script_syscall(&script, "close what is not its own", 0, SYS_close_range,
-				     rs->own->base, ~0u, 0);
 	if (r == 0)
 		r = script_run(&script, err);
 	rs->task = NULL;
@@ -126,7 +133,7 @@ static int finish_init(struct restore *rs, struct restore_task *task, struct err
 {
 	static const char name[16] = "ctckpt-init";
 	const struct restore_hole *hole = &rs->own->hole;
-	auto_script struct script script;
+	auto_script struct script script = SCRIPT_NONE;
 
 	script_init(&script, &task->threads[0].remote);
 	forget_child_signal(task, &script);

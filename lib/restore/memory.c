@@ -99,8 +99,8 @@ static int first_prot(const struct vma_rec *vma, bool is_filled)
 	return is_filled ? PROT_READ | PROT_WRITE : prot;
 }
 
-static int move_special(const struct restore *rs, const struct vma_rec *vma,
-			struct script *script, struct err *err)
+static int move_special(const struct restore *rs, const struct vma_rec *vma, struct script *script,
+			struct err *err)
 {
 	uint64_t size = le64_get(vma->end) - le64_get(vma->start);
 

@@ -26,7 +26,7 @@ int restore_stdio(const struct restore *rs, int n);
 
 /* Flags of open(2) that are kept; O_ACCMODE is the only field that is not a bit. */
 #define OPEN_STATUS_FLAGS (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME)
-#define OPEN_FLAGS (O_ACCMODE | O_SYNC | OPEN_STATUS_FLAGS)
+#define OPEN_FLAGS	  (O_ACCMODE | O_SYNC | OPEN_STATUS_FLAGS)
 
 /* An O_PATH descriptor of what `path` names beneath the directory `root`, if it has `type`
  * (S_IFREG, ...; 0: any). Returns a negative errno; -ESTALE for another type. */
@@ -39,7 +39,6 @@ int open_inode(int proc, int fd, uint32_t flags, int *ret_fd);
 int restore_open_path(const struct restore *rs, const char *path, mode_t type, int *ret_fd,
 		      struct err *err);
 /* And sets all status flags; says by restore_note() which of them could not be kept. */
-int restore_reopen(const struct restore *rs, int fd, uint32_t flags, int *ret_fd,
-		   struct err *err);
+int restore_reopen(const struct restore *rs, int fd, uint32_t flags, int *ret_fd, struct err *err);
 /* Sets the status flags of a descriptor that was made in another way. */
 int restore_status_flags(const struct restore *rs, int fd, uint32_t flags, struct err *err);

@@ -22,7 +22,8 @@ enum { ERESTART_RESTARTBLOCK = 516 }; /* linux/errno.h of the kernel */
 
 /* ---- the zone ---- */
 
-/* The last call of a task is made by an instruction of its own: in its vdso, or where it stopped. */
+/* The last call of a task is made by an instruction of its own: in its vdso, or where it stopped.
+ */
 static int find_last_gadget(const struct restore *rs, struct restore_task *task, struct err *err)
 {
 	struct remote *remote = &task->threads[0].remote;
@@ -31,15 +32,14 @@ static int find_last_gadget(const struct restore *rs, struct restore_task *task,
 
 	for (uint32_t i = 0; r == 0 && i < view.vma_count; i++) {
 		if (le16_get(view.vmas[i].type) == VMA_VDSO) {
-			remote->zone.gadget =
-				le64_get(view.vmas[i].start) + rs->own->gadget_offset;
+			remote->zone.gadget = le64_get(view.vmas[i].start) + rs->own->gadget_offset;
 			return 0;
 		}
 	}
 	if (r < 0)
 		return r;
 	remote->saved.rip = le64_get(((const struct registers_rec *)task->threads[0].record->body)
-					     ->regs[offsetof(struct user_regs_struct, rip) / 8]);
+					 ->regs[offsetof(struct user_regs_struct, rip) / 8]);
 	return remote_find_gadget(remote, err);
 }
 
@@ -61,7 +61,7 @@ static int unmap_zone(struct restore *rs, struct restore_task *task, struct err 
 	struct remote *remote = &task->threads[0].remote;
 	const struct restore_hole *hole = &rs->own->hole;
 	const struct record *signals =
-		image_find(rs->image, kind_by_name("signals")->tag, task->id);
+	    image_find(rs->image, kind_by_name("signals")->tag, task->id);
 	int64_t result;
 	int r = find_last_gadget(rs, task, err);
 
@@ -85,7 +85,8 @@ static struct user_regs_struct saved_registers(const struct registers_rec *rec)
 	for (size_t i = 0; i < 27; i++)
 		words[i] = le64_get(rec->regs[i]);
 	memcpy(&regs, words, sizeof(regs));
-	/* What this kind of restart would need is in the old kernel's memory: start the call anew. */
+	/* What this kind of restart would need is in the old kernel's memory: start the call anew.
+	 */
 	if ((int64_t)regs.orig_rax >= 0 && (int64_t)regs.rax == -ERESTART_RESTARTBLOCK) {
 		regs.rax = regs.orig_rax;
 		regs.rip -= 2;
@@ -174,9 +175,9 @@ static void compare(struct comparison *c, enum policy_class class, uint32_t deta
 	if (c->result < 0 || !plan_answer(c->plan, class, c->thread->record->id, detail) ||
 	    expected == found)
 		return;
-	c->result = err_set(c->err, ERR_FAILED,
-			    "task %d: %s is %" PRIx64 ", not %" PRIx64 " as planned",
-			    c->thread->vtid, what, found, expected);
+	c->result =
+	    err_set(c->err, ERR_FAILED, "task %d: %s is %" PRIx64 ", not %" PRIx64 " as planned",
+		    c->thread->vtid, what, found, expected);
 }
 
 static uint64_t planned(const struct comparison *c, enum policy_class class, uint32_t detail)
@@ -207,8 +208,8 @@ static int compare_thread(struct restore *rs, const struct restore_thread *threa
 				  status->cap_ambient };
 	static const char *const names[] = { "the inheritable capability set",
 					     "the permitted capability set",
-					     "the effective capability set",
-					     "the bounding set", "the ambient capability set" };
+					     "the effective capability set", "the bounding set",
+					     "the ambient capability set" };
 	struct comparison c = { .plan = rs->plan, .thread = thread, .err = err };
 
 	compare_ids(&c, status);
@@ -265,4 +266,21 @@ int restore_let_go(struct restore *rs, struct err *err)
 		}
 	}
 	return 0;
+}
+
+void restore_list_threads(const struct restore *rs, struct freeze *frozen)
+{
+	for (size_t i = 0; i < rs->own->task_count; i++) {
+		const struct restore_task *task = &rs->own->tasks[i];
+		bool is_stopped = task->rec && le32_get(task->rec->flags) & TASK_STOPPED;
+
+		for (size_t j = 0; j < task->thread_count; j++) {
+			array_grow(frozen->threads, frozen->thread_count);
+			frozen->threads[frozen->thread_count++] = (struct frozen_thread){
+				.pid = task->pid,
+				.tid = task->threads[j].tid,
+				.stop_signal = is_stopped ? SIGSTOP : 0,
+			};
+		}
+	}
 }

@@ -44,8 +44,8 @@ static int make_shared(struct restore_private *own, struct err *err)
 	while (capacity < 4 * own->image->record_count)
 		capacity *= 2;
 	own->shared_size = sizeof(*shared) + capacity * sizeof(struct restore_object);
-	shared = mmap(NULL, own->shared_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-		      -1, 0);
+	shared =
+	    mmap(NULL, own->shared_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
 		return err_set(err, -errno, "map %zu bytes", own->shared_size);
 	shared->capacity = capacity;

@@ -18,6 +18,7 @@
 #include <sys/types.h>
 
 #include "core/err.h"
+#include "freeze/freeze.h"
 #include "kind/kind.h"
 #include "kind/support/mm.h"
 #include "kind/support/tree.h"
@@ -50,7 +51,7 @@ struct restore_task {
 struct restore_object {
 	uint32_t id; /* 0: free */
 	int fd;
-	int content; /* the descriptor that receives its content; -1 */
+	int content;	/* the descriptor that receives its content; -1 */
 	uint32_t owner; /* the task that finishes it; 0: none has it */
 };
 
@@ -133,3 +134,5 @@ int restore_finish_tasks(struct restore *rs, struct err *err);
 int restore_load_registers(struct restore *rs, struct err *err);
 int restore_post_check(struct restore *rs, struct err *err);
 int restore_let_go(struct restore *rs, struct err *err);
+/* Appends all threads, for whoever is to hold them. */
+void restore_list_threads(const struct restore *rs, struct freeze *frozen);

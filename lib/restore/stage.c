@@ -2,6 +2,7 @@
  * with the invoker's authority over files, which makes every object that tasks share. */
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/close_range.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -117,6 +118,14 @@ static int hold_image(struct restore_private *own, struct err *err)
 	return 0;
 }
 
+/* Descriptors that our caller left open are none of the container's. */
+static int close_on_execution(uint32_t first, uint32_t last, struct err *err)
+{
+	if (close_range(first, last, CLOSE_RANGE_CLOEXEC) < 0)
+		return err_set(err, -errno, "close inherited descriptors");
+	return 0;
+}
+
 static int execute_program(struct restore *rs, struct err *err)
 {
 	auto_close int program = -1;
@@ -139,7 +148,9 @@ int restore_stage_main(void *argument, struct err *err)
 	raise_limit(RLIMIT_NOFILE);
 	raise_limit(RLIMIT_MEMLOCK);
 	(void)prctl(PR_SET_PDEATHSIG, 0);
-	r = open_root(rs->own, err);
+	r = close_on_execution(3, ~0u, err);
+	if (r == 0)
+		r = open_root(rs->own, err);
 	if (r == 0 && rs->own->detach)
 		r = detach_stdio(err);
 	for (enum phase phase = PHASE_NAMESPACES; r == 0 && phase < PHASE_COUNT; phase++)
@@ -150,6 +161,8 @@ int restore_stage_main(void *argument, struct err *err)
 		return r;
 	set_last_pid(rs->own);
 	r = keep_capabilities(err);
+	if (r == 0)
+		r = close_on_execution(0, rs->own->base - 1, err);
 	if (r < 0)
 		return r;
 	return execute_program(rs, err);

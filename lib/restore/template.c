@@ -103,8 +103,7 @@ int restore_find_hole(struct restore *rs, struct err *err)
 	}
 	if (objects >= MM_ADDRESS_MAX || at > MM_ADDRESS_MAX - size - gap)
 		return err_set(err, ERR_REFUSED,
-			       "no free range of %" PRIu64
-			       " bytes is common to all address spaces",
+			       "no free range of %" PRIu64 " bytes is common to all address spaces",
 			       size);
 	rs->own->hole = (struct restore_hole){
 		.start = at,
@@ -127,8 +126,8 @@ int restore_make_program(const struct restore *rs, int *ret_fd, struct err *err)
 		Elf64_Ehdr header;
 		Elf64_Phdr code, stack;
 	} head = {
-		.header = { .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB,
-					 EV_CURRENT },
+		.header = { .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64,
+					 ELFDATA2LSB, EV_CURRENT },
 			    .e_type = ET_EXEC,
 			    .e_machine = EM_X86_64,
 			    .e_version = EV_CURRENT,
@@ -184,7 +183,10 @@ static bool is_special(const struct procfs_vma *vma, enum vma_type *ret_type)
 static int map_zone(struct remote *remote, uint64_t at, uint64_t size, int prot, struct err *err)
 {
 	const uint64_t args[6] = {
-		at, size, (uint64_t)prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+		at,
+		size,
+		(uint64_t)prot,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
 		(uint64_t)-1,
 	};
 	int64_t result;
@@ -240,7 +242,7 @@ static int clear_space(struct restore *rs, struct script *script, const struct p
 		(void)script_syscall(script, "move the vdso", 0, SYS_mremap, vmas[i].start, size,
 				     size, MREMAP_MAYMOVE | MREMAP_FIXED, place);
 		own->specials[own->special_count++] =
-			(struct restore_special){ .type = type, .parked = place, .size = size };
+		    (struct restore_special){ .type = type, .parked = place, .size = size };
 		place += size;
 	}
 	return 0;
@@ -258,12 +260,11 @@ static int map_objects(struct restore *rs, struct script *script, struct err *er
 		r = script_room(script, 1, 0, err);
 		if (r < 0)
 			return r;
-		(void)script_syscall(script, "make shared memory", 0, SYS_mmap,
-				     rs->own->hole.objects + rs->own->anon_offsets[i], size,
-				     PROT_READ | PROT_WRITE,
-				     MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE |
-					     MAP_FIXED_NOREPLACE,
-				     (uint64_t)-1, 0);
+		(void)script_syscall(
+		    script, "make shared memory", 0, SYS_mmap,
+		    rs->own->hole.objects + rs->own->anon_offsets[i], size, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, (uint64_t)-1,
+		    0);
 	}
 	return 0;
 }
@@ -283,14 +284,14 @@ static int find_gadgets(struct restore *rs, struct remote *remote, struct err *e
 	if (!remote_find_vdso(remote, &start, &end))
 		return err_set(err, ERR_HOST, "this kernel maps no vdso");
 	rs->own->gadget_offset = probe.zone.gadget - start;
-	remote->zone.gadget =
-		rs->own->hole.program + (uint64_t)((const char *)memmem(stub, size, "\x0f\x05", 2) - stub);
+	remote->zone.gadget = rs->own->hole.program +
+			      (uint64_t)((const char *)memmem(stub, size, "\x0f\x05", 2) - stub);
 	return 0;
 }
 
 static int clear_and_map(struct restore *rs, struct remote *remote, struct err *err)
 {
-	auto_script struct script script;
+	auto_script struct script script = SCRIPT_NONE;
 	auto_close int proc = -1;
 	auto_buf struct buf text = BUF_EMPTY;
 	struct procfs_vma *vmas;

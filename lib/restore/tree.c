@@ -56,7 +56,7 @@ static struct restore_task *parent_of(const struct restore *rs, struct restore_t
 static int call(struct remote *remote, const char *name, long nr, uint64_t a, uint64_t b,
 		struct err *err)
 {
-	auto_script struct script script;
+	auto_script struct script script = SCRIPT_NONE;
 
 	script_init(&script, remote);
 	(void)script_syscall(&script, name, 0, nr, a, b);
@@ -65,7 +65,7 @@ static int call(struct remote *remote, const char *name, long nr, uint64_t a, ui
 
 static int end_task(struct remote *remote, int status, struct err *err)
 {
-	auto_script struct script script;
+	auto_script struct script script = SCRIPT_NONE;
 	int died;
 	int r;
 
@@ -250,8 +250,7 @@ static int check_parent(const struct restore *rs, struct restore_task *task, str
 	return r;
 }
 
-static int set_subreaper(struct restore *rs, struct restore_task *parent, bool on,
-			 struct err *err)
+static int set_subreaper(struct restore *rs, struct restore_task *parent, bool on, struct err *err)
 {
 	if (parent == init_of(rs))
 		return 0;
@@ -432,8 +431,8 @@ int restore_make_tree(struct restore *rs, struct err *err)
 
 int restore_make_threads(struct restore *rs, struct err *err)
 {
-	static const uint64_t flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |
-				      CLONE_THREAD | CLONE_SYSVSEM;
+	static const uint64_t flags =
+	    CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
 
 	for (size_t i = 0; i < rs->own->task_count; i++) {
 		struct restore_task *task = &rs->own->tasks[i];
@@ -459,7 +458,7 @@ static int die(struct restore_task *task, struct err *err)
 	} no_core;
 	uint32_t code = le32_get(task->rec->exit_code);
 	uint64_t open_mask = 0;
-	auto_script struct script script;
+	auto_script struct script script = SCRIPT_NONE;
 	int status;
 	int r;
 

@@ -16,15 +16,15 @@ enum target_form {
 enum freezer_form { FREEZER_NONE, FREEZER_V1, FREEZER_V2 };
 
 struct target {
-	char *name; /* owned: the ctckpt name, or what the user said */
+	char *name;   /* owned: the ctckpt name, or what the user said */
 	char *rootfs; /* owned; NULL: the root is the host's view */
 	enum target_form form;
 	pid_t init;	     /* outer pid */
 	uint64_t start_time; /* of init, clock ticks since boot */
 	int pidfd;
 	enum freezer_form freezer;
-	int cgroup;	   /* directory descriptor of the cgroup to freeze; -1 without one */
-	char *cgroup_path; /* owned; absolute, for messages; NULL without one */
+	int cgroup;	    /* directory descriptor of the cgroup to freeze; -1 without one */
+	char *cgroup_path;  /* owned; absolute, for messages; NULL without one */
 	bool is_registered; /* it has a ctckpt name */
 };
 
@@ -39,8 +39,7 @@ void target_free(struct target *target);
 
 /* All tasks that belong to the target right now, outer pids of processes (not threads), in
  * rising order; zombies too. Owned by the caller. */
-int target_tasks(const struct target *target, pid_t **ret_pids, size_t *ret_count,
-		 struct err *err);
+int target_tasks(const struct target *target, pid_t **ret_pids, size_t *ret_count, struct err *err);
 
 /* ---- the registry of ctckpt names: $XDG_RUNTIME_DIR/ctckpt, /run/ctckpt for root, else
  * /tmp/ctckpt-UID; 0700, and owned by the invoker, or an error ---- */

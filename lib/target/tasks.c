@@ -1,5 +1,9 @@
 /* Which tasks belong to a target right now. See target.h. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "core/buf.h"
@@ -63,19 +67,113 @@ static void look_for_tree(pid_t pid, struct buf *text, struct tasks *tasks)
 		add_task(tasks, &task);
 }
 
-/* A task that we may not look at belongs if its parent does: a namespace's orphans go to its
- * init. What is not below our namespace needs no second look. */
-static void look_for_container(pid_t pid, struct buf *text, const struct pid_ns *ns,
-			       const struct pid_ns *own, struct tasks *tasks)
+/* A task that we may not look at belongs if its parent does: a namespace's orphans go to its init.
+ * Looking at the parents of all that is hidden takes long on a host with many users; asking the few
+ * that belong for their children does not, if the kernel can tell (CONFIG_PROC_CHILDREN). */
+static bool add_children_of(pid_t pid, pid_t tid, struct buf *text, struct tasks *tasks)
 {
-	enum pid_ns_place place = process_place(pid, ns, own);
-	struct task task = { .pid = pid, .belongs = place == PID_NS_INSIDE };
-	size_t depth;
+	struct err ignored;
+	char path[64];
+	const char *at;
 
-	task.is_unknown =
-	    place == PID_NS_HIDDEN && look_at(pid, text, &task.ppid, &depth) && depth > 1;
-	if (task.belongs || task.is_unknown)
-		add_task(tasks, &task);
+	(void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid, tid);
+	if (procfs_read(AT_FDCWD, path, text, &ignored) < 0)
+		return ignored.code != -ENOENT;
+	for (at = text->data; at && *at;) {
+		char *end;
+		pid_t child = (pid_t)strtol(at, &end, 10);
+
+		if (end == at)
+			break;
+		add_task(tasks, &(struct task){ .pid = child, .belongs = true });
+		at = end + strspn(end, " ");
+	}
+	return true;
+}
+
+static bool add_children_of_threads(pid_t pid, struct buf *text, struct tasks *tasks)
+{
+	auto_closedir DIR *dir = NULL;
+	const struct dirent *entry;
+	char path[32];
+	bool can_tell = true;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir))) {
+		pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
+
+		if (tid > 0)
+			can_tell &= add_children_of(pid, tid, text, tasks);
+	}
+	return can_tell;
+}
+
+static bool is_listed(const struct tasks *tasks, size_t count, pid_t pid)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (tasks->list[i].pid == pid)
+			return true;
+	}
+	return false;
+}
+
+/* Adds the children of all that belong, and theirs. False if the kernel cannot tell. */
+static bool add_families(struct tasks *tasks, struct buf *text)
+{
+	for (size_t i = 0; i < tasks->count; i++) {
+		size_t kept = tasks->count;
+		size_t before = kept;
+
+		if (!add_children_of_threads(tasks->list[i].pid, text, tasks))
+			return false;
+		for (size_t j = before; j < tasks->count; j++) {
+			if (!is_listed(tasks, kept, tasks->list[j].pid))
+				tasks->list[kept++] = tasks->list[j];
+		}
+		tasks->count = kept;
+	}
+	return true;
+}
+
+static void look_at_hidden(const pid_t *hidden, size_t count, struct buf *text, struct tasks *tasks)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct task task = { .pid = hidden[i], .is_unknown = true };
+		size_t depth;
+
+		/* What is not below our namespace needs no second look. */
+		if (look_at(hidden[i], text, &task.ppid, &depth) && depth > 1)
+			add_task(tasks, &task);
+	}
+}
+
+enum { FEW = 64 };
+
+static int compare(const void *a, const void *b);
+
+static void look_for_container(const pid_t *pids, size_t count, struct buf *text,
+			       const struct pid_ns *ns, const struct pid_ns *own,
+			       struct tasks *tasks)
+{
+	auto_free pid_t *hidden = NULL;
+	size_t hidden_count = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		enum pid_ns_place place = process_place(pids[i], ns, own);
+
+		if (place == PID_NS_INSIDE)
+			add_task(tasks, &(struct task){ .pid = pids[i], .belongs = true });
+		if (place != PID_NS_HIDDEN)
+			continue;
+		array_grow(hidden, hidden_count);
+		hidden[hidden_count++] = pids[i];
+	}
+	if (hidden_count == 0)
+		return;
+	if (tasks->count > FEW || tasks->count > hidden_count || !add_families(tasks, text))
+		look_at_hidden(hidden, hidden_count, text, tasks);
+	qsort(tasks->list, tasks->count, sizeof(*tasks->list), compare);
 }
 
 static int take_snapshot(const struct target *target, struct tasks *tasks, struct err *err)
@@ -90,12 +188,10 @@ static int take_snapshot(const struct target *target, struct tasks *tasks, struc
 		r = process_pid_ns(getpid(), &own, err);
 	if (r == 0 && target->form == TARGET_CONTAINER)
 		r = process_pid_ns(target->init, &ns, err);
-	for (size_t i = 0; r == 0 && i < count; i++) {
-		if (target->form == TARGET_CONTAINER)
-			look_for_container(pids[i], &text, &ns, &own, tasks);
-		else
-			look_for_tree(pids[i], &text, tasks);
-	}
+	if (r == 0 && target->form == TARGET_CONTAINER)
+		look_for_container(pids, count, &text, &ns, &own, tasks);
+	for (size_t i = 0; r == 0 && i < count && target->form == TARGET_TREE; i++)
+		look_for_tree(pids[i], &text, tasks);
 	for (size_t i = 0; i < tasks->count; i++) {
 		if (tasks->list[i].pid == target->init)
 			tasks->list[i].belongs = true;

@@ -3,13 +3,19 @@
 
 load helper
 
+# It is told to end, and does not.
+victim_is_frozen() {
+	: >"$VICTIM_DIR/go"
+	run -124 "$AWAIT" -t 1 "$VICTIM_DIR/result"
+}
+
 @test "checkpoint: the container is gone, and comes back" {
 	local pid
 	victim_start idle
 	pid=$(container_pid "$VICTIM")
 	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
 	assert_contains "$output" "$VICTIM: saved 1 task"
-	[[ ! -e /proc/$pid ]]
+	"$AWAIT" -t 10 -p "$pid"
 	assert_equal "$(ctckpt ps --quiet)" ""
 	run -0 ctckpt restore --detach "$IMAGE"
 	assert_equal "$output" "$VICTIM"
@@ -26,10 +32,9 @@ load helper
 @test "checkpoint: --leave-stopped, then thaw" {
 	victim_start idle
 	run -0 ctckpt checkpoint --leave-stopped "$VICTIM" -o "$IMAGE"
-	: >"$VICTIM_DIR/go"
-	run -124 "$AWAIT" -t 1 "$VICTIM_DIR/result"
+	victim_is_frozen
 	run -0 ctckpt thaw "$VICTIM"
-	victim_succeeds
+	victim_succeeded
 }
 
 @test "checkpoint: images are the invoker's alone" {
@@ -127,10 +132,9 @@ load helper
 	victim_start idle
 	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
 	run -0 ctckpt restore --detach --leave-frozen "$IMAGE"
-	: >"$VICTIM_DIR/go"
-	run -124 "$AWAIT" -t 1 "$VICTIM_DIR/result"
+	victim_is_frozen
 	run -0 ctckpt thaw "$VICTIM"
-	victim_succeeds
+	victim_succeeded
 }
 
 @test "plan: says what would happen, and does nothing" {

@@ -9,7 +9,7 @@ commands() {
 
 # The long options of a command, as --help shows them.
 options() {
-	ctckpt "$1" --help | grep -oE '^ .*--[a-z-]+' | grep -oE -e '--[a-z-]+$' | sort
+	ctckpt "$1" --help | sed -nE 's/^  (-.,|   ) (--[a-z-]+).*/\2/p' | sort
 }
 
 @test "cli: without a command is a usage error" {

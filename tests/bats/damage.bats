@@ -41,8 +41,9 @@ load helper
 
 @test "damage: what is no image at all" {
 	local file
-	for file in /dev/null /etc/passwd "$CTCKPT"; do
+	for file in /etc/passwd "$CTCKPT"; do
 		run -4 ctckpt restore --detach "$file"
 	done
+	run -1 ctckpt restore --detach /dev/null
 	run -1 ctckpt restore --detach "$BATS_TEST_TMPDIR"
 }

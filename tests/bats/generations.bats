@@ -10,7 +10,7 @@ describe() {
 	pid=$(container_pid "$VICTIM")
 	for task in "/proc/$pid/task/"*; do
 		awk '{ print $1, $2, $NF }' "$task/maps"
-		grep -E '^(Name|Umask|State|Uid|Gid|Sig[BIC]|Threads)' "$task/status"
+		grep -E '^(Name|Umask|Uid|Gid|Sig[BIC]|Threads)' "$task/status"
 		for fd in "$task/fd/"*; do
 			printf '%s %s\n' "${fd##*/}" "$(readlink "$fd" | sed 's/:\[[0-9]*\]$//')"
 			grep -E '^(pos|flags)' "$task/fdinfo/${fd##*/}"

@@ -118,9 +118,14 @@ victim_succeeds() {
 	pid=$(container_pid "$VICTIM")
 	[[ -n $pid ]] || fail "$VICTIM is not there" || return
 	: >"$VICTIM_DIR/go"
-	victim_await result || return
-	[[ $(<"$VICTIM_DIR/result") == ok ]] || victim_failed "its expectations" || return
+	victim_succeeded || return
 	"$AWAIT" -p "$pid" || fail "$VICTIM did not end"
+}
+
+# Likewise, for one that has been told to.
+victim_succeeded() {
+	"$AWAIT" "$VICTIM_DIR/result" || victim_failed "while waiting for its result" || return
+	[[ $(<"$VICTIM_DIR/result") == ok ]] || victim_failed "its expectations"
 }
 
 # The outer pid of a container's first task; empty when it is gone.

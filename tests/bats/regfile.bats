@@ -21,8 +21,10 @@ load helper
 	victim_start appended
 	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
 	truncate -s 3 "$VICTIM_DIR/appended"
+	run -3 ctckpt plan "$IMAGE"
+	assert_contains "$output" "it has been truncated below the saved position"
 	run -3 ctckpt restore --detach "$IMAGE"
-	assert_contains "$output" "truncated below the saved position"
+	assert_contains "$output" "$VICTIM_DIR/appended: it can't be opened as it was"
 	assert_equal "$(ctckpt ps --quiet)" ""
 }
 
@@ -32,7 +34,7 @@ load helper
 	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
 	chmod 0000 "$VICTIM_DIR/appended"
 	run -3 ctckpt restore --detach "$IMAGE"
-	assert_contains "$output" "Permission denied"
+	assert_contains "$output" "$VICTIM_DIR/appended: the invoker may not open it"
 }
 
 @test "regfile: a fifo in its place is refused, and does not block" {
@@ -40,6 +42,8 @@ load helper
 	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
 	rm "$VICTIM_DIR/appended"
 	mkfifo "$VICTIM_DIR/appended"
-	run -3 ctckpt restore --detach "$IMAGE"
+	run -3 ctckpt plan "$IMAGE"
 	assert_contains "$output" "it is not of the saved type any more"
+	run -3 ctckpt restore --detach "$IMAGE"
+	assert_contains "$output" "$VICTIM_DIR/appended: it can't be opened as it was"
 }

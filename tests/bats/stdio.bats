@@ -1,9 +1,30 @@
 #!/usr/bin/env bats
 load helper
 
-@test "stdio: restored as the invoker's own" {
+# Not detached, nothing says when the container is there.
+victim_appears() {
+	until [[ -n $(container_pid "$VICTIM") ]]; do :; done
+}
+
+@test "stdio: a detached restore has none" {
 	victim_start stdio
 	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
-	ctckpt restore --detach "$IMAGE" >"$VICTIM_DIR/after"
+	run -0 ctckpt restore --detach "$IMAGE"
 	victim_succeeds
+}
+
+@test "stdio: pipes that lead outside become the invoker's own" {
+	ctckpt run --name "$VICTIM" -- "$BUILD/victim/stdio" 3>&- 2>&1 | cat >"$VICTIM_DIR/log" 3>&- &
+	victim_appears
+	victim_await ready result
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	run ctckpt plan "$IMAGE"
+	assert_contains "$output" "descriptor 1"
+	wait
+	ctckpt restore "$IMAGE" 3>&- 2>&1 | cat >"$VICTIM_DIR/after" 3>&- &
+	victim_appears
+	victim_succeeds
+	wait
+	assert_equal "$(<"$VICTIM_DIR/log")" before
+	assert_equal "$(grep after "$VICTIM_DIR/after")" $'after1\nafter2\nafter7'
 }

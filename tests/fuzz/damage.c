@@ -15,10 +15,10 @@
 enum { PAGES_STEP = 4099 }; /* between flips in the page stream: a prime */
 
 struct subject {
-	unsigned char *whole;  /* owned: the image as it was made */
+	unsigned char *whole; /* owned: the image as it was made */
 	size_t size;
-	size_t metadata;       /* bytes before the page stream */
-	size_t tail;	       /* offset of index and trailer */
+	size_t metadata;	/* bytes before the page stream */
+	size_t tail;		/* offset of index and trailer */
 	unsigned char *altered; /* owned: as large */
 };
 

@@ -25,7 +25,8 @@ static void watch_parents(int notify, char **files, int count)
 	for (int i = 0; i < count; i++) {
 		char *copy = strdup(files[i]);
 
-		if (!copy || inotify_add_watch(notify, dirname(copy), IN_CREATE | IN_MOVED_TO) < 0) {
+		if (!copy ||
+		    inotify_add_watch(notify, dirname(copy), IN_CREATE | IN_MOVED_TO) < 0) {
 			perror(files[i]);
 			exit(2);
 		}

@@ -257,10 +257,10 @@ static void file_changes(struct unit *unit)
 static void epoll_lines(struct unit *unit)
 {
 	static const char text[] =
-		"pos:\t0\nflags:\t02\nmnt_id:\t16\n"
-		"tfd:        5 events:       19 data: ffffffffffffffff  pos:0 ino:61af sdev:7\n"
-		"tfd:        7 events: 40000000 data:                1  pos:0 ino:61af sdev:7\n"
-		"tfd:        5 events:       19 data:                2  pos:0 ino:61b0 sdev:7\n";
+	    "pos:\t0\nflags:\t02\nmnt_id:\t16\n"
+	    "tfd:        5 events:       19 data: ffffffffffffffff  pos:0 ino:61af sdev:7\n"
+	    "tfd:        7 events: 40000000 data:                1  pos:0 ino:61af sdev:7\n"
+	    "tfd:        5 events:       19 data:                2  pos:0 ino:61b0 sdev:7\n";
 	auto_free struct epoll_item *items = NULL;
 	struct err err = ERR_NONE;
 	size_t count = 0;
@@ -342,12 +342,10 @@ static void opens_the_inode(struct unit *unit)
 }
 
 static const struct unit_case cases[] = {
-	UNIT_CASE(paths),	      UNIT_CASE(flags),
-	UNIT_CASE(eventfd_records),   UNIT_CASE(pipe_records),
-	UNIT_CASE(chardev_records),   UNIT_CASE(eventpoll_records),
-	UNIT_CASE(memfd_records),     UNIT_CASE(timerfd_records),
-	UNIT_CASE(build_ids),	      UNIT_CASE(file_changes),
-	UNIT_CASE(epoll_lines),	      UNIT_CASE(opens_beneath_root),
+	UNIT_CASE(paths),	    UNIT_CASE(flags),		UNIT_CASE(eventfd_records),
+	UNIT_CASE(pipe_records),    UNIT_CASE(chardev_records), UNIT_CASE(eventpoll_records),
+	UNIT_CASE(memfd_records),   UNIT_CASE(timerfd_records), UNIT_CASE(build_ids),
+	UNIT_CASE(file_changes),    UNIT_CASE(epoll_lines),	UNIT_CASE(opens_beneath_root),
 	UNIT_CASE(opens_the_inode),
 };
 

@@ -1,10 +1,12 @@
 /* Freezing: nothing moves, everything moves again; stopped tasks, zombies, refusals, killing. */
 #include <sys/ptrace.h>
+#include <sys/stat.h>
 
+#include "ctckpt/ctckpt.h"
 #include "freeze_tree.h"
 
 #define PROCESSES 8
-#define THREADS 4
+#define THREADS	  4
 #define BUSY_MOST 64 /* threads that hardly sleep, every second of them never */
 
 static struct shared *counting; /* for threads */
@@ -415,6 +417,50 @@ static void test_stopped_was_frozen(struct tree *tree)
 	EXPECT(tree_counts(tree, 0, 3));
 }
 
+/* The calls of the library, which find the cgroup by themselves. */
+static void test_by_name(struct tree *tree)
+{
+	struct ctckpt_freeze_result result;
+	char name[32];
+
+	EXPECT(tree_start(tree, TARGET_TREE, body_tree, THREADS));
+	EXPECT(tree_wait_ready(tree, PROCESSES * THREADS));
+	snprintf(name, sizeof(name), "pid:%d", tree->root);
+	for (int i = 0; i < 3; i++) {
+		EXPECT_OK(ctckpt_freeze(name, &result, &err));
+		EXPECT(result.was_frozen == (i > 0));
+		EXPECT(result.has_holder == (tree->target.freezer == FREEZER_NONE));
+		EXPECT(result.tasks == PROCESSES && result.threads == PROCESSES * THREADS);
+		EXPECT(tree_stands_still(tree));
+	}
+	EXPECT_OK(ctckpt_thaw(name, &result, &err));
+	EXPECT(result.was_frozen);
+	EXPECT(result.tasks == PROCESSES && result.threads == PROCESSES * THREADS);
+	EXPECT(tree_counts(tree, 0, PROCESSES * THREADS));
+	EXPECT_OK(ctckpt_thaw(name, &result, &err));
+	EXPECT(!result.was_frozen);
+}
+
+/* Cgroups with children and a task that is dying. */
+static void test_cgroup_removed(struct tree *tree)
+{
+	const char *path = tree->target.cgroup_path;
+	char below[512];
+
+	EXPECT(tree_start(tree, TARGET_TREE, body_one, 1));
+	EXPECT(tree_wait_ready(tree, 1));
+	if (!path)
+		return;
+	snprintf(below, sizeof(below), "%s/a", path);
+	EXPECT(mkdir(below, 0755) == 0);
+	snprintf(below, sizeof(below), "%s/a/b", path);
+	EXPECT(mkdir(below, 0755) == 0);
+	EXPECT(kill(tree->root, SIGKILL) == 0);
+	EXPECT_OK(cgroup_destroy(path, &err));
+	EXPECT_OK(cgroup_destroy(path, &err));
+	EXPECT(access(path, F_OK) < 0);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -432,6 +478,8 @@ int main(int argc, char **argv)
 		{ "kill a container", test_kill_container },
 		{ "was frozen", test_was_frozen },
 		{ "stopped, was frozen", test_stopped_was_frozen },
+		{ "by name", test_by_name },
+		{ "cgroup removed", test_cgroup_removed },
 	};
 
 	return run_tests(tests, sizeof(tests) / sizeof(tests[0]), argc, argv);

@@ -1,12 +1,13 @@
 /* Freezing tasks that do not wait for it: forks, threads, vforks, programs executed, signals. */
+#include <dirent.h>
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/ptrace.h>
 
 #include "freeze_tree.h"
 
-#define CYCLES 50
-#define LINEAGES 8
+#define CYCLES	    50
+#define LINEAGES    8
 #define BIRTHS_MOST 5000
 
 static void start_of(struct shared *shared)
@@ -247,6 +248,70 @@ static void test_execute(struct tree *tree)
 	EXPECT(tree_counts(tree, 0, 1));
 }
 
+static void *execute_when_told(void *shared)
+{
+	while (!((struct shared *)shared)->numbers[0])
+		usleep(300);
+	return execute(NULL);
+}
+
+static void body_execute_slowly(struct shared *shared, unsigned int unused)
+{
+	pthread_t threads[2];
+
+	(void)unused;
+	pthread_create(&threads[0], NULL, idle, NULL);
+	pthread_create(&threads[1], NULL, execute_when_told, shared);
+	start_of(shared);
+	for (;;)
+		(void)pause();
+}
+
+static pid_t thread_of(pid_t pid, int number)
+{
+	char path[64];
+	auto_closedir DIR *list = NULL;
+	const struct dirent *entry;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	list = opendir(path);
+	while (list && (entry = readdir(list))) {
+		if (atoi(entry->d_name) > 0 && number-- == 0)
+			return atoi(entry->d_name);
+	}
+	return -1;
+}
+
+/* An execve(2) waits until somebody reaps a thread, who does not: seizing it would hang. */
+static void test_execute_stuck(struct tree *tree)
+{
+	struct freeze freeze = FREEZE_NONE;
+	struct err err = ERR_NONE;
+	uint64_t start = clock_us();
+	pid_t tracer;
+	int r;
+
+	EXPECT(tree_start(tree, TARGET_TREE, body_execute_slowly, 0));
+	EXPECT(tree_wait_ready(tree, 1));
+	tracer = fork();
+	if (tracer == 0) {
+		if (ptrace(PTRACE_SEIZE, thread_of(tree->root, 1), 0, 0) == 0)
+			tree->shared->numbers[0] = 1;
+		(void)pause();
+		_exit(0);
+	}
+	while (!tree->shared->numbers[0] && clock_us() < start + 2000000)
+		pass_ms(1);
+	pass_ms(20);
+	r = freeze_seize(&tree->target, &freeze, &err);
+	kill(tracer, SIGKILL);
+	waitpid(tracer, NULL, 0);
+	printf("# %s (%s)\n", err.text, err.hint);
+	EXPECT(tree->shared->numbers[0]);
+	EXPECT(r < 0 && !freeze.target);
+	EXPECT(clock_us() - start < 20000000);
+}
+
 /* ---- signals: none is lost, none comes twice ---- */
 
 static struct shared *flooded;
@@ -264,7 +329,8 @@ static void on_signal(int sig, siginfo_t *info, void *unused)
 
 static void body_flooded(struct shared *shared, unsigned int unused)
 {
-	struct sigaction action = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_RESTART };
+	struct sigaction action = { .sa_sigaction = on_signal,
+				    .sa_flags = SA_SIGINFO | SA_RESTART };
 
 	(void)unused;
 	flooded = shared;
@@ -326,7 +392,8 @@ static void test_flood(struct tree *tree)
 	}
 	shared->numbers[3] = 1;
 	waitpid(sender, NULL, 0);
-	for (int i = 0; i < 2000 && shared->numbers[0] + shared->numbers[1] < shared->numbers[2]; i++)
+	for (int i = 0; i < 2000 && shared->numbers[0] + shared->numbers[1] < shared->numbers[2];
+	     i++)
 		pass_ms(1);
 	printf("# %" PRIu64 " queued, %" PRIu64 " in order, %" PRIu64 " not\n", shared->numbers[2],
 	       shared->numbers[0], shared->numbers[1]);
@@ -345,6 +412,7 @@ int main(int argc, char **argv)
 		{ "spawned programs", test_spawn },
 		{ "vfork that waits", test_vfork },
 		{ "executed by a thread", test_execute },
+		{ "execution that does not get on", test_execute_stuck },
 		{ "signal flood", test_flood },
 	};
 

@@ -44,24 +44,24 @@ struct tree {
 
 static const char *failed; /* the reason of the running test */
 
-#define EXPECT(condition)                                                     \
-	do {                                                                  \
-		if (!(condition)) {                                           \
-			failed = #condition;                                  \
-			fprintf(stderr, "# line %d: %s\n", __LINE__, failed); \
-			return;                                               \
-		}                                                             \
+#define EXPECT(condition)                                                                          \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			failed = #condition;                                                       \
+			fprintf(stderr, "# line %d: %s\n", __LINE__, failed);                      \
+			return;                                                                    \
+		}                                                                                  \
 	} while (0)
 
-#define EXPECT_OK(call)                                                                      \
-	do {                                                                                 \
-		struct err err = ERR_NONE;                                                   \
-		if ((call) < 0) {                                                            \
-			failed = #call;                                                      \
-			fprintf(stderr, "# line %d: %s: %s (%s)\n", __LINE__, failed,        \
-				err.text, err.hint);                                         \
-			return;                                                              \
-		}                                                                            \
+#define EXPECT_OK(call)                                                                            \
+	do {                                                                                       \
+		struct err err = ERR_NONE;                                                         \
+		if ((call) < 0) {                                                                  \
+			failed = #call;                                                            \
+			fprintf(stderr, "# line %d: %s: %s (%s)\n", __LINE__, failed, err.text,    \
+				err.hint);                                                         \
+			return;                                                                    \
+		}                                                                                  \
 	} while (0)
 
 /* Lets others run for a while. */
@@ -217,8 +217,11 @@ static inline void tree_end(struct tree *tree)
 
 	tree->shared->must_end = 1;
 	if (tree->root > 0 && tree->target.form == TARGET_TREE) {
-		for (int i = 0; i < 20 && kill_descendants(tree) > 1; i++)
+		/* A look can miss one that has just forked. */
+		for (int i = 0, alone = 0; i < 100 && alone < 3; i++) {
+			alone = kill_descendants(tree) > 1 ? 0 : alone + 1;
 			pass_ms(1);
+		}
 	}
 	if (tree->root > 0) {
 		(void)kill(tree->root, SIGKILL);
@@ -257,10 +260,12 @@ static inline int run_test(const struct test *test, const char *mode)
 	if (strcmp(mode, "ptrace") != 0 && cgroup_own_create(name, &tree.own, &err) < 0)
 		fprintf(stderr, "# %s\n", err.text);
 	failed = NULL;
-	if (tree_choose_cgroup(&tree))
-		test->run(&tree);
-	else
-		printf("# skipped: no %s cgroup here\n", mode);
+	if (!tree_choose_cgroup(&tree)) {
+		tree_end(&tree);
+		printf("ok %s (%s) # skipped: no such cgroup\n", test->name, mode);
+		return 0;
+	}
+	test->run(&tree);
 	tree_end(&tree);
 	printf("%s %s (%s, %" PRIu64 " ms)%s%s\n", failed ? "not ok" : "ok", test->name, mode,
 	       (clock_us() - start) / 1000, failed ? ": " : "", failed ? failed : "");

@@ -16,30 +16,33 @@ struct unit_case {
 	void (*run)(struct unit *unit);
 };
 
-#define UNIT_CASE(function) { #function, function }
+#define UNIT_CASE(function)                                                                        \
+	{                                                                                          \
+#function, function                                                                \
+	}
 
 /* Reports the first failure of a case; the case goes on, so guard what depends on it. */
-#define EXPECT(unit, condition)                                                               \
-	({                                                                                    \
-		bool holds_ = (condition);                                                    \
-		if (!holds_ && !(unit)->has_failed) {                                         \
-			(unit)->has_failed = true;                                            \
-			printf("not ok %s: %s:%d: %s\n", (unit)->name, __FILE__, __LINE__,    \
-			       #condition);                                                   \
-		}                                                                             \
-		holds_;                                                                       \
+#define EXPECT(unit, condition)                                                                    \
+	({                                                                                         \
+		bool holds_ = (condition);                                                         \
+		if (!holds_ && !(unit)->has_failed) {                                              \
+			(unit)->has_failed = true;                                                 \
+			printf("not ok %s: %s:%d: %s\n", (unit)->name, __FILE__, __LINE__,         \
+			       #condition);                                                        \
+		}                                                                                  \
+		holds_;                                                                            \
 	})
 
-#define EXPECT_TEXT(unit, text, wanted)                                                       \
-	({                                                                                    \
-		const char *text_ = (text), *wanted_ = (wanted);                              \
-		bool is_same_ = text_ && strcmp(text_, wanted_) == 0;                         \
-		if (!is_same_ && !(unit)->has_failed) {                                       \
-			(unit)->has_failed = true;                                            \
-			printf("not ok %s: %s:%d: \"%s\" instead of \"%s\"\n", (unit)->name,  \
-			       __FILE__, __LINE__, text_ ? text_ : "(null)", wanted_);        \
-		}                                                                             \
-		is_same_;                                                                     \
+#define EXPECT_TEXT(unit, text, wanted)                                                            \
+	({                                                                                         \
+		const char *text_ = (text), *wanted_ = (wanted);                                   \
+		bool is_same_ = text_ && strcmp(text_, wanted_) == 0;                              \
+		if (!is_same_ && !(unit)->has_failed) {                                            \
+			(unit)->has_failed = true;                                                 \
+			printf("not ok %s: %s:%d: \"%s\" instead of \"%s\"\n", (unit)->name,       \
+			       __FILE__, __LINE__, text_ ? text_ : "(null)", wanted_);             \
+		}                                                                                  \
+		is_same_;                                                                          \
 	})
 
 /* The exit status of the test program. */

@@ -66,9 +66,9 @@ static void send_fd(int fd)
 		struct cmsghdr header;
 		char space[CMSG_SPACE(sizeof(int))];
 	} control = { .header = {
-			      .cmsg_len = CMSG_LEN(sizeof(int)),
-			      .cmsg_level = SOL_SOCKET,
-			      .cmsg_type = SCM_RIGHTS,
+			  .cmsg_len = CMSG_LEN(sizeof(int)),
+			  .cmsg_level = SOL_SOCKET,
+			  .cmsg_type = SCM_RIGHTS,
 		      } };
 	struct iovec data = { .iov_base = "x", .iov_len = 1 };
 	struct msghdr message = {
@@ -100,9 +100,9 @@ static const struct {
 	const char *name;
 	void (*make)(void);
 } cases[] = {
-	{ "lock", make_lock },	     { "linked", make_linked },
-	{ "owner", make_owner },     { "proc", make_proc },	    { "path", make_path },
-	{ "packets", make_packets }, { "epoll", make_epoll },
+	{ "lock", make_lock },	 { "linked", make_linked }, { "owner", make_owner },
+	{ "proc", make_proc },	 { "path", make_path },	    { "packets", make_packets },
+	{ "epoll", make_epoll },
 };
 
 int main(int argc, char **argv)

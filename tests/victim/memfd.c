@@ -3,7 +3,7 @@
 
 #include "victim.h"
 
-#define SIZE (1 << 20)
+#define SIZE  (1 << 20)
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 static int open_again(int fd, int flags)

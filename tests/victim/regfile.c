@@ -56,6 +56,7 @@ int main(void)
 	EXPECT(pwrite(deleted, "again", 5, 0) == 5);
 	EXPECT(pread(deleted_again, text, 5, 0) == 5 && memcmp(text, "again", 5) == 0);
 	EXPECT(pread(deleted_again, text, 1, HOLE / 2) == 1 && text[0] == '\0');
-	EXPECT(unnamed < 0 || (pread(unnamed, text, 8, 0) == 8 && memcmp(text, "nameless", 8) == 0));
+	EXPECT(unnamed < 0 ||
+	       (pread(unnamed, text, 8, 0) == 8 && memcmp(text, "nameless", 8) == 0));
 	victim_done();
 }

@@ -27,11 +27,11 @@
 #include <unistd.h>
 
 /* Ends the victim as failed unless the condition holds. In every thread and process of it. */
-#define EXPECT(condition)                                                                   \
-	do {                                                                                \
-		if (!(condition))                                                           \
-			victim_fail("%s:%d: %s (errno: %s)", __FILE__, __LINE__, #condition, \
-				    strerror(errno));                                       \
+#define EXPECT(condition)                                                                          \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			victim_fail("%s:%d: %s (errno: %s)", __FILE__, __LINE__, #condition,       \
+				    strerror(errno));                                              \
 	} while (0)
 
 static inline const char *victim_dir(void)
@@ -61,8 +61,8 @@ static inline void victim_write(const char *name, const char *text)
 	(void)unlink(draft);
 }
 
-__attribute__((format(printf, 1, 2), noreturn)) static inline void
-victim_fail(const char *format, ...)
+__attribute__((format(printf, 1, 2), noreturn)) static inline void victim_fail(const char *format,
+									       ...)
 {
 	char text[1024];
 	va_list args;

@@ -12,7 +12,7 @@ extern const struct kind kind_ns_ipc;
 
 static int ns_ipc_dump(struct dump *d, struct err *err)
 {
-	auto_script struct script script;
+	auto_script struct script script = SCRIPT_NONE;
 	const struct shm_info *shm;
 	const struct seminfo *sem;
 	const struct msginfo *msg;

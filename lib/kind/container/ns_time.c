@@ -16,7 +16,7 @@ static uint64_t nanoseconds(const struct timespec *time)
 
 static int ns_time_dump(struct dump *d, struct err *err)
 {
-	auto_script struct script script;
+	auto_script struct script script = SCRIPT_NONE;
 	const struct timespec *times;
 	struct time_rec rec;
 	uint64_t at;
@@ -24,8 +24,8 @@ static int ns_time_dump(struct dump *d, struct err *err)
 
 	script_init(&script, &d->own->tasks[0].threads[0].remote);
 	at = script_out(&script, 2 * sizeof(*times));
-	(void)script_syscall(&script, "read CLOCK_MONOTONIC", 0, SYS_clock_gettime,
-			     CLOCK_MONOTONIC, at);
+	(void)script_syscall(&script, "read CLOCK_MONOTONIC", 0, SYS_clock_gettime, CLOCK_MONOTONIC,
+			     at);
 	(void)script_syscall(&script, "read CLOCK_BOOTTIME", 0, SYS_clock_gettime, CLOCK_BOOTTIME,
 			     at + sizeof(*times));
 	r = script_run(&script, err);
@@ -47,7 +47,8 @@ static int ns_time_check(const void *body, size_t length, struct err *err)
 	if (length != sizeof(*rec))
 		return err_set(err, ERR_DAMAGED, "ns_time: %zu bytes", length);
 	/* The kernel's own limit on clocks is half of what 64 bits of nanoseconds hold. */
-	if (le64_get(rec->monotonic_ns) > INT64_MAX / 2 || le64_get(rec->boottime_ns) > INT64_MAX / 2)
+	if (le64_get(rec->monotonic_ns) > INT64_MAX / 2 ||
+	    le64_get(rec->boottime_ns) > INT64_MAX / 2)
 		return err_set(err, ERR_DAMAGED, "ns_time: impossible clock");
 	return 0;
 }

@@ -11,7 +11,7 @@ extern const struct kind kind_ns_uts;
 
 RECORDS_BEGIN
 struct uts_rec {
-	char hostname[72];   /* 64 at most, then zeros */
+	char hostname[72]; /* 64 at most, then zeros */
 	char domainname[72];
 };
 RECORDS_END
@@ -25,7 +25,7 @@ static struct remote *first_remote(const struct dump *d)
 
 static int ns_uts_dump(struct dump *d, struct err *err)
 {
-	auto_script struct script script;
+	auto_script struct script script = SCRIPT_NONE;
 	const struct utsname *names;
 	struct uts_rec rec = { .hostname = "" };
 	uint64_t at;

@@ -19,7 +19,7 @@ struct chardev_rec {
 	le32 major;
 	le32 minor;
 	le32 reserved; /* zero */
-	/* then the path, with its NUL */
+		       /* then the path, with its NUL */
 };
 RECORDS_END
 static_assert(sizeof(struct chardev_rec) == 16, "image format");
@@ -135,9 +135,9 @@ static int chardev_restore(struct restore *rs, const struct record *record, stru
 	if (fstat(place, &st) < 0)
 		return err_set(err, -errno, "look at %s", chardev_path(rec));
 	if (!is_device(rec, &st))
-		return err_set(err, ERR_REFUSED, "%s is device %u:%u, not %u:%u",
-			       chardev_path(rec), major(st.st_rdev), minor(st.st_rdev),
-			       le32_get(rec->major), le32_get(rec->minor));
+		return err_set(err, ERR_REFUSED, "%s is device %u:%u, not %u:%u", chardev_path(rec),
+			       major(st.st_rdev), minor(st.st_rdev), le32_get(rec->major),
+			       le32_get(rec->minor));
 	r = restore_reopen(rs, place, le32_get(rec->flags), &fd, err);
 	if (r < 0)
 		return err_wrap(err, "device %s", chardev_path(rec));

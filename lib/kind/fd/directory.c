@@ -16,7 +16,7 @@ struct directory_rec {
 	le64 offset; /* the file system's own cookie */
 	le32 flags;
 	le32 reserved; /* zero */
-	/* then the path, with its NUL */
+		       /* then the path, with its NUL */
 };
 RECORDS_END
 static_assert(sizeof(struct directory_rec) == 16, "image format");
@@ -70,8 +70,8 @@ static int directory_check(const void *body, size_t length, struct err *err)
 	return 0;
 }
 
-static int directory_ask(struct plan *plan, const struct image *image,
-			 const struct record *record, struct err *err)
+static int directory_ask(struct plan *plan, const struct image *image, const struct record *record,
+			 struct err *err)
 {
 	const struct directory_rec *rec = record->body;
 	struct file_trial trial = {

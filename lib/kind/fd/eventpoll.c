@@ -18,7 +18,7 @@ extern const struct kind kind_eventpoll;
 
 #define ITEMS_MAX (1u << 20)
 
-#define ITEM_MOVED 1u	/* the owner does not have the file under this number */
+#define ITEM_MOVED   1u /* the owner does not have the file under this number */
 #define ITEM_CLOEXEC 2u /* the occupant's descriptor is close-on-exec */
 
 RECORDS_BEGIN
@@ -27,7 +27,7 @@ struct eventpoll_rec {
 	le32 owner; /* task; see epoll_owner.h */
 	le32 flags;
 	le32 reserved; /* zero */
-	/* then the items */
+		       /* then the items */
 };
 struct eventpoll_item_rec {
 	le64 data;
@@ -270,8 +270,8 @@ static void move_in(const struct restore *rs, const struct eventpoll_item_rec *i
 		    struct script *script)
 {
 	(void)script_syscall(script, "move a descriptor for epoll", 0, SYS_dup3,
-			     (uint64_t)restore_fd(rs, le32_get(item->file)),
-			     le32_get(item->number), O_CLOEXEC);
+			     (uint64_t)restore_fd(rs, le32_get(item->file)), le32_get(item->number),
+			     O_CLOEXEC);
 }
 
 static void move_out(const struct restore *rs, const struct eventpoll_item_rec *item,
@@ -323,8 +323,8 @@ static bool is_disabled(const struct eventpoll_item_rec *item)
 	return (le32_get(item->events) & ~options) == 0;
 }
 
-static int eventpoll_finish(struct restore *rs, const struct record *record,
-			    struct script *script, struct err *err)
+static int eventpoll_finish(struct restore *rs, const struct record *record, struct script *script,
+			    struct err *err)
 {
 	const struct eventpoll_rec *rec = record->body;
 
@@ -335,8 +335,9 @@ static int eventpoll_finish(struct restore *rs, const struct record *record,
 		if (r < 0)
 			return r;
 		if (is_disabled(item))
-			restore_note(rs, "what epoll watches as descriptor %d, and has reported "
-					 "(EPOLLONESHOT), may report errors again",
+			restore_note(rs,
+				     "what epoll watches as descriptor %d, and has reported "
+				     "(EPOLLONESHOT), may report errors again",
 				     les32_get(item->number));
 	}
 	return 0;

@@ -18,7 +18,7 @@ struct fifo_rec {
 	struct pipe_rec pipe;
 	le32 path_size; /* with the NUL */
 	le32 reserved;	/* zero */
-	/* then the path, then the content */
+			/* then the path, then the content */
 };
 RECORDS_END
 static_assert(sizeof(struct fifo_rec) == 24, "image format");

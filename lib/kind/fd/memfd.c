@@ -26,8 +26,8 @@
 extern const struct kind kind_memfd;
 
 #define NAME_MAX_BYTES 250u /* memfd_create(2): 249 and the NUL */
-#define ALL_SEALS                                                                              \
-	(F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE | \
+#define ALL_SEALS                                                                                  \
+	(F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE |          \
 	 F_SEAL_EXEC)
 
 RECORDS_BEGIN
@@ -38,6 +38,7 @@ struct memfd_rec {
 	le32 carrier; /* the description that carries the file; 0: this one */
 	le32 mode;    /* carrier only: permission bits */
 	le32 seals;   /* to be set through this record's carrier */
+
 	/* then, carrier only, the name, with its NUL */
 };
 RECORDS_END
@@ -130,8 +131,7 @@ static int memfd_check(const void *body, size_t length, struct err *err)
 	if (!rec)
 		return err_set(err, ERR_DAMAGED, "memfd: %zu bytes", length);
 	if (!file_flags_are_valid(le32_get(rec->flags)))
-		return err_set(err, ERR_DAMAGED, "memfd: unknown flags %#x",
-			       le32_get(rec->flags));
+		return err_set(err, ERR_DAMAGED, "memfd: unknown flags %#x", le32_get(rec->flags));
 	if (le64_get(rec->offset) > INT64_MAX || (le32_get(rec->seals) & ~(uint32_t)ALL_SEALS) != 0)
 		return err_set(err, ERR_DAMAGED, "memfd: impossible offset or seals");
 	if (le32_get(rec->carrier) == 0)

@@ -89,8 +89,8 @@ static int pipe_restore(struct restore *rs, const struct record *record, struct 
 	int r;
 
 	if (le32_get(rec->carrier) != 0)
-		return file_restore_again(rs, record, le32_get(rec->carrier),
-					  le32_get(rec->flags), 0, err);
+		return file_restore_again(rs, record, le32_get(rec->carrier), le32_get(rec->flags),
+					  0, err);
 	r = make_pipe(rs, rec, &fd, err);
 	if (r < 0)
 		return err_wrap(err, "pipe");

@@ -27,7 +27,7 @@ extern const struct kind kind_timerfd;
 
 RECORDS_BEGIN
 struct timerfd_rec {
-	le64 ticks; /* expirations not read yet */
+	le64 ticks;   /* expirations not read yet */
 	le64 value_s; /* time left, or the date; both zero: disarmed */
 	le64 interval_s;
 	le32 value_ns;
@@ -102,15 +102,15 @@ static int timerfd_dump(struct dump *d, struct err *err)
 		make_date(&value);
 	dump_record(d, d->fd->id, &kind_timerfd,
 		    &(struct timerfd_rec){
-			    .ticks = le64_make(ticks),
-			    .value_s = le64_make((uint64_t)value.tv_sec),
-			    .interval_s = le64_make((uint64_t)interval.tv_sec),
-			    .value_ns = le32_make((uint32_t)value.tv_nsec),
-			    .interval_ns = le32_make((uint32_t)interval.tv_nsec),
-			    .clock = le32_make((uint32_t)clock),
-			    .flags = le32_make(file_flags(d->fd)),
-			    .settime_flags = le32_make((uint32_t)settime_flags),
-			    .is_date = le32_make(is_date),
+			.ticks = le64_make(ticks),
+			.value_s = le64_make((uint64_t)value.tv_sec),
+			.interval_s = le64_make((uint64_t)interval.tv_sec),
+			.value_ns = le32_make((uint32_t)value.tv_nsec),
+			.interval_ns = le32_make((uint32_t)interval.tv_nsec),
+			.clock = le32_make((uint32_t)clock),
+			.flags = le32_make(file_flags(d->fd)),
+			.settime_flags = le32_make((uint32_t)settime_flags),
+			.is_date = le32_make(is_date),
 		    },
 		    sizeof(struct timerfd_rec));
 	return 0;
@@ -134,8 +134,7 @@ static int timerfd_check(const void *body, size_t length, struct err *err)
 	    (settime_flags & ~(uint32_t)(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET)) != 0)
 		return err_set(err, ERR_DAMAGED, "timerfd: unknown bits");
 	if (!is_timer_clock(le32_get(rec->clock)))
-		return err_set(err, ERR_DAMAGED, "timerfd: unknown clock %u",
-			       le32_get(rec->clock));
+		return err_set(err, ERR_DAMAGED, "timerfd: unknown clock %u", le32_get(rec->clock));
 	if (le32_get(rec->is_date) && !is_wall_clock(le32_get(rec->clock)))
 		return err_set(err, ERR_DAMAGED, "timerfd: a date of another clock");
 	if (le32_get(rec->value_ns) >= NANOSECONDS || le32_get(rec->interval_ns) >= NANOSECONDS ||

@@ -12,9 +12,9 @@
 
 #include "core/cleanup.h"
 #include "dump/dump.h"
-#include "kind/support/files.h"
 #include "kind/support/file_identity.h"
 #include "kind/support/file_trial.h"
+#include "kind/support/files.h"
 #include "kind/support/mm.h"
 #include "restore/open.h"
 
@@ -22,11 +22,11 @@ extern const struct kind kind_mapfile;
 
 RECORDS_BEGIN
 struct mapfile_rec {
-	le32 type;  /* enum mapfile_type */
-	le32 flags; /* O_RDONLY or O_RDWR */
-	le32 alias; /* MAPFILE_ALIAS: the id of a descriptor's object */
-	le32 name_length; /* of the name that follows: a path, or a memfd's name */
-	le64 size;  /* of unnamed objects, bytes */
+	le32 type;			   /* enum mapfile_type */
+	le32 flags;			   /* O_RDONLY or O_RDWR */
+	le32 alias;			   /* MAPFILE_ALIAS: the id of a descriptor's object */
+	le32 name_length;		   /* of the name that follows: a path, or a memfd's name */
+	le64 size;			   /* of unnamed objects, bytes */
 	struct file_identity_rec identity; /* of named files */
 };
 RECORDS_END
@@ -189,9 +189,10 @@ static int add_resident(struct dump *d, struct dump_shared *shared, const struct
 {
 	enum { WINDOW = 64 * 1024 }; /* pages in one call: as many bytes of answer */
 
-	for (uint64_t start = vma->start; start < vma->end; start += (uint64_t)WINDOW * IMAGE_PAGE) {
+	for (uint64_t start = vma->start; start < vma->end;
+	     start += (uint64_t)WINDOW * IMAGE_PAGE) {
 		uint64_t bytes = vma->end - start;
-		auto_script struct script script;
+		auto_script struct script script = SCRIPT_NONE;
 		const unsigned char *pages;
 		uint64_t answer;
 		int r;
@@ -214,11 +215,10 @@ static int add_resident(struct dump *d, struct dump_shared *shared, const struct
 			while (i < bytes / IMAGE_PAGE && pages[i] & 1)
 				i++;
 			if (i > first)
-				add_shared_piece(d, shared,
-						 vma->offset + start - vma->start +
-							 first * IMAGE_PAGE,
-						 start + first * IMAGE_PAGE,
-						 (i - first) * IMAGE_PAGE);
+				add_shared_piece(
+				    d, shared,
+				    vma->offset + start - vma->start + first * IMAGE_PAGE,
+				    start + first * IMAGE_PAGE, (i - first) * IMAGE_PAGE);
 			else
 				i++;
 		}
@@ -266,8 +266,7 @@ static char *bare_name(const char *name)
 	if (ends_with(bare, deleted_suffix))
 		bare[strlen(bare) - strlen(deleted_suffix)] = '\0';
 	if (strncmp(bare, memfd_prefix, strlen(memfd_prefix)) == 0)
-		memmove(bare, bare + strlen(memfd_prefix),
-			strlen(bare) - strlen(memfd_prefix) + 1);
+		memmove(bare, bare + strlen(memfd_prefix), strlen(bare) - strlen(memfd_prefix) + 1);
 	return bare;
 }
 
@@ -361,6 +360,32 @@ int mapfile_of_vma(struct dump *d, const struct procfs_vma *vma, uint32_t *ret_i
 	return dump_unnamed(d, vma, ret_id, ret_type, err);
 }
 
+/* An executable that is gone, and no longer mapped: by value. */
+static int dump_exe_content(struct dump *d, const struct procfs_vma *vma, int fd, uint64_t size,
+			    uint32_t *ret_id)
+{
+	const struct dump_mapped *known = find_mapped(d, vma, O_RDONLY);
+	struct image_extent extent = { .length =
+					   (size + IMAGE_PAGE - 1) & ~(uint64_t)(IMAGE_PAGE - 1) };
+	auto_free char *name = bare_name(vma->name);
+	bool is_memfd = strncmp(vma->name, memfd_prefix, strlen(memfd_prefix)) == 0;
+	struct mapfile_rec rec = {
+		.type = le32_make(is_memfd ? MAPFILE_MEMFD : MAPFILE_UNNAMED),
+		.flags = le32_make(O_RDWR),
+		.size = le64_make(extent.length),
+	};
+
+	if (known || size == 0) {
+		(void)close(fd);
+		*ret_id = known ? known->id : 0;
+		return known ? 0 : dump_block(d, NULL, "its executable %s is empty", vma->name);
+	}
+	*ret_id = add_mapped(d, vma, O_RDONLY);
+	write_record(d, *ret_id, rec, name);
+	dump_content(d, *ret_id, fd, &extent, 1);
+	return 0;
+}
+
 int mapfile_of_exe(struct dump *d, uint32_t *ret_id, struct err *err)
 {
 	auto_free char *path = NULL;
@@ -382,10 +407,8 @@ int mapfile_of_exe(struct dump *d, uint32_t *ret_id, struct err *err)
 			return mapfile_of_vma(d, mapped, ret_id, &type, err);
 	}
 	vma = (struct procfs_vma){ .name = path, .inode = stat.st_ino };
-	if (ends_with(path, deleted_suffix)) {
-		*ret_id = 0;
-		return dump_block(d, NULL, "its executable %s is gone, and not mapped", path);
-	}
+	if (ends_with(path, deleted_suffix))
+		return dump_exe_content(d, &vma, take_fd(&fd), (uint64_t)stat.st_size, ret_id);
 	return mapfile_of_vma(d, &vma, ret_id, &type, err);
 }
 
@@ -406,10 +429,8 @@ int mapfile_finish(struct dump *d, struct err *err)
 					   .flags = le32_make(O_RDWR),
 					   .size = le64_make(shared->size) };
 
-		qsort(shared->pieces, shared->piece_count, sizeof(*shared->pieces),
-		      compare_pieces);
-		write_record(d, shared->id, rec,
-			     shared->type == MAPFILE_ANON ? "" : shared->name);
+		qsort(shared->pieces, shared->piece_count, sizeof(*shared->pieces), compare_pieces);
+		write_record(d, shared->id, rec, shared->type == MAPFILE_ANON ? "" : shared->name);
 		dump_add_source(d, shared->id, -1, shared->pieces, shared->piece_count);
 		free(shared->name);
 	}

@@ -29,9 +29,10 @@ int mm_view(const void *body, size_t length, struct mm_view *ret_view, struct er
 			       view.guard_count);
 	view.auxv = reader_take(&reader, view.auxv_size);
 	view.vmas = reader_take(&reader, (size_t)view.vma_count * sizeof(struct vma_rec));
-	view.guards = view.vmas ? reader_take(&reader, (size_t)view.guard_count *
-							       sizeof(struct image_extent_rec))
-				: NULL;
+	view.guards =
+	    view.vmas
+		? reader_take(&reader, (size_t)view.guard_count * sizeof(struct image_extent_rec))
+		: NULL;
 	if (!view.auxv || !view.vmas || !view.guards || reader_left(&reader) != 0)
 		return err_set(err, ERR_DAMAGED, "mapping: %zu bytes for %u mappings", length,
 			       view.vma_count);
@@ -47,12 +48,12 @@ static uint32_t flags_of(const struct procfs_vma *vma)
 		uint64_t from;
 		uint32_t to;
 	} pairs[] = {
-		{ VMF(gd), VMA_GROWSDOWN },   { VMF(nr), VMA_NORESERVE },
-		{ VMF(lo), VMA_LOCKED },      { VMF(lf), VMA_LOCKONFAULT },
-		{ VMF(dc), VMA_DONTFORK },    { VMF(dd), VMA_DONTDUMP },
-		{ VMF(wf), VMA_WIPEONFORK },  { VMF(hg), VMA_HUGEPAGE },
-		{ VMF(nh), VMA_NOHUGEPAGE },  { VMF(mg), VMA_MERGEABLE },
-		{ VMF(sr), VMA_SEQUENTIAL },  { VMF(rr), VMA_RANDOM },
+		{ VMF(gd), VMA_GROWSDOWN },  { VMF(nr), VMA_NORESERVE },
+		{ VMF(lo), VMA_LOCKED },     { VMF(lf), VMA_LOCKONFAULT },
+		{ VMF(dc), VMA_DONTFORK },   { VMF(dd), VMA_DONTDUMP },
+		{ VMF(wf), VMA_WIPEONFORK }, { VMF(hg), VMA_HUGEPAGE },
+		{ VMF(nh), VMA_NOHUGEPAGE }, { VMF(mg), VMA_MERGEABLE },
+		{ VMF(sr), VMA_SEQUENTIAL }, { VMF(rr), VMA_RANDOM },
 	};
 	uint32_t flags = 0;
 
@@ -107,7 +108,8 @@ static int type_of(struct dump *d, const struct procfs_vma *vma, enum vma_type *
 		return 0;
 	reason = unsupported_flag(vma);
 	if (reason)
-		return dump_block(d, NULL, "mapping %" PRIx64 "-%" PRIx64 " (%s): %s is not supported",
+		return dump_block(d, NULL,
+				  "mapping %" PRIx64 "-%" PRIx64 " (%s): %s is not supported",
 				  vma->start, vma->end, vma->name, reason);
 	if (vma->inode == 0 && vma->name[0] != '/') {
 		*ret_type = VMA_ANON;
@@ -119,7 +121,7 @@ static int type_of(struct dump *d, const struct procfs_vma *vma, enum vma_type *
 	r = mapfile_of_vma(d, vma, ret_file, &type, err);
 	if (r < 0)
 		return r;
-	*ret_type = !vma->is_shared ? VMA_FILE
+	*ret_type = !vma->is_shared	   ? VMA_FILE
 		    : type == MAPFILE_ANON ? VMA_ANON_SHARED
 					   : VMA_FILE_SHARED;
 	return 0;
@@ -160,7 +162,7 @@ static void add_piece(struct dump *d, struct own_pages *pages, const struct proc
 		      uint64_t start, uint64_t end)
 {
 	struct dump_piece *last =
-		pages->piece_count ? &pages->pieces[pages->piece_count - 1] : NULL;
+	    pages->piece_count ? &pages->pieces[pages->piece_count - 1] : NULL;
 	bool is_unreadable = !(vma->prot & PROT_READ);
 
 	if (last && last->extent.start + last->extent.length == start &&
@@ -180,9 +182,9 @@ static void add_piece(struct dump *d, struct own_pages *pages, const struct proc
 static void add_guard(struct own_pages *pages, uint64_t start, uint64_t end)
 {
 	array_grow(pages->guards, pages->guard_count);
-	pages->guards[pages->guard_count++] = (struct image_extent_rec){
-		.start = le64_make(start), .length = le64_make(end - start)
-	};
+	pages->guards[pages->guard_count++] =
+	    (struct image_extent_rec){ .start = le64_make(start),
+				       .length = le64_make(end - start) };
 }
 
 /* Cuts the runs of pages along the private mappings. */
@@ -225,15 +227,14 @@ static int find_pages(struct dump *d, struct own_pages *pages, struct err *err)
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < task->vma_count; i++)
-		d->own->pages_scanned +=
-			(task->vmas[i].end - task->vmas[i].start) / IMAGE_PAGE;
+		d->own->pages_scanned += (task->vmas[i].end - task->vmas[i].start) / IMAGE_PAGE;
 	sort_pages(d, runs, count, pages);
 	return 0;
 }
 
 static int read_brk(struct dump *d, uint64_t *ret_brk, struct err *err)
 {
-	auto_script struct script script;
+	auto_script struct script script = SCRIPT_NONE;
 	size_t step;
 	int r;
 
@@ -430,8 +431,8 @@ static int link_content(const struct image *image, const struct record *record,
 		uint64_t start = le64_get(extents[i].start);
 
 		if (!is_private(view, start, start + le64_get(extents[i].length)))
-			return err_set(err, ERR_DAMAGED, "mapping: content at %" PRIx64
-							 " is in no private mapping",
+			return err_set(err, ERR_DAMAGED,
+				       "mapping: content at %" PRIx64 " is in no private mapping",
 				       start);
 	}
 	return 0;
@@ -459,8 +460,8 @@ static int mapping_link(const struct image *image, const struct record *record, 
 		if (file && is_anon != (size != 0))
 			return err_set(err, ERR_DAMAGED, "mapping: file %u is of another type",
 				       file);
-		if (is_anon && le64_get(vma->offset) + le64_get(vma->end) - le64_get(vma->start) >
-				       size)
+		if (is_anon &&
+		    le64_get(vma->offset) + le64_get(vma->end) - le64_get(vma->start) > size)
 			return err_set(err, ERR_DAMAGED, "mapping: beyond object %u", file);
 	}
 	return link_content(image, record, &view, err);

@@ -10,7 +10,7 @@
 #include "kind/support/file_identity.h"
 
 #define PROGRAM_HEADERS_MAX 256u
-#define NOTES_MAX (64u << 10)
+#define NOTES_MAX	    (64u << 10)
 
 struct elf_layout {
 	uint64_t headers; /* offset of the program headers */

@@ -49,7 +49,8 @@ int epoll_items_parse(const char *fdinfo, struct epoll_item **ret_items, size_t 
 		if (strncmp(line, "tfd:", 4) != 0)
 			continue;
 		if (sscanf(line, "tfd: %d events: %" SCNx32 " data: %" SCNx64, &item.number,
-			   &item.events, &item.data) != 3 || item.number < 0) {
+			   &item.events, &item.data) != 3 ||
+		    item.number < 0) {
 			free(items);
 			return err_set(err, ERR_HOST, "this kernel shows epolls in another form");
 		}
@@ -112,8 +113,7 @@ static int search_all(const struct dump *d, struct epoll_item *item)
 	return 0;
 }
 
-int epoll_items_find(const struct dump *d, struct epoll_item *items, size_t count,
-		     struct err *err)
+int epoll_items_find(const struct dump *d, struct epoll_item *items, size_t count, struct err *err)
 {
 	for (size_t i = 0; i < count; i++) {
 		int r = search_number(d, &items[i]);

@@ -15,5 +15,4 @@ struct epoll_item {
 int epoll_items_parse(const char *fdinfo, struct epoll_item **ret_items, size_t *ret_count,
 		      struct err *err);
 /* Finds the files of all items of the epoll at the cursor. */
-int epoll_items_find(const struct dump *d, struct epoll_item *items, size_t count,
-		     struct err *err);
+int epoll_items_find(const struct dump *d, struct epoll_item *items, size_t count, struct err *err);

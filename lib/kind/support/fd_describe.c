@@ -68,8 +68,9 @@ static void describe_internet(struct buf *text, int type, int protocol)
 {
 	switch (type) {
 	case SOCK_STREAM:
-		buf_printf(text, protocol == 132 ? "SCTP socket" : protocol == 262 ? "MPTCP socket" :
-			   "TCP socket");
+		buf_printf(text, protocol == 132   ? "SCTP socket"
+				 : protocol == 262 ? "MPTCP socket"
+						   : "TCP socket");
 		break;
 	case SOCK_DGRAM:
 		buf_printf(text, protocol == 1 || protocol == 58 ? "ping socket" : "UDP socket");

@@ -70,10 +70,11 @@ char *file_identity_explain(const struct file_identity *saved, const struct file
 		return mem_string("the program file is another build than the saved one");
 	case FILE_APPENDED:
 		return mem_printf("the file was appended to: %" PRIu64 " bytes then, %" PRIu64
-				  " now", saved->size, now->size);
+				  " now",
+				  saved->size, now->size);
 	case FILE_TRUNCATED:
-		return mem_printf("the file was truncated: %" PRIu64 " bytes then, %" PRIu64
-				  " now", saved->size, now->size);
+		return mem_printf("the file was truncated: %" PRIu64 " bytes then, %" PRIu64 " now",
+				  saved->size, now->size);
 	case FILE_TOUCHED:
 		return mem_string("the file was changed since");
 	default:

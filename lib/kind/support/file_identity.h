@@ -1,5 +1,6 @@
 /* What tells a file from another one under the same path: size, time of change, build-id. Used by
- * open files and by file mappings. Never an authority: only compared with what the path leads to. */
+ * open files and by file mappings. Never an authority: only compared with what the path leads to.
+ */
 #pragma once
 
 #include <stdint.h>
@@ -15,7 +16,7 @@ struct file_identity {
 	uint64_t size;
 	int64_t mtime_s;
 	uint32_t mtime_ns;
-	uint32_t type; /* S_IFMT bits */
+	uint32_t type;		/* S_IFMT bits */
 	uint32_t build_id_size; /* 0: not an ELF file, or without one */
 	unsigned char build_id[BUILD_ID_MAX];
 };
@@ -27,7 +28,7 @@ struct file_identity_rec {
 	le32 mtime_ns;
 	le32 type;
 	le32 build_id_size;
-	le32 reserved; /* zero */
+	le32 reserved;			      /* zero */
 	unsigned char build_id[BUILD_ID_MAX]; /* zeros behind build_id_size */
 };
 RECORDS_END

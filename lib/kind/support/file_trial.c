@@ -62,8 +62,8 @@ void file_trial_run(struct plan *plan, struct file_trial *trial)
 	if (root < 0)
 		trial->result = -errno;
 	else
-		trial->result = file_trial_open(root, trial->path, trial->flags, trial->type,
-						&trial->stat);
+		trial->result =
+		    file_trial_open(root, trial->path, trial->flags, trial->type, &trial->stat);
 	if (trial->result == -ESTALE)
 		trial->trouble = "it is not of the saved type any more";
 }
@@ -82,15 +82,14 @@ static const char *access_text(uint32_t flags)
 
 void file_trial_ask(struct plan *plan, uint32_t id, const struct file_trial *trial)
 {
-	auto_free char *saved = mem_printf("%s, %s", trial->path, access_text(trial->flags));
 	auto_free char *invoker = NULL;
 	struct question question = {
 		.class = CLASS_FILE,
 		.id = id,
 		.saved = trial->flags,
 		.invoker = (uint64_t)-trial->result,
-		.subject = "file",
-		.saved_text = saved,
+		.subject = trial->path,
+		.saved_text = access_text(trial->flags),
 	};
 
 	if (trial->result < 0)

@@ -29,11 +29,6 @@ bool file_can_write(uint32_t flags)
 	return (flags & O_ACCMODE) == O_WRONLY || (flags & O_ACCMODE) == O_RDWR;
 }
 
-static bool has_locks(const char *fdinfo)
-{
-	return strncmp(fdinfo, "lock:", 5) == 0 || strstr(fdinfo, "\nlock:") != NULL;
-}
-
 static bool has_owner(int fd)
 {
 	struct f_owner_ex owner = { .pid = 0 };
@@ -47,11 +42,6 @@ bool file_block_extras(struct dump *d)
 {
 	const struct target_fd *fd = d->fd;
 
-	if (has_locks(fd->fdinfo)) {
-		(void)dump_block(d, "let the program unlock the file first",
-				 "locks and leases are not supported (%s)", fd->link);
-		return true;
-	}
 	if ((fd->flags & O_ASYNC) || has_owner(fd->fd)) {
 		(void)dump_block(d, NULL, "signals for input and output are not supported (%s)",
 				 fd->link);

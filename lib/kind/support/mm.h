@@ -9,10 +9,10 @@
 #include "image/record.h"
 #include "kind/kind.h"
 
-#define TAG_MM	     TAG('M', 'M', 'A', 'P')
-#define TAG_MAPFILE  TAG('M', 'A', 'P', 'F')
-#define MM_VMAS_MAX  (1u << 20)
-#define MM_AUXV_MAX  4096u
+#define TAG_MM	    TAG('M', 'M', 'A', 'P')
+#define TAG_MAPFILE TAG('M', 'A', 'P', 'F')
+#define MM_VMAS_MAX (1u << 20)
+#define MM_AUXV_MAX 4096u
 /* The end of user space with 4-level page tables, less the guard page. */
 #define MM_ADDRESS_MAX 0x7ffffffff000ull
 

@@ -170,8 +170,7 @@ static int set_capacity(struct restore *rs, uint32_t capacity, uint32_t length, 
 		return 0;
 	if (now < (int)length)
 		return err_set(err, -errno, "make room for the %u bytes in a pipe", length);
-	restore_note(rs, "a pipe holds %d bytes instead of %u: %s", now, capacity,
-		     strerror(errno));
+	restore_note(rs, "a pipe holds %d bytes instead of %u: %s", now, capacity, strerror(errno));
 	return 0;
 }
 

@@ -22,12 +22,12 @@ enum task_flag {
 
 RECORDS_BEGIN
 struct task_rec {
-	le32 pid;    /* in the container */
-	le32 parent; /* task id; 0: a root of the tree */
-	le32 pgid;   /* in the container; 0: of a group whose leader is outside */
-	le32 sid;    /* likewise */
-	le32 mm;     /* id of the address space; 0 for a zombie */
-	le32 flags;  /* enum task_flag */
+	le32 pid;	  /* in the container */
+	le32 parent;	  /* task id; 0: a root of the tree */
+	le32 pgid;	  /* in the container; 0: of a group whose leader is outside */
+	le32 sid;	  /* likewise */
+	le32 mm;	  /* id of the address space; 0 for a zombie */
+	le32 flags;	  /* enum task_flag */
 	le32 exit_code;	  /* of a zombie, as of wait(2) */
 	le32 exit_signal; /* sent to the parent at its end; 0: none */
 	le32 stop_signal;
@@ -39,7 +39,7 @@ struct task_rec {
 
 struct registers_rec {
 	le32 task;
-	le32 tid; /* in the container */
+	le32 tid;    /* in the container */
 	le32 number; /* 0: the leader */
 	le32 xstate_size;
 	le64 blocked;  /* signal mask */
@@ -49,7 +49,7 @@ RECORDS_END
 static_assert(sizeof(struct task_rec) == 64, "image format");
 static_assert(sizeof(struct registers_rec) == 240, "image format");
 
-#define XSTATE_MIN 576u	  /* legacy area and header */
+#define XSTATE_MIN 576u /* legacy area and header */
 #define XSTATE_MAX 65536u
 
 static inline const void *registers_xstate(const struct registers_rec *rec)
@@ -93,6 +93,6 @@ struct time_rec {
 RECORDS_END
 static_assert(sizeof(struct time_rec) == 16, "image format");
 
-/* Does this process ignore SIGTRAP? Our own stops take that from it (remote/README.md). `signals` is
- * the record of its signal actions, or NULL. */
+/* Does this process ignore SIGTRAP? Our own stops take that from it (remote/README.md). `signals`
+ * is the record of its signal actions, or NULL. */
 bool signals_ignore_trap(const struct record *signals);

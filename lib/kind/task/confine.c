@@ -75,7 +75,7 @@ static int confine_dump(struct dump *d, struct err *err)
 	const struct procfs_status *status = &d->thread->status;
 	struct confine_rec rec = { .no_new_privs = le32_make(status->no_new_privs),
 				   .seccomp = le32_make((uint32_t)status->seccomp) };
-	auto_script struct script s;
+	auto_script struct script s = SCRIPT_NONE;
 	bool is_io_flusher = false;
 	int r;
 

@@ -116,7 +116,7 @@ static int creds_dump(struct dump *d, struct err *err)
 				  status->cap_effective, status->cap_bounding,
 				  status->cap_ambient };
 	struct creds_rec rec = { .group_count = le32_make((uint32_t)status->group_count) };
-	auto_script struct script s;
+	auto_script struct script s = SCRIPT_NONE;
 	auto_buf struct buf body = BUF_EMPTY;
 	struct creds_script at;
 	int r;

@@ -55,8 +55,7 @@ static int descriptors_check(const void *body, size_t length, struct err *err)
 	return 0;
 }
 
-static int descriptors_link(const struct image *image, const struct record *record,
-			    struct err *err)
+static int descriptors_link(const struct image *image, const struct record *record, struct err *err)
 {
 	const struct fdslot_rec *slots = record->body;
 	const struct record *task = image_find(image, TAG_TASK, record->id);

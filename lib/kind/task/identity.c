@@ -137,8 +137,8 @@ static int identity_check(const void *body, size_t length, struct err *err)
 	if (le32_get(rec->mm) == 0)
 		return err_set(err, ERR_DAMAGED, "identity: no address space");
 	if (le32_get(rec->flags) & TASK_STOPPED
-		    ? le32_get(rec->stop_signal) < SIGSTOP || le32_get(rec->stop_signal) > SIGTTOU
-		    : le32_get(rec->stop_signal) != 0)
+		? le32_get(rec->stop_signal) < SIGSTOP || le32_get(rec->stop_signal) > SIGTTOU
+		: le32_get(rec->stop_signal) != 0)
 		return err_set(err, ERR_DAMAGED, "identity: impossible stop signal");
 	if (cwd_length == 0 || cwd_length >= PATH_MAX || cwd[0] != '/' ||
 	    memchr(cwd, '\0', cwd_length))

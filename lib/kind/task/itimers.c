@@ -30,11 +30,20 @@ static const char *const set_names[TIMER_COUNT] = {
 	[ITIMER_PROF] = "set ITIMER_PROF",
 };
 
+/* A timer that fired while its task was stopped is armed again only when the signal, which is
+ * pending, is taken: until then it has an interval, but no time left. */
+static struct timeval time_left(const struct itimerval *timer)
+{
+	bool is_waiting = timer->it_value.tv_sec == 0 && timer->it_value.tv_usec == 0;
+
+	return is_waiting ? timer->it_interval : timer->it_value;
+}
+
 static int itimers_dump(struct dump *d, struct err *err)
 {
 	struct itimers_rec rec = { .timers = { { .left_s = le64_make(0) } } };
 	const struct itimerval *timers;
-	auto_script struct script s;
+	auto_script struct script s = SCRIPT_NONE;
 	bool is_set = false;
 	uint64_t out;
 	int r;
@@ -53,11 +62,13 @@ static int itimers_dump(struct dump *d, struct err *err)
 	if (!timers)
 		return err->code;
 	for (size_t i = 0; i < TIMER_COUNT; i++) {
+		struct timeval left = time_left(&timers[i]);
+
 		rec.timers[i].interval_s = le64_make((uint64_t)timers[i].it_interval.tv_sec);
 		rec.timers[i].interval_us = le64_make((uint64_t)timers[i].it_interval.tv_usec);
-		rec.timers[i].left_s = le64_make((uint64_t)timers[i].it_value.tv_sec);
-		rec.timers[i].left_us = le64_make((uint64_t)timers[i].it_value.tv_usec);
-		is_set |= timers[i].it_value.tv_sec != 0 || timers[i].it_value.tv_usec != 0;
+		rec.timers[i].left_s = le64_make((uint64_t)left.tv_sec);
+		rec.timers[i].left_us = le64_make((uint64_t)left.tv_usec);
+		is_set |= left.tv_sec != 0 || left.tv_usec != 0;
 	}
 	if (is_set)
 		dump_record(d, d->task->id, &kind_itimers, &rec, sizeof(rec));

@@ -138,7 +138,7 @@ static bool dump_line(struct dump *d, const struct timer_line *line, struct posi
 static int dump_batch(struct dump *d, const struct timer_line *lines, size_t count,
 		      struct buf *body, struct err *err)
 {
-	auto_script struct script s;
+	auto_script struct script s = SCRIPT_NONE;
 	const struct itimerspec *times;
 	uint64_t out;
 	int r;

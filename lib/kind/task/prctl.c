@@ -93,7 +93,7 @@ static int prctl_query(struct script *s, struct prctl_rec *rec, uint64_t *ret_un
 
 static int prctl_dump(struct dump *d, struct err *err)
 {
-	auto_script struct script s;
+	auto_script struct script s = SCRIPT_NONE;
 	struct prctl_rec rec;
 	uint64_t untag_mask = 0;
 	int r;

@@ -40,7 +40,7 @@ static void rlimits_put(struct rlimits_rec *rec, size_t resource, const struct r
 /* From inside: the kernel tells them to others only when all ids are equal. */
 static int rlimits_ask_inside(struct remote *remote, struct rlimits_rec *rec, struct err *err)
 {
-	auto_script struct script s;
+	auto_script struct script s = SCRIPT_NONE;
 	const struct rlimit *limits;
 	uint64_t out;
 	int r;

@@ -57,7 +57,7 @@ static void signals_append(struct buf *body, uint32_t signal, const struct actio
 static int signals_dump(struct dump *d, struct err *err)
 {
 	const size_t size = (SIGNAL_COUNT + 1) * sizeof(struct action);
-	auto_script struct script s;
+	auto_script struct script s = SCRIPT_NONE;
 	auto_buf struct buf body = BUF_EMPTY;
 	const struct action *actions;
 	uint64_t out;

@@ -107,7 +107,7 @@ static int thread_dump(struct dump *d, struct err *err)
 {
 	struct thread_rec rec = { .reserved = le32_make(0) };
 	struct thread_answers answers;
-	auto_script struct script s;
+	auto_script struct script s = SCRIPT_NONE;
 	int r;
 
 	script_init(&s, &d->thread->remote);
