@@ -1,6 +1,13 @@
 #!/usr/bin/env bats
 load helper
 
+@test "descriptors: numbers, flags and what is shared survive" {
+	victim_start descriptors
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	run -0 ctckpt restore --detach "$IMAGE"
+	victim_succeeds
+}
+
 refuses() {
 	victim_start blocked "$1"
 	run -3 ctckpt checkpoint "$VICTIM" -o "$IMAGE"

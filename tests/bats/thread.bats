@@ -1,0 +1,15 @@
+#!/usr/bin/env bats
+load helper
+
+@test "thread: names, storage, rseq, robust mutexes and signal stacks survive" {
+	victim_start thread
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	run -0 ctckpt restore --detach "$IMAGE"
+	victim_succeeds
+}
+
+@test "thread: a checkpoint leaves threads alone" {
+	victim_start thread
+	run -0 ctckpt checkpoint --leave-running "$VICTIM" -o "$IMAGE"
+	victim_succeeds
+}
