@@ -138,7 +138,7 @@ check:
 lint:
 	tools/lint
 
-# A container saved, restored and restored again, as an ordinary user.
+# A container frozen, saved and restored, as an ordinary user; installs what is missing when root.
 demo:
 	tools/demo
 

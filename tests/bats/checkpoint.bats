@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # checkpoint and restore as commands: where images go, what is left behind, what is said.
 
+# bats file_tags=cgroup
+
 load helper
 
 # It is told to end, and does not.
