@@ -122,13 +122,23 @@ ssize_t container_receive(struct container *container, void *message, size_t siz
 	return sync_receive(container->sync, message, size, err);
 }
 
+/* The container's end waits until we have looked at each thread of it that we trace. */
+static void reap_traced(pid_t init)
+{
+	pid_t pid;
+
+	do
+		pid = waitpid(-1, NULL, __WALL);
+	while (pid != init && (pid > 0 || errno == EINTR));
+}
+
 void container_kill(struct container *container)
 {
 	if (container->init <= 0)
 		return;
 	/* Our child, not reaped yet: the pid is still its own. */
 	(void)kill(container->init, SIGKILL);
-	reap(container->init);
+	reap_traced(container->init);
 	container->init = 0;
 }
 
