@@ -49,7 +49,8 @@ static void *thread_main(void *argument)
 		EXPECT(info.si_pid == getpid() && info.si_uid == getuid());
 	}
 	info = next(SIGUSR2);
-	EXPECT(info.si_code == SI_TKILL && info.si_pid == getpid());
+	if (info.si_code != SI_TKILL || info.si_pid != getpid())
+		victim_fail("SIGUSR2: code %d, pid %d", info.si_code, info.si_pid);
 	(void)pthread_barrier_wait(&built);
 	(void)pthread_barrier_wait(&built);
 	expect_none(all);
