@@ -38,6 +38,7 @@ struct work {
 	struct input input;
 	struct restore rs;
 	struct container container;
+	struct forward forward;
 	struct cgroup_own cgroup;
 	struct target target; /* once it is registered */
 	char *name;	      /* owned */
@@ -65,6 +66,7 @@ static void work_free(struct work *work)
 		if (work->has_cgroup)
 			(void)cgroup_own_remove(&work->cgroup, &ignored);
 	}
+	forward_free(&work->forward);
 	target_free(&work->target);
 	container_free(&work->container);
 	cgroup_own_free(&work->cgroup);
@@ -414,6 +416,21 @@ static int stay_frozen(struct work *work, struct err *err)
 	return holder_keep(work->job->worker, &frozen, held_serve, err);
 }
 
+/* In the foreground, signals to the command reach the container by way of us: from the moment it
+ * can be found, so that none ends the command while the container goes on. */
+static int take_signals(struct work *work, struct err *err)
+{
+	pid_t self = getpid();
+	int r;
+
+	if (work->job->options->detach)
+		return 0;
+	r = forward_begin(&work->forward, err);
+	if (r == 0)
+		tell(work->job, 'W', &self, sizeof(self));
+	return r;
+}
+
 static int create(struct work *work, struct ctckpt_stats *stats, struct err *err)
 {
 	int r = make_cgroup(work, err);
@@ -424,6 +441,8 @@ static int create(struct work *work, struct ctckpt_stats *stats, struct err *err
 		r = run_stage(work, err);
 	if (r == 0)
 		r = make_tasks(work, stats, err);
+	if (r == 0)
+		r = take_signals(work, err);
 	if (r == 0)
 		r = register_container(work, err);
 	if (r == 0)
@@ -436,18 +455,12 @@ static int create(struct work *work, struct ctckpt_stats *stats, struct err *err
 	return r;
 }
 
-/* In the foreground the worker waits with the command, and cleans up behind the container. */
+/* The worker waits with the command, and cleans up behind the container. */
 static int wait_for_end(struct work *work, int *ret_status, struct err *err)
 {
-	auto_with(forward_free) struct forward forward = FORWARD_NONE;
 	struct err ignored;
-	pid_t self = getpid();
-	int r = forward_begin(&forward, err);
+	int r = forward_wait(&work->forward, &work->container, ret_status, err);
 
-	if (r < 0)
-		return r;
-	tell(work->job, 'W', &self, sizeof(self));
-	r = forward_wait(&forward, &work->container, ret_status, err);
 	(void)registry_remove(work->name, &ignored);
 	(void)cgroup_own_remove(&work->cgroup, &ignored);
 	return r;
@@ -461,6 +474,7 @@ static int job_work(struct worker *worker, void *argument, void *result, struct 
 		.job = job,
 		.input = INPUT_NONE,
 		.container = CONTAINER_NONE,
+		.forward = FORWARD_NONE,
 		.cgroup = CGROUP_OWN_NONE,
 		.target = TARGET_NONE,
 	};

@@ -24,6 +24,32 @@ static void find_owners(struct restore *rs)
 	}
 }
 
+/* Lists the records of descriptors that have something to finish. */
+static void list_finishes(struct restore *rs, const struct kind *kind)
+{
+	struct restore_private *own = rs->own;
+	bool is_epoll = strcmp(kind->name, "eventpoll") == 0;
+	const struct record *record = NULL;
+
+	while ((record = image_next(rs->image, kind->tag, record))) {
+		array_grow(own->finishes, own->finish_count);
+		own->finishes[own->finish_count++] = (struct restore_finish){
+			.kind = kind,
+			.record = record,
+			.owner = is_epoll ? eventpoll_owner(record)
+					  : restore_object(rs, record->id)->owner,
+		};
+	}
+}
+
+static void list_all_finishes(struct restore *rs)
+{
+	for (size_t i = 0; kinds[i]; i++) {
+		if (kinds[i]->finish && kinds[i]->scope == SCOPE_FD)
+			list_finishes(rs, kinds[i]);
+	}
+}
+
 static int finish_record(struct restore *rs, const struct kind *kind, const struct record *record,
 			 struct script *script, struct err *err)
 {
@@ -56,20 +82,13 @@ static int finish_scope(struct restore *rs, enum scope scope, enum phase phase, 
 static int finish_files(struct restore *rs, const struct restore_task *task, struct script *script,
 			struct err *err)
 {
-	for (size_t i = 0; i < rs->image->record_count; i++) {
-		const struct record *record = &rs->image->records[i];
-		const struct kind *kind = kind_by_tag(record->tag);
-		uint32_t owner;
+	for (size_t i = 0; i < rs->own->finish_count; i++) {
+		const struct restore_finish *finish = &rs->own->finishes[i];
 		int r;
 
-		if (!kind || !kind->finish || kind->scope != SCOPE_FD)
+		if (finish->owner != task->id)
 			continue;
-		owner = strcmp(kind->name, "eventpoll") == 0
-			    ? eventpoll_owner(record)
-			    : restore_object(rs, record->id)->owner;
-		if (owner != task->id)
-			continue;
-		r = finish_record(rs, kind, record, script, err);
+		r = finish_record(rs, finish->kind, finish->record, script, err);
 		if (r < 0)
 			return r;
 	}
@@ -148,6 +167,7 @@ static int finish_init(struct restore *rs, struct restore_task *task, struct err
 int restore_finish_tasks(struct restore *rs, struct err *err)
 {
 	find_owners(rs);
+	list_all_finishes(rs);
 	for (size_t i = 0; i < rs->own->task_count; i++) {
 		struct restore_task *task = &rs->own->tasks[i];
 		int r = 0;

@@ -313,6 +313,7 @@ void restore_free(struct restore *rs)
 		free(own->tasks[i].threads);
 	free(own->tasks);
 	free(own->anon_offsets);
+	free(own->finishes);
 	if (own->shared)
 		(void)munmap(own->shared, own->shared_size);
 	free(own);

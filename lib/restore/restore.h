@@ -82,6 +82,13 @@ struct restore_special {
 	uint64_t parked, size;
 };
 
+/* A descriptor's record with calls that only a task can make. */
+struct restore_finish {
+	const struct kind *kind;
+	const struct record *record;
+	uint32_t owner; /* the task */
+};
+
 struct restore_private {
 	const struct image *image;
 	struct restore_shared *shared; /* mapped shared */
@@ -96,6 +103,8 @@ struct restore_private {
 	uint64_t *anon_offsets;	    /* owned: by record number: place of a MAPFILE_ANON object */
 	struct restore_task *tasks; /* owned; parents first; [0] may be an init of ours */
 	size_t task_count;
+	struct restore_finish *finishes; /* owned */
+	size_t finish_count;
 	pid_t temporary; /* the last pid taken for a helper */
 };
 

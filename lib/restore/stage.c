@@ -13,18 +13,29 @@
 #include "core/cleanup.h"
 #include "restore/restore.h"
 
-static int restore_phase(struct restore *rs, enum phase phase, struct err *err)
+static int restore_kind(struct restore *rs, const struct kind *kind, struct err *err)
 {
-	for (size_t i = 0; i < rs->image->record_count; i++) {
-		const struct record *record = &rs->image->records[i];
-		const struct kind *kind = kind_by_tag(record->tag);
-		int r;
+	const struct record *record = NULL;
 
-		if (!kind || !kind->restore || kind->phase != phase)
-			continue;
-		r = kind->restore(rs, record, err);
+	while ((record = image_next(rs->image, kind->tag, record))) {
+		int r = kind->restore(rs, record, err);
+
 		if (r < 0)
 			return err_wrap(err, "%s %u", kind->name, record->id);
+	}
+	return 0;
+}
+
+static int restore_phase(struct restore *rs, enum phase phase, struct err *err)
+{
+	for (size_t i = 0; kinds[i]; i++) {
+		int r;
+
+		if (!kinds[i]->restore || kinds[i]->phase != phase)
+			continue;
+		r = restore_kind(rs, kinds[i], err);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }
