@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "freeze/deadline.h"
+#include "freeze/restart.h"
 #include "freeze/tasks.h"
 
 #define NEWS_MOST_US  10000
@@ -82,6 +83,8 @@ static void take_status(struct tasks *tasks, size_t number)
 	case PTRACE_EVENT_STOP:
 		task->stop_signal = WSTOPSIG(status) == SIGTRAP ? 0 : WSTOPSIG(status);
 		task->state = TASK_STOPPED;
+		if (task->stop_signal == 0)
+			restart_call(tid, tid);
 		break;
 	case PTRACE_EVENT_FORK:
 	case PTRACE_EVENT_VFORK:

@@ -56,20 +56,23 @@ int remote_prepare(struct remote *remote, struct err *err)
 	return 0;
 }
 
-/* Puts back SIG_IGN for SIGTRAP, which our int3 turned into the default. Needs the zone. */
+/* Puts back SIG_IGN for SIGTRAP, which our int3 turned into the default; flags and mask of the
+ * action are still there. Needs the zone. */
 static int ignore_sigtrap(struct remote *remote, struct err *err)
 {
-	const struct {
-		uint64_t handler, flags, restorer, mask;
-	} action = { .handler = (uint64_t)(uintptr_t)SIG_IGN };
+	const uint64_t ignore = (uint64_t)(uintptr_t)SIG_IGN;
+	uint64_t place = remote->zone.data;
 	int64_t result;
 	int r;
 
-	r = remote_write(remote, remote->zone.data, &action, sizeof(action), err);
+	r = remote_syscall(remote, &result, err, SYS_rt_sigaction,
+			   (const uint64_t[6]){ SIGTRAP, 0, place, 8 });
+	if (r == 0)
+		r = remote_write(remote, place, &ignore, sizeof(ignore), err);
 	if (r < 0)
 		return r;
 	return remote_syscall(remote, &result, err, SYS_rt_sigaction,
-			      (const uint64_t[6]){ SIGTRAP, remote->zone.data, 0, 8 });
+			      (const uint64_t[6]){ SIGTRAP, place, 0, 8 });
 }
 
 int remote_finish(struct remote *remote, struct err *err)

@@ -57,6 +57,11 @@ const void *remote_stub(size_t *ret_size);
 /* Where in it the code of an init of ours begins: rbx is the pid of its main child, r13 the address
  * of 4 bytes, r14 zero. */
 size_t remote_init_offset(void);
+/* Likewise the code that uses AMX once. */
+size_t remote_tile_offset(void);
+/* The kernel has no room for the thread's AMX tiles until it uses one: makes it do so. Needs a zone
+ * and the process's permission to use AMX. */
+int remote_use_tile(struct remote *remote, struct err *err);
 
 int remote_read(const struct remote *remote, uint64_t address, void *data, size_t size,
 		struct err *err);

@@ -55,19 +55,32 @@ __asm__(".pushsection .rodata\n"
 	"	syscall\n"
 	"	jmp	4b\n"
 	"ctckpt_init_end:\n"
+	/* Touches an AMX tile, for which the kernel then makes room. r13: a tile configuration. */
+	"ctckpt_tile_start:\n"
+	"	ldtilecfg (%r13)\n"
+	"	tilezero %tmm0\n"
+	"	tilerelease\n"
+	"	int3\n"
+	"ctckpt_tile_end:\n"
 	".popsection\n");
 
 extern const unsigned char ctckpt_stub_start[];
 extern const unsigned char ctckpt_init_start[];
-extern const unsigned char ctckpt_init_end[];
+extern const unsigned char ctckpt_tile_start[];
+extern const unsigned char ctckpt_tile_end[];
 
 const void *remote_stub(size_t *ret_size)
 {
-	*ret_size = (size_t)(ctckpt_init_end - ctckpt_stub_start);
+	*ret_size = (size_t)(ctckpt_tile_end - ctckpt_stub_start);
 	return ctckpt_stub_start;
 }
 
 size_t remote_init_offset(void)
 {
 	return (size_t)(ctckpt_init_start - ctckpt_stub_start);
+}
+
+size_t remote_tile_offset(void)
+{
+	return (size_t)(ctckpt_tile_start - ctckpt_stub_start);
 }

@@ -44,11 +44,10 @@ static int find_last_gadget(const struct restore *rs, struct restore_task *task,
 }
 
 /* Our stops made the kernel forget that a signal is ignored. */
-static int ignore_trap(struct remote *remote, struct err *err)
+static int ignore_trap(struct remote *remote, const struct signal_action *action, struct err *err)
 {
-	const uint64_t action[4] = { (uint64_t)(uintptr_t)SIG_IGN };
 	int64_t result;
-	int r = remote_write(remote, remote->zone.data, action, sizeof(action), err);
+	int r = remote_write(remote, remote->zone.data, action, sizeof(*action), err);
 
 	if (r < 0)
 		return r;
@@ -62,11 +61,12 @@ static int unmap_zone(struct restore *rs, struct restore_task *task, struct err 
 	const struct restore_hole *hole = &rs->own->hole;
 	const struct record *signals =
 	    image_find(rs->image, kind_by_name("signals")->tag, task->id);
+	struct signal_action action;
 	int64_t result;
 	int r = find_last_gadget(rs, task, err);
 
-	if (r == 0 && signals_ignore_trap(signals))
-		r = ignore_trap(remote, err);
+	if (r == 0 && signals_ignore_trap(signals, &action))
+		r = ignore_trap(remote, &action, err);
 	if (r == 0)
 		r = remote_syscall(remote, &result, err, SYS_munmap,
 				   (const uint64_t[6]){ hole->start, hole->end - hole->start });
@@ -93,6 +93,21 @@ static struct user_regs_struct saved_registers(const struct registers_rec *rec)
 		regs.orig_rax = (uint64_t)-1;
 	}
 	return regs;
+}
+
+enum { XSTATE_TILEDATA = 18 };
+
+/* Needs the zone, so all threads do it before that goes. */
+static int make_room(struct restore_thread *thread, struct err *err)
+{
+	const struct registers_rec *rec = thread->record->body;
+	const unsigned char *xstate = registers_xstate(rec);
+	uint64_t features;
+
+	memcpy(&features, xstate + 512, sizeof(features));
+	if (!(features >> XSTATE_TILEDATA & 1))
+		return 0;
+	return remote_use_tile(&thread->remote, err);
 }
 
 static int load_thread(const struct restore_thread *thread, struct err *err)
@@ -140,7 +155,9 @@ int restore_load_registers(struct restore *rs, struct err *err)
 
 		if (!task->record)
 			r = load_init(rs, task, err);
-		else if (task->thread_count > 0)
+		for (size_t j = 0; r == 0 && task->record && j < task->thread_count; j++)
+			r = make_room(&task->threads[j], err);
+		if (r == 0 && task->record && task->thread_count > 0)
 			r = unmap_zone(rs, task, err);
 		for (size_t j = 0; r == 0 && task->record && j < task->thread_count; j++)
 			r = load_thread(&task->threads[j], err);

@@ -149,3 +149,17 @@ victim_is_frozen() {
 	assert_contains "$output" '"decisions"'
 	assert_equal "$(ctckpt ps --quiet)" ""
 }
+
+@test "restore: signals to a command in the foreground go to the container" {
+	local status=0
+	victim_start idle
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	ctckpt restore --pid-file "$BATS_TEST_TMPDIR/pid" "$IMAGE" &
+	local foreground=$!
+	"$AWAIT" -t 10 "$BATS_TEST_TMPDIR/pid"
+	until [[ $(ctckpt ps --quiet) == "$VICTIM" ]]; do :; done
+	kill -TERM "$foreground"
+	wait "$foreground" || status=$?
+	assert_equal "$status" 137
+	assert_equal "$(ctckpt ps --quiet)" ""
+}

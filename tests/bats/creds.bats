@@ -17,11 +17,6 @@ comes_back() {
 	comes_back map --policy map
 }
 
-@test "creds: map keeps ids of a container that has ranges of them" {
-	requires subuid cmd-newuidmap
-	comes_back ids --policy map
-}
-
 @test "creds: a checkpoint leaves them alone" {
 	victim_start creds map
 	run -0 ctckpt checkpoint --leave-running "$VICTIM" -o "$IMAGE"

@@ -1,11 +1,8 @@
 /* creds: ids, groups, capabilities and securebits of two threads. The argument says what is to come
- * of them: `strict` takes all capabilities, `map` leaves all as it is, `ids` the same with ids that
- * only a container with ranges of them has. */
-#include <grp.h>
+ * of them: `strict` takes all capabilities, `map` leaves all as it is. */
 #include <linux/capability.h>
 #include <linux/securebits.h>
 #include <pthread.h>
-#include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
@@ -17,7 +14,6 @@ static const char *const id_keys[] = { "Uid:", "Gid:", "Groups:", NULL };
 static const char *const cap_keys[] = { "CapInh:", "CapPrm:", "CapEff:", "CapAmb:", NULL };
 
 static bool is_strict;
-static bool has_ids;
 static int ready[2];
 
 static void set_caps(uint64_t effective, uint64_t permitted, uint64_t inheritable)
@@ -30,17 +26,6 @@ static void set_caps(uint64_t effective, uint64_t permitted, uint64_t inheritabl
 	};
 
 	EXPECT(syscall(SYS_capset, &header, data) == 0);
-}
-
-static void take_ids(void)
-{
-	const gid_t groups[] = { 11, 12 };
-
-	EXPECT(setgroups(2, groups) == 0);
-	EXPECT(syscall(SYS_setresgid, 5, 6, 7) == 0 && setfsgid(5) == 6);
-	EXPECT(prctl(PR_SET_KEEPCAPS, 1) == 0);
-	EXPECT(syscall(SYS_setresuid, 15, 16, 17) == 0 && setfsuid(15) == 16);
-	EXPECT(prctl(PR_SET_DUMPABLE, 1) == 0);
 }
 
 static void take_caps(void)
@@ -73,8 +58,6 @@ static void *other_thread(void *argument)
 	char *before;
 
 	(void)argument;
-	if (has_ids)
-		take_ids();
 	take_caps();
 	before = proc_lines("/proc/thread-self/status", is_strict ? id_keys : keys);
 	EXPECT(write(ready[1], "", 1) == 1);
@@ -91,7 +74,6 @@ int main(int argc, char **argv)
 	char byte;
 
 	is_strict = argc > 1 && strcmp(argv[1], "strict") == 0;
-	has_ids = argc > 1 && strcmp(argv[1], "ids") == 0;
 	EXPECT(pipe2(ready, O_CLOEXEC) == 0);
 	EXPECT(pthread_create(&thread, NULL, other_thread, NULL) == 0);
 	EXPECT(read(ready[0], &byte, 1) == 1);

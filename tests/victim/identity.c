@@ -159,6 +159,8 @@ static pid_t make_stopped(int signal)
 	pid_t child = fork();
 
 	if (child == 0) {
+		/* In an orphaned group, only SIGSTOP would do. */
+		lead_group();
 		(void)raise(signal);
 		_exit(21);
 	}

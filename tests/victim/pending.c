@@ -25,7 +25,8 @@ static siginfo_t next(int number)
 	sigset_t set;
 
 	EXPECT(sigemptyset(&set) == 0 && sigaddset(&set, number) == 0);
-	if (sigtimedwait(&set, &info, &now) != number)
+	/* The C library would turn SI_TKILL into SI_USER. */
+	if (syscall(SYS_rt_sigtimedwait, &set, &info, &now, 8) != number)
 		victim_fail("signal %d is not pending", number);
 	return info;
 }

@@ -226,6 +226,31 @@ static int add_resident(struct dump *d, struct dump_shared *shared, const struct
 	return 0;
 }
 
+/* A private mapping shows the file but where its task has written. What was behind those pages, and
+ * in no other mapping, no program can see any more. */
+static int add_untouched(struct dump *d, struct dump_shared *shared, const struct procfs_vma *vma,
+			 uint64_t length, struct err *err)
+{
+	auto_free struct page_run *runs = NULL;
+	size_t count = 0;
+	uint64_t at = vma->start;
+	uint64_t end = vma->start + length;
+	int r = length ? dump_scan_pages(d->task, at, end, &runs, &count, err) : 0;
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < count; i++) {
+		if (runs[i].is_file)
+			continue;
+		if (runs[i].start > at)
+			add_shared_piece(d, shared, vma->offset + at - vma->start, at,
+					 runs[i].start - at);
+		at = runs[i].end;
+	}
+	add_shared_piece(d, shared, vma->offset + at - vma->start, at, end - at);
+	return 0;
+}
+
 static bool host_has_swap(void)
 {
 	auto_buf struct buf text = BUF_EMPTY;
@@ -307,7 +332,10 @@ static int dump_unnamed(struct dump *d, const struct procfs_vma *vma, uint32_t *
 	else {
 		if (shared->type != MAPFILE_ANON)
 			length = readable_length(d, vma);
-		add_shared_piece(d, shared, vma->offset, vma->start, length);
+		if (vma->is_shared)
+			add_shared_piece(d, shared, vma->offset, vma->start, length);
+		else
+			r = add_untouched(d, shared, vma, length, err);
 	}
 	if (vma->offset + length > shared->size)
 		shared->size = vma->offset + length;

@@ -93,6 +93,14 @@ struct time_rec {
 RECORDS_END
 static_assert(sizeof(struct time_rec) == 16, "image format");
 
-/* Does this process ignore SIGTRAP? Our own stops take that from it (remote/README.md). `signals`
- * is the record of its signal actions, or NULL. */
-bool signals_ignore_trap(const struct record *signals);
+/* What is done on a signal, as the kernel has it, not the C library. */
+struct signal_action {
+	uint64_t handler;
+	uint64_t flags;
+	uint64_t restorer;
+	uint64_t mask;
+};
+
+/* Does this process ignore SIGTRAP? Our own stops take that from it (remote/README.md). `signals` is
+ * the record of its signal actions, or NULL. */
+bool signals_ignore_trap(const struct record *signals, struct signal_action *ret_action);

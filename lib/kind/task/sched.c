@@ -291,6 +291,10 @@ static int sched_finish(struct restore *rs, const struct record *record, struct 
 	finish_io(rs, record, script);
 	(void)script_syscall(script, "set scheduling policy", 0, SYS_sched_setattr, 0,
 			     script_copy(script, &attr, sizeof(attr)), 0);
+	/* sched_setattr(2) takes no niceness of idle threads, though they have one. */
+	if (attr.policy == SCHED_IDLE)
+		(void)script_syscall(script, "set niceness", 0, SYS_setpriority, PRIO_PROCESS, 0,
+				     (uint64_t)attr.nice);
 	return 0;
 }
 

@@ -23,14 +23,6 @@ struct signals_rec {
 RECORDS_END
 static_assert(sizeof(struct signals_rec) == 40, "image format");
 
-/* As the kernel has it, not the C library. */
-struct action {
-	uint64_t handler;
-	uint64_t flags;
-	uint64_t restorer;
-	uint64_t mask;
-};
-
 enum { SIGNAL_COUNT = 64 };
 
 static bool is_settable(uint32_t signal)
@@ -38,12 +30,18 @@ static bool is_settable(uint32_t signal)
 	return signal >= 1 && signal <= SIGNAL_COUNT && signal != SIGKILL && signal != SIGSTOP;
 }
 
-static bool is_default(const struct action *action)
+static bool is_default(const struct signal_action *action)
 {
 	return action->handler == 0 && action->flags == 0 && action->mask == 0;
 }
 
-static void signals_append(struct buf *body, uint32_t signal, const struct action *action)
+static struct signal_action action_of(const struct signals_rec *rec)
+{
+	return (struct signal_action){ le64_get(rec->handler), le64_get(rec->flags),
+				       le64_get(rec->restorer), le64_get(rec->mask) };
+}
+
+static void signals_append(struct buf *body, uint32_t signal, const struct signal_action *action)
 {
 	struct signals_rec rec = { .signal = le32_make(signal),
 				   .handler = le64_make(action->handler),
@@ -56,10 +54,10 @@ static void signals_append(struct buf *body, uint32_t signal, const struct actio
 
 static int signals_dump(struct dump *d, struct err *err)
 {
-	const size_t size = (SIGNAL_COUNT + 1) * sizeof(struct action);
+	const size_t size = (SIGNAL_COUNT + 1) * sizeof(struct signal_action);
 	auto_script struct script s = SCRIPT_NONE;
 	auto_buf struct buf body = BUF_EMPTY;
-	const struct action *actions;
+	const struct signal_action *actions;
 	uint64_t out;
 	int r;
 
@@ -70,7 +68,7 @@ static int signals_dump(struct dump *d, struct err *err)
 	for (uint32_t i = 1; i <= SIGNAL_COUNT; i++) {
 		if (is_settable(i))
 			(void)script_syscall(&s, "get signal action", 0, SYS_rt_sigaction, i, 0,
-					     out + i * sizeof(struct action), 8);
+					     out + i * sizeof(struct signal_action), 8);
 	}
 	r = script_run(&s, err);
 	if (r < 0)
@@ -79,7 +77,7 @@ static int signals_dump(struct dump *d, struct err *err)
 	if (!actions)
 		return err->code;
 	for (uint32_t i = 1; i <= SIGNAL_COUNT; i++) {
-		struct action action = actions[i];
+		struct signal_action action = actions[i];
 
 		/* The stub's own int3 has turned this into the default. */
 		if (i == SIGTRAP && action.handler == 0 && d->thread->remote.is_sigtrap_ignored)
@@ -119,7 +117,7 @@ static int signals_finish(struct restore *rs, const struct record *record, struc
 			  struct err *err)
 {
 	struct reader reader = reader_of(record->body, record->length);
-	struct action actions[SIGNAL_COUNT + 1] = { { .handler = 0 } };
+	struct signal_action actions[SIGNAL_COUNT + 1] = { { .handler = 0 } };
 	uint64_t address;
 	int r = script_room(script, SIGNAL_COUNT, sizeof(actions) + 64, err);
 
@@ -129,28 +127,28 @@ static int signals_finish(struct restore *rs, const struct record *record, struc
 	while (reader_left(&reader) > 0) {
 		const struct signals_rec *rec = reader_take(&reader, sizeof(*rec));
 
-		actions[le32_get(rec->signal)] =
-		    (struct action){ le64_get(rec->handler), le64_get(rec->flags),
-				     le64_get(rec->restorer), le64_get(rec->mask) };
+		actions[le32_get(rec->signal)] = action_of(rec);
 	}
 	address = script_copy(script, actions, sizeof(actions));
 	for (uint32_t i = 1; i <= SIGNAL_COUNT; i++) {
 		if (is_settable(i))
 			(void)script_syscall(script, "set signal action", 0, SYS_rt_sigaction, i,
-					     address + i * sizeof(struct action), 0, 8);
+					     address + i * sizeof(struct signal_action), 0, 8);
 	}
 	script->remote->is_sigtrap_ignored =
 	    actions[SIGTRAP].handler == (uint64_t)(uintptr_t)SIG_IGN;
 	return 0;
 }
 
-bool signals_ignore_trap(const struct record *signals)
+bool signals_ignore_trap(const struct record *signals, struct signal_action *ret_action)
 {
 	const struct signals_rec *recs = signals ? signals->body : NULL;
 
 	for (size_t i = 0; recs && i < signals->length / sizeof(*recs); i++) {
-		if (le32_get(recs[i].signal) == SIGTRAP)
-			return le64_get(recs[i].handler) == (uint64_t)(uintptr_t)SIG_IGN;
+		if (le32_get(recs[i].signal) != SIGTRAP)
+			continue;
+		*ret_action = action_of(&recs[i]);
+		return ret_action->handler == (uint64_t)(uintptr_t)SIG_IGN;
 	}
 	return false;
 }

@@ -13,6 +13,7 @@
 #include "core/cleanup.h"
 #include "kind/kind.h"
 #include "kind/support/owner.h"
+#include "kind/support/tree.h"
 
 extern const struct kind kind_thread;
 
@@ -203,6 +204,30 @@ static void finish_memory(const struct thread_rec *rec, struct script *script)
 				     le32_get(rec->rseq_size), 0, le32_get(rec->rseq_signature));
 }
 
+static bool is_root(const struct image *image, uint32_t thread)
+{
+	const struct record *task = image_find(image, TAG_TASK, owner_task_of(image, thread));
+
+	return task && le32_get(((const struct task_rec *)task->body)->parent) == 0;
+}
+
+/* The parent of a first task is outside of the container, and after a restore it is ctckpt, whose
+ * end would be taken for the end of that parent. */
+static void finish_death_signal(struct restore *rs, const struct record *record,
+				struct script *script)
+{
+	const struct thread_rec *rec = record->body;
+	uint32_t signal = le32_get(rec->death_signal);
+
+	if (signal != 0 && is_root(rs->image, record->id)) {
+		restore_note(rs, "%s: the signal of its parent's death is off: that was outside",
+			     (const char *)rec->name);
+		signal = 0;
+	}
+	(void)script_syscall(script, "set parent death signal", 0, SYS_prctl, PR_SET_PDEATHSIG,
+			     signal);
+}
+
 /* A change of ids forgets the death signal: this comes behind PHASE_IDENTITY. */
 static int thread_finish(struct restore *rs, const struct record *record, struct script *script,
 			 struct err *err)
@@ -210,14 +235,12 @@ static int thread_finish(struct restore *rs, const struct record *record, struct
 	const struct thread_rec *rec = record->body;
 	int r = script_room(script, 8, 256, err);
 
-	(void)rs;
 	if (r < 0)
 		return r;
 	finish_memory(rec, script);
 	(void)script_syscall(script, "set name", 0, SYS_prctl, PR_SET_NAME,
 			     script_copy(script, rec->name, NAME_SIZE));
-	(void)script_syscall(script, "set parent death signal", 0, SYS_prctl, PR_SET_PDEATHSIG,
-			     le32_get(rec->death_signal));
+	finish_death_signal(rs, record, script);
 	if (le64_get(rec->timer_slack) != 0)
 		(void)script_syscall(script, "set timer slack", 0, SYS_prctl, PR_SET_TIMERSLACK,
 				     le64_get(rec->timer_slack));

@@ -1,0 +1,26 @@
+#!/usr/bin/env bats
+load helper
+
+@test "container: its name and its processes come back" {
+	victim_start container
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	run -0 ctckpt restore --detach "$IMAGE"
+	victim_succeeds
+}
+
+@test "container: under another name, while the first one runs" {
+	victim_start container
+	run -0 ctckpt checkpoint --leave-running "$VICTIM" -o "$IMAGE"
+	run -0 ctckpt restore --detach --name "$VICTIM-2" "$IMAGE"
+	assert_equal "$output" "$VICTIM-2"
+	assert_equal "$(ctckpt ps --quiet | sort)" "$VICTIM"$'\n'"$VICTIM-2"
+	victim_succeeds
+}
+
+@test "container: a name that is taken is refused" {
+	victim_start container
+	run -0 ctckpt checkpoint --leave-running "$VICTIM" -o "$IMAGE"
+	run -1 ctckpt restore --detach "$IMAGE"
+	assert_contains "$output" "$VICTIM"
+	victim_succeeds
+}

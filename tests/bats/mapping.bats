@@ -1,0 +1,28 @@
+#!/usr/bin/env bats
+load helper
+
+@test "mapping: memory, advice, locks, guards, heap, stack and vdso survive" {
+	victim_start mapping
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	run -0 ctckpt restore --detach "$IMAGE"
+	victim_succeeds
+}
+
+@test "mapping: a checkpoint leaves memory alone" {
+	victim_start mapping
+	run -0 ctckpt checkpoint --leave-running "$VICTIM" -o "$IMAGE"
+	victim_succeeds
+}
+
+@test "mapping: what was never written takes no room in the image" {
+	victim_start mapping
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	(($(stat -c %s "$IMAGE") < 2 << 20))
+}
+
+@test "mapping: the same from compressed pages" {
+	victim_start mapping
+	run -0 ctckpt checkpoint --compress lz4 "$VICTIM" -o "$IMAGE"
+	run -0 ctckpt restore --detach "$IMAGE"
+	victim_succeeds
+}

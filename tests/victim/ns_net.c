@@ -1,0 +1,39 @@
+/* ns_net: a loopback interface that is up, and nothing else. With the argument `alone`, that is not
+ * asked for. */
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "victim.h"
+
+static void expect_loopback(void)
+{
+	struct ifreq request = { .ifr_name = "lo" };
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t size = sizeof(address);
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	char byte;
+
+	EXPECT(fd >= 0 && ioctl(fd, SIOCGIFFLAGS, &request) == 0 && request.ifr_flags & IFF_UP);
+	EXPECT(bind(fd, (struct sockaddr *)&address, size) == 0);
+	EXPECT(getsockname(fd, (struct sockaddr *)&address, &size) == 0);
+	EXPECT(sendto(fd, "x", 1, 0, (struct sockaddr *)&address, size) == 1);
+	EXPECT(recv(fd, &byte, 1, 0) == 1 && byte == 'x');
+	EXPECT(close(fd) == 0);
+}
+
+int main(int argc, char **argv)
+{
+	struct if_nameindex *names;
+
+	(void)argv;
+	wait_for_restore();
+	if (argc > 1)
+		victim_done();
+	expect_loopback();
+	names = if_nameindex();
+	EXPECT(names && strcmp(names[0].if_name, "lo") == 0 && names[1].if_index == 0);
+	victim_done();
+}
