@@ -47,7 +47,8 @@ struct dump_private {
 	size_t blocker_count;
 	char *blocker_hint; /* of the first that has one */
 	uint64_t pages_scanned;
-	bool is_untouchable; /* no call may be made inside: nothing but the blockers is looked for */
+	bool
+	    is_untouchable; /* no call may be made inside: nothing but the blockers is looked for */
 };
 
 /* A record waiting to be written. */

@@ -5,22 +5,27 @@
 
 load helper
 
-victim_answers() {
+# Asks the victim; answers_within SECONDS waits for its answer.
+ask() {
 	rm -f "$VICTIM_DIR/pong"
 	: >"$VICTIM_DIR/ping"
-	"$AWAIT" -t "${1:-20}" "$VICTIM_DIR/pong"
+}
+
+answers_within() {
+	"$AWAIT" -t "$1" "$VICTIM_DIR/pong"
 }
 
 @test "freeze: nothing runs until it is thawed" {
 	victim_start answering
 	run -0 ctckpt freeze "$VICTIM"
 	assert_contains "$output" "$VICTIM: 1 tasks (1 threads) frozen in "
-	run -124 victim_answers 1
+	ask
+	run -124 answers_within 1
 	run -0 ctckpt ps
 	assert_contains "$output" frozen
 	run -0 ctckpt thaw "$VICTIM"
 	assert_equal "$output" "$VICTIM: goes on"
-	victim_answers
+	answers_within 20
 	victim_succeeds
 }
 
@@ -32,7 +37,8 @@ victim_answers() {
 	run -0 ctckpt freeze "$VICTIM"
 	assert_equal "$output" "$VICTIM: was frozen already"
 	run -0 ctckpt thaw "$VICTIM"
-	victim_answers
+	ask
+	answers_within 20
 	victim_succeeds
 }
 
@@ -49,9 +55,10 @@ victim_answers() {
 	victim_start answering
 	run -0 ctckpt freeze "$VICTIM"
 	run -0 ctckpt checkpoint --leave-running "$VICTIM" -o "$IMAGE"
-	run -124 victim_answers 1
+	ask
+	run -124 answers_within 1
 	run -0 ctckpt thaw "$VICTIM"
-	victim_answers
+	answers_within 20
 	victim_succeeds
 }
 
@@ -61,6 +68,7 @@ victim_answers() {
 	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
 	assert_equal "$(ctckpt ps --quiet)" ""
 	run -0 ctckpt restore --detach "$IMAGE"
-	victim_answers
+	ask
+	answers_within 20
 	victim_succeeds
 }

@@ -13,6 +13,7 @@ victim_appears() {
 	victim_succeeds
 }
 
+# A plain wait would wait for the time limit of bats too.
 @test "stdio: pipes that lead outside become the invoker's own" {
 	ctckpt run --name "$VICTIM" -- "$BUILD/victim/stdio" 3>&- 2>&1 | cat >"$VICTIM_DIR/log" 3>&- &
 	victim_appears
@@ -20,11 +21,11 @@ victim_appears() {
 	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
 	run ctckpt plan "$IMAGE"
 	assert_contains "$output" "descriptor 1"
-	wait
+	wait $!
 	ctckpt restore "$IMAGE" 3>&- 2>&1 | cat >"$VICTIM_DIR/after" 3>&- &
 	victim_appears
 	victim_succeeds
-	wait
+	wait $!
 	assert_equal "$(<"$VICTIM_DIR/log")" before
 	assert_equal "$(grep after "$VICTIM_DIR/after")" $'after1\nafter2\nafter7'
 }

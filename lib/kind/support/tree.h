@@ -101,6 +101,6 @@ struct signal_action {
 	uint64_t mask;
 };
 
-/* Does this process ignore SIGTRAP? Our own stops take that from it (remote/README.md). `signals` is
- * the record of its signal actions, or NULL. */
+/* Does this process ignore SIGTRAP? Our own stops take that from it (remote/README.md). `signals`
+ * is the record of its signal actions, or NULL. */
 bool signals_ignore_trap(const struct record *signals, struct signal_action *ret_action);
