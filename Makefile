@@ -35,7 +35,7 @@ CMD_OBJ := $(CMD_SRC:%.c=$(B)/%.o)
 VICTIMS := $(VICTIM_SRC:tests/victim/%.c=$(B)/victim/%)
 UNITS := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
 # Programs that the test scripts use, and programs that are checkpointed as they are.
-TOOL_SRC := $(sort $(wildcard tests/tools/*.c tests/programs/*.c))
+TOOL_SRC := $(sort $(wildcard tests/tools/*.c tests/programs/*.c tests/bench/*.c))
 TOOLS := $(TOOL_SRC:tests/%.c=$(B)/tests/%)
 FUZZERS := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/fuzz/%)
 MAN1 := $(sort $(wildcard man/*.1))
@@ -106,11 +106,12 @@ $(B)/tests/damage: tests/fuzz/damage.c $(B)/libctckpt.a
 $(B)/man/ctckpt-kinds.7: man/ctckpt-kinds.head $(wildcard man/kinds/*.mdoc) Makefile
 	@mkdir -p $(@D)
 	@{ cat man/ctckpt-kinds.head; \
-	   for part in $(KIND_PARTS); do echo ".Ss Kinds of $$part"; echo '.Bl -tag -width Ds'; \
-		for file in $$(ls lib/kind/$$part/*.c); do \
-			text=man/kinds/$$(basename $$file .c).mdoc; \
-			if [ -e $$text ]; then cat $$text; fi; \
-		done; echo '.El'; done; cat man/ctckpt-kinds.foot; } > $@
+	   for part in $(KIND_PARTS); do \
+		texts=$$(for kind in $$(ls lib/kind/$$part/*.c); do \
+			ls man/kinds/$$(basename $$kind .c).mdoc 2>/dev/null; done); \
+		if [ -n "$$texts" ]; then \
+			echo ".Ss Kinds of $$part"; echo '.Bl -tag -width Ds'; cat $$texts; echo '.El'; \
+		fi; done; cat man/ctckpt-kinds.foot; } > $@
 
 # Its tables of records come from the structs.
 $(B)/man/ctckpt-image.5: man/ctckpt-image.5 man/records tools/records $(LIB_SRC)
@@ -137,12 +138,12 @@ check:
 lint:
 	tools/lint
 
-# A container saved, restored and restored again, as an ordinary user.
+# A container frozen, saved and restored, as an ordinary user; installs what is missing when root.
 demo:
 	tools/demo
 
 # Times of checkpoint and restore beside what this machine can do at all.
-bench: all $(BENCH_TOOLS)
+bench: all test-tools
 	tests/bench/run
 
 # Hostile images: every fuzzer for FUZZ_SECONDS.

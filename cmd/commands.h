@@ -58,6 +58,7 @@ int cmd_restore(struct invocation *inv, const void *settings, struct err *err);
 
 struct plan_settings {
 	const char *policy;
+	const char *rootfs;
 };
 extern const struct option_row plan_options[];
 int cmd_plan(struct invocation *inv, const void *settings, struct err *err);

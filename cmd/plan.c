@@ -11,6 +11,8 @@
 const struct option_row plan_options[] = {
 	{ "policy", 'p', "POLICY", "what may differ: strict or map [strict]", OPTION_TEXT,
 	  AT(policy), 0, policy_words },
+	{ "rootfs", 0, "DIR", "the root directory that restore would be given", OPTION_TEXT,
+	  AT(rootfs), 0, NULL },
 	{ 0 },
 };
 #undef AT
@@ -44,8 +46,8 @@ int cmd_plan(struct invocation *inv, const void *argument, struct err *err)
 	int r = image_check_input(inv->operands[0], err);
 
 	if (r == 0)
-		r = ctckpt_plan(inv->operands[0], STDIN_FILENO, settings->policy, &image, &plan,
-				err);
+		r = ctckpt_plan(inv->operands[0], STDIN_FILENO, settings->policy, settings->rootfs,
+				&image, &plan, err);
 	if (r < 0)
 		return r;
 	print_plan(inv, plan);

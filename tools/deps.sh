@@ -5,7 +5,7 @@
 deps_build=(gcc make pkg-config libc6-dev libcap-dev libseccomp-dev libcgroup-dev libjansson-dev
 	libxxhash-dev libzstd-dev liblz4-dev)
 deps_test=(bats parallel uidmap util-linux procps iproute2 python3 perl sqlite3)
-deps_lint=(clang clang-format clang-tidy cppcheck shellcheck mandoc)
+deps_lint=(clang libclang-rt-dev clang-format cppcheck shellcheck mandoc)
 
 deps_missing() {
 	local package

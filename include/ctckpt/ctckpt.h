@@ -103,5 +103,5 @@ int ctckpt_restore(const struct ctckpt_restore_options *options,
 		   struct ctckpt_restore_result *ret_result, struct err *err);
 
 /* The decisions that restore would act on. *ret_image must outlive the plan. */
-int ctckpt_plan(const char *image, int fd, const char *policy, struct image **ret_image,
-		struct plan **ret_plan, struct err *err);
+int ctckpt_plan(const char *image, int fd, const char *policy, const char *rootfs,
+		struct image **ret_image, struct plan **ret_plan, struct err *err);

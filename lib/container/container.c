@@ -17,6 +17,17 @@ static void reap(pid_t pid)
 		;
 }
 
+/* An init ends after all tasks of its pid namespace; those that this process traces are gone only
+ * when it has waited for them. */
+static void reap_all(pid_t init)
+{
+	pid_t pid;
+
+	do {
+		pid = waitpid(-1, NULL, __WALL);
+	} while (pid != init && (pid > 0 || errno == EINTR));
+}
+
 static int open_rootfs(const char *rootfs, int *ret_fd, struct err *err)
 {
 	if (!rootfs)
@@ -122,23 +133,13 @@ ssize_t container_receive(struct container *container, void *message, size_t siz
 	return sync_receive(container->sync, message, size, err);
 }
 
-/* The container's end waits until we have looked at each thread of it that we trace. */
-static void reap_traced(pid_t init)
-{
-	pid_t pid;
-
-	do
-		pid = waitpid(-1, NULL, __WALL);
-	while (pid != init && (pid > 0 || errno == EINTR));
-}
-
 void container_kill(struct container *container)
 {
 	if (container->init <= 0)
 		return;
 	/* Our child, not reaped yet: the pid is still its own. */
 	(void)kill(container->init, SIGKILL);
-	reap_traced(container->init);
+	reap_all(container->init);
 	container->init = 0;
 }
 

@@ -276,6 +276,20 @@ static void check_namespaces(struct dump *d, char *const init[NAMESPACES],
 	free_namespaces(own);
 }
 
+/* A call that we make inside could be one that the filter kills for: nothing is tried there. */
+static void check_seccomp(struct dump *d, const struct dump_task *task)
+{
+	for (size_t i = 0; i < task->thread_count; i++) {
+		if (task->threads[i].status.seccomp == 0)
+			continue;
+		d->own->is_untouchable = true;
+		(void)dump_block(d, "start the container without a seccomp profile",
+				 "thread %d: its seccomp filter cannot be read by an ordinary user",
+				 task->threads[i].vtid);
+		return;
+	}
+}
+
 static void check_task(struct dump *d, char *const init[NAMESPACES], struct dump_task *task)
 {
 	struct dump_private *own = d->own;
@@ -286,6 +300,7 @@ static void check_task(struct dump *d, char *const init[NAMESPACES], struct dump
 	d->task = task;
 	if (number > 0)
 		check_namespaces(d, init, task);
+	check_seccomp(d, task);
 	check_threads(d, task);
 	check_between(d, task, dump_task_by_pid(d, task->stat.ppid));
 	if (number > 0 && own->tasks[number - 1].pid != task->stat.ppid)

@@ -267,6 +267,14 @@ static int prepare_task(struct dump_task *task, struct err *err)
 	return 0;
 }
 
+static int refuse(const struct dump_private *own, struct err *err)
+{
+	(void)err_set(err, ERR_REFUSED, "%s", own->blockers.data);
+	if (own->blocker_hint)
+		(void)err_hint(err, "%s", own->blocker_hint);
+	return ERR_REFUSED;
+}
+
 int dump_gather(struct dump *d, const struct target *target, const struct freeze *frozen,
 		struct err *err)
 {
@@ -277,6 +285,8 @@ int dump_gather(struct dump *d, const struct target *target, const struct freeze
 	own->target = target;
 	own->frozen = frozen;
 	r = dump_collect_tasks(d, err);
+	if (r == 0 && own->is_untouchable)
+		return refuse(own, err);
 	for (size_t i = 0; r == 0 && i < own->task_count; i++)
 		r = prepare_task(&own->tasks[i], err);
 	if (r == 0)
@@ -287,12 +297,7 @@ int dump_gather(struct dump *d, const struct target *target, const struct freeze
 		r = dump_tasks(d, err);
 	if (r < 0)
 		return r;
-	if (own->blocker_count == 0)
-		return 0;
-	(void)err_set(err, ERR_REFUSED, "%s", own->blockers.data);
-	if (own->blocker_hint)
-		(void)err_hint(err, "%s", own->blocker_hint);
-	return ERR_REFUSED;
+	return own->blocker_count == 0 ? 0 : refuse(own, err);
 }
 
 int dump_release(struct dump *d, struct err *err)

@@ -47,7 +47,7 @@ struct dump_private {
 	size_t blocker_count;
 	char *blocker_hint; /* of the first that has one */
 	uint64_t pages_scanned;
-	bool has_swap;
+	bool is_untouchable; /* no call may be made inside: nothing but the blockers is looked for */
 };
 
 /* A record waiting to be written. */

@@ -21,6 +21,17 @@
 #define PATIENCE_MS 10
 #define SIGNAL_SKIP SIGRTMAX
 
+/* A look first: waiting for a death would also take the news of a stop from a tracee. */
+static void reap_if_dead(pid_t tid)
+{
+	siginfo_t info = { .si_pid = 0 };
+
+	if (waitid(P_PID, (id_t)tid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0)
+		return;
+	if (info.si_pid == tid && info.si_code != CLD_TRAPPED && info.si_code != CLD_STOPPED)
+		(void)waitid(P_PID, (id_t)tid, &info, WEXITED | WNOHANG | __WALL);
+}
+
 /* Leaders are nobody's hindrance, and may be children that somebody else waits for. */
 static void reap_threads(pid_t pid)
 {
@@ -32,10 +43,9 @@ static void reap_threads(pid_t pid)
 	list = opendir(path);
 	while (list && (entry = readdir(list))) {
 		pid_t tid = atoi(entry->d_name);
-		siginfo_t info;
 
 		if (tid > 0 && tid != pid)
-			(void)waitid(P_PID, (id_t)tid, &info, WEXITED | WNOHANG | __WALL);
+			reap_if_dead(tid);
 	}
 }
 
@@ -74,7 +84,8 @@ static void *run(void *argument)
 
 static void take_signal(struct reaper *reaper)
 {
-	struct sigaction action = { .sa_sigaction = skip_call, .sa_flags = SA_SIGINFO | SA_RESTART };
+	struct sigaction action = { .sa_sigaction = skip_call,
+				    .sa_flags = SA_SIGINFO | SA_RESTART };
 	sigset_t set;
 
 	(void)sigaction(SIGNAL_SKIP, &action, &reaper->old);

@@ -45,12 +45,14 @@ void tasks_wait_for_news(uint64_t deadline)
 
 /* Any stop but ours used up the interrupt: ask again, then let it go on with what it was about to
  * do. It stops before its next user instruction, with the frame of the signal's handler made. */
-static void go_on(pid_t tid, int sig)
+static void go_on(struct task *task, int sig)
 {
-	(void)ptrace(PTRACE_INTERRUPT, tid, 0, 0);
-	(void)ptrace(PTRACE_CONT, tid, 0, (long)sig);
+	(void)ptrace(PTRACE_INTERRUPT, task->tid, 0, 0);
+	(void)ptrace(PTRACE_CONT, task->tid, 0, (long)sig);
+	task->state = TASK_RUNNING;
 }
 
+/* The list may grow. */
 static void add_child(struct tasks *tasks, pid_t parent)
 {
 	unsigned long child = 0;
@@ -88,13 +90,13 @@ static void take_status(struct tasks *tasks, size_t number)
 	case PTRACE_EVENT_VFORK:
 	case PTRACE_EVENT_CLONE:
 		add_child(tasks, tid);
-		go_on(tid, 0);
+		go_on(&tasks->list[number], 0);
 		break;
 	case 0:
-		go_on(tid, WSTOPSIG(status));
+		go_on(task, WSTOPSIG(status));
 		break;
 	default:
-		go_on(tid, 0);
+		go_on(task, 0);
 		break;
 	}
 }
@@ -115,9 +117,11 @@ static int vfork_error(const struct task *task, struct err *err)
 {
 	char children[4096];
 	const char *last = NULL;
+	char *rest = NULL;
 
 	if (task_read(task->tid, task->tid, "children", children, sizeof(children))) {
-		for (char *at = strtok(children, " \n"); at; at = strtok(NULL, " \n"))
+		for (char *at = strtok_r(children, " \n", &rest); at;
+		     at = strtok_r(NULL, " \n", &rest))
 			last = at;
 	}
 	if (last)
@@ -266,7 +270,8 @@ static bool is_reaped(const struct task *task)
 
 	if (waitid(P_PID, (id_t)task->tid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0)
 		return true;
-	if (info.si_pid == 0)
+	/* A stop of a tracee is seen, too. */
+	if (info.si_pid == 0 || info.si_code == CLD_TRAPPED || info.si_code == CLD_STOPPED)
 		return false;
 	if (task->tid != task->pid || parent_of(task->pid) != getpid())
 		(void)waitpid(task->tid, NULL, __WALL | WNOHANG);

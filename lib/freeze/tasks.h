@@ -35,7 +35,7 @@ struct tasks {
 	uint32_t *slots; /* owned; hashed by tid: number in the list + 1; 0: free */
 	size_t slot_count;
 	uint32_t walk;
-	bool is_vfork_stuck; /* why the wait failed */
+	bool is_vfork_stuck;  /* why the wait failed */
 	struct reaper reaper; /* runs while walks are made */
 };
 

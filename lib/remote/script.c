@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "core/cleanup.h"
+#include "core/log.h"
 #include "remote/remote.h"
 #include "remote/stop.h"
 
@@ -190,6 +191,20 @@ static int report_failure(struct script *script, size_t left, struct err *err)
 	return err_set(err, (int)result, "%s", script->steps[failed].name);
 }
 
+/* For --debug: the first `count` steps. */
+static void log_steps(struct script *script, size_t count)
+{
+	const struct entry *table = script->table;
+	struct err ignored = ERR_NONE;
+
+	if (log_get_level() < LOG_LEVEL_DEBUG || count > script->count ||
+	    read_results(script, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < count; i++)
+		log_debug("task %d: %s: %" PRId64, script->remote->tid, script->steps[i].name,
+			  table[i].result);
+}
+
 /* The thread stopped in the script: at its end, or where it failed. */
 static int end_run(struct script *script, int status, struct err *err)
 {
@@ -202,6 +217,7 @@ static int end_run(struct script *script, int status, struct err *err)
 			       strsignal(WSTOPSIG(status)));
 	if (ptrace(PTRACE_GETREGS, remote->tid, 0, &regs) < 0)
 		return err_set(err, -errno, "read registers of task %d", remote->tid);
+	log_steps(script, script->count - regs.r12);
 	if (regs.r12 != 0)
 		return report_failure(script, regs.r12, err);
 	return 0;

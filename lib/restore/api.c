@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "container/command.h"
 #include "container/container.h"
 #include "core/cgroup.h"
 #include "core/cleanup.h"
@@ -19,12 +20,14 @@
 #include "dump/held.h"
 #include "freeze/freeze.h"
 #include "freeze/holder.h"
+#include "restore/foreground.h"
 #include "restore/input.h"
 #include "restore/restore.h"
 #include "target/target.h"
 
 struct job {
 	const struct ctckpt_restore_options *options;
+	struct foreground foreground; /* in the command */
 	struct worker *worker;
 	uint64_t last_told;
 };
@@ -217,7 +220,8 @@ static bool is_cancelled(void *argument)
 	return worker_is_cancelled(job->worker);
 }
 
-/* Messages to the command: 'P' and a struct ctckpt_progress, or 'N' and a line of text. */
+/* Messages to the command: 'P' and a struct ctckpt_progress, 'N' and a line of text, 'W' and the
+ * worker's pid, once it takes signals. */
 static void tell(const struct job *job, char type, const void *body, size_t size)
 {
 	auto_buf struct buf message = BUF_EMPTY;
@@ -311,11 +315,13 @@ static int register_container(struct work *work, struct err *err)
 {
 	const struct ctckpt_restore_options *options = work->job->options;
 	auto_free char *rootfs = options->rootfs ? realpath(options->rootfs, NULL) : NULL;
+	auto_free char *image = realpath(options->image, NULL);
 	struct registry_entry entry = {
 		.name = work->name,
 		.init = work->container.init,
 		.cgroup_path = work->cgroup.v2_path ? work->cgroup.v2_path : work->cgroup.v1_path,
 		.rootfs = rootfs,
+		.image = image ? image : (char *)options->image,
 	};
 	int r = read_start_time(entry.init, &entry.start_time, err);
 
@@ -433,13 +439,18 @@ static int create(struct work *work, struct ctckpt_stats *stats, struct err *err
 /* In the foreground the worker waits with the command, and cleans up behind the container. */
 static int wait_for_end(struct work *work, int *ret_status, struct err *err)
 {
-	while (waitpid(work->container.init, ret_status, __WALL) < 0) {
-		if (errno != EINTR)
-			return err_set(err, -errno, "wait for the container");
-	}
-	(void)registry_remove(work->name, err);
-	(void)cgroup_own_remove(&work->cgroup, err);
-	return 0;
+	auto_with(forward_free) struct forward forward = FORWARD_NONE;
+	struct err ignored;
+	pid_t self = getpid();
+	int r = forward_begin(&forward, err);
+
+	if (r < 0)
+		return r;
+	tell(work->job, 'W', &self, sizeof(self));
+	r = forward_wait(&forward, &work->container, ret_status, err);
+	(void)registry_remove(work->name, &ignored);
+	(void)cgroup_own_remove(&work->cgroup, &ignored);
+	return r;
 }
 
 static int job_work(struct worker *worker, void *argument, void *result, struct err *err)
@@ -474,13 +485,19 @@ static int job_work(struct worker *worker, void *argument, void *result, struct 
 
 static void job_told(void *argument, const void *message, size_t size)
 {
-	const struct ctckpt_restore_options *options = ((const struct job *)argument)->options;
+	struct job *job = argument;
+	const struct ctckpt_restore_options *options = job->options;
 	const char *type = message;
 	struct ctckpt_progress progress;
+	pid_t worker;
 
 	if (size == 1 + sizeof(progress) && *type == 'P' && options->progress) {
 		memcpy(&progress, type + 1, sizeof(progress));
 		options->progress(options->progress_argument, &progress);
+	}
+	if (size == 1 + sizeof(worker) && *type == 'W') {
+		memcpy(&worker, type + 1, sizeof(worker));
+		foreground_set_worker(&job->foreground, worker);
 	}
 	if (size > 1 && *type == 'N' && options->note) {
 		auto_free char *text = mem_copy(type + 1, size - 1);
@@ -492,16 +509,22 @@ static void job_told(void *argument, const void *message, size_t size)
 int ctckpt_restore(const struct ctckpt_restore_options *options,
 		   struct ctckpt_restore_result *ret_result, struct err *err)
 {
-	struct job job = { .options = options };
+	struct job job = { .options = options, .foreground = FOREGROUND_NONE };
 	struct worker_job worker = { .work = job_work,
 				     .told = job_told,
 				     .argument = &job,
 				     .result = ret_result,
 				     .result_size = sizeof(*ret_result) };
+	int r = 0;
 
 	*ret_result = (struct ctckpt_restore_result){ .init = 0 };
 	if (options->leave_frozen && !options->detach)
 		return err_set(err, ERR_USAGE,
 			       "--leave-frozen is for containers in the background");
-	return worker_run(&worker, err);
+	if (!options->detach)
+		r = foreground_begin(&job.foreground, err);
+	if (r == 0)
+		r = worker_run(&worker, err);
+	foreground_end(&job.foreground);
+	return r;
 }

@@ -79,11 +79,11 @@ void input_free(struct input *input)
 	*input = INPUT_NONE;
 }
 
-int ctckpt_plan(const char *image, int fd, const char *policy, struct image **ret_image,
-		struct plan **ret_plan, struct err *err)
+int ctckpt_plan(const char *image, int fd, const char *policy, const char *rootfs,
+		struct image **ret_image, struct plan **ret_plan, struct err *err)
 {
 	auto_input struct input input = INPUT_NONE;
-	int r = input_open(image, fd, policy, NULL, &input, err);
+	int r = input_open(image, fd, policy, rootfs, &input, err);
 
 	if (r < 0)
 		return r;

@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # checkpoint and restore as commands: where images go, what is left behind, what is said.
 
+# bats file_tags=cgroup
+
 load helper
 
 # It is told to end, and does not.
@@ -19,6 +21,7 @@ victim_is_frozen() {
 	assert_equal "$(ctckpt ps --quiet)" ""
 	run -0 ctckpt restore --detach "$IMAGE"
 	assert_equal "$output" "$VICTIM"
+	assert_contains "$(ctckpt ps)" "$IMAGE"
 	victim_succeeds
 }
 
@@ -144,5 +147,19 @@ victim_is_frozen() {
 	[[ ${lines[-1]} =~ ^[0-9]+\ keep ]]
 	run -0 ctckpt plan --json "$IMAGE"
 	assert_contains "$output" '"decisions"'
+	assert_equal "$(ctckpt ps --quiet)" ""
+}
+
+@test "restore: signals to a command in the foreground go to the container" {
+	local status=0
+	victim_start idle
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	ctckpt restore --pid-file "$BATS_TEST_TMPDIR/pid" "$IMAGE" &
+	local foreground=$!
+	"$AWAIT" -t 10 "$BATS_TEST_TMPDIR/pid"
+	until [[ $(ctckpt ps --quiet) == "$VICTIM" ]]; do :; done
+	kill -TERM "$foreground"
+	wait "$foreground" || status=$?
+	assert_equal "$status" 137
 	assert_equal "$(ctckpt ps --quiet)" ""
 }

@@ -20,3 +20,11 @@ load helper
 	run -0 ctckpt checkpoint --leave-running "$VICTIM" -o "$IMAGE"
 	victim_succeeds
 }
+
+@test "confine: a seccomp filter is refused by name, and no call is made under it" {
+	victim_start seccomp
+	run -3 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	assert_contains "$output" "its seccomp filter cannot be read by an ordinary user"
+	[[ ! -e $IMAGE ]]
+	victim_succeeds
+}

@@ -16,10 +16,6 @@ refuses() {
 	victim_succeeds
 }
 
-@test "descriptors: a locked file is refused" {
-	refuses lock "locks and leases are not supported"
-}
-
 @test "descriptors: a deleted name of a file that has another one is refused" {
 	refuses linked "does not lead to the file any more"
 }

@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # A container that is checkpointed and restored again and again must not change by it.
 
+# bats file_tags=cgroup
+
 load helper
 
 # What the container's tasks are made of, without what differs by nature: outer pids, the kernel's

@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # Whatever happens to ctckpt, the source goes on and nothing is left behind.
 
+# bats file_tags=cgroup
+
 load helper
 
 # The processes of the test that were not there before: after a SIGKILL their end is awaited.

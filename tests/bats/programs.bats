@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # Programs that people run, checkpointed in the middle of their work.
 
+# bats file_tags=cgroup
+
 load helper
 
 # comes_back PROGRAM: it works while it is checkpointed, and is found at work after the restore.

@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # ctckpt run, ps and the statuses they end with.
 
+# bats file_tags=cgroup
+
 load helper
 
 @test "run: the command's status is passed through" {

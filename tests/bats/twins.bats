@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # One image gives any number of containers, which know nothing of each other.
 
+# bats file_tags=cgroup
+
 load helper
 
 # The victim's files are shared by all its copies, so each must see its own answer.

@@ -225,7 +225,9 @@ static inline void tree_end(struct tree *tree)
 	}
 	if (tree->root > 0) {
 		(void)kill(tree->root, SIGKILL);
-		(void)waitpid(tree->root, NULL, __WALL);
+		/* After a failure, threads may still be traced by us. */
+		for (pid_t pid = 0; pid >= 0 && pid != tree->root;)
+			pid = waitpid(-1, NULL, __WALL);
 	}
 	if (tree->target.pidfd >= 0)
 		close(tree->target.pidfd);

@@ -200,7 +200,7 @@ static void test_verdict(struct checks *checks)
 	check_case(checks, "one refusal",
 		   plan_verdict(plan, &err) == ERR_REFUSED &&
 		       strcmp(err.text, "1 refusal: task 7 (nginx) fd 5: "
-					"the invoker may not open it") == 0 &&
+					"the invoker may not open it (file /srv/log w)") == 0 &&
 		       strcmp(err.hint, "give the invoker access to the file") == 0);
 	plan_summary(plan, &summary);
 	check_case(checks, "the summary of a refusal",

@@ -34,7 +34,7 @@ static void home_free(struct home *home)
 
 	(void)!system(command);
 }
-#define auto_home auto_with(home_free)
+#define auto_home auto_with(home_free) __attribute__((unused))
 
 static char *path_in(const struct home *home, const char *file)
 {

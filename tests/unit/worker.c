@@ -221,7 +221,7 @@ static void parent_killed(struct unit *unit)
 	struct result result = { .number = 0 };
 	struct err err = ERR_NONE;
 	char byte = 0;
-	int status;
+	int status = 0;
 	pid_t command = fork();
 
 	if (command == 0)
