@@ -309,6 +309,7 @@ void restore_list_threads(const struct restore *rs, struct freeze *frozen)
 				.pid = task->pid,
 				.tid = task->threads[j].tid,
 				.stop_signal = is_stopped ? SIGSTOP : 0,
+				.must_stop = is_stopped && j == 0,
 			};
 		}
 	}
