@@ -217,8 +217,8 @@ int main(void)
 	sigset_t set;
 	int status;
 
-	board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-		     0);
+	board =
+	    mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	EXPECT(board != MAP_FAILED);
 	EXPECT(sigemptyset(&set) == 0 && sigaddset(&set, SIGUSR2) == 0);
 	EXPECT(sigprocmask(SIG_BLOCK, &set, NULL) == 0);

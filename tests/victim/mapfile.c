@@ -5,7 +5,7 @@
 
 #include "victim.h"
 
-#define PAGE 4096ul
+#define PAGE  4096ul
 #define PAGES 8ul
 
 static int make_file(const char *name, char *ret_path)
@@ -114,8 +114,8 @@ static void child_main(const struct files *f, struct talk *talk, char *part)
 int main(void)
 {
 	static struct files f;
-	char *common = mmap(NULL, 64 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-			    0);
+	char *common =
+	    mmap(NULL, 64 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct talk *talk = (struct talk *)common;
 	pid_t child;
 	int status;

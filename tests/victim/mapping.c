@@ -8,8 +8,8 @@
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102
 #endif
-#define PAGE 4096ul
-#define HUGE (2ul << 20)
+#define PAGE   4096ul
+#define HUGE   (2ul << 20)
 #define SPARSE (64ul << 30)
 
 static const char *const keys[] = { "VmFlags:", "Locked:", NULL };
@@ -53,9 +53,9 @@ static const struct advised {
 	int advice;
 	bool is_locked;
 } advised[] = {
-	{ MADV_DONTFORK, false },   { MADV_WIPEONFORK, false },	 { MADV_DONTDUMP, false },
-	{ MADV_SEQUENTIAL, false }, { MADV_RANDOM, false },	 { MADV_HUGEPAGE, false },
-	{ MADV_NOHUGEPAGE, false }, { MADV_MERGEABLE, false },	 { MADV_NORMAL, true },
+	{ MADV_DONTFORK, false },   { MADV_WIPEONFORK, false }, { MADV_DONTDUMP, false },
+	{ MADV_SEQUENTIAL, false }, { MADV_RANDOM, false },	{ MADV_HUGEPAGE, false },
+	{ MADV_NOHUGEPAGE, false }, { MADV_MERGEABLE, false },	{ MADV_NORMAL, true },
 };
 
 enum { ADVISED = sizeof(advised) / sizeof(advised[0]) };
@@ -165,7 +165,8 @@ static size_t eat_stack(size_t left)
 	volatile char frame[8192];
 
 	frame[0] = (char)left;
-	return left == 0 ? (size_t)frame[0] : eat_stack(left - 1) + (size_t)(frame[0] != (char)left);
+	return left == 0 ? (size_t)frame[0]
+			 : eat_stack(left - 1) + (size_t)(frame[0] != (char)left);
 }
 
 static void verify_heap(void)

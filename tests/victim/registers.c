@@ -54,27 +54,30 @@ static void spin_x87(void)
 	uint32_t mxcsr = 0;
 	uint32_t odd_mxcsr = 0x7f80;
 
-	__asm__ volatile("fldcw %[odd]\n ldmxcsr %[odd_mxcsr]\n fldpi\n fldl2e\n" SPIN
-			 "fstpt (%[out])\n fstpt 16(%[out])\n fnstcw %[control]\n stmxcsr %[mxcsr]\n"
-			 "fninit\n"
-			 : [control] "=m"(control), [mxcsr] "=m"(mxcsr)
-			 : [out] "r"(out), [go] "r"(&go), [odd] "m"(odd), [odd_mxcsr] "m"(odd_mxcsr)
-			 : "st", "st(1)", "memory", "cc");
+	__asm__ volatile(
+	    "fldcw %[odd]\n ldmxcsr %[odd_mxcsr]\n fldpi\n fldl2e\n" SPIN
+	    "fstpt (%[out])\n fstpt 16(%[out])\n fnstcw %[control]\n stmxcsr %[mxcsr]\n"
+	    "fninit\n"
+	    : [control] "=m"(control), [mxcsr] "=m"(mxcsr)
+	    : [out] "r"(out), [go] "r"(&go), [odd] "m"(odd), [odd_mxcsr] "m"(odd_mxcsr)
+	    : "st", "st(1)", "memory", "cc");
 	_mm_setcsr(0x1f80);
 	EXPECT((control & 0xf3f) == (odd & 0xf3f) && mxcsr == odd_mxcsr);
 	EXPECT(out[0] > 1.44L && out[0] < 1.45L && out[1] > 3.14L && out[1] < 3.15L);
 }
 
-#define EACH8(op, p, a) \
-	op(p, a, 0) op(p, a, 1) op(p, a, 2) op(p, a, 3) op(p, a, 4) op(p, a, 5) op(p, a, 6) op(p, a, 7)
-#define EACH16(op, p, a) \
-	EACH8(op, p, a) op(p, a, 8) op(p, a, 9) op(p, a, 10) op(p, a, 11) op(p, a, 12) \
-	op(p, a, 13) op(p, a, 14) op(p, a, 15)
-#define EACH16HIGH(op, p, a) \
-	op(p, a, 16) op(p, a, 17) op(p, a, 18) op(p, a, 19) op(p, a, 20) op(p, a, 21) \
-	op(p, a, 22) op(p, a, 23) op(p, a, 24) op(p, a, 25) op(p, a, 26) op(p, a, 27) \
-	op(p, a, 28) op(p, a, 29) op(p, a, 30) op(p, a, 31)
-#define LOAD(p, insn, n) insn " " #n "*64(%[in]), %%" p #n "\n"
+#define EACH8(op, p, a)                                                                            \
+	op(p, a, 0) op(p, a, 1) op(p, a, 2) op(p, a, 3) op(p, a, 4) op(p, a, 5) op(p, a, 6)        \
+	    op(p, a, 7)
+#define EACH16(op, p, a)                                                                           \
+	EACH8(op, p, a)                                                                            \
+	op(p, a, 8) op(p, a, 9) op(p, a, 10) op(p, a, 11) op(p, a, 12) op(p, a, 13) op(p, a, 14)   \
+	    op(p, a, 15)
+#define EACH16HIGH(op, p, a)                                                                       \
+	op(p, a, 16) op(p, a, 17) op(p, a, 18) op(p, a, 19) op(p, a, 20) op(p, a, 21) op(p, a, 22) \
+	    op(p, a, 23) op(p, a, 24) op(p, a, 25) op(p, a, 26) op(p, a, 27) op(p, a, 28)          \
+		op(p, a, 29) op(p, a, 30) op(p, a, 31)
+#define LOAD(p, insn, n)  insn " " #n "*64(%[in]), %%" p #n "\n"
 #define STORE(p, insn, n) insn " %%" p #n ", " #n "*64(%[out])\n"
 
 static void expect_vectors(const struct pattern *in, const struct pattern *out, int count,
@@ -107,13 +110,12 @@ __attribute__((target("avx"))) static void spin_avx(void)
 	struct pattern out = { { 0 } };
 
 	fill(&in, 2);
-	__asm__ volatile(EACH16(LOAD, "ymm", "vmovaps") SPIN EACH16(STORE, "ymm", "vmovaps")
-			 "vzeroupper\n"
-			 :
-			 : [in] "r"(&in), [out] "r"(&out), [go] "r"(&go)
-			 : "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6",
-			   "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14",
-			   "xmm15");
+	__asm__ volatile(
+	    EACH16(LOAD, "ymm", "vmovaps") SPIN EACH16(STORE, "ymm", "vmovaps") "vzeroupper\n"
+	    :
+	    : [in] "r"(&in), [out] "r"(&out), [go] "r"(&go)
+	    : "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",
+	      "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
 	expect_vectors(&in, &out, 16, 32);
 }
 
@@ -125,18 +127,17 @@ __attribute__((target("avx512f,avx512bw"))) static void spin_avx512(void)
 	uint64_t got[2] = { 0 };
 
 	fill(&in, 3);
-	__asm__ volatile("kmovq (%[masks]), %%k1\n kmovq 8(%[masks]), %%k7\n"
-			 EACH16(LOAD, "zmm", "vmovaps") EACH16HIGH(LOAD, "zmm", "vmovaps") SPIN
-			 EACH16(STORE, "zmm", "vmovaps") EACH16HIGH(STORE, "zmm", "vmovaps")
-			 "kmovq %%k1, (%[got])\n kmovq %%k7, 8(%[got])\n vzeroupper\n"
-			 :
-			 : [in] "r"(&in), [out] "r"(&out), [go] "r"(&go), [masks] "r"(masks),
-			   [got] "r"(got)
-			 : "memory", "cc", "k1", "k7", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4",
-			   "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12",
-			   "xmm13", "xmm14", "xmm15", "xmm16", "xmm17", "xmm18", "xmm19", "xmm20",
-			   "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm26", "xmm27", "xmm28",
-			   "xmm29", "xmm30", "xmm31");
+	__asm__ volatile(
+	    "kmovq (%[masks]), %%k1\n kmovq 8(%[masks]), %%k7\n" EACH16(LOAD, "zmm", "vmovaps")
+		EACH16HIGH(LOAD, "zmm", "vmovaps") SPIN EACH16(STORE, "zmm", "vmovaps") EACH16HIGH(
+		    STORE, "zmm",
+		    "vmovaps") "kmovq %%k1, (%[got])\n kmovq %%k7, 8(%[got])\n vzeroupper\n"
+	    :
+	    : [in] "r"(&in), [out] "r"(&out), [go] "r"(&go), [masks] "r"(masks), [got] "r"(got)
+	    : "memory", "cc", "k1", "k7", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6",
+	      "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "xmm16",
+	      "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25",
+	      "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31");
 	expect_vectors(&in, &out, 32, 64);
 	EXPECT(memcmp(masks, got, sizeof(masks)) == 0);
 }
@@ -153,18 +154,17 @@ static void spin_amx(void)
 		config[16 + 2 * i] = 64;
 		config[48 + i] = 16;
 	}
-	__asm__ volatile("ldtilecfg (%[config])\n"
-			 "tileloadd (%[in],%[row],1), %%tmm0\n"
-			 "tileloadd 1024(%[in],%[row],1), %%tmm1\n"
-			 "tileloadd 7168(%[in],%[row],1), %%tmm7\n" SPIN
-			 "tilestored %%tmm0, (%[out],%[row],1)\n"
-			 "tilestored %%tmm1, 1024(%[out],%[row],1)\n"
-			 "tilestored %%tmm7, 7168(%[out],%[row],1)\n"
-			 "tilerelease\n"
-			 :
-			 : [in] "r"(&in), [out] "r"(&out), [go] "r"(&go), [config] "r"(config),
-			   [row] "r"(64l)
-			 : "memory", "cc");
+	__asm__ volatile(
+	    "ldtilecfg (%[config])\n"
+	    "tileloadd (%[in],%[row],1), %%tmm0\n"
+	    "tileloadd 1024(%[in],%[row],1), %%tmm1\n"
+	    "tileloadd 7168(%[in],%[row],1), %%tmm7\n" SPIN "tilestored %%tmm0, (%[out],%[row],1)\n"
+	    "tilestored %%tmm1, 1024(%[out],%[row],1)\n"
+	    "tilestored %%tmm7, 7168(%[out],%[row],1)\n"
+	    "tilerelease\n"
+	    :
+	    : [in] "r"(&in), [out] "r"(&out), [go] "r"(&go), [config] "r"(config), [row] "r"(64l)
+	    : "memory", "cc");
 	EXPECT(memcmp(in.bytes, out.bytes, 2048) == 0);
 	EXPECT(memcmp(in.bytes + 7168, out.bytes + 7168, 1024) == 0);
 }

@@ -169,10 +169,9 @@ static void wait_suspended(void)
 }
 
 static void (*const waits[])(void) = {
-	sleep_relative, sleep_absolute, wait_futex,	   wait_futex_timed,
-	wait_futex_out, wait_poll,	wait_poll_out,	   wait_poll_forever,
-	wait_select,	wait_pselect,	wait_epoll,	   read_pipe,
-	wait_child,	wait_signal,	wait_suspended,
+	sleep_relative, sleep_absolute, wait_futex,	   wait_futex_timed, wait_futex_out,
+	wait_poll,	wait_poll_out,	wait_poll_forever, wait_select,	     wait_pselect,
+	wait_epoll,	read_pipe,	wait_child,	   wait_signal,	     wait_suspended,
 };
 
 enum { COUNT = sizeof(waits) / sizeof(waits[0]) };

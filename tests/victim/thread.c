@@ -20,7 +20,7 @@ static volatile sig_atomic_t on_stack_was_ok;
 static unsigned int rseq_cpu(void)
 {
 	const struct rseq *rseq =
-		(const struct rseq *)((char *)__builtin_thread_pointer() + __rseq_offset);
+	    (const struct rseq *)((char *)__builtin_thread_pointer() + __rseq_offset);
 
 	return *(volatile const unsigned int *)&rseq->cpu_id;
 }
