@@ -21,6 +21,7 @@ struct frozen_thread {
 	pid_t tid;
 	int stop_signal; /* it was in a group stop by this signal; else 0 */
 	bool is_zombie;	 /* a dead process not waited for: cannot be seized, does not run */
+	bool must_stop;	 /* a leader: a restored group stop, which is to come when it is let go */
 };
 
 struct freeze {

@@ -188,6 +188,7 @@ static void list_threads(const struct tasks *tasks, struct freeze *freeze)
 			.tid = task->tid,
 			.stop_signal = task->stop_signal,
 			.is_zombie = task->state == TASK_ZOMBIE,
+			.must_stop = task->must_stop,
 		};
 	}
 	qsort(freeze->threads, freeze->thread_count, sizeof(*freeze->threads), compare_threads);

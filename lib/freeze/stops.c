@@ -234,6 +234,8 @@ static size_t detach_stopped(struct tasks *tasks)
 		if (task->state != TASK_STOPPED)
 			continue;
 		task->state = TASK_GONE;
+		if (task->must_stop)
+			(void)kill(task->pid, SIGSTOP);
 		if (ptrace(PTRACE_DETACH, task->tid, 0, 0) < 0)
 			task->state = TASK_DYING;
 	}

@@ -70,6 +70,7 @@ void tasks_take(struct tasks *tasks, const struct freeze *freeze)
 
 		task->pid = thread->pid;
 		task->stop_signal = thread->stop_signal;
+		task->must_stop = thread->must_stop;
 		task->state = thread->is_zombie ? TASK_ZOMBIE : TASK_STOPPED;
 	}
 }

@@ -26,6 +26,7 @@ struct task {
 	pid_t tid;
 	enum task_state state;
 	int stop_signal;
+	bool must_stop;
 	uint32_t walk; /* the last that saw it */
 };
 

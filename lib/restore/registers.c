@@ -269,18 +269,30 @@ int restore_post_check(struct restore *rs, struct err *err)
 
 /* ---- running ---- */
 
+/* A stop by signal waits for the first of its threads that runs, and holds all of them before they
+ * are back in user mode. */
+static int let_task_go(const struct restore_task *task)
+{
+	bool is_stopped = task->rec && le32_get(task->rec->flags) & TASK_STOPPED;
+
+	if (is_stopped && kill(task->pid, SIGSTOP) < 0)
+		return -errno;
+	for (size_t i = task->thread_count; i-- > 0;) {
+		if (ptrace(PTRACE_DETACH, task->threads[i].tid, 0, 0) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
 int restore_let_go(struct restore *rs, struct err *err)
 {
 	/* Children first: a parent that sees the container whole before its children run. */
 	for (size_t i = rs->own->task_count; i-- > 0;) {
 		const struct restore_task *task = &rs->own->tasks[i];
-		bool is_stopped = task->rec && le32_get(task->rec->flags) & TASK_STOPPED;
+		int r = let_task_go(task);
 
-		for (size_t j = task->thread_count; j-- > 0;) {
-			if (ptrace(PTRACE_DETACH, task->threads[j].tid, 0,
-				   j == 0 && is_stopped ? SIGSTOP : 0) < 0)
-				return err_set(err, -errno, "let task %d run", task->vpid);
-		}
+		if (r < 0)
+			return err_set(err, r, "let task %d run", task->vpid);
 	}
 	return 0;
 }
@@ -297,6 +309,7 @@ void restore_list_threads(const struct restore *rs, struct freeze *frozen)
 				.pid = task->pid,
 				.tid = task->threads[j].tid,
 				.stop_signal = is_stopped ? SIGSTOP : 0,
+				.must_stop = is_stopped && j == 0,
 			};
 		}
 	}

@@ -17,10 +17,19 @@ load helper
 	victim_succeeds
 }
 
-@test "container: a name that is taken is refused" {
+@test "container: where its name is taken, it gets a new one" {
 	victim_start container
 	run -0 ctckpt checkpoint --leave-running "$VICTIM" -o "$IMAGE"
-	run -1 ctckpt restore --detach "$IMAGE"
+	run -0 --separate-stderr ctckpt restore --detach "$IMAGE"
+	[[ -n $output && $output != "$VICTIM" ]]
+	assert_equal "$(ctckpt ps --quiet | sort)" "$(printf '%s\n' "$VICTIM" "$output" | sort)"
+	victim_succeeds
+}
+
+@test "container: a name that is asked for and taken is refused" {
+	victim_start container
+	run -0 ctckpt checkpoint --leave-running "$VICTIM" -o "$IMAGE"
+	run -1 ctckpt restore --detach --name "$VICTIM" "$IMAGE"
 	assert_contains "$output" "$VICTIM"
 	victim_succeeds
 }

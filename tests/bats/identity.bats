@@ -27,3 +27,33 @@ load helper
 	run -0 bash -c 'trap "" CHLD; exec "$1" restore --detach "$2"' - "$CTCKPT" "$IMAGE"
 	victim_succeeds
 }
+
+@test "identity: no thread of a stopped process runs" {
+	victim_start stopped
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	run -0 ctckpt restore --detach "$IMAGE"
+	victim_succeeds
+}
+
+@test "identity: a checkpoint leaves a stopped process stopped" {
+	victim_start stopped
+	run -0 ctckpt checkpoint --leave-running "$VICTIM" -o "$IMAGE"
+	victim_succeeds
+}
+
+@test "identity: a stopped process stays stopped when what was restored is thawed" {
+	victim_start stopped
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	run -0 ctckpt restore --detach --leave-frozen "$IMAGE"
+	run -0 ctckpt thaw "$VICTIM"
+	victim_succeeds
+}
+
+@test "identity: and is saved again" {
+	victim_start stopped
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	run -0 ctckpt restore --detach "$IMAGE"
+	run -0 ctckpt checkpoint --force "$VICTIM" -o "$IMAGE"
+	run -0 ctckpt restore --detach "$IMAGE"
+	victim_succeeds
+}

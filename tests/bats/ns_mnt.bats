@@ -11,7 +11,7 @@ load helper
 @test "ns_mnt: another mount is refused" {
 	victim_start ns_mnt mount
 	run -3 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
-	assert_contains "$output" "mount /mnt is not supported"
+	assert_contains "$output" "mount /mnt (ramfs) is not supported"
 	victim_succeeds
 }
 

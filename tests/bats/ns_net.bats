@@ -12,7 +12,7 @@ load helper
 	requires cmd-ip
 	victim_start ns_net alone
 	nsenter --preserve-credentials --target "$(container_pid "$VICTIM")" --user --net \
-		ip link add odd type dummy || skip "requires the kernel's dummy interfaces"
+		ip link add odd type bridge || skip "requires the kernel's bridges"
 	run -3 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
 	assert_contains "$output" "network interface odd is not supported"
 	victim_succeeds

@@ -26,3 +26,10 @@ load helper
 	run -0 ctckpt checkpoint --leave-running "$VICTIM" -o "$IMAGE"
 	victim_succeeds
 }
+
+@test "registers: freeze and thaw do not disturb system calls" {
+	victim_start syscalls
+	run -0 ctckpt freeze "$VICTIM"
+	run -0 ctckpt thaw "$VICTIM"
+	victim_succeeds
+}

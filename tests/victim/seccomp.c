@@ -21,5 +21,5 @@ int main(void)
 	EXPECT(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
 	wait_for_restore();
 	EXPECT(prctl(PR_GET_SECCOMP) == 2);
-	return 0;
+	victim_done();
 }
