@@ -26,3 +26,13 @@ load helper
 	run -0 ctckpt restore --detach "$IMAGE"
 	victim_succeeds
 }
+
+@test "mapping: memory enough for huge pages comes back, by a file and by a pipe" {
+	victim_start large
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	run -0 ctckpt restore --detach "$IMAGE"
+	rm "$IMAGE"
+	run -0 bash -c '"$1" checkpoint "$2" -o - --compress lz4 | cat >"$3"' - "$CTCKPT" "$VICTIM" "$IMAGE"
+	run -0 bash -c 'cat "$2" | "$1" restore --detach -' - "$CTCKPT" "$IMAGE"
+	victim_succeeds
+}
