@@ -1,6 +1,7 @@
 /* ctckpt_restore(): from an image to a running container. A worker does it, and traces all tasks
  * until they run: whatever happens before, nothing is left. */
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,6 +30,7 @@ struct job {
 	const struct ctckpt_restore_options *options;
 	struct foreground foreground; /* in the command */
 	struct worker *worker;
+	int signals; /* signalfd; -1: none are for us */
 	uint64_t last_told;
 };
 
@@ -218,8 +220,9 @@ static int run_stage(struct work *work, struct err *err)
 static bool is_cancelled(void *argument)
 {
 	const struct job *job = argument;
+	struct pollfd signals = { .fd = job->signals, .events = POLLIN };
 
-	return worker_is_cancelled(job->worker);
+	return worker_is_cancelled(job->worker) || poll(&signals, 1, 0) > 0;
 }
 
 /* Messages to the command: 'P' and a struct ctckpt_progress, 'N' and a line of text, 'W' and the
@@ -258,7 +261,7 @@ static void tell_progress(void *argument, uint64_t done, uint64_t total)
 
 static int check_cancelled(const struct work *work, struct err *err)
 {
-	if (worker_is_cancelled(work->job->worker))
+	if (is_cancelled(work->job))
 		return err_set(err, -ECANCELED, "restore");
 	return 0;
 }
@@ -416,21 +419,6 @@ static int stay_frozen(struct work *work, struct err *err)
 	return holder_keep(work->job->worker, &frozen, held_serve, err);
 }
 
-/* In the foreground, signals to the command reach the container by way of us: from the moment it
- * can be found, so that none ends the command while the container goes on. */
-static int take_signals(struct work *work, struct err *err)
-{
-	pid_t self = getpid();
-	int r;
-
-	if (work->job->options->detach)
-		return 0;
-	r = forward_begin(&work->forward, err);
-	if (r == 0)
-		tell(work->job, 'W', &self, sizeof(self));
-	return r;
-}
-
 static int create(struct work *work, struct ctckpt_stats *stats, struct err *err)
 {
 	int r = make_cgroup(work, err);
@@ -441,8 +429,6 @@ static int create(struct work *work, struct ctckpt_stats *stats, struct err *err
 		r = run_stage(work, err);
 	if (r == 0)
 		r = make_tasks(work, stats, err);
-	if (r == 0)
-		r = take_signals(work, err);
 	if (r == 0)
 		r = register_container(work, err);
 	if (r == 0)
@@ -466,6 +452,22 @@ static int wait_for_end(struct work *work, int *ret_status, struct err *err)
 	return r;
 }
 
+/* In the foreground, signals to the command come by way of us: before the container runs they end
+ * the restore, then they are the container's. */
+static int take_signals(struct work *work, struct err *err)
+{
+	pid_t self = getpid();
+	int r;
+
+	if (work->job->options->detach)
+		return 0;
+	r = forward_begin(&work->forward, err);
+	work->job->signals = work->forward.signals;
+	if (r == 0)
+		tell(work->job, 'W', &self, sizeof(self));
+	return r;
+}
+
 static int job_work(struct worker *worker, void *argument, void *result, struct err *err)
 {
 	struct job *job = argument;
@@ -482,7 +484,9 @@ static int job_work(struct worker *worker, void *argument, void *result, struct 
 	int r;
 
 	job->worker = worker;
-	r = prepare(&work, err);
+	r = take_signals(&work, err);
+	if (r == 0)
+		r = prepare(&work, err);
 	if (r == 0)
 		r = create(&work, &ret->stats, err);
 	if (r < 0)
@@ -523,7 +527,7 @@ static void job_told(void *argument, const void *message, size_t size)
 int ctckpt_restore(const struct ctckpt_restore_options *options,
 		   struct ctckpt_restore_result *ret_result, struct err *err)
 {
-	struct job job = { .options = options, .foreground = FOREGROUND_NONE };
+	struct job job = { .options = options, .foreground = FOREGROUND_NONE, .signals = -1 };
 	struct worker_job worker = { .work = job_work,
 				     .told = job_told,
 				     .argument = &job,
