@@ -154,6 +154,7 @@ victim_is_frozen() {
 	local status=0
 	victim_start idle
 	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	# Not by the function: the signal would go to its shell.
 	"$CTCKPT" restore --pid-file "$BATS_TEST_TMPDIR/pid" "$IMAGE" &
 	local foreground=$!
 	"$AWAIT" -t 10 "$BATS_TEST_TMPDIR/pid"
