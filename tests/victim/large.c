@@ -36,5 +36,5 @@ int main(void)
 	}
 	EXPECT(mprotect(memory, SIZE, PROT_READ | PROT_WRITE) == 0);
 	memory[0] = 1;
-	
+	victim_done();
 }
