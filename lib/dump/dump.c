@@ -250,12 +250,15 @@ static int prepare_task(struct dump_task *task, struct err *err)
 
 	for (size_t i = 0; i < task->thread_count; i++) {
 		struct remote *remote = &task->threads[i].remote;
-		int r = remote_prepare(remote, err);
+		int r;
 
+		remote->outlives_us = true;
+		r = remote_prepare(remote,
+				   task->threads[i].status.sig_pending |
+				       task->threads[i].status.shared_pending,
+				   err);
 		if (r < 0)
 			return r;
-		remote->is_sigtrap_ignored =
-		    i == 0 && task->threads[0].status.sig_ignored & (1ull << (SIGTRAP - 1));
 	}
 	if (task->thread_count == 0)
 		return 0;

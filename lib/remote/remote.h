@@ -35,13 +35,18 @@ struct remote {
 	uint64_t saved_mask;	       /* its blocked signals */
 	bool is_prepared;	       /* registers saved, signals blocked */
 	bool owns_zone;		       /* remote_finish() unmaps it */
-	bool is_sigtrap_ignored;       /* set by the caller from SigIgn: to be given back */
+	bool outlives_us;	       /* a task that is not ours: it must go on if we die */
+	int stop_signal;	       /* for those: by which it tells that a script has ended */
+	bool owes_signal;	 /* such a signal came from elsewhere, and is to be sent again */
+	bool is_sigtrap_ignored; /* others: our int3 takes SIG_IGN from it, see README.md */
 };
 
-/* Saves registers and signal mask of a stopped thread and blocks all its signals. If it was
+/* Saves registers and signal mask of a stopped thread. Between scripts, a thread that outlives us
+ * has all its own: should we die, it goes on as if nothing had been; `pending` are its pending
+ * signals (SigPnd, ShdPnd). Others have all signals blocked from now on. If the thread was
  * interrupted in the middle of an rseq critical section, the saved registers are those of the
  * abort handler, as the kernel would have set them. */
-int remote_prepare(struct remote *remote, struct err *err);
+int remote_prepare(struct remote *remote, uint64_t pending, struct err *err);
 /* Gives registers and mask back. Safe on a remote that was never prepared. */
 int remote_finish(struct remote *remote, struct err *err);
 
@@ -57,6 +62,17 @@ const void *remote_stub(size_t *ret_size);
 /* Where in it the code of an init of ours begins: rbx is the pid of its main child, r13 the address
  * of 4 bytes, r14 zero. */
 size_t remote_init_offset(void);
+/* Where a thread that outlives us stands when it has told of the end of a script. */
+size_t remote_stop_offset(void);
+/* For scripts: what a thread that outlives us needs in order to go on alone. */
+struct remote_heal {
+	uint64_t signal, mask;
+	uint64_t rip, flags, rsp, rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13,
+	    r14, r15;
+};
+/* Around everything that lets a thread run: signals blocked, and given back with the registers. */
+int remote_block(struct remote *remote, uint64_t open, struct err *err);
+int remote_give_back(struct remote *remote, struct err *err);
 /* Likewise the code that uses AMX once. */
 size_t remote_tile_offset(void);
 /* The kernel has no room for the thread's AMX tiles until it uses one: makes it do so. Needs a zone

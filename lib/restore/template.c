@@ -325,7 +325,7 @@ int restore_make_template(struct restore *rs, pid_t init, struct err *err)
 {
 	struct restore_task *first = &rs->own->tasks[0];
 	struct remote remote = { .tid = init };
-	int r = remote_prepare(&remote, err);
+	int r = remote_prepare(&remote, 0, err);
 
 	if (r < 0)
 		return r;
