@@ -250,8 +250,10 @@ static int prepare_task(struct dump_task *task, struct err *err)
 
 	for (size_t i = 0; i < task->thread_count; i++) {
 		struct remote *remote = &task->threads[i].remote;
-		int r = remote_prepare(remote, err);
+		int r;
 
+		remote->outlives_us = true;
+		r = remote_prepare(remote, err);
 		if (r < 0)
 			return r;
 		remote->is_sigtrap_ignored =

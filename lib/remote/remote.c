@@ -38,6 +38,36 @@ int remote_wait_stop(pid_t tid, int restart_request, int *ret_status, struct err
 /* SIGTRAP stays open: see README.md. */
 static const uint64_t blocked_mask = ~(1ull << (SIGTRAP - 1));
 
+static int set_mask(const struct remote *remote, uint64_t mask, struct err *err)
+{
+	if (ptrace(PTRACE_SETSIGMASK, remote->tid, sizeof(mask), &mask) < 0)
+		return err_set(err, -errno, "set signal mask of task %d", remote->tid);
+	return 0;
+}
+
+static int restore_state(const struct remote *remote, struct err *err)
+{
+	if (ptrace(PTRACE_SETREGS, remote->tid, 0, &remote->saved) < 0)
+		return err_set(err, -errno, "restore registers of task %d", remote->tid);
+	return set_mask(remote, remote->saved_mask, err);
+}
+
+int remote_wake(struct remote *remote, struct err *err)
+{
+	if (!remote->is_resting)
+		return 0;
+	remote->is_resting = false;
+	return set_mask(remote, blocked_mask, err);
+}
+
+int remote_rest(struct remote *remote, struct err *err)
+{
+	if (!remote->outlives_us || !remote->is_prepared)
+		return 0;
+	remote->is_resting = true;
+	return restore_state(remote, err);
+}
+
 int remote_prepare(struct remote *remote, struct err *err)
 {
 	int r;
@@ -50,10 +80,10 @@ int remote_prepare(struct remote *remote, struct err *err)
 	r = remote_rseq_abort(remote, err);
 	if (r < 0)
 		return r;
-	if (ptrace(PTRACE_SETSIGMASK, remote->tid, sizeof(blocked_mask), &blocked_mask) < 0)
-		return err_set(err, -errno, "block signals of task %d", remote->tid);
 	remote->is_prepared = true;
-	return 0;
+	if (remote->outlives_us)
+		return remote_rest(remote, err);
+	return set_mask(remote, blocked_mask, err);
 }
 
 /* Puts back SIG_IGN for SIGTRAP, which our int3 turned into the default; flags and mask of the
@@ -77,6 +107,7 @@ static int ignore_sigtrap(struct remote *remote, struct err *err)
 
 int remote_finish(struct remote *remote, struct err *err)
 {
+	struct err late = ERR_NONE;
 	int r = 0;
 
 	if (!remote->is_prepared)
@@ -86,11 +117,8 @@ int remote_finish(struct remote *remote, struct err *err)
 		r = ignore_sigtrap(remote, err);
 	if (r == 0 && remote->zone.code && remote->owns_zone)
 		r = remote_zone_unmap(remote, err);
-	if (ptrace(PTRACE_SETREGS, remote->tid, 0, &remote->saved) < 0)
-		return err_set(err, -errno, "restore registers of task %d", remote->tid);
-	if (ptrace(PTRACE_SETSIGMASK, remote->tid, sizeof(remote->saved_mask),
-		   &remote->saved_mask) < 0)
-		return err_set(err, -errno, "restore signal mask of task %d", remote->tid);
+	if (restore_state(remote, r < 0 ? &late : err) < 0)
+		return r < 0 ? r : err->code;
 	return r;
 }
 
@@ -110,8 +138,8 @@ static int step_to_syscall_stop(struct remote *remote, struct err *err)
 	return 0;
 }
 
-int remote_syscall(struct remote *remote, int64_t *ret_result, struct err *err, long nr,
-		   const uint64_t args[6])
+static int run_syscall(struct remote *remote, int64_t *ret_result, struct err *err, long nr,
+		       const uint64_t args[6])
 {
 	struct user_regs_struct regs = remote->saved;
 	int r;
@@ -141,6 +169,16 @@ int remote_syscall(struct remote *remote, int64_t *ret_result, struct err *err, 
 			       remote->tid);
 	*ret_result = (int64_t)regs.rax;
 	return 0;
+}
+
+int remote_syscall(struct remote *remote, int64_t *ret_result, struct err *err, long nr,
+		   const uint64_t args[6])
+{
+	int r = remote_wake(remote, err);
+
+	if (r == 0)
+		r = run_syscall(remote, ret_result, err, nr, args);
+	return r < 0 ? r : remote_rest(remote, err);
 }
 
 int remote_read(const struct remote *remote, uint64_t address, void *data, size_t size,

@@ -151,6 +151,8 @@ int script_start(struct script *script, struct err *err)
 			       "task %d: a script of %zu steps and %zu bytes is too big",
 			       remote->tid, script->count, script->data.size);
 	r = send_script(script, err);
+	if (r == 0)
+		r = remote_wake(remote, err);
 	if (r < 0)
 		return r;
 
@@ -205,13 +207,11 @@ static void log_steps(struct script *script, size_t count)
 			  table[i].result);
 }
 
-/* The thread stopped in the script: at its end, or where it failed. */
-static int end_run(struct script *script, int status, struct err *err)
+static int judge_stop(struct script *script, int status, struct err *err)
 {
 	struct remote *remote = script->remote;
 	struct user_regs_struct regs;
 
-	script->state = SCRIPT_DONE;
 	if (WSTOPSIG(status) != SIGTRAP || status >> 16 != 0)
 		return err_set(err, ERR_FAILED, "task %d: stopped by %s in a script", remote->tid,
 			       strsignal(WSTOPSIG(status)));
@@ -221,6 +221,19 @@ static int end_run(struct script *script, int status, struct err *err)
 	if (regs.r12 != 0)
 		return report_failure(script, regs.r12, err);
 	return 0;
+}
+
+/* The thread stopped in the script: at its end, or where it failed. */
+static int end_run(struct script *script, int status, struct err *err)
+{
+	struct err late = ERR_NONE;
+	int r;
+	int rested;
+
+	script->state = SCRIPT_DONE;
+	r = judge_stop(script, status, err);
+	rested = remote_rest(script->remote, r < 0 ? &late : err);
+	return r < 0 ? r : rested;
 }
 
 int script_wait(struct script *script, struct err *err)
