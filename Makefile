@@ -27,7 +27,9 @@ KINDS := $(notdir $(KIND_SRC:.c=))
 CMD_SRC := $(sort $(wildcard cmd/*.c))
 VICTIM_SRC := $(sort $(wildcard tests/victim/*.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/*.c))
-FUZZ_SRC := $(sort $(filter-out tests/fuzz/damage.c,$(wildcard tests/fuzz/*.c)))
+# Tools over images that are no fuzzers.
+FORGERS := damage forge
+FUZZ_SRC := $(sort $(filter-out $(FORGERS:%=tests/fuzz/%.c),$(wildcard tests/fuzz/*.c)))
 FUZZ_CFLAGS = -g -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined
 
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o) $(B)/gen/kinds.o
@@ -98,7 +100,7 @@ $(B)/fuzz/%: tests/fuzz/%.c $(B)/fuzz/libctckpt.a $(wildcard tests/fuzz/*.h)
 	$(FUZZ_CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) -g -fsanitize=fuzzer,address,undefined \
 		-o $@ $< $(B)/fuzz/libctckpt.a $(LIBS)
 
-$(B)/tests/damage: tests/fuzz/damage.c $(B)/libctckpt.a
+$(FORGERS:%=$(B)/tests/%): $(B)/tests/%: tests/fuzz/%.c $(B)/libctckpt.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(B)/libctckpt.a $(LIBS)
 
@@ -121,7 +123,7 @@ $(B)/man/ctckpt-image.5: man/ctckpt-image.5 man/records tools/records $(LIB_SRC)
 manual: $(MAN5) $(MAN7)
 victims: $(VICTIMS)
 units: $(UNITS)
-test-tools: $(TOOLS) $(B)/tests/damage
+test-tools: $(TOOLS) $(FORGERS:%=$(B)/tests/%)
 fuzzers: $(FUZZERS)
 
 # ---- what people ask for ----

@@ -193,12 +193,18 @@ static int close_inside(struct dump_task *task, int number, struct err *err)
 	return script_run(&script, err);
 }
 
+static int first_error(int first, int second)
+{
+	return first < 0 ? first : second;
+}
+
 static int flush(struct streaming *s, struct err *err);
 
 static int write_inside(struct streaming *s, const struct dump_source *source, struct err *err)
 {
 	struct dump_task *task = source->pieces[0].task;
 	struct cursor at = { .source = source };
+	struct err late = ERR_NONE;
 	int number;
 	int r = flush(s, err);
 
@@ -209,11 +215,10 @@ static int write_inside(struct streaming *s, const struct dump_source *source, s
 		return err_wrap(err, "task %d", task->vpid);
 	while (r == 0 && at.piece < source->piece_count)
 		r = start_batch(s, &at, number, err);
-	while (r == 0 && is_running(s, task))
-		r = wait_oldest(s, err);
-	if (r == 0)
-		r = close_inside(task, number, err);
-	return r;
+	/* Also after an error: the source goes on, and must not keep the image. */
+	while (is_running(s, task))
+		r = first_error(r, wait_oldest(s, r < 0 ? &late : err));
+	return first_error(r, close_inside(task, number, r < 0 ? &late : err));
 }
 
 /* ---- from outside ---- */

@@ -80,13 +80,11 @@ static int receive_remotely(struct remote *remote, int socket, int *ret_number, 
 	return 0;
 }
 
-int remote_push_fd(struct remote *remote, int pidfd, int fd, int *ret_number, struct err *err)
+static int make_pair(struct remote *remote, int ret_pair[2], struct err *err)
 {
 	auto_script struct script script = SCRIPT_NONE;
-	auto_close int ours = -1;
 	const int *pair;
 	uint64_t at;
-	int there;
 	int r;
 
 	script_init(&script, remote);
@@ -99,19 +97,36 @@ int remote_push_fd(struct remote *remote, int pidfd, int fd, int *ret_number, st
 	pair = script_output(&script, at, 2 * sizeof(int), err);
 	if (!pair)
 		return err->code;
-	there = pair[0];
+	memcpy(ret_pair, pair, 2 * sizeof(int));
+	return 0;
+}
 
+static int close_pair(struct remote *remote, const int pair[2], struct err *err)
+{
+	auto_script struct script script = SCRIPT_NONE;
+
+	script_init(&script, remote);
+	for (int i = 0; i < 2; i++)
+		(void)script_syscall(&script, "close", 0, SYS_close, (uint64_t)pair[i]);
+	return script_run(&script, err);
+}
+
+int remote_push_fd(struct remote *remote, int pidfd, int fd, int *ret_number, struct err *err)
+{
+	auto_close int ours = -1;
+	struct err late = ERR_NONE;
+	int pair[2];
+	int r = make_pair(remote, pair, err);
+	int closed;
+
+	if (r < 0)
+		return r;
 	r = remote_take_fd(remote, pidfd, pair[1], &ours, err);
-	if (r == 0)
-		(void)script_syscall(&script, "close", 0, SYS_close, (uint64_t)pair[1]);
-	if (r == 0)
-		r = script_run(&script, err);
 	if (r == 0)
 		r = send_fd(ours, fd, err);
 	if (r == 0)
-		r = receive_remotely(remote, there, ret_number, err);
-	if (r < 0)
-		return r;
-	(void)script_syscall(&script, "close", 0, SYS_close, (uint64_t)there);
-	return script_run(&script, err);
+		r = receive_remotely(remote, pair[0], ret_number, err);
+	/* The target keeps nothing of ours, whatever happened. */
+	closed = close_pair(remote, pair, r < 0 ? &late : err);
+	return r < 0 ? r : closed;
 }

@@ -78,6 +78,21 @@ assert_no_half_image() {
 	victim_succeeds
 }
 
+@test "kill: the source keeps nothing of an unfinished image" {
+	local n pid
+	victim_start answering 256
+	pid=$(container_pid "$VICTIM")
+	for ((n = 1; n <= 6; n++)); do
+		"$BUILD/tests/tools/killafter" $((n * 20000)) \
+			"$CTCKPT" checkpoint --leave-running "$VICTIM" -o "$IMAGE" || true
+		victim_answers
+		run readlink "/proc/$pid/fd/"*
+		[[ $output != *"(deleted)"* && $output != *socket:* ]]
+		rm -f "$IMAGE"
+	done
+	victim_succeeds
+}
+
 @test "kill: checkpoint that ends the container" {
 	local n
 	victim_start answering 16
