@@ -75,6 +75,21 @@ victim_is_frozen() {
 	victim_succeeds
 }
 
+@test "checkpoint: to a file as standard output" {
+	victim_start idle
+	run -0 bash -c '"$1" checkpoint --leave-running "$2" -o - >"$3"' - "$CTCKPT" "$VICTIM" \
+		"$IMAGE"
+	run -0 ctckpt verify "$IMAGE"
+	run -0 bash -c '"$1" checkpoint --leave-running "$2" -o - >>"$3"' - "$CTCKPT" "$VICTIM" \
+		"$IMAGE.appended"
+	run -0 ctckpt verify "$IMAGE.appended"
+	run -0 bash -c '{ echo text && "$1" checkpoint "$2" -o -; } >"$3"' - "$CTCKPT" "$VICTIM" \
+		"$IMAGE.behind"
+	tail -c +6 "$IMAGE.behind" >"$IMAGE.alone"
+	run -0 ctckpt restore --detach "$IMAGE.alone"
+	victim_succeeds
+}
+
 @test "checkpoint: compressed" {
 	local format
 	victim_start idle
