@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -126,7 +127,11 @@ static void join_user_namespace(const struct target *target)
 	if (theirs < 0 || fstat(theirs, &stat) < 0 ||
 	    fstatat(AT_FDCWD, "/proc/self/ns/user", &own_stat, 0) < 0)
 		return;
-	if (stat.st_ino != own_stat.st_ino && setns(theirs, CLONE_NEWUSER) < 0)
+	if (stat.st_ino == own_stat.st_ino)
+		return;
+	/* In there we would be in reach of whoever may trace in it and was not stopped. */
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	if (setns(theirs, CLONE_NEWUSER) < 0)
 		log_debug("the container's user namespace is not ours to join");
 }
 

@@ -278,7 +278,8 @@ static int let_task_go(const struct restore_task *task)
 	if (is_stopped && kill(task->pid, SIGSTOP) < 0)
 		return -errno;
 	for (size_t i = task->thread_count; i-- > 0;) {
-		if (ptrace(PTRACE_DETACH, task->threads[i].tid, 0, 0) < 0)
+		/* One that runs already may have ended the process. */
+		if (ptrace(PTRACE_DETACH, task->threads[i].tid, 0, 0) < 0 && errno != ESRCH)
 			return -errno;
 	}
 	return 0;

@@ -144,8 +144,12 @@ assert_contains() {
 # The pids of all processes that this test has started: they have its registry in their
 # environment.
 test_tasks() {
+	local pid
+	# No other program may be in this pipeline: it would be found.
 	env -u XDG_RUNTIME_DIR grep -lszF "XDG_RUNTIME_DIR=$XDG_RUNTIME_DIR" /proc/[0-9]*/environ |
-		sed 's,/proc/\([0-9]*\)/.*,\1,'
+		while IFS=/ read -r _ _ pid _; do
+			echo "$pid"
+		done
 }
 
 test_cgroups() {

@@ -1,8 +1,12 @@
 /* Forges images: real ones with a few bytes altered and all checksums made right again.
  *
  *   forge list IMAGE                        one line a record: tag, id, offset and size of its body
+ *   forge get IMAGE PLACE                   the 4 bytes there, as a number
  *   forge edit IMAGE OUT PLACE=VALUE...     writes OUT; PLACE is TAG[.N]+OFFSET:BYTES: the Nth
- *                                           record (from 0) with this tag
+ *                                           record (from 0) with this tag; or TAG[.N]-, which
+ *                                           makes it one that readers leave out
+ *                                           PLACE=@TEXT writes a text instead, BYTES at most,
+ *                                           with slashes in front that fill the rest
  *   forge sweep IMAGE                       alters every word to values that hurt, and lists, as
  *                                           PLACE=VALUE, those that the reader takes for sound */
 #include <inttypes.h>
@@ -65,9 +69,33 @@ static int list(const struct bytes *bytes)
 	return 0;
 }
 
+static int leave_out(const struct bytes *bytes, const struct record_header *found)
+{
+	struct record_header *header;
+
+	if (!found)
+		return -1;
+	header = (void *)(bytes->data + ((const unsigned char *)found - bytes->data));
+	header->tag = le32_make(TAG('G', 'O', 'N', 'E'));
+	header->flags = le16_make(0);
+	return 0;
+}
+
+static int write_text(unsigned char *place, size_t size, const char *text)
+{
+	size_t length = strlen(text);
+
+	if (length > size)
+		return -1;
+	memset(place, '/', size - length);
+	memcpy(place + size - length, text, length);
+	return 0;
+}
+
 static int apply(struct bytes *bytes, const char *edit)
 {
 	const struct record_header *header;
+	unsigned char *place;
 	size_t number = 0;
 	size_t offset;
 	size_t size;
@@ -75,18 +103,24 @@ static int apply(struct bytes *bytes, const char *edit)
 	char tag[5];
 	int used = 0;
 
-	if (sscanf(edit, "%4[A-Z0-9_ ]%n", tag, &used) != 1)
+	if (sscanf(edit, "%4[A-Z]%n", tag, &used) != 1)
 		return -1;
-	if (edit[used] == '.')
-		number = strtoul(edit + used + 1, (char **)&edit, 10);
-	else
-		edit += used;
-	if (sscanf(edit, "+%zu:%zu=%" SCNi64, &offset, &size, (int64_t *)&value) != 3)
-		return -1;
+	edit += used;
+	if (*edit == '.')
+		number = strtoul(edit + 1, (char **)&edit, 10);
 	header = find(bytes, tag, number);
-	if (!header || size > sizeof(value) || offset + size > le32_get(header->length))
+	if (strcmp(edit, "-") == 0)
+		return leave_out(bytes, header);
+	if (!header || sscanf(edit, "+%zu:%zu=%n", &offset, &size, &used) != 2 ||
+	    offset + size > le32_get(header->length))
 		return -1;
-	memcpy((unsigned char *)(header + 1) + offset, &value, size);
+	place = bytes->data + ((const unsigned char *)(header + 1) - bytes->data) + offset;
+	if (edit[used] == '@')
+		return write_text(place, size, edit + used + 1);
+	value = strtoull(edit + used, NULL, 0);
+	if (size > sizeof(value))
+		return -1;
+	memcpy(place, &value, size);
 	return 0;
 }
 
@@ -103,6 +137,21 @@ static int edit(struct bytes *bytes, const char *out, char **edits)
 	image_mend(bytes->data, bytes->size);
 	if (!file || fwrite(bytes->data, 1, bytes->size, file) != bytes->size)
 		return 2;
+	return 0;
+}
+
+static int get(const struct bytes *bytes, const char *place)
+{
+	const struct record_header *header;
+	size_t offset;
+	char tag[5];
+
+	if (sscanf(place, "%4[A-Z]+%zu:4", tag, &offset) != 2)
+		return 2;
+	header = find(bytes, tag, 0);
+	if (!header || offset + 4 > le32_get(header->length))
+		return 2;
+	printf("%" PRIu32 "\n", le32_get(*(const le32 *)((const char *)(header + 1) + offset)));
 	return 0;
 }
 
@@ -199,6 +248,8 @@ int main(int argc, char **argv)
 		r = list(&bytes);
 	else if (strcmp(argv[1], "sweep") == 0)
 		r = sweep(&bytes);
+	else if (strcmp(argv[1], "get") == 0 && argc == 4)
+		r = get(&bytes, argv[3]);
 	else if (strcmp(argv[1], "edit") == 0 && argc > 3)
 		r = edit(&bytes, argv[3], argv + 4);
 	free(bytes.data);

@@ -30,6 +30,21 @@ int owner_link_thread(const struct image *image, const struct record *record, st
 	return 0;
 }
 
+int owner_link_parts(const struct image *image, const struct record *record, enum scope scope,
+		     struct err *err)
+{
+	static const char *const of_task[] = { "rlimits", "signals",	 "prctl",
+					       "oom",	  "descriptors", NULL };
+	static const char *const of_thread[] = { "creds", "confine", "thread", "sched", NULL };
+	const char *const *part = scope == SCOPE_TASK ? of_task : of_thread;
+
+	for (; *part; part++) {
+		if (!image_find(image, kind_by_name(*part)->tag, record->id))
+			return err_set(err, ERR_DAMAGED, "%s: without %s", name_of(record), *part);
+	}
+	return 0;
+}
+
 uint32_t owner_task_of(const struct image *image, uint32_t thread)
 {
 	const struct record *record = image_find(image, TAG_REGISTERS, thread);

@@ -9,6 +9,7 @@
 
 #include "core/cleanup.h"
 #include "dump/dump.h"
+#include "kind/support/owner.h"
 #include "kind/support/tree.h"
 #include "restore/open.h"
 
@@ -162,6 +163,8 @@ static int identity_link(const struct image *image, const struct record *record,
 	if (mm && !image_find(image, TAG('M', 'M', 'A', 'P'), mm))
 		return err_set(err, ERR_DAMAGED, "identity: address space %u is not in the image",
 			       mm);
+	if (!(le32_get(rec->flags) & TASK_ZOMBIE))
+		return owner_link_parts(image, record, SCOPE_TASK, err);
 	return 0;
 }
 

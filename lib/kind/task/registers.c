@@ -8,6 +8,7 @@
 #include "core/cleanup.h"
 #include "dump/dump.h"
 #include "kind/support/mm.h"
+#include "kind/support/owner.h"
 #include "kind/support/tree.h"
 
 #ifndef NT_X86_XSTATE
@@ -112,7 +113,7 @@ static int registers_link(const struct image *image, const struct record *record
 			       le32_get(rec->task));
 	if ((le32_get(rec->number) == 0) != (le32_get(rec->tid) == le32_get(owner->pid)))
 		return err_set(err, ERR_DAMAGED, "registers: tid of the main thread");
-	return 0;
+	return owner_link_parts(image, record, SCOPE_THREAD, err);
 }
 
 static int registers_ask(struct plan *plan, const struct image *image, const struct record *record,

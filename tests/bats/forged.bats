@@ -1,0 +1,177 @@
+#!/usr/bin/env bats
+# Images whose checksums are right, and whose content is a lie: a status and a sentence; no task is
+# left, and nothing outside of the container is touched.
+
+load helper
+
+FORGE=$BUILD/tests/forge
+EVIL=
+
+setup() {
+	test_setup
+	EVIL=$BATS_TEST_TMPDIR/forged.ckpt
+}
+
+# victim_saved NAME [ARGUMENT...]: its image is $IMAGE.
+victim_saved() {
+	victim_start "$@"
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+}
+
+# rejects STATUSES TEXT EDIT...: a restore of the forged image ends with one of these statuses, and
+# says so.
+rejects() {
+	local statuses=$1 text=$2
+	shift 2
+	"$FORGE" edit "$IMAGE" "$EVIL" "$@" || fail "cannot forge $*" || return
+	CTCKPT_TIMEOUT=20 run --separate-stderr ctckpt restore --detach "$EVIL" </dev/null
+	[[ $statuses == *"$status"* ]] || fail "$* ends with $status: $stderr" || return
+	[[ $stderr == "ctckpt: restore "*"$text"* ]] || fail "$* says: $stderr" || return
+	assert_equal "$(ctckpt ps --quiet)" ""
+	assert_equal "$(test_tasks)" ""
+}
+
+# accepts EDIT...: whatever it does to itself, it does in its container.
+accepts() {
+	"$FORGE" edit "$IMAGE" "$EVIL" "$@" || fail "cannot forge $*" || return
+	CTCKPT_TIMEOUT=20 run --separate-stderr -0 ctckpt restore --detach "$EVIL" </dev/null
+	# shellcheck disable=SC2046 # no pid is no word
+	kill_tasks $(container_pid "$VICTIM")
+}
+
+length_of() {
+	"$FORGE" list "$IMAGE" | awk -v tag="$1" -v n="${2:-0}" '$1 == tag && n-- == 0 { print $4 }'
+}
+
+@test "forged: a task or thread without what takes its privileges" {
+	local part
+	victim_saved thread
+	for part in CRED CONF TATT SCHD; do
+		rejects 4 "registers: without" "$part-"
+	done
+	for part in RLIM SIGA PRCT OOMA FDTB; do
+		rejects 4 "identity: without" "$part-"
+	done
+	rejects 4 "registers: without creds" CRED.3-
+}
+
+@test "forged: pids, parents and sessions" {
+	victim_saved process
+	rejects 4 pid TASK+0:4=0
+	rejects 4 pid TASK+0:4=0xffffffff
+	rejects 4 pid TASK+0:4=0x400001
+	rejects 4 "" TASK+0:4=3
+	rejects 4 parent TASK+4:4=1
+	rejects 4 parent TASK+4:4=99
+	rejects 4 pid TASK+12:4=0x80000000
+	rejects 4 "address space" TASK+16:4=0x7fffffff
+	rejects 4 "" TASK+20:4=1
+	rejects 4 bits TASK+28:4=65
+}
+
+@test "forged: mappings" {
+	local vmas
+	victim_saved idle
+	vmas=$((104 + $("$FORGE" get "$IMAGE" MMAP+92:4)))
+	rejects 4 "impossible range" MMAP+$vmas:8=0
+	rejects 4 "impossible range" MMAP+$((vmas + 8)):8=0x800000000000
+	rejects 4 "impossible range" MMAP+$((vmas + 8)):8=0xffffffffff600000
+	rejects 4 "" MMAP+96:4=0xffffffff
+	rejects 4 "" MMAP+92:4=0xfffffff0
+	rejects 4 "" MMAP+100:4=1
+	rejects 4 offset MMAP+$((vmas + 16)):8=0x7ffffffffffff000
+	rejects 1 "" MMAP+48:8=0xffffffffff600000
+}
+
+@test "forged: shared memory of petabytes" {
+	victim_saved mapping
+	rejects 34 "" MAPF+0:4=5 MAPF+16:8=0x7ffffffff000
+	rejects 134 "" CONT+0:8=0x10000000
+}
+
+@test "forged: registers" {
+	victim_saved idle
+	rejects 4 kernel REGS+$((24 + 16 * 8)):8=0xffffffff81000000
+	rejects 4 segment REGS+$((24 + 17 * 8)):8=0x10
+	rejects 4 kernel REGS+$((24 + 21 * 8)):8=0xffff888000000000
+	rejects 4 kernel REGS+$((24 + 18 * 8)):8=0x3000
+	rejects 4 "registers:" REGS+12:4=8
+	rejects 4 header REGS+$((240 + 520)):8=1
+	rejects 134 "" REGS+$((240 + 512)):8=0x7000000000000000
+	accepts REGS+$((24 + 19 * 8)):8=0xffffffffffffffff
+	accepts REGS+$((24 + 16 * 8)):8=0x1000
+}
+
+@test "forged: threads that end their process before all of them run" {
+	victim_saved thread
+	for ((n = 0; n < 7; n++)); do
+		accepts REGS.$n+$((24 + 16 * 8)):8=0x1000
+	done
+}
+
+@test "forged: addresses that the kernel keeps" {
+	victim_saved thread
+	rejects 14 "" TATT+32:8=0xffff888000000000
+	rejects 14 "" TATT+32:8=0x1001
+	accepts TATT+16:8=0xffff888000000000
+	rejects 4 "reserved" TATT+84:4=1 || rejects 4 "" TATT+84:4=1
+}
+
+@test "forged: ids and capabilities" {
+	victim_saved creds
+	rejects 3 "only one id" CRED+0:4=1
+	rejects 4 "no id" CRED+0:4=0xffffffff
+	rejects 3 "only one id" CRED+12:4=1234567
+	rejects 4 "unknown bits" CRED+32:8=0x8000000000000000
+	rejects 4 "not permitted" CRED+40:8=0 CRED+48:8=0x200000
+	rejects 4 securebits CRED+72:4=0x1000
+	rejects 4 groups CRED+76:4=0x10000
+}
+
+@test "forged: a file by another way" {
+	local path size
+	victim_saved regfile
+	size=$(($(length_of REGF 1) - 121))
+	for path in /proc/self/root/etc/passwd /proc/1/root/etc/passwd /proc/self/fd/0 \
+		/proc/self/exe /proc/thread-self/cwd/x /dev/full /dev/stdin /etc /run \
+		/../../../etc/no-such /proc/self/ns/net /proc/1/mem; do
+		rejects 134 "" "REGF.1+120:$size=@$path"
+	done
+}
+
+@test "forged: flags of files" {
+	victim_saved regfile
+	# O_CREAT, O_TRUNC, O_PATH, O_TMPFILE, O_DIRECTORY
+	for flags in 0x42 0x202 0x200000 0x410002 0x10000; do
+		rejects 4 flags REGF.1+0:4=$flags
+	done
+	rejects 14 "" REGF.1+16:8=0xffffffffffffffff
+}
+
+@test "forged: a file that became a fifo, a directory or a link" {
+	local file
+	victim_saved regfile
+	file=$VICTIM_DIR/data
+	[[ -e $file ]] || skip "the victim has no such file"
+	"$FORGE" edit "$IMAGE" "$EVIL" REGF+0:1=@/ 2>/dev/null || cp "$IMAGE" "$EVIL"
+	rm "$file"
+	mkfifo "$file"
+	CTCKPT_TIMEOUT=20 run --separate-stderr -3 ctckpt restore --detach "$IMAGE"
+	rm "$file"
+	mkdir "$file"
+	CTCKPT_TIMEOUT=20 run --separate-stderr -3 ctckpt restore --detach "$IMAGE"
+	rmdir "$file"
+	ln -s /dev/zero "$file"
+	CTCKPT_TIMEOUT=20 run --separate-stderr -3 ctckpt restore --detach "$IMAGE"
+	ln -sf /proc/self/mem "$file"
+	CTCKPT_TIMEOUT=20 run --separate-stderr ctckpt restore --detach "$IMAGE"
+	((status == 1 || status == 3))
+}
+
+@test "forged: pipes, epoll and timers" {
+	victim_saved pipe
+	rejects 4 "impossible size" PIPE+8:4=0xfffff000
+	rejects 4 "" PIPE+12:4=0x7fffffff
+	rejects 4 flags PIPE+0:4=0xffffffff
+	rejects 4 "" PIPE+4:4=0x7fffffff
+}
