@@ -51,6 +51,7 @@ int remote_block(struct remote *remote, uint64_t open, struct err *err)
 
 int remote_give_back(struct remote *remote, struct err *err)
 {
+	remote->is_awake = false;
 	if (ptrace(PTRACE_SETREGS, remote->tid, 0, &remote->saved) < 0)
 		return err_set(err, -errno, "restore registers of task %d", remote->tid);
 	if (ptrace(PTRACE_SETSIGMASK, remote->tid, sizeof(remote->saved_mask),

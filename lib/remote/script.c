@@ -49,7 +49,6 @@ static void begin(struct script *script)
 	script->state = SCRIPT_BUILDING;
 	script->count = 0;
 	script->has_results = false;
-	script->has_output = false;
 	buf_clear(&script->data);
 }
 
@@ -91,8 +90,7 @@ void *script_local(struct script *script, uint64_t address)
 
 static size_t space_used(const struct script *script, size_t steps, size_t bytes)
 {
-	return (script->count + steps) * sizeof(struct entry) + script->data.size + bytes + 64 +
-	       sizeof(struct remote_heal) + 64;
+	return (script->count + steps) * sizeof(struct entry) + script->data.size + bytes + 128;
 }
 
 int script_room(struct script *script, size_t steps, size_t bytes, struct err *err)
@@ -111,55 +109,10 @@ static uint64_t table_address(const struct script *script)
 	return (zone->data + zone->size - script->count * sizeof(struct entry)) & ~63ull;
 }
 
-/* In front of the table. */
-static uint64_t heal_address(const struct script *script)
-{
-	return (table_address(script) - sizeof(struct remote_heal)) & ~63ull;
-}
-
-/* The kernel would start an interrupted call anew: the codes are those of its linux/errno.h. */
-static bool is_restarted(const struct user_regs_struct *regs)
-{
-	int64_t result = (int64_t)regs->rax;
-
-	return (int64_t)regs->orig_rax >= 0 &&
-	       (result == -512 || result == -513 || result == -514 || result == -516);
-}
-
-static struct remote_heal heal_of(const struct remote *remote)
-{
-	const struct user_regs_struct *regs = &remote->saved;
-	bool again = is_restarted(regs);
-
-	return (struct remote_heal){
-		.signal = (uint64_t)remote->stop_signal,
-		.mask = remote->saved_mask,
-		.rip = again ? regs->rip - 2 : regs->rip,
-		.flags = regs->eflags,
-		.rsp = regs->rsp,
-		.rax = again ? regs->orig_rax : regs->rax,
-		.rbx = regs->rbx,
-		.rcx = regs->rcx,
-		.rdx = regs->rdx,
-		.rsi = regs->rsi,
-		.rdi = regs->rdi,
-		.rbp = regs->rbp,
-		.r8 = regs->r8,
-		.r9 = regs->r9,
-		.r10 = regs->r10,
-		.r11 = regs->r11,
-		.r12 = regs->r12,
-		.r13 = regs->r13,
-		.r14 = regs->r14,
-		.r15 = regs->r15,
-	};
-}
-
 static int send_script(struct script *script, struct err *err)
 {
-	struct remote_heal heal = heal_of(script->remote);
-	struct iovec local[3];
-	struct iovec there[3];
+	struct iovec local[2];
+	struct iovec there[2];
 	size_t table_size = script->count * sizeof(struct entry);
 	struct entry *table = mem_resize(script->table, script->count, sizeof(*table));
 	ssize_t n;
@@ -170,14 +123,12 @@ static int send_script(struct script *script, struct err *err)
 
 	local[0] = (struct iovec){ table, table_size };
 	there[0] = (struct iovec){ (void *)(uintptr_t)table_address(script), table_size };
-	local[1] = (struct iovec){ &heal, sizeof(heal) };
-	there[1] = (struct iovec){ (void *)(uintptr_t)heal_address(script), sizeof(heal) };
-	local[2] = (struct iovec){ script->data.data, script->data.size };
-	there[2] =
+	local[1] = (struct iovec){ script->data.data, script->data.size };
+	there[1] =
 	    (struct iovec){ (void *)(uintptr_t)script->remote->zone.data, script->data.size };
-	n = process_vm_writev(script->remote->tid, local, script->data.size ? 3 : 2, there,
-			      script->data.size ? 3 : 2, 0);
-	if (n != (ssize_t)(table_size + sizeof(heal) + script->data.size))
+	n = process_vm_writev(script->remote->tid, local, script->data.size ? 2 : 1, there,
+			      script->data.size ? 2 : 1, 0);
+	if (n != (ssize_t)(table_size + script->data.size))
 		return err_set(err, n < 0 ? -errno : -EFAULT, "write a script to task %d",
 			       script->remote->tid);
 	return 0;
@@ -202,15 +153,16 @@ int script_start(struct script *script, struct err *err)
 	if (r < 0)
 		return r;
 
-	if (remote->outlives_us)
+	if (remote->outlives_us && !remote->is_awake)
 		r = remote_block(remote, 1ull << (remote->stop_signal - 1), err);
 	if (r < 0)
 		return r;
+	remote->is_awake = remote->outlives_us;
 	regs.rip = remote->zone.code;
 	regs.rbx = table_address(script);
 	regs.r12 = script->count;
 	regs.r14 = remote->outlives_us;
-	regs.r15 = heal_address(script);
+	regs.r15 = remote->heal;
 	regs.orig_rax = (uint64_t)-1;
 	regs.eflags &= ~0x100ull; /* no single steps of its own */
 	if (ptrace(PTRACE_SETREGS, remote->tid, 0, &regs) < 0)
@@ -221,13 +173,27 @@ int script_start(struct script *script, struct err *err)
 	return 0;
 }
 
+/* The table and the data area, by one call. */
 static int read_results(struct script *script, struct err *err)
 {
+	const struct remote *remote = script->remote;
+	size_t table_size = script->count * sizeof(struct entry);
+	struct iovec local[2] = { { script->table, table_size },
+				  { script->data.data, script->data.size } };
+	struct iovec there[2] = { { (void *)(uintptr_t)table_address(script), table_size },
+				  { (void *)(uintptr_t)remote->zone.data, script->data.size } };
+	int parts = script->data.size ? 2 : 1;
+	ssize_t n;
+
 	if (script->has_results)
 		return 0;
+	n = process_vm_readv(remote->tid, local, (unsigned long)parts, there, (unsigned long)parts,
+			     0);
+	if (n != (ssize_t)(table_size + script->data.size))
+		return err_set(err, n < 0 ? -errno : -EFAULT, "read what task %d answered",
+			       remote->tid);
 	script->has_results = true;
-	return remote_read(script->remote, table_address(script), script->table,
-			   script->count * sizeof(struct entry), err);
+	return 0;
 }
 
 /* The stub stopped early: which step, and why? */
@@ -285,8 +251,6 @@ static int end_run(struct script *script, int status, struct err *err)
 		script->state = SCRIPT_RUNNING;
 		return script_wait(script, err);
 	}
-	if (remote->outlives_us && remote_give_back(remote, err) < 0)
-		return err->code;
 	log_steps(script, script->count - regs.r12);
 	if (regs.r12 != 0)
 		return report_failure(script, regs.r12, err);
@@ -387,11 +351,7 @@ const void *script_output(struct script *script, uint64_t address, size_t size, 
 	uint64_t offset = address - script->remote->zone.data;
 
 	assert(script->state == SCRIPT_DONE && offset + size <= script->data.size);
-	if (!script->has_output) {
-		if (remote_read(script->remote, script->remote->zone.data, script->data.data,
-				script->data.size, err) < 0)
-			return NULL;
-		script->has_output = true;
-	}
+	if (read_results(script, err) < 0)
+		return NULL;
 	return script->data.data + offset;
 }

@@ -33,7 +33,9 @@ static _Noreturn void trace(pid_t pid, bool midway)
 
 	if (ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACESYSGOOD) < 0 ||
 	    ptrace(PTRACE_INTERRUPT, pid, 0, 0) < 0 || waitpid(pid, &status, __WALL) != pid ||
-	    remote_prepare(&remote, 0, &err) < 0 || remote_zone_map(&remote, 1 << 16, &err) < 0)
+	    remote_prepare(&remote, 0, &err) < 0 ||
+	    remote_zone_map(&remote, 1 << 16, REMOTE_HEAL_SIZE, &err) < 0 ||
+	    remote_write_heal(&remote, 0, &err) < 0)
 		_exit(1);
 	script_init(&script, &remote);
 	(void)script_syscall(&script, "getpid", 0, SYS_getpid);

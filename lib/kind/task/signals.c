@@ -132,8 +132,6 @@ static int signals_finish(struct restore *rs, const struct record *record, struc
 			(void)script_syscall(script, "set signal action", 0, SYS_rt_sigaction, i,
 					     address + i * sizeof(struct signal_action), 0, 8);
 	}
-	script->remote->is_sigtrap_ignored =
-	    actions[SIGTRAP].handler == (uint64_t)(uintptr_t)SIG_IGN;
 	return 0;
 }
 
