@@ -46,7 +46,7 @@ int procfs_read(int dir, const char *path, struct buf *buf, struct err *err)
 		return err_set(err, -errno, "open %s", path);
 	for (;;) {
 		size_t size = buf->size;
-		char *room = buf_append(buf, NULL, size < READ_SIZE ? READ_SIZE : size);
+		char *room = buf_append(buf, NULL, READ_SIZE);
 		ssize_t n = read(fd, room, buf->size - size);
 
 		buf->size = size + (n > 0 ? (size_t)n : 0);
