@@ -198,29 +198,6 @@ static int first_error(int first, int second)
 	return first < 0 ? first : second;
 }
 
-static int flush(struct streaming *s, struct err *err);
-
-static int write_inside(struct streaming *s, const struct dump_source *source, struct err *err)
-{
-	struct dump_task *task = source->pieces[0].task;
-	struct cursor at = { .source = source };
-	struct err late = ERR_NONE;
-	int number;
-	int r = flush(s, err);
-
-	if (r == 0)
-		r = remote_push_fd(&task->threads[0].remote, task->pidfd, s->stream->fd, &number,
-				   err);
-	if (r < 0)
-		return err_wrap(err, "task %d", task->vpid);
-	while (r == 0 && at.piece < source->piece_count)
-		r = start_batch(s, &at, number, err);
-	/* Also after an error: the source goes on, and must not keep the image. */
-	while (is_running(s, task))
-		r = first_error(r, wait_oldest(s, r < 0 ? &late : err));
-	return first_error(r, close_inside(task, number, r < 0 ? &late : err));
-}
-
 /* ---- from outside ---- */
 
 static int write_all(int fd, const char *data, size_t size, uint64_t offset, struct err *err)
@@ -365,6 +342,29 @@ static int write_outside(struct streaming *s, const struct dump_source *source, 
 		i += done;
 	}
 	return 0;
+}
+
+static int write_inside(struct streaming *s, const struct dump_source *source, struct err *err)
+{
+	struct dump_task *task = source->pieces[0].task;
+	struct cursor at = { .source = source };
+	struct err late = ERR_NONE;
+	int number;
+	int r = flush(s, err);
+
+	if (r == 0)
+		r = remote_push_fd(&task->threads[0].remote, task->pidfd, s->stream->fd, &number,
+				   err);
+	if (r == -EMFILE)
+		return write_outside(s, source, err);
+	if (r < 0)
+		return err_wrap(err, "task %d", task->vpid);
+	while (r == 0 && at.piece < source->piece_count)
+		r = start_batch(s, &at, number, err);
+	/* Also after an error: the source goes on, and must not keep the image. */
+	while (is_running(s, task))
+		r = first_error(r, wait_oldest(s, r < 0 ? &late : err));
+	return first_error(r, close_inside(task, number, r < 0 ? &late : err));
 }
 
 static bool is_worthwhile(const struct streaming *s, const struct dump_source *source)

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -80,6 +81,7 @@ static int listen_at(struct holder *holder, char *path, struct err *err)
 	auto_close int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	auto_close int dir = -1;
 	struct sockaddr_un address;
+	mode_t mask;
 	int r;
 
 	if (fd < 0)
@@ -89,8 +91,11 @@ static int listen_at(struct holder *holder, char *path, struct err *err)
 		return r;
 	if (unlink(path) < 0 && errno != ENOENT)
 		return err_set(err, -errno, "remove %s", path);
-	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-		return err_set(err, -errno, "bind %s", path);
+	mask = umask(0177);
+	r = bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
+	(void)umask(mask);
+	if (r < 0)
+		return err_set(err, r, "bind %s", path);
 	holder->path = mem_string(path);
 	if (listen(fd, 16) < 0)
 		return err_set(err, -errno, "listen at %s", path);

@@ -69,6 +69,15 @@ length_of() {
 	rejects 4 bits TASK+28:4=65
 }
 
+@test "forged: the end of a dead process" {
+	local code
+	victim_saved pending
+	for code in 0x7f 0x13 0x14 0x41 0x11 0x80 0x101 0x10000; do
+		rejects 4 "impossible exit code" TASK.1+24:4=$code
+	done
+	accepts TASK.1+24:4=0x89
+}
+
 @test "forged: mappings" {
 	local vmas
 	victim_saved idle
@@ -81,6 +90,15 @@ length_of() {
 	rejects 4 "" MMAP+100:4=1
 	rejects 4 offset MMAP+$((vmas + 16)):8=0x7ffffffffffff000
 	rejects 1 "" MMAP+48:8=0xffffffffff600000
+}
+
+@test "forged: guards in memory of ours" {
+	local guard place
+	victim_saved mapping
+	guard=$((104 + $("$FORGE" get "$IMAGE" MMAP+92:4) + 40 * $("$FORGE" get "$IMAGE" MMAP+96:4)))
+	for place in 0x10001000 0x10002000 0x10100000 0x7fffffffe000; do
+		rejects 4 "is in no mapping" MMAP+$guard:8=$place MMAP+$((guard + 8)):8=0x1000
+	done
 }
 
 @test "forged: shared memory of petabytes" {

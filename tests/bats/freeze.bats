@@ -72,3 +72,13 @@ answers_within() {
 	answers_within 20
 	victim_succeeds
 }
+
+@test "freeze: the socket of a holder is its owner's alone" {
+	! has cgroup || return 0 # no holder there
+	victim_start idle
+	umask 0
+	run -0 ctckpt freeze "$VICTIM"
+	assert_equal "$(stat -c %a "$XDG_RUNTIME_DIR/ctckpt/$VICTIM.sock")" 600
+	run -0 ctckpt thaw "$VICTIM"
+	victim_succeeds
+}

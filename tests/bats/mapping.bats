@@ -37,3 +37,10 @@ load helper
 	run -0 bash -c 'cat "$2" | "$1" restore --detach -' - "$CTCKPT" "$IMAGE"
 	victim_succeeds
 }
+
+@test "mapping: tens of thousands, of a process that has no descriptor left" {
+	victim_start crowded
+	CTCKPT_TIMEOUT=10 run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	CTCKPT_TIMEOUT=10 run -0 ctckpt restore --detach "$IMAGE"
+	victim_succeeds
+}

@@ -395,8 +395,8 @@ static int mapping_check(const void *body, size_t length, struct err *err)
 	return check_guards(&view, err);
 }
 
-/* Is [start, end) inside private mappings? They may be neighbours. */
-static bool is_private(const struct mm_view *view, uint64_t start, uint64_t end)
+/* Is [start, end) inside mappings up to this type? They may be neighbours. */
+static bool is_inside(const struct mm_view *view, uint64_t start, uint64_t end, enum vma_type last)
 {
 	uint32_t low = 0;
 	uint32_t high = view->vma_count;
@@ -412,8 +412,7 @@ static bool is_private(const struct mm_view *view, uint64_t start, uint64_t end)
 	for (; low < view->vma_count && start < end; low++) {
 		uint32_t type = le16_get(view->vmas[low].type);
 
-		if (le64_get(view->vmas[low].start) > start ||
-		    (type != VMA_ANON && type != VMA_FILE))
+		if (le64_get(view->vmas[low].start) > start || type > (uint32_t)last)
 			return false;
 		start = le64_get(view->vmas[low].end);
 	}
@@ -430,10 +429,24 @@ static int link_content(const struct image *image, const struct record *record,
 	for (size_t i = 0; i < count; i++) {
 		uint64_t start = le64_get(extents[i].start);
 
-		if (!is_private(view, start, start + le64_get(extents[i].length)))
+		if (!is_inside(view, start, start + le64_get(extents[i].length), VMA_FILE))
 			return err_set(err, ERR_DAMAGED,
 				       "mapping: content at %" PRIx64 " is in no private mapping",
 				       start);
+	}
+	return 0;
+}
+
+/* The guards are installed in the task: elsewhere they would be in memory of ours. */
+static int link_guards(const struct mm_view *view, struct err *err)
+{
+	for (uint32_t i = 0; i < view->guard_count; i++) {
+		uint64_t start = le64_get(view->guards[i].start);
+
+		if (!is_inside(view, start, start + le64_get(view->guards[i].length),
+			       VMA_ANON_SHARED))
+			return err_set(err, ERR_DAMAGED,
+				       "mapping: guard at %" PRIx64 " is in no mapping", start);
 	}
 	return 0;
 }
@@ -464,7 +477,8 @@ static int mapping_link(const struct image *image, const struct record *record, 
 		    le64_get(vma->offset) + le64_get(vma->end) - le64_get(vma->start) > size)
 			return err_set(err, ERR_DAMAGED, "mapping: beyond object %u", file);
 	}
-	return link_content(image, record, &view, err);
+	r = link_guards(&view, err);
+	return r < 0 ? r : link_content(image, record, &view, err);
 }
 
 /* ---- ask ---- */

@@ -106,12 +106,24 @@ static int identity_dump(struct dump *d, struct err *err)
 
 /* ---- check ---- */
 
+/* Low 7 bits a signal that ends a process, bit 7 a core dump, or a status in the next 8. */
+static bool is_exit_code(uint32_t code)
+{
+	static const uint64_t harmless = 1ull << SIGCHLD | 1ull << SIGCONT | 1ull << SIGURG |
+					 1ull << SIGWINCH | 1ull << SIGSTOP | 1ull << SIGTSTP |
+					 1ull << SIGTTIN | 1ull << SIGTTOU;
+	uint32_t signal = code & 0x7f;
+
+	if (signal == 0)
+		return (code & ~0xff00u) == 0;
+	return code <= 0xff && (signal == 64 || (signal < 64 && !(harmless >> signal & 1)));
+}
+
 static int check_zombie(const struct task_rec *rec, struct err *err)
 {
 	if (le32_get(rec->flags) != TASK_ZOMBIE || le32_get(rec->mm) || le32_get(rec->parent) == 0)
 		return err_set(err, ERR_DAMAGED, "identity: impossible zombie");
-	/* Low 7 bits a signal, bit 7 a core dump, or a status in the next 8. */
-	if (le32_get(rec->exit_code) > 0xffff)
+	if (!is_exit_code(le32_get(rec->exit_code)))
 		return err_set(err, ERR_DAMAGED, "identity: impossible exit code");
 	return 0;
 }
