@@ -67,6 +67,15 @@ victim_is_frozen() {
 	victim_succeeds
 }
 
+@test "checkpoint: a FIFO in the image's place is not replaced" {
+	victim_start idle
+	mkfifo "$IMAGE"
+	run -1 ctckpt checkpoint --leave-running --force "$VICTIM" -o "$IMAGE"
+	assert_contains "$output" "write image $IMAGE: it is neither a file nor a link"
+	[[ -p $IMAGE ]]
+	victim_succeeds
+}
+
 @test "checkpoint: through a pipe" {
 	victim_start idle
 	run -0 bash -c '"$1" checkpoint "$2" -o - | cat >"$3"' - "$CTCKPT" "$VICTIM" "$IMAGE"
