@@ -296,8 +296,8 @@ static int build_closing(struct restore *rs, struct script *script, struct err *
 
 	for (size_t i = 0; r == 0 && i < rs->image->record_count; i++) {
 		const struct record *record = &rs->image->records[i];
-		int content = record->tag == TAG_CONTENT ? restore_object(rs, record->id)->content
-							 : -1;
+		int content =
+		    record->tag == TAG_CONTENT ? restore_object(rs, record->id)->content : -1;
 
 		if (content < 0)
 			continue;
