@@ -1,7 +1,9 @@
 /* ctckpt: the table of commands, and what is common to all of them. */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "commands.h"
 #include "core/buf.h"
@@ -88,6 +90,20 @@ static int execute(struct invocation *inv, const void *settings, struct err *err
 	return flush_output(inv->command->run(inv, settings, err), err);
 }
 
+/* In the place of a closed standard descriptor another file, such as an image, would be taken for
+ * it. This one can be neither read nor written, and is closed on execution. */
+static int occupy_standard_descriptors(struct err *err)
+{
+	for (int fd = 0; fd <= STDERR_FILENO;) {
+		fd = open("/dev/null", O_PATH | O_CLOEXEC);
+		if (fd < 0)
+			return err_set(err, -errno, "open /dev/null");
+		if (fd > STDERR_FILENO)
+			(void)close(fd);
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct invocation inv = { .command = NULL };
@@ -97,7 +113,9 @@ int main(int argc, char **argv)
 
 	/* A closed pipe is an error like a full disk, with the same clean-up. */
 	(void)signal(SIGPIPE, SIG_IGN);
-	r = cli_parse(&inv, argc > 0 ? argv + 1 : argv, &settings, &err);
+	r = occupy_standard_descriptors(&err);
+	if (r == 0)
+		r = cli_parse(&inv, argc > 0 ? argv + 1 : argv, &settings, &err);
 	if (r == 0)
 		r = execute(&inv, settings, &err);
 	if (r < 0) {

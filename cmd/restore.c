@@ -13,7 +13,7 @@ const struct option_row restore_options[] = {
 	  AT(policy), 0, policy_words },
 	{ "name", 'n', "NAME", "call the container so [as saved, if that is free]", OPTION_TEXT,
 	  AT(name), 0, NULL },
-	{ "rootfs", 0, "DIR", "its root directory [as saved]", OPTION_TEXT, AT(rootfs), 0, NULL },
+	{ "rootfs", 0, "DIR", "its root directory, if it had one of its own", OPTION_TEXT, AT(rootfs), 0, NULL },
 	{ "detach", 'd', NULL, "leave it in the background and print its name", OPTION_FLAG,
 	  AT(detach), 0, NULL },
 	{ "userns", 0, NULL, "into a user namespace of the invoker's (always so)", OPTION_FLAG,

@@ -21,7 +21,7 @@ struct restore_root {
 /* Implemented in restore/restore.c: what the two above are in this restore; borrowed. */
 const struct restore_root *restore_root(const struct restore *rs);
 /* Implemented in restore/restore.c: the invoker's own descriptor `n` (0, 1 or 2); borrowed; -1 if
- * he has it closed. */
+ * he has it closed, or open as a mere place (O_PATH). */
 int restore_stdio(const struct restore *rs, int n);
 
 /* Flags of open(2) that are kept; O_ACCMODE is the only field that is not a bit. */

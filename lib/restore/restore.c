@@ -104,8 +104,10 @@ const struct restore_root *restore_root(const struct restore *rs)
 
 int restore_stdio(const struct restore *rs, int n)
 {
+	int flags = fcntl(n, F_GETFL);
+
 	(void)rs;
-	return fcntl(n, F_GETFD) < 0 ? -1 : n;
+	return flags < 0 || flags & O_PATH ? -1 : n;
 }
 
 void restore_note(struct restore *rs, const char *format, ...)

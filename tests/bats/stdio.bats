@@ -29,3 +29,13 @@ victim_appears() {
 	assert_equal "$(<"$VICTIM_DIR/log")" before
 	assert_equal "$(grep after "$VICTIM_DIR/after")" $'after1\nafter2\nafter7'
 }
+
+@test "stdio: checkpoint and restore without any standard descriptor" {
+	victim_start idle
+	run -0 bash -c '"$1" checkpoint "$2" -o "$3" <&- 2>&-' - "$CTCKPT" "$VICTIM" "$IMAGE"
+	run -0 bash -c '"$1" restore --detach "$2" <&- 2>&-' - "$CTCKPT" "$IMAGE"
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE.2"
+	# That nothing could be printed is all that fails.
+	run -1 bash -c '"$1" restore --detach "$2" <&- >&- 2>&-' - "$CTCKPT" "$IMAGE.2"
+	victim_succeeds
+}

@@ -109,7 +109,8 @@ static int stdio_ask(struct plan *plan, const struct image *image, const struct 
 	const struct stdio_rec *rec = record->body;
 	uint32_t number = le32_get(rec->number);
 	auto_free char *subject = mem_printf("descriptor %u", number);
-	bool is_open = fcntl((int)number, F_GETFD) >= 0;
+	int flags = fcntl((int)number, F_GETFL);
+	bool is_open = flags >= 0 && !(flags & O_PATH);
 	struct question question = {
 		.class = CLASS_STDIO,
 		.id = record->id,
