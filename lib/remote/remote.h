@@ -36,8 +36,8 @@ struct remote {
 	bool is_prepared;	       /* registers saved, signals blocked */
 	bool owns_zone;		       /* remote_finish() unmaps it */
 	bool is_sigtrap_ignored;       /* set by the caller from SigIgn: to be given back */
-	bool outlives_us;	       /* set by the caller: its own state between calls, see README */
-	bool is_resting;	       /* it has its own registers and mask for the moment */
+	bool outlives_us; /* set by the caller: its own state between calls, see README */
+	bool is_resting;  /* it has its own registers and mask for the moment */
 };
 
 /* Saves registers and signal mask of a stopped thread and blocks all its signals. If it was

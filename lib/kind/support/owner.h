@@ -2,8 +2,8 @@
 #pragma once
 
 #include "core/err.h"
-#include "kind/kind.h"
 #include "image/record.h"
+#include "kind/kind.h"
 
 /* The record's id must be that of a process that was alive, or of a thread, in front of it. */
 int owner_link_task(const struct image *image, const struct record *record, struct err *err);
