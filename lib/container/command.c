@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,12 +37,17 @@ void command_free(struct command *command)
 	drop_fd(&command->output);
 }
 
+/* posix_spawn(3) leaves the two signals that libc has for itself ignored, and signal(2) refuses
+ * them. */
 static void reset_signals(void)
 {
+	const struct {
+		uint64_t handler, flags, restorer, mask;
+	} action = { .handler = 0 };
 	sigset_t none;
 
 	for (int number = 1; number < NSIG; number++)
-		(void)signal(number, SIG_DFL);
+		(void)syscall(SYS_rt_sigaction, number, &action, NULL, sizeof(action.mask));
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }

@@ -47,7 +47,7 @@ int procfs_read(int dir, const char *path, struct buf *buf, struct err *err)
 	for (;;) {
 		size_t size = buf->size;
 		char *room = buf_append(buf, NULL, READ_SIZE);
-		ssize_t n = read(fd, room, buf->size - size);
+		ssize_t n = read(fd, room, READ_SIZE);
 
 		buf->size = size + (n > 0 ? (size_t)n : 0);
 		buf->data[buf->size] = '\0';

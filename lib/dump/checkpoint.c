@@ -70,6 +70,14 @@ static void add_records(struct image_writer *writer, const struct dump *d)
 		add_extents(writer, &d->own->sources[i]);
 }
 
+/* Standard output may be a file that cannot be read back, or where every write goes to the end. */
+static bool may_place(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags >= 0 && (flags & O_ACCMODE) == O_RDWR && !(flags & O_APPEND);
+}
+
 static int write_image(struct dump *d, const struct checkpoint_work *work, int fd,
 		       struct ctckpt_stats *stats, struct err *err)
 {
@@ -81,13 +89,11 @@ static int write_image(struct dump *d, const struct checkpoint_work *work, int f
 				      .progress = work->progress,
 				      .argument = work->argument };
 	uint64_t start = now_us();
-	struct stat stat;
 	int r;
 
 	add_records(writer, d);
-	stream.is_placed =
-	    work->compression == IMAGE_PLAIN && fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode);
 	r = image_writer_begin(writer, &stream.pages_offset, err);
+	stream.is_placed = r == 0 && stream.pages_offset > 0 && may_place(fd);
 	if (r == 0)
 		r = dump_write_pages(d, &stream, err);
 	if (r == 0)

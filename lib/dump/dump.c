@@ -253,19 +253,26 @@ static int prepare_task(struct dump_task *task, struct err *err)
 		int r;
 
 		remote->outlives_us = true;
-		r = remote_prepare(remote, err);
+		r = remote_prepare(remote,
+				   task->threads[i].status.sig_pending |
+				       task->threads[i].status.shared_pending,
+				   err);
 		if (r < 0)
 			return r;
-		remote->is_sigtrap_ignored =
-		    i == 0 && task->threads[0].status.sig_ignored & (1ull << (SIGTRAP - 1));
 	}
 	if (task->thread_count == 0)
 		return 0;
 	leader = &task->threads[0].remote;
-	if (remote_zone_map(leader, zone_size, err) < 0)
+	if (remote_zone_map(leader, zone_size, task->thread_count * REMOTE_HEAL_SIZE, err) < 0)
 		return err_wrap(err, "task %d (%s)", task->vpid, task->stat.comm);
-	for (size_t i = 1; i < task->thread_count; i++)
+	for (size_t i = 0; i < task->thread_count; i++) {
+		int r;
+
 		task->threads[i].remote.zone = leader->zone;
+		r = remote_write_heal(&task->threads[i].remote, i, err);
+		if (r < 0)
+			return r;
+	}
 	return 0;
 }
 

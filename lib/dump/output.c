@@ -36,6 +36,12 @@ static int exists(const char *path, struct err *err)
 	return err_hint(err, "choose another name, or replace it with --force");
 }
 
+static int special(const char *path, struct err *err)
+{
+	(void)err_set(err, ERR_FAILED, "write image %s: it is neither a file nor a link", path);
+	return err_hint(err, "-o - writes to standard output, which may be anything");
+}
+
 static int open_file(const char *path, struct output *output, struct err *err)
 {
 	auto_free char *for_dir = mem_string(path);
@@ -53,6 +59,9 @@ static int open_file(const char *path, struct output *output, struct err *err)
 	if (fstatat(output->dir, output->name, &stat, AT_SYMLINK_NOFOLLOW) == 0) {
 		if (S_ISDIR(stat.st_mode))
 			return err_set(err, -EISDIR, "write image %s", path);
+		/* An image never takes the place of /dev/null. */
+		if (!S_ISREG(stat.st_mode) && !S_ISLNK(stat.st_mode))
+			return special(path, err);
 		if (!output->force)
 			return exists(path, err);
 	}

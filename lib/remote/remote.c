@@ -35,40 +35,45 @@ int remote_wait_stop(pid_t tid, int restart_request, int *ret_status, struct err
 	}
 }
 
-/* SIGTRAP stays open: see README.md. */
-static const uint64_t blocked_mask = ~(1ull << (SIGTRAP - 1));
-
-static int set_mask(const struct remote *remote, uint64_t mask, struct err *err)
+static uint64_t bit(int number)
 {
+	return 1ull << (number - 1);
+}
+
+int remote_block(struct remote *remote, uint64_t open, struct err *err)
+{
+	uint64_t mask = ~open;
+
 	if (ptrace(PTRACE_SETSIGMASK, remote->tid, sizeof(mask), &mask) < 0)
-		return err_set(err, -errno, "set signal mask of task %d", remote->tid);
+		return err_set(err, -errno, "block signals of task %d", remote->tid);
 	return 0;
 }
 
-static int restore_state(const struct remote *remote, struct err *err)
+int remote_give_back(struct remote *remote, struct err *err)
 {
+	remote->is_awake = false;
 	if (ptrace(PTRACE_SETREGS, remote->tid, 0, &remote->saved) < 0)
 		return err_set(err, -errno, "restore registers of task %d", remote->tid);
-	return set_mask(remote, remote->saved_mask, err);
+	if (ptrace(PTRACE_SETSIGMASK, remote->tid, sizeof(remote->saved_mask),
+		   &remote->saved_mask) < 0)
+		return err_set(err, -errno, "restore signal mask of task %d", remote->tid);
+	return 0;
 }
 
-int remote_wake(struct remote *remote, struct err *err)
+/* Signals that do nothing by default, and mean little to those who handle them. One that is pending
+ * already would be taken for ours. */
+static int choose_signal(uint64_t pending)
 {
-	if (!remote->is_resting)
-		return 0;
-	remote->is_resting = false;
-	return set_mask(remote, blocked_mask, err);
+	static const int candidates[] = { SIGURG, SIGWINCH, SIGCHLD };
+
+	for (size_t i = 0; i < sizeof(candidates) / sizeof(candidates[0]); i++) {
+		if (!(pending & bit(candidates[i])))
+			return candidates[i];
+	}
+	return 0;
 }
 
-int remote_rest(struct remote *remote, struct err *err)
-{
-	if (!remote->outlives_us || !remote->is_prepared)
-		return 0;
-	remote->is_resting = true;
-	return restore_state(remote, err);
-}
-
-int remote_prepare(struct remote *remote, struct err *err)
+int remote_prepare(struct remote *remote, uint64_t pending, struct err *err)
 {
 	int r;
 
@@ -80,45 +85,33 @@ int remote_prepare(struct remote *remote, struct err *err)
 	r = remote_rseq_abort(remote, err);
 	if (r < 0)
 		return r;
-	remote->is_prepared = true;
-	if (remote->outlives_us)
-		return remote_rest(remote, err);
-	return set_mask(remote, blocked_mask, err);
-}
-
-/* Puts back SIG_IGN for SIGTRAP, which our int3 turned into the default; flags and mask of the
- * action are still there. Needs the zone. */
-static int ignore_sigtrap(struct remote *remote, struct err *err)
-{
-	const uint64_t ignore = (uint64_t)(uintptr_t)SIG_IGN;
-	uint64_t place = remote->zone.data;
-	int64_t result;
-	int r;
-
-	r = remote_syscall(remote, &result, err, SYS_rt_sigaction,
-			   (const uint64_t[6]){ SIGTRAP, 0, place, 8 });
-	if (r == 0)
-		r = remote_write(remote, place, &ignore, sizeof(ignore), err);
-	if (r < 0)
-		return r;
-	return remote_syscall(remote, &result, err, SYS_rt_sigaction,
-			      (const uint64_t[6]){ SIGTRAP, place, 0, 8 });
+	if (remote->outlives_us) {
+		remote->stop_signal = choose_signal(pending);
+		if (!remote->stop_signal)
+			return err_set(err, ERR_FAILED,
+				       "task %d has SIGURG, SIGWINCH and SIGCHLD pending",
+				       remote->tid);
+	} else {
+		/* SIGTRAP stays open: see README.md. */
+		r = remote_block(remote, bit(SIGTRAP), err);
+	}
+	remote->is_prepared = r == 0;
+	return r;
 }
 
 int remote_finish(struct remote *remote, struct err *err)
 {
-	struct err late = ERR_NONE;
 	int r = 0;
 
 	if (!remote->is_prepared)
 		return 0;
 	remote->is_prepared = false;
-	if (remote->is_sigtrap_ignored && remote->zone.code)
-		r = ignore_sigtrap(remote, err);
-	if (r == 0 && remote->zone.code && remote->owns_zone)
+	if (remote->zone.code && remote->owns_zone)
 		r = remote_zone_unmap(remote, err);
-	if (restore_state(remote, r < 0 ? &late : err) < 0)
-		return r < 0 ? r : err->code;
+	if (r == 0)
+		r = remote_give_back(remote, err);
+	if (remote->owes_signal)
+		(void)syscall(SYS_tkill, remote->tid, remote->stop_signal);
 	return r;
 }
 
@@ -138,8 +131,8 @@ static int step_to_syscall_stop(struct remote *remote, struct err *err)
 	return 0;
 }
 
-static int run_syscall(struct remote *remote, int64_t *ret_result, struct err *err, long nr,
-		       const uint64_t args[6])
+int remote_syscall(struct remote *remote, int64_t *ret_result, struct err *err, long nr,
+		   const uint64_t args[6])
 {
 	struct user_regs_struct regs = remote->saved;
 	int r;
@@ -153,13 +146,15 @@ static int run_syscall(struct remote *remote, int64_t *ret_result, struct err *e
 	regs.r9 = args[5];
 	regs.rip = remote->zone.gadget;
 	regs.orig_rax = (uint64_t)-1;
+	r = remote_block(remote, 0, err);
+	if (r < 0)
+		return r;
 	if (ptrace(PTRACE_SETREGS, remote->tid, 0, &regs) < 0)
 		return err_set(err, -errno, "set registers of task %d", remote->tid);
 
 	r = step_to_syscall_stop(remote, err);
-	if (r < 0)
-		return r;
-	r = step_to_syscall_stop(remote, err);
+	if (r == 0)
+		r = step_to_syscall_stop(remote, err);
 	if (r < 0)
 		return r;
 	if (ptrace(PTRACE_GETREGS, remote->tid, 0, &regs) < 0)
@@ -168,17 +163,8 @@ static int run_syscall(struct remote *remote, int64_t *ret_result, struct err *e
 		return err_set(err, ERR_FAILED, "task %d: a system call was interrupted",
 			       remote->tid);
 	*ret_result = (int64_t)regs.rax;
-	return 0;
-}
-
-int remote_syscall(struct remote *remote, int64_t *ret_result, struct err *err, long nr,
-		   const uint64_t args[6])
-{
-	int r = remote_wake(remote, err);
-
-	if (r == 0)
-		r = run_syscall(remote, ret_result, err, nr, args);
-	return r < 0 ? r : remote_rest(remote, err);
+	return remote->outlives_us ? remote_give_back(remote, err)
+				   : remote_block(remote, bit(SIGTRAP), err);
 }
 
 int remote_read(const struct remote *remote, uint64_t address, void *data, size_t size,

@@ -12,6 +12,7 @@
  * Everything that comes back from a target is the target's word: it is checked like an image. */
 #pragma once
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,6 +26,7 @@ struct remote_zone {
 	uint64_t code;	 /* address of the stub in the target; 0: no zone */
 	uint64_t data;	 /* address of the table and data area */
 	uint64_t size;	 /* of the data area, bytes */
+	uint64_t mapped; /* bytes from `data` on, with what is behind the data area */
 	uint64_t gadget; /* address of a `syscall` instruction for single steps */
 };
 
@@ -35,15 +37,20 @@ struct remote {
 	uint64_t saved_mask;	       /* its blocked signals */
 	bool is_prepared;	       /* registers saved, signals blocked */
 	bool owns_zone;		       /* remote_finish() unmaps it */
-	bool is_sigtrap_ignored;       /* set by the caller from SigIgn: to be given back */
-	bool outlives_us; /* set by the caller: its own state between calls, see README */
-	bool is_resting;  /* it has its own registers and mask for the moment */
+	bool outlives_us;	       /* a task that is not ours: it must go on if we die */
+	uint64_t heal;		       /* for those: where their struct remote_heal is */
+	int stop_signal;	       /* for those: by which it tells that a script has ended */
+	bool is_awake;		       /* its signals are blocked, its registers are ours */
+	bool owes_signal; /* such a signal came from elsewhere, and is to be sent again */
 };
 
-/* Saves registers and signal mask of a stopped thread and blocks all its signals. If it was
- * interrupted in the middle of an rseq critical section, the saved registers are those of the
- * abort handler, as the kernel would have set them. */
-int remote_prepare(struct remote *remote, struct err *err);
+/* Saves registers and signal mask of a stopped thread. One that outlives us has all its own until
+ * its first script; from then on it stands where it would take all back: should we die, it goes on
+ * as if nothing had been. `pending` are its pending signals (SigPnd, ShdPnd). Others have all
+ * signals blocked from now on. If the thread was interrupted in the middle of an rseq critical
+ * section, the saved registers are those of the abort handler, as the kernel would have set them.
+ */
+int remote_prepare(struct remote *remote, uint64_t pending, struct err *err);
 /* Gives registers and mask back. Safe on a remote that was never prepared. */
 int remote_finish(struct remote *remote, struct err *err);
 
@@ -51,14 +58,31 @@ int remote_finish(struct remote *remote, struct err *err);
  * a negative errno of the target; the return value is about ptrace. About 6 us. */
 int remote_syscall(struct remote *remote, int64_t *ret_result, struct err *err, long nr,
 		   const uint64_t args[6]);
-/* Finds a syscall instruction, maps a zone with a data area of `size` bytes, writes the stub. */
-int remote_zone_map(struct remote *remote, size_t size, struct err *err);
+/* Finds a syscall instruction, maps a zone with a data area of `size` bytes and `extra` behind it,
+ * writes the stub. */
+int remote_zone_map(struct remote *remote, size_t size, size_t extra, struct err *err);
 int remote_zone_unmap(struct remote *remote, struct err *err);
 /* The stub's bytes, position independent. */
 const void *remote_stub(size_t *ret_size);
 /* Where in it the code of an init of ours begins: rbx is the pid of its main child, r13 the address
  * of 4 bytes, r14 zero. */
 size_t remote_init_offset(void);
+/* Where a thread that outlives us stands when it has told of the end of a script. */
+size_t remote_stop_offset(void);
+/* What a thread that outlives us needs in order to go on alone: once, in its own place in the zone.
+ */
+struct remote_heal {
+	uint64_t signal, mask;
+	uint64_t rip, flags, rsp, rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13,
+	    r14, r15;
+};
+enum { REMOTE_HEAL_SIZE = 192 };
+static_assert(sizeof(struct remote_heal) <= REMOTE_HEAL_SIZE, "room in the zone");
+/* Writes it for thread `number` of a process; its zone was mapped with room for all of them. */
+int remote_write_heal(struct remote *remote, size_t number, struct err *err);
+/* Around everything that lets a thread run: signals blocked, and given back with the registers. */
+int remote_block(struct remote *remote, uint64_t open, struct err *err);
+int remote_give_back(struct remote *remote, struct err *err);
 /* Likewise the code that uses AMX once. */
 size_t remote_tile_offset(void);
 /* The kernel has no room for the thread's AMX tiles until it uses one: makes it do so. Needs a zone
@@ -87,8 +111,7 @@ struct script {
 	struct buf data; /* for the zone's data area */
 	void *table;	 /* owned; as it was sent */
 	int state;
-	bool has_results; /* the table was read back */
-	bool has_output;  /* the data was read back */
+	bool has_results; /* table and data were read back */
 };
 
 #define SCRIPT_NONE ((struct script){ .remote = NULL })

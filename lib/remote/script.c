@@ -49,7 +49,6 @@ static void begin(struct script *script)
 	script->state = SCRIPT_BUILDING;
 	script->count = 0;
 	script->has_results = false;
-	script->has_output = false;
 	buf_clear(&script->data);
 }
 
@@ -151,14 +150,19 @@ int script_start(struct script *script, struct err *err)
 			       "task %d: a script of %zu steps and %zu bytes is too big",
 			       remote->tid, script->count, script->data.size);
 	r = send_script(script, err);
-	if (r == 0)
-		r = remote_wake(remote, err);
 	if (r < 0)
 		return r;
 
+	if (remote->outlives_us && !remote->is_awake)
+		r = remote_block(remote, 1ull << (remote->stop_signal - 1), err);
+	if (r < 0)
+		return r;
+	remote->is_awake = remote->outlives_us;
 	regs.rip = remote->zone.code;
 	regs.rbx = table_address(script);
 	regs.r12 = script->count;
+	regs.r14 = remote->outlives_us;
+	regs.r15 = remote->heal;
 	regs.orig_rax = (uint64_t)-1;
 	regs.eflags &= ~0x100ull; /* no single steps of its own */
 	if (ptrace(PTRACE_SETREGS, remote->tid, 0, &regs) < 0)
@@ -169,13 +173,27 @@ int script_start(struct script *script, struct err *err)
 	return 0;
 }
 
+/* The table and the data area, by one call. */
 static int read_results(struct script *script, struct err *err)
 {
+	const struct remote *remote = script->remote;
+	size_t table_size = script->count * sizeof(struct entry);
+	struct iovec local[2] = { { script->table, table_size },
+				  { script->data.data, script->data.size } };
+	struct iovec there[2] = { { (void *)(uintptr_t)table_address(script), table_size },
+				  { (void *)(uintptr_t)remote->zone.data, script->data.size } };
+	int parts = script->data.size ? 2 : 1;
+	ssize_t n;
+
 	if (script->has_results)
 		return 0;
+	n = process_vm_readv(remote->tid, local, (unsigned long)parts, there, (unsigned long)parts,
+			     0);
+	if (n != (ssize_t)(table_size + script->data.size))
+		return err_set(err, n < 0 ? -errno : -EFAULT, "read what task %d answered",
+			       remote->tid);
 	script->has_results = true;
-	return remote_read(script->remote, table_address(script), script->table,
-			   script->count * sizeof(struct entry), err);
+	return 0;
 }
 
 /* The stub stopped early: which step, and why? */
@@ -207,33 +225,36 @@ static void log_steps(struct script *script, size_t count)
 			  table[i].result);
 }
 
-static int judge_stop(struct script *script, int status, struct err *err)
+/* Is this the signal that the stub sent, or the same from somebody else? */
+static bool is_own_stop(const struct remote *remote, const struct user_regs_struct *regs)
 {
-	struct remote *remote = script->remote;
-	struct user_regs_struct regs;
-
-	if (WSTOPSIG(status) != SIGTRAP || status >> 16 != 0)
-		return err_set(err, ERR_FAILED, "task %d: stopped by %s in a script", remote->tid,
-			       strsignal(WSTOPSIG(status)));
-	if (ptrace(PTRACE_GETREGS, remote->tid, 0, &regs) < 0)
-		return err_set(err, -errno, "read registers of task %d", remote->tid);
-	log_steps(script, script->count - regs.r12);
-	if (regs.r12 != 0)
-		return report_failure(script, regs.r12, err);
-	return 0;
+	return !remote->outlives_us || regs->rip == remote->zone.code + remote_stop_offset();
 }
 
 /* The thread stopped in the script: at its end, or where it failed. */
 static int end_run(struct script *script, int status, struct err *err)
 {
-	struct err late = ERR_NONE;
-	int r;
-	int rested;
+	struct remote *remote = script->remote;
+	int expected = remote->outlives_us ? remote->stop_signal : SIGTRAP;
+	struct user_regs_struct regs;
 
 	script->state = SCRIPT_DONE;
-	r = judge_stop(script, status, err);
-	rested = remote_rest(script->remote, r < 0 ? &late : err);
-	return r < 0 ? r : rested;
+	if (WSTOPSIG(status) != expected || status >> 16 != 0)
+		return err_set(err, ERR_FAILED, "task %d: stopped by %s in a script", remote->tid,
+			       strsignal(WSTOPSIG(status)));
+	if (ptrace(PTRACE_GETREGS, remote->tid, 0, &regs) < 0)
+		return err_set(err, -errno, "read registers of task %d", remote->tid);
+	if (!is_own_stop(remote, &regs)) {
+		remote->owes_signal = true;
+		if (ptrace(PTRACE_CONT, remote->tid, 0, 0) < 0)
+			return err_set(err, -errno, "restart task %d", remote->tid);
+		script->state = SCRIPT_RUNNING;
+		return script_wait(script, err);
+	}
+	log_steps(script, script->count - regs.r12);
+	if (regs.r12 != 0)
+		return report_failure(script, regs.r12, err);
+	return 0;
 }
 
 int script_wait(struct script *script, struct err *err)
@@ -330,11 +351,7 @@ const void *script_output(struct script *script, uint64_t address, size_t size, 
 	uint64_t offset = address - script->remote->zone.data;
 
 	assert(script->state == SCRIPT_DONE && offset + size <= script->data.size);
-	if (!script->has_output) {
-		if (remote_read(script->remote, script->remote->zone.data, script->data.data,
-				script->data.size, err) < 0)
-			return NULL;
-		script->has_output = true;
-	}
+	if (read_results(script, err) < 0)
+		return NULL;
 	return script->data.data + offset;
 }

@@ -4,12 +4,7 @@
 #include <sys/types.h>
 
 #include "core/err.h"
-#include "remote/remote.h"
 
 /* Waits until the thread stops; *ret_status is as of waitpid(2). A thread that died instead is an
  * error. Stops of no meaning (a PTRACE_EVENT_STOP by SIGCONT or an interrupt) are passed. */
 int remote_wait_stop(pid_t tid, int restart_request, int *ret_status, struct err *err);
-
-/* In front of a run, and behind it: a remote that outlives us has its own state in between. */
-int remote_wake(struct remote *remote, struct err *err);
-int remote_rest(struct remote *remote, struct err *err);

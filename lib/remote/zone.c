@@ -44,37 +44,39 @@ static int map(struct remote *remote, size_t size, int prot, uint64_t *ret_addre
 	return 0;
 }
 
-static int map_one(struct remote *remote, size_t size, struct err *err)
+static int map_one(struct remote *remote, size_t size, size_t extra, struct err *err)
 {
 	size_t stub_size;
 	const void *stub = remote_stub(&stub_size);
 	uint64_t at;
-	int r = map(remote, CODE_SIZE + size, PROT_READ | PROT_WRITE | PROT_EXEC, &at, err);
+	int r = map(remote, CODE_SIZE + size + extra, PROT_READ | PROT_WRITE | PROT_EXEC, &at, err);
 
 	if (r < 0)
 		return r;
 	remote->zone.code = at;
 	remote->zone.data = at + CODE_SIZE;
 	remote->zone.size = size;
+	remote->zone.mapped = size + extra;
 	return remote_write(remote, at, stub, stub_size, err);
 }
 
 /* Where memory that is writable and executable is refused, as by PR_SET_MDWE. */
-static int map_two(struct remote *remote, size_t size, struct err *err)
+static int map_two(struct remote *remote, size_t size, size_t extra, struct err *err)
 {
 	size_t stub_size;
 	const void *stub = remote_stub(&stub_size);
 	int r = map(remote, CODE_SIZE, PROT_READ | PROT_EXEC, &remote->zone.code, err);
 
 	if (r == 0)
-		r = map(remote, size, PROT_READ | PROT_WRITE, &remote->zone.data, err);
+		r = map(remote, size + extra, PROT_READ | PROT_WRITE, &remote->zone.data, err);
 	if (r < 0)
 		return r;
 	remote->zone.size = size;
+	remote->zone.mapped = size + extra;
 	return remote_poke(remote, remote->zone.code, stub, stub_size, err);
 }
 
-int remote_zone_map(struct remote *remote, size_t size, struct err *err)
+int remote_zone_map(struct remote *remote, size_t size, size_t extra, struct err *err)
 {
 	int r;
 
@@ -84,8 +86,8 @@ int remote_zone_map(struct remote *remote, size_t size, struct err *err)
 			return r;
 	}
 	remote->owns_zone = true;
-	r = map_one(remote, size, err);
-	return r == -EACCES || r == -EPERM ? map_two(remote, size, err) : r;
+	r = map_one(remote, size, extra, err);
+	return r == -EACCES || r == -EPERM ? map_two(remote, size, extra, err) : r;
 }
 
 static int unmap(struct remote *remote, uint64_t address, size_t size, struct err *err)
@@ -108,9 +110,9 @@ int remote_zone_unmap(struct remote *remote, struct err *err)
 	int r = 0;
 
 	if (zone->code)
-		r = unmap(remote, zone->code, is_one ? CODE_SIZE + zone->size : CODE_SIZE, err);
+		r = unmap(remote, zone->code, is_one ? CODE_SIZE + zone->mapped : CODE_SIZE, err);
 	if (r == 0 && zone->data && !is_one)
-		r = unmap(remote, zone->data, zone->size, err);
+		r = unmap(remote, zone->data, zone->mapped, err);
 	zone->code = 0;
 	zone->data = 0;
 	return r;

@@ -13,7 +13,7 @@
 
 #include "container/command.h"
 #include "container/container.h"
-#include "core/cgroup.h"
+#include "container/entry.h"
 #include "core/cleanup.h"
 #include "core/log.h"
 #include "core/worker.h"
@@ -41,11 +41,8 @@ struct work {
 	struct restore rs;
 	struct container container;
 	struct forward forward;
-	struct cgroup_own cgroup;
+	struct entry entry;
 	struct target target; /* once it is registered */
-	char *name;	      /* owned */
-	bool has_cgroup;
-	bool is_registered;
 	bool is_running;
 };
 
@@ -59,81 +56,30 @@ static uint64_t now_us(void)
 
 static void work_free(struct work *work)
 {
-	struct err ignored;
-
 	if (!work->is_running) {
 		container_kill(&work->container);
-		if (work->is_registered)
-			(void)registry_remove(work->name, &ignored);
-		if (work->has_cgroup)
-			(void)cgroup_own_remove(&work->cgroup, &ignored);
+		entry_remove(&work->entry);
 	}
 	forward_free(&work->forward);
 	target_free(&work->target);
 	container_free(&work->container);
-	cgroup_own_free(&work->cgroup);
 	restore_free(&work->rs);
 	input_free(&work->input);
-	free(work->name);
-}
-
-/* ---- the name ---- */
-
-static bool is_taken(const char *name)
-{
-	struct registry_entry *entries;
-	struct err ignored;
-	size_t count;
-	bool found = false;
-
-	if (registry_list(&entries, &count, &ignored) < 0)
-		return true;
-	for (size_t i = 0; i < count; i++)
-		found |= strcmp(entries[i].name, name) == 0;
-	registry_list_free(entries, count);
-	return found;
-}
-
-static int choose_name(struct work *work, struct err *err)
-{
-	const struct record *record = image_next(work->input.image, TAG_CONTAINER, NULL);
-	const struct container_rec *rec = record ? record->body : NULL;
-	const char *asked = work->job->options->name;
-
-	if (asked) {
-		if (!registry_name_is_valid(asked))
-			return err_set(err, ERR_USAGE, "'%s' cannot be the name of a container",
-				       asked);
-		work->name = mem_string(asked);
-		return 0;
-	}
-	if (rec && le32_get(rec->name_length) > 0) {
-		work->name = mem_copy(rec + 1, le32_get(rec->name_length));
-		if (!is_taken(work->name))
-			return 0;
-		free(take_ptr(work->name));
-	}
-	return registry_new_name(&work->name, err);
+	entry_free(&work->entry);
 }
 
 /* ---- the container ---- */
 
-static int make_cgroup(struct work *work, struct err *err)
+/* The saved name is taken again, if it is free. */
+static int choose_name(struct work *work, struct err *err)
 {
-	struct cgroup_own *own = &work->cgroup;
-	int r = cgroup_own_create(work->name, own, err);
+	const struct record *record = image_next(work->input.image, TAG_CONTAINER, NULL);
+	const struct container_rec *rec = record ? record->body : NULL;
+	auto_free char *saved = NULL;
 
-	if (r < 0)
-		return r;
-	work->has_cgroup = true;
-	if (own->v1 < 0 || own->v2 < 0)
-		return 0;
-	/* One is enough to freeze, and the registry remembers one. */
-	if (rmdir(own->v1_path) < 0)
-		return err_set(err, -errno, "remove cgroup %s", own->v1_path);
-	drop_fd(&own->v1);
-	free(take_ptr(own->v1_path));
-	return 0;
+	if (rec && le32_get(rec->name_length) > 0)
+		saved = mem_copy(rec + 1, le32_get(rec->name_length));
+	return entry_choose_name(&work->entry, work->job->options->name, saved, err);
 }
 
 static int64_t clock_ns(clockid_t clock)
@@ -161,8 +107,8 @@ static int start_container(struct work *work, struct err *err)
 {
 	struct container_spec spec = {
 		.rootfs = work->job->options->rootfs,
-		.cgroup = work->cgroup.v2,
-		.cgroup_v1 = work->cgroup.v1,
+		.cgroup = work->entry.cgroup.v2,
+		.cgroup_v1 = work->entry.cgroup.v1,
 		.main = restore_stage_main,
 		.argument = &work->rs,
 	};
@@ -298,63 +244,6 @@ static int make_tasks(struct work *work, struct ctckpt_stats *stats, struct err 
 	return r;
 }
 
-/* ---- the registry ---- */
-
-static int read_start_time(pid_t pid, uint64_t *ret_time, struct err *err)
-{
-	auto_buf struct buf text = BUF_EMPTY;
-	auto_close int proc = -1;
-	struct procfs_stat stat;
-	int r = procfs_open_pid(pid, &proc, err);
-
-	if (r == 0)
-		r = procfs_read(proc, "stat", &text, err);
-	if (r == 0)
-		r = procfs_stat_parse(text.data, &stat, err);
-	if (r == 0)
-		*ret_time = stat.start_time;
-	return r;
-}
-
-static int register_container(struct work *work, struct err *err)
-{
-	const struct ctckpt_restore_options *options = work->job->options;
-	auto_free char *rootfs = options->rootfs ? realpath(options->rootfs, NULL) : NULL;
-	auto_free char *image = realpath(options->image, NULL);
-	struct registry_entry entry = {
-		.name = work->name,
-		.init = work->container.init,
-		.cgroup_path = work->cgroup.v2_path ? work->cgroup.v2_path : work->cgroup.v1_path,
-		.rootfs = rootfs,
-		.image = image ? image : (char *)options->image,
-	};
-	int r = read_start_time(entry.init, &entry.start_time, err);
-
-	if (r == 0)
-		r = registry_add(&entry, err);
-	work->is_registered = r == 0;
-	return r;
-}
-
-static int write_pid_file(const struct work *work, struct err *err)
-{
-	const char *path = work->job->options->pid_file;
-	auto_free char *temporary = path ? mem_printf("%s.XXXXXX", path) : NULL;
-	auto_close int fd = path ? mkostemp(temporary, O_CLOEXEC) : -1;
-
-	if (!path)
-		return 0;
-	if (fd < 0)
-		return err_set(err, -errno, "write pid file %s", path);
-	if (fchmod(fd, 0644) < 0 || dprintf(fd, "%d\n", work->container.init) < 0 ||
-	    rename(temporary, path) < 0) {
-		(void)err_set(err, -errno, "write pid file %s", path);
-		(void)unlink(temporary);
-		return err->code;
-	}
-	return 0;
-}
-
 /* ---- the job ---- */
 
 static void count_tasks(const struct work *work, struct ctckpt_stats *stats)
@@ -391,7 +280,7 @@ static int prepare(struct work *work, struct err *err)
 static int let_go(struct work *work, struct err *err)
 {
 	bool leave_frozen = work->job->options->leave_frozen;
-	int r = target_find(work->name, &work->target, err);
+	int r = target_find(work->entry.name, &work->target, err);
 
 	if (r < 0)
 		return r;
@@ -421,7 +310,8 @@ static int stay_frozen(struct work *work, struct err *err)
 
 static int create(struct work *work, struct ctckpt_stats *stats, struct err *err)
 {
-	int r = make_cgroup(work, err);
+	const struct ctckpt_restore_options *options = work->job->options;
+	int r = entry_make_cgroup(&work->entry, err);
 
 	if (r == 0)
 		r = start_container(work, err);
@@ -430,9 +320,11 @@ static int create(struct work *work, struct ctckpt_stats *stats, struct err *err
 	if (r == 0)
 		r = make_tasks(work, stats, err);
 	if (r == 0)
-		r = register_container(work, err);
+		r = entry_register(&work->entry, work->container.init, options->rootfs,
+				   options->image, err);
 	if (r == 0)
-		r = write_pid_file(work, err);
+		r = entry_write_pid_file(&work->entry, options->pid_file, work->container.init,
+					 err);
 	if (r == 0)
 		r = check_cancelled(work, err);
 	if (r == 0)
@@ -444,11 +336,9 @@ static int create(struct work *work, struct ctckpt_stats *stats, struct err *err
 /* The worker waits with the command, and cleans up behind the container. */
 static int wait_for_end(struct work *work, int *ret_status, struct err *err)
 {
-	struct err ignored;
 	int r = forward_wait(&work->forward, &work->container, ret_status, err);
 
-	(void)registry_remove(work->name, &ignored);
-	(void)cgroup_own_remove(&work->cgroup, &ignored);
+	entry_remove(&work->entry);
 	return r;
 }
 
@@ -477,7 +367,7 @@ static int job_work(struct worker *worker, void *argument, void *result, struct 
 		.input = INPUT_NONE,
 		.container = CONTAINER_NONE,
 		.forward = FORWARD_NONE,
-		.cgroup = CGROUP_OWN_NONE,
+		.entry = ENTRY_NONE,
 		.target = TARGET_NONE,
 	};
 	uint64_t start = now_us();
@@ -493,7 +383,7 @@ static int job_work(struct worker *worker, void *argument, void *result, struct 
 		return r;
 	ret->stats.restore_time = now_us() - start;
 	count_tasks(&work, &ret->stats);
-	(void)snprintf(ret->name, sizeof(ret->name), "%s", work.name);
+	(void)snprintf(ret->name, sizeof(ret->name), "%s", work.entry.name);
 	ret->init = work.container.init;
 	tell_notes(job, work.rs.own->shared->notes);
 	if (job->options->leave_frozen)

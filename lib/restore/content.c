@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "restore/huge.h"
 #include "restore/restore.h"
 
 enum {
@@ -23,6 +24,7 @@ struct filling {
 	bool (*is_cancelled)(void *argument);
 	void *argument;
 	uint64_t position; /* in the stream */
+	bool use_huge;
 };
 
 /* Where the bytes of an object go: into a task's memory, or a file. */
@@ -151,53 +153,117 @@ struct place {
 	uint64_t done;
 };
 
-/* Queues the next reads of one object. */
+static uint64_t piece_start(const struct place *at)
+{
+	return le64_get(at->extents[at->next].start) + at->done;
+}
+
+static uint64_t piece_size(const struct place *at)
+{
+	return le64_get(at->extents[at->next].length) - at->done;
+}
+
+static void advance(struct filling *filling, struct place *at, uint64_t size)
+{
+	filling->position += size;
+	at->done += size;
+	if (at->done == le64_get(at->extents[at->next].length)) {
+		at->next++;
+		at->done = 0;
+	}
+}
+
+/* Bytes that huge pages could be moved to from here on. */
+static uint64_t huge_piece(const struct filling *filling, const struct sink *sink,
+			   const struct place *at)
+{
+	if (!filling->use_huge || sink->base != 0)
+		return 0;
+	return huge_length(sink->task, piece_start(at), piece_size(at));
+}
+
+/* Queues the next reads of one object, up to where huge pages may do. */
 static void queue_reads(struct filling *filling, const struct sink *sink, struct place *at,
 			struct script *script)
 {
 	const struct restore *rs = filling->rs;
 
 	for (int i = 0; i < BATCH && at->next < at->count; i++) {
-		uint64_t start = le64_get(at->extents[at->next].start);
-		uint64_t size = le64_get(at->extents[at->next].length) - at->done;
+		uint64_t start = piece_start(at);
+		uint64_t size = piece_size(at);
+		uint64_t distance;
 
+		if (i > 0 && huge_piece(filling, sink, at) > 0)
+			break;
+		distance = filling->use_huge ? huge_distance(start, size) : 0;
+		if (distance > 0)
+			size = distance;
 		if (size > CALL)
 			size = CALL;
 		(void)script_syscall(script, "read pages", 0, SYS_pread64,
-				     (uint64_t)rs->own->shared->image_fd,
-				     sink->base + start + at->done, size,
+				     (uint64_t)rs->own->shared->image_fd, sink->base + start, size,
 				     rs->image->pages_offset + filling->position);
-		filling->position += size;
-		at->done += size;
-		if (at->done == le64_get(at->extents[at->next].length)) {
-			at->next++;
-			at->done = 0;
-		}
+		advance(filling, at, size);
 	}
+}
+
+static int read_batch(struct filling *filling, const struct sink *sink, struct place *at,
+		      struct runner *runners, struct err *err)
+{
+	struct runner *runner;
+	int r = 0;
+
+	while (r == 0 && is_busy(runners, sink->task))
+		r = wait_oldest(runners, err);
+	if (r < 0)
+		return r;
+	runner = free_runner(runners);
+	*runner = (struct runner){ .task = sink->task };
+	script_init(&runner->script, &sink->task->threads[0].remote);
+	queue_reads(filling, sink, at, &runner->script);
+	return script_start(&runner->script, err);
+}
+
+/* A windowful by huge pages. Sets filling->use_huge to false where they are not to be had. */
+static int read_huge(struct filling *filling, const struct sink *sink, struct place *at,
+		     uint64_t size, struct huge *huge, struct runner *runners, struct err *err)
+{
+	const struct restore *rs = filling->rs;
+	bool is_done = false;
+	int r = 0;
+
+	while (r == 0 && runners[0].task)
+		r = wait_oldest(runners, err);
+	if (r == 0 && !huge->task)
+		r = huge_begin(huge, rs, sink->task, err);
+	if (r == 0 && !huge->is_refused)
+		r = huge_fill(huge, rs, piece_start(at), size,
+			      rs->image->pages_offset + filling->position, &is_done, err);
+	if (r < 0)
+		return err_wrap(err, "task %d", sink->task->vpid);
+	if (is_done)
+		advance(filling, at, size);
+	filling->use_huge = !huge->is_refused;
+	return 0;
 }
 
 static int read_inside(struct filling *filling, const struct sink *sink, struct place at,
 		       struct runner *runners, struct err *err)
 {
-	while (at.next < at.count) {
-		struct runner *runner;
-		int r = 0;
+	struct huge huge = { .task = NULL };
+	int r = 0;
 
-		while (r == 0 && is_busy(runners, sink->task))
-			r = wait_oldest(runners, err);
-		if (r < 0)
-			return r;
-		runner = free_runner(runners);
-		*runner = (struct runner){ .task = sink->task };
-		script_init(&runner->script, &sink->task->threads[0].remote);
-		queue_reads(filling, sink, &at, &runner->script);
-		r = script_start(&runner->script, err);
+	while (r == 0 && at.next < at.count) {
+		uint64_t size = huge_piece(filling, sink, &at);
+
+		r = size > 0 ? read_huge(filling, sink, &at, size, &huge, runners, err)
+			     : read_batch(filling, sink, &at, runners, err);
 		if (r == 0)
 			r = report(filling, err);
-		if (r < 0)
-			return r;
 	}
-	return 0;
+	while (r == 0 && huge.task && runners[0].task)
+		r = wait_oldest(runners, err);
+	return r < 0 ? r : huge_end(&huge, filling->rs, err);
 }
 
 static int copy_file(struct filling *filling, int to, struct place at, struct err *err)
@@ -349,7 +415,11 @@ int restore_fill_content(struct restore *rs, void (*progress)(void *, uint64_t, 
 			 bool (*is_cancelled)(void *), void *argument, struct err *err)
 {
 	struct filling filling = {
-		.rs = rs, .progress = progress, .is_cancelled = is_cancelled, .argument = argument
+		.rs = rs,
+		.progress = progress,
+		.is_cancelled = is_cancelled,
+		.argument = argument,
+		.use_huge = huge_is_useful(),
 	};
 	struct verification verification = { .image = rs->image, .err = ERR_NONE };
 	pthread_t thread;

@@ -289,7 +289,50 @@ static int build_protections(struct restore *rs, struct restore_task *task, stru
 	return r;
 }
 
+/* Steps that close the descriptors which received content. */
+static int build_closing(struct restore *rs, struct script *script, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < rs->image->record_count; i++) {
+		const struct record *record = &rs->image->records[i];
+		int content =
+		    record->tag == TAG_CONTENT ? restore_object(rs, record->id)->content : -1;
+
+		if (content < 0)
+			continue;
+		r = script_room(script, 1, 0, err);
+		(void)script_syscall(script, "close", 0, SYS_close, (uint64_t)content);
+	}
+	return r;
+}
+
+/* What is open for writing anywhere cannot become an executable: all let go of it first, an init of
+ * ours too. */
+static int close_content(struct restore *rs, struct err *err)
+{
+	for (size_t i = 0; i < rs->own->task_count; i++) {
+		struct restore_task *task = &rs->own->tasks[i];
+		auto_script struct script script = SCRIPT_NONE;
+		int r;
+
+		if (task->record && !task->mm)
+			continue;
+		script_init(&script, &task->threads[0].remote);
+		r = build_closing(rs, &script, err);
+		if (r == 0 && script.count > 0)
+			r = script_run(&script, err);
+		if (r < 0)
+			return err_wrap(err, "task %d: close unnamed files", task->vpid);
+	}
+	return 0;
+}
+
 int restore_protect_memory(struct restore *rs, struct err *err)
 {
+	int r = close_content(rs, err);
+
+	if (r < 0)
+		return r;
 	return in_all_tasks(rs, build_protections, "protect memory", err);
 }

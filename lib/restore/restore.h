@@ -71,6 +71,7 @@ struct restore_hole {
 	uint64_t code;	  /* the stub */
 	uint64_t data;	  /* table and data of scripts */
 	uint64_t parking; /* the vdso and its data, before they move */
+	uint64_t window;  /* of huge pages, see huge.h */
 	uint64_t objects; /* shared memory without a name, one after the other */
 };
 

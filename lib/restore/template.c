@@ -17,9 +17,12 @@
 
 #include "core/cleanup.h"
 #include "remote/gadget.h"
+#include "restore/huge.h"
 #include "restore/restore.h"
 
 enum { PAGE = 4096 };
+static_assert(2 * PAGE + RESTORE_DATA_SIZE + RESTORE_PARKING_SIZE <= HUGE_PAGE,
+	      "the window of huge pages is behind the rest");
 
 /* Stacks grow down: none must grow into the zone, or find it in its guard gap. */
 static const uint64_t gap = 2u << 20;
@@ -88,7 +91,7 @@ int restore_find_hole(struct restore *rs, struct err *err)
 {
 	auto_free struct range *ranges = NULL;
 	uint64_t objects = place_objects(rs);
-	uint64_t size = 2 * PAGE + RESTORE_DATA_SIZE + RESTORE_PARKING_SIZE + objects;
+	uint64_t size = HUGE_PAGE + HUGE_WINDOW + objects;
 	uint64_t at = 0x10000000;
 	size_t count;
 	int r = all_ranges(rs, &ranges, &count, err);
@@ -99,7 +102,7 @@ int restore_find_hole(struct restore *rs, struct err *err)
 		if (ranges[i].start > at && ranges[i].start - at >= size + gap)
 			break;
 		if (ranges[i].end + gap > at)
-			at = ranges[i].end + gap;
+			at = (ranges[i].end + gap + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
 	}
 	if (objects >= MM_ADDRESS_MAX || at > MM_ADDRESS_MAX - size - gap)
 		return err_set(err, ERR_REFUSED,
@@ -112,7 +115,8 @@ int restore_find_hole(struct restore *rs, struct err *err)
 		.code = at + PAGE,
 		.data = at + 2 * PAGE,
 		.parking = at + 2 * PAGE + RESTORE_DATA_SIZE,
-		.objects = at + 2 * PAGE + RESTORE_DATA_SIZE + RESTORE_PARKING_SIZE,
+		.window = at + HUGE_PAGE,
+		.objects = at + HUGE_PAGE + HUGE_WINDOW,
 	};
 	return 0;
 }
@@ -321,7 +325,7 @@ int restore_make_template(struct restore *rs, pid_t init, struct err *err)
 {
 	struct restore_task *first = &rs->own->tasks[0];
 	struct remote remote = { .tid = init };
-	int r = remote_prepare(&remote, err);
+	int r = remote_prepare(&remote, 0, err);
 
 	if (r < 0)
 		return r;

@@ -67,11 +67,35 @@ victim_is_frozen() {
 	victim_succeeds
 }
 
+@test "checkpoint: a FIFO in the image's place is not replaced" {
+	victim_start idle
+	mkfifo "$IMAGE"
+	run -1 ctckpt checkpoint --leave-running --force "$VICTIM" -o "$IMAGE"
+	assert_contains "$output" "write image $IMAGE: it is neither a file nor a link"
+	[[ -p $IMAGE ]]
+	victim_succeeds
+}
+
 @test "checkpoint: through a pipe" {
 	victim_start idle
 	run -0 bash -c '"$1" checkpoint "$2" -o - | cat >"$3"' - "$CTCKPT" "$VICTIM" "$IMAGE"
 	run -0 ctckpt verify "$IMAGE"
 	run -0 bash -c 'cat "$2" | "$1" restore --detach -' - "$CTCKPT" "$IMAGE"
+	victim_succeeds
+}
+
+@test "checkpoint: to a file as standard output" {
+	victim_start idle
+	run -0 bash -c '"$1" checkpoint --leave-running "$2" -o - >"$3"' - "$CTCKPT" "$VICTIM" \
+		"$IMAGE"
+	run -0 ctckpt verify "$IMAGE"
+	run -0 bash -c '"$1" checkpoint --leave-running "$2" -o - >>"$3"' - "$CTCKPT" "$VICTIM" \
+		"$IMAGE.appended"
+	run -0 ctckpt verify "$IMAGE.appended"
+	run -0 bash -c '{ echo text && "$1" checkpoint "$2" -o -; } >"$3"' - "$CTCKPT" "$VICTIM" \
+		"$IMAGE.behind"
+	tail -c +6 "$IMAGE.behind" >"$IMAGE.alone"
+	run -0 ctckpt restore --detach "$IMAGE.alone"
 	victim_succeeds
 }
 
@@ -154,6 +178,7 @@ victim_is_frozen() {
 	local status=0
 	victim_start idle
 	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	# Not by the function: the signal would go to its shell.
 	"$CTCKPT" restore --pid-file "$BATS_TEST_TMPDIR/pid" "$IMAGE" &
 	local foreground=$!
 	"$AWAIT" -t 10 "$BATS_TEST_TMPDIR/pid"

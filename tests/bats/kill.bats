@@ -62,6 +62,22 @@ assert_no_half_image() {
 	victim_succeeds
 }
 
+@test "kill: the worker of a checkpoint at 50 moments" {
+	local n
+	victim_start answering 64
+	took ctckpt checkpoint --leave-running "$VICTIM" -o "$IMAGE"
+	rm "$IMAGE"
+	before=$(test_tasks)
+	for ((n = 0; n < 50; n++)); do
+		"$BUILD/tests/tools/killafter" -w "$(random_moment "$duration")" \
+			"$CTCKPT" checkpoint --leave-running "$VICTIM" -o "$IMAGE" || true
+		await_workers
+		victim_answers
+		assert_no_half_image
+	done
+	victim_succeeds
+}
+
 @test "kill: the source keeps nothing of an unfinished image" {
 	local n pid
 	victim_start answering 256

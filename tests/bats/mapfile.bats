@@ -30,3 +30,17 @@ load helper
 	run -3 ctckpt restore --detach "$IMAGE"
 	assert_contains "$output" "mapped file $BATS_TEST_TMPDIR/program"
 }
+
+@test "mapfile: an executable that was deleted can be executed again" {
+	victim_start upgraded deleted
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	run -0 ctckpt restore --detach "$IMAGE"
+	victim_succeeds
+}
+
+@test "mapfile: an executable that is a memfd can be executed again" {
+	victim_start upgraded memfd
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	run -0 ctckpt restore --detach "$IMAGE"
+	victim_succeeds
+}

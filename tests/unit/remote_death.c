@@ -1,4 +1,5 @@
-/* A tracer that dies between two runs leaves a source that goes on as if nothing had been. */
+/* A tracer that dies between two runs, or in the middle of one, leaves a source that goes on as if
+ * nothing had been. */
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
@@ -23,7 +24,7 @@ static _Noreturn void answer(int from, int to)
 }
 
 /* Runs a script in the process, and dies with the work half done. */
-static _Noreturn void trace(pid_t pid)
+static _Noreturn void trace(pid_t pid, bool midway)
 {
 	struct remote remote = { .tid = pid, .outlives_us = true };
 	auto_script struct script script = SCRIPT_NONE;
@@ -32,12 +33,18 @@ static _Noreturn void trace(pid_t pid)
 
 	if (ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACESYSGOOD) < 0 ||
 	    ptrace(PTRACE_INTERRUPT, pid, 0, 0) < 0 || waitpid(pid, &status, __WALL) != pid ||
-	    remote_prepare(&remote, &err) < 0 || remote_zone_map(&remote, 1 << 16, &err) < 0)
+	    remote_prepare(&remote, 0, &err) < 0 ||
+	    remote_zone_map(&remote, 1 << 16, REMOTE_HEAL_SIZE, &err) < 0 ||
+	    remote_write_heal(&remote, 0, &err) < 0)
 		_exit(1);
 	script_init(&script, &remote);
 	(void)script_syscall(&script, "getpid", 0, SYS_getpid);
 	if (script_run(&script, &err) < 0 || script_result(&script, 0) != pid)
 		_exit(2);
+	for (int i = 0; i < 100 && midway; i++)
+		(void)script_syscall(&script, "getppid", 0, SYS_getppid);
+	if (midway && script_start(&script, &err) < 0)
+		_exit(4);
 	(void)kill(getpid(), SIGKILL);
 	_exit(3);
 }
@@ -49,7 +56,7 @@ static bool answers(int to, int from)
 	return write(to, &byte, 1) == 1 && read(from, &byte, 1) == 1 && byte == 'b';
 }
 
-static void goes_on(struct unit *unit)
+static void try_death(struct unit *unit, bool midway)
 {
 	int question[2], reply[2];
 	int status;
@@ -70,7 +77,7 @@ static void goes_on(struct unit *unit)
 
 	tracer = fork();
 	if (tracer == 0)
-		trace(victim);
+		trace(victim, midway);
 	(void)EXPECT(unit, waitpid(tracer, &status, 0) == tracer);
 	(void)EXPECT(unit, WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 
@@ -80,9 +87,20 @@ static void goes_on(struct unit *unit)
 	(void)EXPECT(unit, WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
 }
 
+static void between_scripts(struct unit *unit)
+{
+	try_death(unit, false);
+}
+
+static void in_a_script(struct unit *unit)
+{
+	try_death(unit, true);
+}
+
 int main(void)
 {
-	static const struct unit_case cases[] = { UNIT_CASE(goes_on) };
+	static const struct unit_case cases[] = { UNIT_CASE(between_scripts),
+						  UNIT_CASE(in_a_script) };
 
 	return UNIT_RUN(cases);
 }

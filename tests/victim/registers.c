@@ -1,6 +1,5 @@
 /* registers: threads that spin with patterns in all registers the processor has: general ones, x87,
- * SSE, AVX, AVX-512 with its masks, AMX tiles. They run for
- * a while on both sides of the checkpoint. */
+ * SSE, AVX, AVX-512 with its masks, AMX tiles. They spin on both sides of the checkpoint. */
 #include <cpuid.h>
 #include <immintrin.h>
 #include <pthread.h>

@@ -160,6 +160,21 @@ static int create(const char *name)
 	return fd;
 }
 
+/* The description that memfd_create() made does not keep the file from being executed; one that is
+ * opened for writing does. Content comes through it: it must not append. */
+static int describe(const struct restore *rs, int *file, uint32_t flags, int *ret_fd,
+		    struct err *err)
+{
+	int r;
+
+	if ((flags & (O_ACCMODE | O_APPEND | O_DIRECT)) != O_RDWR)
+		return restore_reopen(rs, *file, flags, ret_fd, err);
+	r = restore_status_flags(rs, *file, flags, err);
+	if (r == 0)
+		*ret_fd = take_fd(file);
+	return r;
+}
+
 static int restore_carrier(struct restore *rs, const struct record *record, struct err *err)
 {
 	const struct memfd_rec *rec = record->body;
@@ -177,7 +192,7 @@ static int restore_carrier(struct restore *rs, const struct record *record, stru
 		return err_set(err, -errno, "set the mode of a memfd");
 	r = file_content_restore(rs, record->id, file, err);
 	if (r == 0)
-		r = restore_reopen(rs, file, le32_get(rec->flags), &fd, err);
+		r = describe(rs, &file, le32_get(rec->flags), &fd, err);
 	if (r < 0)
 		return err_wrap(err, "memfd");
 	if (lseek(fd, (off_t)le64_get(rec->offset), SEEK_SET) < 0)

@@ -37,7 +37,8 @@ struct dump_shared {
 	uint64_t inode;
 	uint32_t id;
 	enum mapfile_type type;
-	char *name; /* owned */
+	uint32_t flags; /* O_RDWR as soon as one mapping may write */
+	char *name;	/* owned */
 	uint64_t size;
 	struct dump_piece *pieces; /* owned */
 	size_t piece_count;
@@ -327,6 +328,8 @@ static int dump_unnamed(struct dump *d, const struct procfs_vma *vma, uint32_t *
 		shared = add_shared(d, vma);
 	*ret_id = shared->id;
 	*ret_type = shared->type;
+	if (vma->is_shared && vma->vm_flags & VMF(mw))
+		shared->flags = O_RDWR;
 	if (shared->type == MAPFILE_ANON && !host_has_swap())
 		r = add_resident(d, shared, vma, err);
 	else {
@@ -388,7 +391,7 @@ int mapfile_of_vma(struct dump *d, const struct procfs_vma *vma, uint32_t *ret_i
 	return dump_unnamed(d, vma, ret_id, ret_type, err);
 }
 
-/* An executable that is gone, and no longer mapped: by value. */
+/* An executable that is gone: by value, and whole, as its task can execute it again. */
 static int dump_exe_content(struct dump *d, const struct procfs_vma *vma, int fd, uint64_t size,
 			    uint32_t *ret_id)
 {
@@ -399,7 +402,7 @@ static int dump_exe_content(struct dump *d, const struct procfs_vma *vma, int fd
 	bool is_memfd = strncmp(vma->name, memfd_prefix, strlen(memfd_prefix)) == 0;
 	struct mapfile_rec rec = {
 		.type = le32_make(is_memfd ? MAPFILE_MEMFD : MAPFILE_UNNAMED),
-		.flags = le32_make(O_RDWR),
+		.flags = le32_make(O_RDONLY),
 		.size = le64_make(extent.length),
 	};
 
@@ -412,6 +415,15 @@ static int dump_exe_content(struct dump *d, const struct procfs_vma *vma, int fd
 	write_record(d, *ret_id, rec, name);
 	dump_content(d, *ret_id, fd, &extent, 1);
 	return 0;
+}
+
+/* Nothing else of the image brings this file back. */
+static bool is_lost(struct dump *d, const struct procfs_vma *vma)
+{
+	auto_close int fd = open_mapped(d, vma->name, vma->inode);
+
+	return fd < 0 && ends_with(vma->name, deleted_suffix) && !find_shared(d, vma) &&
+	       !find_descriptor(d, vma);
 }
 
 int mapfile_of_exe(struct dump *d, uint32_t *ret_id, struct err *err)
@@ -431,8 +443,12 @@ int mapfile_of_exe(struct dump *d, uint32_t *ret_id, struct err *err)
 	for (size_t i = 0; i < d->task->vma_count; i++) {
 		const struct procfs_vma *mapped = &d->task->vmas[i];
 
-		if (mapped->inode == stat.st_ino && strcmp(mapped->name, path) == 0)
-			return mapfile_of_vma(d, mapped, ret_id, &type, err);
+		if (mapped->inode != stat.st_ino || strcmp(mapped->name, path) != 0)
+			continue;
+		if (is_lost(d, mapped))
+			return dump_exe_content(d, mapped, take_fd(&fd), (uint64_t)stat.st_size,
+						ret_id);
+		return mapfile_of_vma(d, mapped, ret_id, &type, err);
 	}
 	vma = (struct procfs_vma){ .name = path, .inode = stat.st_ino };
 	if (ends_with(path, deleted_suffix))
@@ -454,7 +470,7 @@ int mapfile_finish(struct dump *d, struct err *err)
 	for (size_t i = 0; i < d->own->shared_count; i++) {
 		struct dump_shared *shared = &d->own->shared[i];
 		struct mapfile_rec rec = { .type = le32_make(shared->type),
-					   .flags = le32_make(O_RDWR),
+					   .flags = le32_make(shared->flags),
 					   .size = le64_make(shared->size) };
 
 		qsort(shared->pieces, shared->piece_count, sizeof(*shared->pieces), compare_pieces);
@@ -666,6 +682,8 @@ static int restore_unnamed_file(struct restore *rs, const struct record *record,
 	r = restore_content_fd(rs, record->id, content, err);
 	if (r < 0)
 		return r;
+	if (view->flags == O_RDONLY)
+		return restore_reopen(rs, fd, O_RDONLY, ret_fd, err);
 	*ret_fd = take_fd(&fd);
 	return 0;
 }

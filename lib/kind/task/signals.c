@@ -79,9 +79,6 @@ static int signals_dump(struct dump *d, struct err *err)
 	for (uint32_t i = 1; i <= SIGNAL_COUNT; i++) {
 		struct signal_action action = actions[i];
 
-		/* The stub's own int3 has turned this into the default. */
-		if (i == SIGTRAP && action.handler == 0 && d->thread->remote.is_sigtrap_ignored)
-			action.handler = (uint64_t)(uintptr_t)SIG_IGN;
 		if (!is_default(&action))
 			signals_append(&body, i, &action);
 	}
@@ -135,8 +132,6 @@ static int signals_finish(struct restore *rs, const struct record *record, struc
 			(void)script_syscall(script, "set signal action", 0, SYS_rt_sigaction, i,
 					     address + i * sizeof(struct signal_action), 0, 8);
 	}
-	script->remote->is_sigtrap_ignored =
-	    actions[SIGTRAP].handler == (uint64_t)(uintptr_t)SIG_IGN;
 	return 0;
 }
 
