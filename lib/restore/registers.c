@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/user.h>
@@ -252,6 +253,23 @@ static int check_thread(struct restore *rs, const struct restore_task *task,
 	return r < 0 ? r : compare_thread(rs, thread, &status, err);
 }
 
+/* The owner of a user namespace may read the limits of all in it. */
+static int check_limits(const struct restore *rs, const struct restore_task *task, struct err *err)
+{
+	for (uint32_t i = 0; i < RLIM_NLIMITS; i++) {
+		uint64_t soft = plan_value(rs->plan, CLASS_RLIMIT, task->id, 2 * i, 0);
+		uint64_t hard = plan_value(rs->plan, CLASS_RLIMIT, task->id, 2 * i + 1, 0);
+		struct rlimit limit;
+
+		if (prlimit(task->pid, (__rlimit_resource_t)i, NULL, &limit) < 0)
+			return err_set(err, -errno, "task %d: read limit %u", task->vpid, i);
+		if (limit.rlim_max != hard || limit.rlim_cur != (soft < hard ? soft : hard))
+			return err_set(err, ERR_FAILED, "task %d: limit %u is not as planned",
+				       task->vpid, i);
+	}
+	return 0;
+}
+
 int restore_post_check(struct restore *rs, struct err *err)
 {
 	for (size_t i = 0; i < rs->own->task_count; i++) {
@@ -263,6 +281,8 @@ int restore_post_check(struct restore *rs, struct err *err)
 			if (r < 0)
 				return r;
 		}
+		if (task->record && task->thread_count > 0 && check_limits(rs, task, err) < 0)
+			return err->code;
 	}
 	return 0;
 }

@@ -186,7 +186,16 @@ length_of() {
 	((status == 1 || status == 3))
 }
 
-@test "forged: pipes, epoll and timers" {
+@test "forged: epoll of nobody" {
+	victim_saved eventpoll
+	rejects 4 "is of no task" EPOL+4:4=99
+	rejects 4 "is of no task" EPOL+4:4=0
+	rejects 4 "which is no file" EPOL+24:4=99
+	rejects 4 descriptor EPOL+28:4=0xffffffff
+	rejects 14 "" EPOL+28:4=0x7ffffffe
+}
+
+@test "forged: pipes" {
 	victim_saved pipe
 	rejects 4 "impossible size" PIPE+8:4=0xfffff000
 	rejects 4 "" PIPE+12:4=0x7fffffff

@@ -12,6 +12,7 @@
 #include "kind/support/epoll_items.h"
 #include "kind/support/epoll_owner.h"
 #include "kind/support/files.h"
+#include "kind/support/tree.h"
 #include "restore/open.h"
 
 extern const struct kind kind_eventpoll;
@@ -226,7 +227,12 @@ static int eventpoll_check(const void *body, size_t length, struct err *err)
 static int eventpoll_link(const struct image *image, const struct record *record, struct err *err)
 {
 	const struct eventpoll_rec *rec = record->body;
+	const struct record *task = image_find(image, TAG_TASK, le32_get(rec->owner));
+	const struct task_rec *owner = task ? task->body : NULL;
 
+	/* Nobody would fill it. */
+	if (le32_get(rec->count) > 0 && (!owner || le32_get(owner->flags) & TASK_ZOMBIE))
+		return err_set(err, ERR_DAMAGED, "epoll: object %u is of no task", record->id);
 	for (uint32_t i = 0; i < le32_get(rec->count); i++) {
 		const struct eventpoll_item_rec *item = &eventpoll_items(record)[i];
 		uint32_t file = le32_get(item->file);
