@@ -83,8 +83,8 @@ static int explain_refusal(struct walk *walk, pid_t pid, pid_t tid, struct err *
 		return 0;
 	}
 	if (tracer) {
-		(void)err_set(err, ERR_FAILED, "task %s is traced by task %s", task_label(tid).text,
-			      task_label(tracer).text);
+		(void)err_set(err, ERR_REFUSED, "task %s is traced by task %s",
+			      task_label(tid).text, task_label(tracer).text);
 		return err_hint(err, "a task can have one tracer only: end that one first");
 	}
 	(void)err_set(err, -EPERM, "seize task %s of user %u", task_label(tid).text, uid);

@@ -82,9 +82,10 @@ static int open_root(struct restore_private *own, struct err *err)
 	return 0;
 }
 
-static int detach_stdio(struct err *err)
+static int detach_stdio(struct restore *rs, struct err *err)
 {
 	auto_close int null = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOCTTY);
+	const struct kind *stdio = kind_by_name("stdio");
 
 	if (null < 0)
 		return err_set(err, -errno, "open /dev/null");
@@ -92,6 +93,9 @@ static int detach_stdio(struct err *err)
 		if (dup2(null, n) < 0)
 			return err_set(err, -errno, "open /dev/null");
 	}
+	if (stdio && image_next(rs->image, stdio->tag, NULL))
+		restore_note(rs, "in the background, what led outside of the container as standard "
+				 "input or output leads to /dev/null");
 	return 0;
 }
 
@@ -163,7 +167,7 @@ int restore_stage_main(void *argument, struct err *err)
 	if (r == 0)
 		r = open_root(rs->own, err);
 	if (r == 0 && rs->own->detach)
-		r = detach_stdio(err);
+		r = detach_stdio(rs, err);
 	for (enum phase phase = PHASE_NAMESPACES; r == 0 && phase < PHASE_COUNT; phase++)
 		r = restore_phase(rs, phase, err);
 	if (r == 0)
