@@ -59,8 +59,9 @@ static void print_result(const struct invocation *inv, const struct checkpoint_s
 	}
 	if (out == stdout || inv->common.verbose) {
 		print_text(out, inv->operands[0]);
-		(void)fprintf(out, ": saved %" PRIu32 " tasks, %s, frozen for %s, in ",
-			      stats->tasks, format_bytes(size, stats->image_size),
+		(void)fprintf(out, ": saved %" PRIu32 " task%s, %s, frozen for %s, in ",
+			      stats->tasks, stats->tasks == 1 ? "" : "s",
+			      format_bytes(size, stats->image_size),
 			      format_time(time, stats->frozen_time));
 		print_text(out, image);
 		(void)fputc('\n', out);

@@ -15,7 +15,7 @@ static int open_image(const char *path, int fd, struct input *input, struct err 
 	else
 		input->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (input->fd < 0)
-		return err_set(err, -errno, "open image %s", path);
+		return err_set(err, -errno, "open image");
 	return image_read(input->fd, &image_default_limits, &input->image, err);
 }
 
@@ -54,9 +54,8 @@ int input_open(const char *path, int fd, const char *policy, const char *rootfs,
 	auto_input struct input input = INPUT_NONE;
 	int r = open_image(path, fd, &input, err);
 
-	if (r < 0)
-		return err_wrap(err, "%s", strcmp(path, "-") == 0 ? "image" : path);
-	r = host_facts_get(&input.facts, err);
+	if (r == 0)
+		r = host_facts_get(&input.facts, err);
 	if (r == 0)
 		r = open_root(rootfs, &input, err);
 	if (r == 0)
