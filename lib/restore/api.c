@@ -290,9 +290,9 @@ static int let_go(struct work *work, struct err *err)
 	r = freezer_freeze(&work->target, err);
 	if (r == 0)
 		r = restore_let_go(&work->rs, err);
-	if (r < 0 || leave_frozen)
+	if (r < 0)
 		return r;
-	return freezer_thaw(&work->target, err);
+	return leave_frozen ? freezer_freeze(&work->target, err) : freezer_thaw(&work->target, err);
 }
 
 /* Without a cgroup, this worker becomes the container's holder. */

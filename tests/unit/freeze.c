@@ -388,8 +388,10 @@ static void test_was_frozen(struct tree *tree)
 	EXPECT_OK(freezer_is_frozen(&tree->target, &is_frozen, &err));
 	EXPECT(!is_frozen);
 	EXPECT_OK(freeze_release(&freeze, false, &err));
+	/* On their way from our stop to the freezer's they count as running, for a moment. */
+	EXPECT(tree_stands_still(tree));
 	EXPECT_OK(freezer_is_frozen(&tree->target, &is_frozen, &err));
-	EXPECT(is_frozen && tree_stands_still(tree));
+	EXPECT(is_frozen);
 
 	EXPECT_OK(freeze_seize(&tree->target, &freeze, &err));
 	EXPECT_OK(freeze_release(&freeze, true, &err));
