@@ -13,6 +13,7 @@
 #include "freeze/tasks.h"
 
 #define UNDO_MOST_US 2000000
+#define WALK_MORE_US 20000000
 
 /* One attempt; what it holds is let go when it goes out of scope, unless it succeeded. */
 struct attempt {
@@ -83,6 +84,12 @@ static int thaw(struct attempt *attempt, struct err *err)
 	return err_hint(err, "thaw that one first");
 }
 
+/* Without a cgroup, we share the processors with what is not stopped yet, and may get little. */
+static uint64_t walk_deadline(const struct attempt *attempt)
+{
+	return attempt->deadline + (attempt->freezer ? 0 : WALK_MORE_US);
+}
+
 /* Waits for the stops; without a cgroup, until no child is left that runs. */
 static int settle(struct attempt *attempt, struct err *err)
 {
@@ -93,8 +100,8 @@ static int settle(struct attempt *attempt, struct err *err)
 		r = tasks_settle(&attempt->tasks, attempt->deadline, err);
 		found = 0;
 		if (r == 0 && !attempt->freezer)
-			r = tasks_chase(&attempt->tasks, attempt->target, attempt->deadline, &found,
-					err);
+			r = tasks_chase(&attempt->tasks, attempt->target, walk_deadline(attempt),
+					&found, err);
 	} while (r == 0 && found > 0);
 	return r;
 }
@@ -105,8 +112,8 @@ static int stop_all(struct attempt *attempt, struct err *err)
 {
 	bool is_frozen1 = attempt->is_frozen && attempt->target->freezer == FREEZER_V1;
 	size_t found = 0;
-	int r = tasks_walk(&attempt->tasks, attempt->target, is_frozen1, attempt->deadline, &found,
-			   err);
+	int r = tasks_walk(&attempt->tasks, attempt->target, is_frozen1, walk_deadline(attempt),
+			   &found, err);
 
 	if (r == 0 && is_frozen1)
 		r = thaw(attempt, err);
@@ -114,8 +121,8 @@ static int stop_all(struct attempt *attempt, struct err *err)
 		if (r == 0)
 			r = settle(attempt, err);
 		if (r == 0)
-			r = tasks_walk(&attempt->tasks, attempt->target, false, attempt->deadline,
-				       &found, err);
+			r = tasks_walk(&attempt->tasks, attempt->target, false,
+				       walk_deadline(attempt), &found, err);
 		if (r == 0 && found == 0)
 			found = tasks_verify(&attempt->tasks);
 	} while (r == 0 && found > 0);

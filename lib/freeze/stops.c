@@ -13,6 +13,7 @@
 #include "freeze/tasks.h"
 
 #define NEWS_MOST_US  10000
+#define STOP_LEAST_US 5000000
 #define LOOK_AFTER_US 20000 /* then see what it does instead */
 #define REAP_MOST_US  1000000
 
@@ -194,11 +195,14 @@ static int await_stop(struct tasks *tasks, size_t number, uint64_t deadline, str
 }
 
 /* The list may grow meanwhile. */
+/* Without a cgroup, we share the processors with all that is still running: as long as one after
+ * the other stops, each has its time. */
 int tasks_settle(struct tasks *tasks, uint64_t deadline, struct err *err)
 {
 	for (size_t i = 0; i < tasks->count; i++) {
 		if (tasks->list[i].state == TASK_RUNNING) {
-			int r = await_stop(tasks, i, deadline, err);
+			uint64_t own = clock_us() + STOP_LEAST_US;
+			int r = await_stop(tasks, i, own > deadline ? own : deadline, err);
 
 			if (r < 0)
 				return r;
