@@ -18,15 +18,8 @@
 #include "dump/dump.h"
 #include "dump/held.h"
 #include "dump/output.h"
+#include "freeze/deadline.h"
 #include "freeze/freeze.h"
-
-static uint64_t now_us(void)
-{
-	struct timespec time;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
-}
 
 static void free_dump(struct dump *d)
 {
@@ -88,7 +81,7 @@ static int write_image(struct dump *d, const struct checkpoint_work *work, int f
 				      .is_cancelled = work->is_cancelled,
 				      .progress = work->progress,
 				      .argument = work->argument };
-	uint64_t start = now_us();
+	uint64_t start = clock_us();
 	int r;
 
 	add_records(writer, d);
@@ -99,7 +92,7 @@ static int write_image(struct dump *d, const struct checkpoint_work *work, int f
 	if (r == 0)
 		r = image_writer_end(writer, &stats->image_size, err);
 	image_writer_free(writer);
-	stats->memwrite_time = now_us() - start;
+	stats->memwrite_time = clock_us() - start;
 	for (size_t i = 0; i < d->own->source_count; i++)
 		stats->pages_written += d->own->sources[i].size / IMAGE_PAGE;
 	return r;
@@ -141,12 +134,12 @@ int checkpoint_frozen(const struct target *target, struct freeze *frozen,
 {
 	auto_with(free_dump) struct dump d = { .own = NULL };
 	struct err release = ERR_NONE;
-	uint64_t start = now_us();
+	uint64_t start = clock_us();
 	int r;
 
 	join_user_namespace(target);
 	r = dump_gather(&d, target, frozen, err);
-	stats->memdump_time = now_us() - start;
+	stats->memdump_time = clock_us() - start;
 	count_tasks(&d, stats);
 	if (r == 0)
 		r = write_image(&d, work, fd, stats, err);
@@ -176,7 +169,7 @@ static void job_progress(void *argument, uint64_t done, uint64_t total)
 {
 	struct job *job = argument;
 	struct ctckpt_progress progress = { .done = done, .total = total };
-	uint64_t now = now_us();
+	uint64_t now = clock_us();
 
 	if (!job->options->progress || (now - job->last_told < 50000 && done < total))
 		return;
@@ -239,7 +232,7 @@ static int checkpoint_here(struct job *job, const struct target *target, struct 
 					.progress = job_progress,
 					.argument = job };
 	auto_freeze struct freeze frozen = FREEZE_NONE;
-	uint64_t start = now_us();
+	uint64_t start = clock_us();
 	int r = freeze_seize(target, &frozen, err);
 
 	if (r < 0)
@@ -250,7 +243,7 @@ static int checkpoint_here(struct job *job, const struct target *target, struct 
 		r = output_commit(output, err);
 	if (r == 0)
 		r = let_go(&frozen, options->after, err);
-	stats->frozen_time = now_us() - start;
+	stats->frozen_time = clock_us() - start;
 	return r;
 }
 
@@ -259,7 +252,7 @@ static int checkpoint_there(struct job *job, const struct target *target, struct
 			    struct ctckpt_stats *stats, struct err *err)
 {
 	const struct ctckpt_checkpoint_options *options = job->options;
-	uint64_t start = now_us();
+	uint64_t start = clock_us();
 	int r = held_dump(target, options->compression, options->compression_level, output->fd,
 			  stats, err);
 
@@ -267,7 +260,7 @@ static int checkpoint_there(struct job *job, const struct target *target, struct
 		r = output_commit(output, err);
 	if (r == 0 && options->after == CTCKPT_STOP)
 		r = held_kill(target, err);
-	stats->frozen_time = now_us() - start;
+	stats->frozen_time = clock_us() - start;
 	return r;
 }
 

@@ -73,15 +73,6 @@ struct dump_task *dump_task_by_pid(const struct dump *d, pid_t pid)
 	return NULL;
 }
 
-struct dump_task *dump_task_by_vpid(const struct dump *d, pid_t vpid)
-{
-	for (size_t i = 0; i < d->own->task_count; i++) {
-		if (d->own->tasks[i].vpid == vpid)
-			return &d->own->tasks[i];
-	}
-	return NULL;
-}
-
 struct dump_thread *dump_thread_by_tid(const struct dump *d, pid_t tid)
 {
 	for (size_t i = 0; i < d->own->task_count; i++) {

@@ -145,8 +145,6 @@ uint32_t dump_file_at(const struct dump *d, const struct dump_task *task, int nu
 /* The task or thread with this outer pid; NULL if it is not one of ours. */
 struct dump_task *dump_task_by_pid(const struct dump *d, pid_t pid);
 struct dump_thread *dump_thread_by_tid(const struct dump *d, pid_t tid);
-/* The same by the pid that tasks of the container know. */
-struct dump_task *dump_task_by_vpid(const struct dump *d, pid_t vpid);
 /* Queues content of an object for the page stream: `count` extents of the local file `fd` (taken
  * over). Extents are multiples of the page size; bytes behind the end of file read as zeros. */
 void dump_content(struct dump *d, uint32_t id, int fd, const struct image_extent *extents,

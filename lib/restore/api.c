@@ -19,6 +19,7 @@
 #include "core/worker.h"
 #include "ctckpt/ctckpt.h"
 #include "dump/held.h"
+#include "freeze/deadline.h"
 #include "freeze/freeze.h"
 #include "freeze/holder.h"
 #include "restore/foreground.h"
@@ -45,14 +46,6 @@ struct work {
 	struct target target; /* once it is registered */
 	bool is_running;
 };
-
-static uint64_t now_us(void)
-{
-	struct timespec time;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
-}
 
 static void work_free(struct work *work)
 {
@@ -197,7 +190,7 @@ static void tell_progress(void *argument, uint64_t done, uint64_t total)
 {
 	struct job *job = argument;
 	struct ctckpt_progress progress = { .done = done, .total = total };
-	uint64_t now = now_us();
+	uint64_t now = clock_us();
 
 	if (!job->options->progress || (now - job->last_told < 50000 && done < total))
 		return;
@@ -215,12 +208,12 @@ static int check_cancelled(const struct work *work, struct err *err)
 static int make_tasks(struct work *work, struct ctckpt_stats *stats, struct err *err)
 {
 	struct restore *rs = &work->rs;
-	uint64_t start = now_us();
+	uint64_t start = clock_us();
 	int r = restore_make_template(rs, work->container.init, err);
 
 	if (r == 0)
 		r = restore_make_tree(rs, err);
-	stats->forking_time = now_us() - start;
+	stats->forking_time = clock_us() - start;
 	if (r == 0)
 		r = check_cancelled(work, err);
 	if (r == 0)
@@ -370,7 +363,7 @@ static int job_work(struct worker *worker, void *argument, void *result, struct 
 		.entry = ENTRY_NONE,
 		.target = TARGET_NONE,
 	};
-	uint64_t start = now_us();
+	uint64_t start = clock_us();
 	int r;
 
 	job->worker = worker;
@@ -381,7 +374,7 @@ static int job_work(struct worker *worker, void *argument, void *result, struct 
 		r = create(&work, &ret->stats, err);
 	if (r < 0)
 		return r;
-	ret->stats.restore_time = now_us() - start;
+	ret->stats.restore_time = clock_us() - start;
 	count_tasks(&work, &ret->stats);
 	(void)snprintf(ret->name, sizeof(ret->name), "%s", work.entry.name);
 	ret->init = work.container.init;
