@@ -235,6 +235,10 @@ static int compare_thread(struct restore *rs, const struct restore_thread *threa
 		compare(&c, CLASS_CAPS, i, names[i], planned(&c, CLASS_CAPS, i), caps[i]);
 	compare(&c, CLASS_NO_NEW_PRIVS, 0, "no_new_privs", planned(&c, CLASS_NO_NEW_PRIVS, 0),
 		status->no_new_privs);
+	compare(&c, CLASS_SECCOMP, 0, "seccomp",
+		plan_value(rs->plan, CLASS_SECCOMP, thread->record->id, 0,
+			   (uint64_t)plan_facts(rs->plan)->seccomp),
+		(uint64_t)status->seccomp);
 	return c.result;
 }
 

@@ -106,7 +106,8 @@ struct restore_private {
 	size_t task_count;
 	struct restore_finish *finishes; /* owned */
 	size_t finish_count;
-	pid_t temporary; /* the last pid taken for a helper */
+	pid_t temporary;      /* the last pid taken for a helper */
+	struct filter filter; /* seccomp, borrowed from the image */
 };
 
 /* restore.c */
