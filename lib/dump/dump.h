@@ -70,6 +70,8 @@ void dump_free(struct dump *d);
 
 /* collect.c: tasks and threads from the frozen list; namespaces and sharing checked. */
 int dump_collect_tasks(struct dump *d, struct err *err);
+/* sharing.c: sets the groups of all tasks. */
+void dump_group_tasks(struct dump *d);
 /* descriptors.c: descriptor tables, one target_fd an open file description. */
 int dump_collect_files(struct dump *d, struct err *err);
 
