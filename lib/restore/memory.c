@@ -316,7 +316,7 @@ static int close_content(struct restore *rs, struct err *err)
 		auto_script struct script script = SCRIPT_NONE;
 		int r;
 
-		if (task->record && !task->mm)
+		if ((task->record && !task->mm) || !task->keeps_files)
 			continue;
 		script_init(&script, &task->threads[0].remote);
 		r = build_closing(rs, &script, err);
