@@ -313,6 +313,8 @@ static int create(struct work *work, struct ctckpt_stats *stats, struct err *err
 	if (r == 0)
 		r = make_tasks(work, stats, err);
 	if (r == 0)
+		r = restore_place_in_cgroups(&work->rs, &work->entry.cgroup, err);
+	if (r == 0)
 		r = entry_register(&work->entry, work->container.init, options->rootfs,
 				   options->image, &work->rs.own->filter, err);
 	if (r == 0)

@@ -17,6 +17,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "core/cgroup.h"
 #include "core/err.h"
 #include "freeze/freeze.h"
 #include "kind/kind.h"
@@ -143,6 +144,9 @@ int restore_map_memory(struct restore *rs, struct err *err);
 int restore_fill_content(struct restore *rs, void (*progress)(void *, uint64_t, uint64_t),
 			 bool (*is_cancelled)(void *), void *argument, struct err *err);
 int restore_protect_memory(struct restore *rs, struct err *err);
+
+/* cgroups.c: all tasks are there; none has run yet. */
+int restore_place_in_cgroups(struct restore *rs, const struct cgroup_own *own, struct err *err);
 
 /* finish.c, registers.c */
 int restore_finish_tasks(struct restore *rs, struct err *err);
