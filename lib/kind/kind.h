@@ -10,6 +10,7 @@
  * ask      policy questions about a record; no side effect
  * restore  creates the object in the new container's first task, as the invoker
  * finish   appends system calls that only the finished task can make
+ * settle   descriptors only: all tasks are finished, none runs: `fd` is the tracer's duplicate
  */
 #pragma once
 
@@ -96,6 +97,7 @@ struct target_fd {
 	uint64_t position;
 	char *link;   /* what /proc/PID/fd/N reads as */
 	char *fdinfo; /* the whole text */
+	int unread;   /* inotify: bytes of events, before we ourselves opened any file */
 	struct stat stat;
 };
 
@@ -115,6 +117,7 @@ struct kind {
 	int (*restore)(struct restore *rs, const struct record *record, struct err *err);
 	int (*finish)(struct restore *rs, const struct record *record, struct script *script,
 		      struct err *err);
+	int (*settle)(struct restore *rs, const struct record *record, int fd, struct err *err);
 };
 
 extern const struct kind *const kinds[]; /* generated; ends with NULL */

@@ -24,6 +24,8 @@ static const char *type_name(mode_t type)
 		return "a fifo";
 	case S_IFCHR:
 		return "a character device";
+	case S_IFLNK:
+		return "a symbolic link";
 	default:
 		return "of the saved type";
 	}
@@ -32,7 +34,7 @@ static const char *type_name(mode_t type)
 int open_path(int root, const char *path, mode_t type, int *ret_fd)
 {
 	struct open_how how = {
-		.flags = O_PATH | O_CLOEXEC,
+		.flags = O_PATH | O_CLOEXEC | (type == S_IFLNK ? O_NOFOLLOW : 0),
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
 	struct stat st;

@@ -29,7 +29,7 @@ int restore_stdio(const struct restore *rs, int n);
 #define OPEN_FLAGS	  (O_ACCMODE | O_SYNC | OPEN_STATUS_FLAGS)
 
 /* An O_PATH descriptor of what `path` names beneath the directory `root`, if it has `type`
- * (S_IFREG, ...; 0: any). Returns a negative errno; -ESTALE for another type. */
+ * (S_IFREG, ...; 0: any); with S_IFLNK, a link as the last component is not followed. Returns a negative errno; -ESTALE for another type. */
 int open_path(int root, const char *path, mode_t type, int *ret_fd);
 /* Opens the inode behind `fd` once more, with the access mode and sync flags of `flags`; never
  * blocks; close-on-exec; O_NONBLOCK is left on. Returns a negative errno. */

@@ -141,6 +141,7 @@ int restore_protect_memory(struct restore *rs, struct err *err);
 
 /* finish.c, registers.c */
 int restore_finish_tasks(struct restore *rs, struct err *err);
+int restore_settle(struct restore *rs, struct err *err);
 int restore_load_registers(struct restore *rs, struct err *err);
 int restore_post_check(struct restore *rs, struct err *err);
 int restore_let_go(struct restore *rs, struct err *err);

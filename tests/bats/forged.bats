@@ -195,6 +195,27 @@ length_of() {
 	rejects 14 "" EPOL+28:4=0x7ffffffe
 }
 
+@test "forged: watches" {
+	local size
+	victim_saved inotify deep
+	size=$(($(length_of INOT) - 40))
+	rejects 4 "unknown bits" INOT+8:4=2
+	rejects 4 "unknown bits" INOT+4:4=0x80000000
+	rejects 4 "for 2 watches" INOT+12:4=2
+	rejects 4 "too many" INOT+12:4=0
+	rejects 4 "watch 0" INOT+16:4=0
+	rejects 4 "watch 1048577" INOT+16:4=0x100001
+	rejects 4 "unknown bits" INOT+20:4=0
+	rejects 4 "unknown bits" INOT+20:4=0x40000000
+	rejects 4 "unknown bits" INOT+24:4=0x3000
+	rejects 4 "a watch on nothing" INOT+28:4=1
+	rejects 4 "a watch on nothing" INOT+32:4=0
+	rejects 4 "" INOT+32:4=0xffffffff
+	rejects 4 "bad path" "INOT+40:8=@../../.."
+	rejects 134 "" "INOT+40:$((size - 8))=@/proc/self/root/etc/passwd"
+	accepts INOT+16:4=9
+}
+
 @test "forged: pipes" {
 	victim_saved pipe
 	rejects 4 "impossible size" PIPE+8:4=0xfffff000

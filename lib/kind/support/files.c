@@ -146,8 +146,7 @@ int file_find_path(const struct dump_task *task, const char *link, const struct 
 	return r;
 }
 
-/* The first living task: its root is the container's; others may have gone below another. */
-static const struct dump_task *first_task(const struct dump *d)
+const struct dump_task *file_first_task(const struct dump *d)
 {
 	const struct dump_task *task = NULL;
 
@@ -165,7 +164,7 @@ static bool is_mounted_inside(const struct dump *d)
 	uint64_t mount;
 
 	if (!procfs_field(fd->fdinfo, "mnt_id", 10, &mount) ||
-	    procfs_read(first_task(d)->proc, "mountinfo", &mounts, &err) < 0)
+	    procfs_read(file_first_task(d)->proc, "mountinfo", &mounts, &err) < 0)
 		return false;
 	for (const char *line = mounts.data; line; line = strchr(line, '\n')) {
 		line += *line == '\n';
@@ -177,7 +176,7 @@ static bool is_mounted_inside(const struct dump *d)
 
 int file_look_path(const struct dump *d, char **ret_path)
 {
-	return file_find_path(first_task(d), d->fd->link, &d->fd->stat, ret_path);
+	return file_find_path(file_first_task(d), d->fd->link, &d->fd->stat, ret_path);
 }
 
 void file_dump_path(struct dump *d, char **ret_path)
