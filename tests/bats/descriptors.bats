@@ -28,10 +28,6 @@ refuses() {
 	refuses proc "is a file of one process"
 }
 
-@test "descriptors: O_PATH is refused" {
-	refuses path "O_PATH descriptor of"
-}
-
 @test "descriptors: packets in a pipe are refused" {
 	refuses packets "a pipe that holds packets"
 }

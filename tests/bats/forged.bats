@@ -195,6 +195,21 @@ length_of() {
 	rejects 14 "" EPOL+28:4=0x7ffffffe
 }
 
+@test "forged: places" {
+	local size
+	victim_saved opath
+	rejects 4 "unknown bits" OPTH+0:4=0x41
+	rejects 4 "unknown bits" OPTH+12:4=1
+	rejects 4 "impossible type" OPTH+4:4=0
+	rejects 4 "impossible type" OPTH+4:4=0x3000
+	rejects 4 "carries no content" OPTH+8:4=99
+	rejects 4 "bad path" OPTH.1+8:4=1
+	rejects 4 "bad path" "OPTH.1+16:8=@../../.."
+	size=$(($(length_of OPTH 1) - 17))
+	rejects 134 "" "OPTH.1+16:$size=@/proc/1/root/etc/passwd"
+	rejects 134 "" "OPTH.1+16:$size=@/proc/self/exe"
+}
+
 @test "forged: watches" {
 	local size
 	victim_saved inotify deep

@@ -47,11 +47,6 @@ static void make_proc(void)
 	EXPECT(open("/proc/self/status", O_RDONLY) >= 0);
 }
 
-static void make_path(void)
-{
-	EXPECT(open(victim_dir(), O_PATH) >= 0);
-}
-
 static void make_packets(void)
 {
 	int ends[2];
@@ -99,9 +94,8 @@ static const struct {
 	const char *name;
 	void (*make)(void);
 } cases[] = {
-	{ "lease", make_lease }, { "linked", make_linked }, { "owner", make_owner },
-	{ "proc", make_proc },	 { "path", make_path },	    { "packets", make_packets },
-	{ "epoll", make_epoll },
+	{ "lease", make_lease }, { "linked", make_linked },   { "owner", make_owner },
+	{ "proc", make_proc },	 { "packets", make_packets }, { "epoll", make_epoll },
 };
 
 int main(int argc, char **argv)

@@ -206,12 +206,6 @@ static struct reader watches_of(const struct record *record)
 	return reader;
 }
 
-static bool is_type(uint32_t type)
-{
-	return type == S_IFREG || type == S_IFDIR || type == S_IFLNK || type == S_IFIFO ||
-	       type == S_IFCHR || type == S_IFBLK || type == S_IFSOCK;
-}
-
 static int check_watch(const struct inotify_watch_rec *watch, const char *path, struct err *err)
 {
 	uint32_t length = le32_get(watch->path_length);
@@ -220,7 +214,7 @@ static int check_watch(const struct inotify_watch_rec *watch, const char *path, 
 	if (le32_get(watch->number) == 0 || le32_get(watch->number) > WATCH_NUMBER_MAX)
 		return err_set(err, ERR_DAMAGED, "inotify: watch %u", le32_get(watch->number));
 	if ((mask & ~(uint32_t)WATCH_MASK) != 0 || (mask & IN_ALL_EVENTS) == 0 ||
-	    !is_type(le32_get(watch->type)) || le32_get(watch->reserved) != 0)
+	    !file_type_is_valid(le32_get(watch->type)) || le32_get(watch->reserved) != 0)
 		return err_set(err, ERR_DAMAGED, "inotify: unknown bits");
 	if ((le32_get(watch->file) != 0) != (length == 0))
 		return err_set(err, ERR_DAMAGED, "inotify: a watch on nothing, or on two files");
@@ -274,8 +268,7 @@ static int inotify_link(const struct image *image, const struct record *record, 
 	while (reader_left(&reader) > 0 && (watch = next_watch(&reader, &path))) {
 		uint32_t file = le32_get(watch->file);
 
-		if (file != 0 && !image_find(image, kind_by_name("regfile")->tag, file) &&
-		    !image_find(image, kind_by_name("directory")->tag, file))
+		if (file != 0 && !file_is_kept(image, file))
 			return err_set(err, ERR_DAMAGED,
 				       "inotify: object %u watches object %u, which is no file",
 				       record->id, file);

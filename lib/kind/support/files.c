@@ -72,6 +72,20 @@ static bool has_suffix(const char *text, const char *suffix)
 	return length >= size && strcmp(text + length - size, suffix) == 0;
 }
 
+bool file_is_of_a_process(const struct target_fd *fd)
+{
+	struct statfs fs;
+	const char *at;
+
+	if (fstatfs(fd->fd, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC)
+		return false;
+	for (at = strchr(fd->link, '/'); at; at = strchr(at + 1, '/')) {
+		if (at[1] >= '0' && at[1] <= '9')
+			return true;
+	}
+	return false;
+}
+
 /* A deleted file may have the name of a memfd, but not be in the kernel's own file system. */
 bool file_is_memfd(const struct target_fd *fd)
 {
@@ -206,6 +220,12 @@ bool file_flags_are_valid(uint32_t flags)
 	return (flags & ~(uint32_t)OPEN_FLAGS) == 0 && (flags & O_ACCMODE) != O_ACCMODE;
 }
 
+bool file_type_is_valid(uint32_t type)
+{
+	return type == S_IFREG || type == S_IFDIR || type == S_IFLNK || type == S_IFIFO ||
+	       type == S_IFCHR || type == S_IFBLK || type == S_IFSOCK;
+}
+
 static bool has_parent_component(const char *path)
 {
 	for (const char *at = strstr(path, "/.."); at; at = strstr(at + 1, "/..")) {
@@ -237,6 +257,17 @@ const struct record *file_record(const struct image *image, uint32_t id)
 			return record;
 	}
 	return NULL;
+}
+
+bool file_is_kept(const struct image *image, uint32_t id)
+{
+	static const char *const names[] = { "regfile", "directory", "memfd" };
+
+	for (size_t i = 0; id != 0 && i < sizeof(names) / sizeof(names[0]); i++) {
+		if (image_find(image, kind_by_name(names[i])->tag, id))
+			return true;
+	}
+	return false;
 }
 
 const struct record *file_carrier(const struct image *image, const struct record *record,

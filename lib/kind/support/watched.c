@@ -136,7 +136,8 @@ static bool is_kept(const struct dump *d, uint32_t file)
 
 	for (size_t i = 0; i < d->own->record_count; i++) {
 		if (entries[i].id == file && (entries[i].tag == kind_by_name("regfile")->tag ||
-					      entries[i].tag == kind_by_name("directory")->tag))
+					      entries[i].tag == kind_by_name("directory")->tag ||
+					      entries[i].tag == kind_by_name("memfd")->tag))
 			return true;
 	}
 	return false;
