@@ -186,6 +186,8 @@ int restore_open(const struct restore *rs, const char *path, uint32_t flags, mod
  * into a descriptor of its own, before any task runs. */
 int restore_unnamed(struct restore *rs, const char *path, mode_t mode, uint64_t size, int *ret_fd,
 		    struct err *err);
+/* restore: a directory that was removed, empty, open for reading; in no file system of others. */
+int restore_removed_directory(const char *path, mode_t mode, int *ret_fd, struct err *err);
 /* restore: tells which descriptor receives the content extents of object `id`. Taken over. */
 int restore_content_fd(struct restore *rs, uint32_t id, int fd, struct err *err);
 /* A line for the report: something that differs, and is not in the plan. */

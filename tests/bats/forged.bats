@@ -195,6 +195,20 @@ length_of() {
 	rejects 14 "" EPOL+28:4=0x7ffffffe
 }
 
+@test "forged: removed directories" {
+	local size
+	victim_saved directory
+	rejects 4 "unknown bits" DIRF+12:4=0x8000
+	rejects 4 "unknown bits" DIRF+12:4=0x14000
+	rejects 4 "" TASK+28:4=0x300
+	size=$(($(length_of DIRF 2) - 17))
+	rejects 4 "bad path" "DIRF.2+16:$size=@/../x"
+	rejects 14 "make removed directory" "DIRF.2+16:$size=@/////"
+	# Nothing that is there is touched.
+	accepts "DIRF.2+16:$size=@/etc"
+	[[ -d /etc ]]
+}
+
 @test "forged: places" {
 	local size
 	victim_saved opath

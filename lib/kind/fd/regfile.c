@@ -17,8 +17,6 @@
 
 extern const struct kind kind_regfile;
 
-#define DELETED " (deleted)"
-
 RECORDS_BEGIN
 struct regfile_rec {
 	le32 flags;
@@ -48,17 +46,6 @@ static bool regfile_match(const struct target_fd *fd)
 	return !file_is_memfd(fd);
 }
 
-/* The path that a deleted file had. */
-static char *deleted_path(const struct target_fd *fd)
-{
-	size_t length = strlen(fd->link);
-	size_t suffix = strlen(DELETED);
-
-	if (length > suffix && strcmp(fd->link + length - suffix, DELETED) == 0)
-		length -= suffix;
-	return mem_copy(fd->link, length);
-}
-
 static char *regfile_dump_path(struct dump *d)
 {
 	const struct target_fd *fd = d->fd;
@@ -68,7 +55,7 @@ static char *regfile_dump_path(struct dump *d)
 		file_dump_path(d, &path);
 		return path;
 	}
-	path = deleted_path(fd);
+	path = file_deleted_path(fd->link);
 	if (file_path_is_valid(path, strlen(path) + 1))
 		return path;
 	(void)dump_block(d, NULL, "the path of a deleted file is too long");

@@ -14,6 +14,8 @@
 #include "core/cleanup.h"
 #include "restore/open.h"
 
+#define DELETED " (deleted)"
+
 uint32_t file_flags(const struct target_fd *fd)
 {
 	return fd->flags & OPEN_FLAGS;
@@ -93,7 +95,7 @@ bool file_is_memfd(const struct target_fd *fd)
 	struct statfs fs;
 	struct stat st;
 
-	if (strncmp(fd->link, "/memfd:", 7) != 0 || !has_suffix(fd->link, " (deleted)") ||
+	if (strncmp(fd->link, "/memfd:", 7) != 0 || !has_suffix(fd->link, DELETED) ||
 	    !S_ISREG(fd->stat.st_mode) || fd->stat.st_nlink != 0)
 		return false;
 	if (fstatfs(fd->fd, &fs) == 0 && fs.f_type == HUGETLBFS_MAGIC)
@@ -213,6 +215,15 @@ void file_dump_path(struct dump *d, char **ret_path)
 	if (!stdio_takes(d))
 		(void)dump_block(d, "close it, or start the container with the file inside of it",
 				 "%s is outside of the container", fd->link);
+}
+
+char *file_deleted_path(const char *link)
+{
+	size_t length = strlen(link);
+
+	if (has_suffix(link, DELETED))
+		length -= strlen(DELETED);
+	return mem_copy(link, length);
 }
 
 bool file_flags_are_valid(uint32_t flags)

@@ -44,6 +44,9 @@ int file_look_path(const struct dump *d, char **ret_path);
  * outside of the container under a standard number, writes a stdio record; *ret_path is NULL. */
 void file_dump_path(struct dump *d, char **ret_path);
 
+/* The path that a deleted file had, which may be any text. Owned. */
+char *file_deleted_path(const char *link);
+
 /* In fd/stdio.c. If any task has the description at the cursor as descriptor 0, 1 or 2, writes a
  * stdio record for it, and returns true. */
 bool stdio_takes(struct dump *d);
