@@ -209,6 +209,21 @@ length_of() {
 	[[ -d /etc ]]
 }
 
+@test "forged: owners of files" {
+	victim_saved fileowner
+	rejects 4 "no descriptor" FOWN.0+0:4=99 FOWN.0+24:4=100 FOWN.0+48:4=101 FOWN+72:4=102 \
+		FOWN+96:4=103 FOWN+120:4=104
+	rejects 4 "out of order" FOWN+0:4=0x7fffffff
+	rejects 4 "type 4" FOWN+4:4=4
+	rejects 4 "type 0" FOWN+4:4=0
+	rejects 4 "type 1" FOWN+8:4=0
+	rejects 4 "no task" FOWN+8:4=0x7fffffff
+	rejects 4 "no task" FOWN+4:4=3 FOWN+8:4=0x7fffffff
+	rejects 4 "signal 65" FOWN+12:4=65
+	rejects 4 "unknown bits" FOWN+16:4=2
+	rejects 4 "unknown bits" FOWN+20:4=1
+}
+
 @test "forged: places" {
 	local size
 	victim_saved opath

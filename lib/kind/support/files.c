@@ -31,24 +31,10 @@ bool file_can_write(uint32_t flags)
 	return (flags & O_ACCMODE) == O_WRONLY || (flags & O_ACCMODE) == O_RDWR;
 }
 
-static bool has_owner(int fd)
-{
-	struct f_owner_ex owner = { .pid = 0 };
-
-	if (fcntl(fd, F_GETOWN_EX, &owner) == 0 && owner.pid != 0)
-		return true;
-	return fcntl(fd, F_GETSIG) > 0;
-}
-
 bool file_block_extras(struct dump *d)
 {
 	const struct target_fd *fd = d->fd;
 
-	if ((fd->flags & O_ASYNC) || has_owner(fd->fd)) {
-		(void)dump_block(d, NULL, "signals for input and output are not supported (%s)",
-				 fd->link);
-		return true;
-	}
 	if ((fd->flags & O_ACCMODE) == O_ACCMODE) {
 		(void)dump_block(d, NULL, "access mode 3 is not supported (%s)", fd->link);
 		return true;

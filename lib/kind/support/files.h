@@ -21,7 +21,7 @@ const struct dump_task *dump_next_task(const struct dump *d, const struct dump_t
 uint32_t file_flags(const struct target_fd *fd);
 bool file_can_read(uint32_t flags);
 bool file_can_write(uint32_t flags);
-/* Blocks what no kind saves yet: signals for input and output. True if it did. */
+/* Blocks what no kind saves: the access mode for ioctl(2) only. True if it did. */
 bool file_block_extras(struct dump *d);
 /* Opens what is behind a descriptor of ours once more, without blocking: an open file description
  * of our own, whose offset may be moved. Returns a negative errno. */
