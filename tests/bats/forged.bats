@@ -224,6 +224,14 @@ length_of() {
 	rejects 4 "unknown bits" FOWN+20:4=1
 }
 
+@test "forged: leases" {
+	victim_saved lease
+	rejects 4 "unknown bits" LEAS+4:4=2
+	rejects 4 "out of order" LEAS+0:4=0x7fffffff
+	rejects 4 "no descriptor" LEAS+16:4=99
+	rejects 3 "no lease can be taken" LEAS+4:4=1
+}
+
 @test "forged: places" {
 	local size
 	victim_saved opath

@@ -24,9 +24,13 @@ static int file_open(void)
 	return fd;
 }
 
+/* Somebody waits for the lease, until the kernel's patience ends. */
 static void make_lease(void)
 {
-	EXPECT(fcntl(file_open(), F_SETLEASE, F_WRLCK) == 0);
+	int fd = file_open();
+
+	EXPECT(signal(SIGIO, SIG_IGN) != SIG_ERR && fcntl(fd, F_SETLEASE, F_WRLCK) == 0);
+	EXPECT(open(file_path("file"), O_RDONLY | O_NONBLOCK) < 0 && errno == EWOULDBLOCK);
 }
 
 static void make_linked(void)

@@ -11,6 +11,7 @@
 #include "core/cleanup.h"
 #include "dump/dump.h"
 #include "kind/support/files.h"
+#include "kind/support/holders.h"
 #include "kind/support/owner.h"
 #include "kind/support/tree.h"
 #include "restore/restore.h"
@@ -89,19 +90,6 @@ static bool is_set_by(const struct target_fd *file, const struct dump_task *task
 	return uids[0] == status->uid[0] && uids[1] == status->uid[1];
 }
 
-/* Restored, it is the invoker's own. */
-static bool is_stdio(const struct dump *d, uint32_t file)
-{
-	const struct dump_entry *entries = (const void *)d->own->records.data;
-	const struct kind *stdio = kind_by_name("stdio");
-
-	for (size_t i = 0; i < d->own->record_count; i++) {
-		if (entries[i].id == file && entries[i].tag == stdio->tag)
-			return true;
-	}
-	return false;
-}
-
 static void block(struct dump *d, const struct target_fd *file, const char *why)
 {
 	(void)dump_block(d, "let the program turn them off",
@@ -123,7 +111,7 @@ static void dump_owner(struct dump *d, const struct target_fd *file, const struc
 		(void)dump_block(d, "let the program close it",
 				 "descriptor %d: F_NOTIFY is not supported (%s)", file->number,
 				 file->link);
-	else if (is_stdio(d, file->id))
+	else if (holder_is_stdio(d, file->id))
 		block(d, file, "from outside of the container");
 	else if (owner->pid != 0 && !find_owner(d, owner, &rec))
 		block(d, file, "go out of the container");
@@ -180,17 +168,6 @@ static int fileowner_check(const void *body, size_t length, struct err *err)
 	return 0;
 }
 
-static uint32_t file_of(const struct record *table, uint32_t number)
-{
-	const struct fdslot_rec *slots = table->body;
-
-	for (size_t i = 0; i < table->length / sizeof(*slots); i++) {
-		if (le32_get(slots[i].number) == number)
-			return le32_get(slots[i].file);
-	}
-	return 0;
-}
-
 /* The process group of a task in the container; 0: it has none there. */
 static uint32_t group_of(const struct image *image, uint32_t id)
 {
@@ -220,7 +197,6 @@ static int fileowner_link(const struct image *image, const struct record *record
 {
 	const struct fileowner_rec *recs = record->body;
 	const struct record *table = image_find(image, TAG_FDTABLE, record->id);
-	const struct kind *stdio = kind_by_name("stdio");
 	int r = owner_link_task(image, record, err);
 
 	if (r < 0)
@@ -228,9 +204,7 @@ static int fileowner_link(const struct image *image, const struct record *record
 	if (!table)
 		return err_set(err, ERR_DAMAGED, "fileowner: of a task without descriptors");
 	for (size_t i = 0; i < record->length / sizeof(*recs); i++) {
-		uint32_t file = file_of(table, le32_get(recs[i].number));
-
-		if (file == 0 || image_find(image, stdio->tag, file))
+		if (!holder_file(image, table, le32_get(recs[i].number)))
 			return err_set(err, ERR_DAMAGED, "fileowner: no descriptor %" PRIu32,
 				       le32_get(recs[i].number));
 		if (!is_there(image, &recs[i]))
