@@ -5,6 +5,7 @@
 #include <linux/kcmp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -139,6 +140,9 @@ static int take_file(struct dump *d, struct found *found, uint32_t *ret_id, stru
 		return err_set(err, -errno, "look at descriptor %d of task %d", file->number,
 			       task->vpid);
 	}
+	if (strcmp(found->link, "anon_inode:inotify") == 0 &&
+	    ioctl(file->fd, FIONREAD, &file->unread) < 0)
+		file->unread = 0;
 	file->link = take_ptr(found->link);
 	file->fdinfo = take_ptr(found->fdinfo);
 	own->file_count++;

@@ -103,7 +103,7 @@ bool dump_has_file(const struct dump *d, dev_t dev, ino_t ino, int access_mode)
 		int mode = (int)(file->flags & O_ACCMODE);
 
 		if (file->stat.st_dev == dev && file->stat.st_ino == ino &&
-		    (mode == access_mode || mode == O_RDWR))
+		    (mode == access_mode || mode == O_RDWR) && !(file->flags & O_PATH))
 			return true;
 	}
 	return false;
@@ -114,7 +114,7 @@ uint32_t dump_first_file(const struct dump *d, dev_t dev, ino_t ino)
 	for (size_t i = 0; i < d->own->file_count; i++) {
 		const struct target_fd *file = &d->own->files[i];
 
-		if (file->stat.st_dev == dev && file->stat.st_ino == ino)
+		if (file->stat.st_dev == dev && file->stat.st_ino == ino && !(file->flags & O_PATH))
 			return file->id;
 	}
 	return 0;

@@ -10,6 +10,7 @@
  * ask      policy questions about a record; no side effect
  * restore  creates the object in the new container's first task, as the invoker
  * finish   appends system calls that only the finished task can make
+ * settle   descriptors only: all tasks are finished, none runs: `fd` is the tracer's duplicate
  */
 #pragma once
 
@@ -106,6 +107,7 @@ struct target_fd {
 	uint64_t position;
 	char *link;   /* what /proc/PID/fd/N reads as */
 	char *fdinfo; /* the whole text */
+	int unread;   /* inotify: bytes of events, before we ourselves opened any file */
 	struct stat stat;
 };
 
@@ -125,6 +127,7 @@ struct kind {
 	int (*restore)(struct restore *rs, const struct record *record, struct err *err);
 	int (*finish)(struct restore *rs, const struct record *record, struct script *script,
 		      struct err *err);
+	int (*settle)(struct restore *rs, const struct record *record, int fd, struct err *err);
 };
 
 extern const struct kind *const kinds[]; /* generated; ends with NULL */
@@ -193,6 +196,8 @@ int restore_open(const struct restore *rs, const char *path, uint32_t flags, mod
  * into a descriptor of its own, before any task runs. */
 int restore_unnamed(struct restore *rs, const char *path, mode_t mode, uint64_t size, int *ret_fd,
 		    struct err *err);
+/* restore: a directory that was removed, empty, open for reading; in no file system of others. */
+int restore_removed_directory(const char *path, mode_t mode, int *ret_fd, struct err *err);
 /* restore: tells which descriptor receives the content extents of object `id`. Taken over. */
 int restore_content_fd(struct restore *rs, uint32_t id, int fd, struct err *err);
 /* A line for the report: something that differs, and is not in the plan. */

@@ -233,6 +233,8 @@ static int make_tasks(struct work *work, struct ctckpt_stats *stats, struct err 
 	if (r == 0)
 		r = restore_load_registers(rs, err);
 	if (r == 0)
+		r = restore_settle(rs, err);
+	if (r == 0)
 		r = restore_post_check(rs, err);
 	return r;
 }

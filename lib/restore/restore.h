@@ -150,6 +150,7 @@ int restore_place_in_cgroups(struct restore *rs, const struct cgroup_own *own, s
 
 /* finish.c, registers.c */
 int restore_finish_tasks(struct restore *rs, struct err *err);
+int restore_settle(struct restore *rs, struct err *err);
 int restore_load_registers(struct restore *rs, struct err *err);
 int restore_post_check(struct restore *rs, struct err *err);
 int restore_let_go(struct restore *rs, struct err *err);

@@ -28,6 +28,11 @@ comes_back() {
 	comes_back transaction.bash
 }
 
+@test "programs: tail -F, which is told by inotify" {
+	requires cmd-tail
+	comes_back follow.bash
+}
+
 @test "programs: perl with signals and timers" {
 	requires cmd-perl
 	comes_back timers.pl
