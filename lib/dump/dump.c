@@ -2,6 +2,7 @@
 #include "dump/dump.h"
 #include "kind/support/files.h"
 #include "kind/support/mm.h"
+#include "kind/support/sysv.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -230,6 +231,7 @@ static int dump_tasks(struct dump *d, struct err *err)
 	}
 	d->task = NULL;
 	d->thread = NULL;
+	sysv_shm_finish(d);
 	return mapfile_finish(d, err);
 }
 
@@ -364,6 +366,8 @@ void dump_free(struct dump *d)
 	free(own->blocker_hint);
 	free(own->mapped);
 	free(own->shared);
+	sysv_shm_free(own);
+	sysv_sem_free(own);
 	free(own);
 	d->own = NULL;
 }
