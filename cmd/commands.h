@@ -9,6 +9,7 @@ struct run_settings {
 	const char *name;
 	const char *rootfs;
 	const char *hostname;
+	const char *userns;
 	const char *log;
 	const char *pid_file;
 	bool detach;

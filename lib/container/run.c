@@ -31,7 +31,7 @@ static int start(struct run *run, struct err *err)
 
 	r = entry_choose_name(&run->entry, options->name, NULL, err);
 	if (r == 0)
-		r = idmap_of_invoker(&run->ids, err);
+		r = idmap_choose(options->userns, &run->ids, err);
 	if (r == 0)
 		r = command_open(&run->command, options, err);
 	if (r == 0)
