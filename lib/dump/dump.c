@@ -2,6 +2,7 @@
 #include "dump/dump.h"
 #include "kind/support/files.h"
 #include "kind/support/mm.h"
+#include "kind/support/mqueue.h"
 #include "kind/support/sysv.h"
 
 #include <fcntl.h>
@@ -368,6 +369,7 @@ void dump_free(struct dump *d)
 	free(own->shared);
 	sysv_shm_free(own);
 	sysv_sem_free(own);
+	posix_mq_free(own);
 	free(own);
 	d->own = NULL;
 }

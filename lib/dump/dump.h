@@ -51,6 +51,9 @@ struct dump_private {
 	size_t segment_count;
 	struct dump_semaphores *sets; /* owned; kind/container/sysv_sem.c */
 	size_t set_count;
+	struct dump_queue *queues; /* owned; kind/container/posix_mq.c */
+	size_t queue_count;
+	dev_t queues_dev; /* of their file system; 0: none is the container's */
 	uint32_t last_id;
 	struct buf blockers; /* one line each */
 	size_t blocker_count;

@@ -266,3 +266,28 @@ length_of() {
 	rejects 4 "neither on nor off" NIPC+24:8=2
 	accepts NIPC+16:8=0x7fffffffffffffff
 }
+
+@test "forged: POSIX message queues" {
+	victim_saved posix_mq
+	rejects 4 "unknown bits" PMSQ+0:4=0x8000
+	rejects 4 "impossible size" PMSQ+12:4=0
+	rejects 4 "impossible size" PMSQ+12:4=0x10001
+	rejects 4 "impossible size" PMSQ+16:4=0xffffffff
+	rejects 4 "unknown bits" PMSQ+20:4=2
+	rejects 4 "" PMSQ+24:4=0xffffffff
+	rejects 4 "impossible name" PMSQ+24:4=0
+	rejects 4 "impossible name" PMSQ+32:1=0x2f
+	rejects 4 "impossible name" PMSQ+32:1=0
+	rejects 4 "" PMSQ+28:4=1000
+	rejects 3 "only one id" PMSQ+4:4=7
+	rejects 4 "queue 99 is not in the image" MQUE+0:4=99
+	rejects 4 "unknown flags" MQUE+4:4=0x40
+}
+
+@test "forged: notifications" {
+	victim_saved mq_notify
+	rejects 4 "no such queue" MQNO+0:4=99
+	rejects 4 "no such queue" MQNO+4:4=99
+	rejects 4 "unknown bits" MQNO+8:4=65
+	rejects 1 "ask for a notification" MQNO+4:4=0
+}

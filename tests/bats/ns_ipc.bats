@@ -39,6 +39,10 @@ refuses() {
 	refuses msg "(ns_ipc) uses System V message queue 0, which is outside of the container"
 }
 
+@test "ns_ipc: POSIX message queues that are not the container's are refused" {
+	refuses mq "message queue /foreign is outside of the container"
+}
+
 @test "ns_ipc: owners and creators of objects survive, by ranges of subordinate ids" {
 	requires user subuid
 	local init

