@@ -2,6 +2,8 @@
 #include "dump/dump.h"
 #include "kind/support/files.h"
 #include "kind/support/mm.h"
+#include "kind/support/mqueue.h"
+#include "kind/support/sysv.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -241,6 +243,7 @@ static int dump_tasks(struct dump *d, struct err *err)
 	}
 	d->task = NULL;
 	d->thread = NULL;
+	sysv_shm_finish(d);
 	return mapfile_finish(d, err);
 }
 
@@ -378,6 +381,9 @@ void dump_free(struct dump *d)
 	free(own->blocker_hint);
 	free(own->mapped);
 	free(own->shared);
+	sysv_shm_free(own);
+	sysv_sem_free(own);
+	posix_mq_free(own);
 	filter_free(&own->filter);
 	free(own);
 	d->own = NULL;

@@ -106,7 +106,7 @@ struct restore_private {
 	struct restore_special specials[3];
 	size_t special_count;
 	uint64_t gadget_offset;	    /* of a syscall instruction, in the vdso */
-	uint64_t *anon_offsets;	    /* owned: by record number: place of a MAPFILE_ANON object */
+	uint64_t *anon_offsets;	    /* owned: by record number: place of an object in memory */
 	struct restore_task *tasks; /* owned; parents first; [0] may be an init of ours */
 	size_t task_count;
 	struct restore_finish *finishes; /* owned */
