@@ -2,6 +2,7 @@
 #include "dump/dump.h"
 #include "kind/support/files.h"
 #include "kind/support/mm.h"
+#include "kind/support/unix_sockets.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -38,7 +39,8 @@ static void name_cursor(const struct dump *d, struct buf *text)
 	if (task)
 		buf_printf(text, "task %d (%s)", task->vpid, task->stat.comm);
 	if (d->fd)
-		buf_printf(text, ", descriptor %d", d->fd->number);
+		buf_printf(text, ", %sdescriptor %d", d->fd->is_in_flight ? "on its way to " : "",
+			   d->fd->number);
 	if (task)
 		buf_printf(text, ": ");
 }
@@ -364,6 +366,7 @@ void dump_free(struct dump *d)
 	free(own->blocker_hint);
 	free(own->mapped);
 	free(own->shared);
+	unix_sockets_free(own->unix_sockets);
 	free(own);
 	d->own = NULL;
 }
