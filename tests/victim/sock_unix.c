@@ -195,8 +195,104 @@ static void check_left(const struct left *left)
 	EXPECT(close(bound(SOCK_STREAM, "@left")) == 0);
 }
 
+/* Names of files, in the directory of the test: one that is there, one that is not any more, one
+ * from the directory where the program was, one as long as can be. */
+struct files {
+	struct service there, deleted, relative;
+	int datagrams, sender;
+	char dir[PATH_MAX], there_name[108], deleted_name[108];
+};
+
+static void make_files(struct files *files)
+{
+	(void)snprintf(files->dir, sizeof(files->dir), "%s", victim_dir());
+	EXPECT(snprintf(files->there_name, 108, "%s/there", files->dir) < 108);
+	EXPECT(snprintf(files->deleted_name, 108, "%s/deleted", files->dir) < 108);
+	files->there = make_service(SOCK_STREAM, files->there_name);
+	files->deleted = make_service(SOCK_STREAM, files->deleted_name);
+	EXPECT(unlink(files->deleted_name) == 0);
+	EXPECT(chdir(files->dir) == 0 && mkdir("below", 0700) == 0 && chdir("below") == 0);
+	files->relative = make_service(SOCK_SEQPACKET, "../relative");
+	files->datagrams = bound(SOCK_DGRAM, "./datagrams");
+	files->sender = connected_with(SOCK_DGRAM, "datagrams");
+	EXPECT(chmod("datagrams", 0620) == 0);
+}
+
+static void check_files(struct files *files)
+{
+	struct stat st;
+
+	check_service(&files->there, SOCK_STREAM, true);
+	check_service(&files->deleted, SOCK_STREAM, false);
+	check_service(&files->relative, SOCK_SEQPACKET, true);
+	EXPECT(access(files->deleted_name, F_OK) < 0);
+	EXPECT(send(files->sender, "x", 1, 0) == 1);
+	EXPECT(recv(files->datagrams, files->dir, 8, MSG_DONTWAIT) == 1);
+	EXPECT(send(connected_with(SOCK_DGRAM, "datagrams"), "y", 1, 0) == 1);
+	EXPECT(stat("datagrams", &st) == 0 && (st.st_mode & 07777) == 0620);
+	expect_name(files->datagrams, "./datagrams");
+}
+
+/* What others see of us: who listens, who connected, who made a pair. */
+struct known {
+	int pair[2], listener, to_child, from_child;
+	pid_t child;
+};
+
+static void expect_peer(int fd, pid_t pid)
+{
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+
+	EXPECT(getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0);
+	EXPECT(peer.pid == pid && peer.uid == geteuid() && peer.gid == getegid());
+}
+
+static struct known make_known(void)
+{
+	struct known known = { .listener = bound(SOCK_STREAM, "@known") };
+	int ready[2];
+	char byte;
+
+	EXPECT(listen(known.listener, 1) == 0 && pipe(ready) == 0);
+	EXPECT(socketpair(AF_UNIX, SOCK_STREAM, 0, known.pair) == 0);
+	known.child = fork();
+	EXPECT(known.child >= 0);
+	if (known.child == 0) {
+		int fd = connected_with(SOCK_STREAM, "@known");
+
+		EXPECT(write(ready[1], "x", 1) == 1);
+		EXPECT(recv(fd, &byte, 1, 0) == 1);
+		expect_peer(fd, getppid());
+		_exit(0);
+	}
+	EXPECT(read(ready[0], &byte, 1) == 1);
+	known.from_child = accepted_by(known.listener);
+	return known;
+}
+
+static void check_known(const struct known *known)
+{
+	int status;
+
+	expect_peer(known->pair[0], getpid());
+	expect_peer(known->from_child, known->child);
+	expect_peer(known->listener, getpid());
+	EXPECT(send(known->from_child, "x", 1, 0) == 1);
+	EXPECT(waitpid(known->child, &status, 0) == known->child && status == 0);
+}
+
+/* Without files: can be restored twice at the same time. */
+static bool has_argument(int argc, char **argv, const char *name)
+{
+	return argc > 1 && strcmp(argv[1], name) == 0;
+}
+
 int main(int argc, char **argv)
 {
+	bool has_files = !has_argument(argc, argv, "nameless");
+	struct known known = make_known();
+	struct files files;
 	struct pairs pairs = make_pairs();
 	struct service abstract = make_service(SOCK_STREAM, "@abstract");
 	struct service packets = make_service(SOCK_SEQPACKET, "@packets");
@@ -204,11 +300,14 @@ int main(int argc, char **argv)
 	int alone = socket(AF_UNIX, SOCK_STREAM, 0);
 	int waits_for_nobody = bound(SOCK_STREAM, "@bound");
 
-	(void)argc;
-	(void)argv;
 	EXPECT(alone >= 0);
+	if (has_files)
+		make_files(&files);
 	wait_for_restore();
 
+	if (has_files)
+		check_files(&files);
+	check_known(&known);
 	check_pairs(&pairs);
 	check_service(&abstract, SOCK_STREAM, true);
 	check_service(&packets, SOCK_SEQPACKET, true);

@@ -37,8 +37,7 @@ static void append_ids(struct buf *body, const uint32_t *ids, size_t count)
 	buf_align(body, 8);
 }
 
-static void append_message(struct dump *d, const struct unix_message *message, uint32_t sender,
-			   struct buf *body)
+static void append_message(const struct unix_message *message, uint32_t sender, struct buf *body)
 {
 	struct unix_message_rec rec = {
 		.size = le32_make((uint32_t)message->size),
@@ -49,7 +48,7 @@ static void append_message(struct dump *d, const struct unix_message *message, u
 	if (message->has_credentials)
 		rec.credentials = (struct unix_credentials){
 			.are_known = le32_make(1),
-			.pid = le32_make(unix_pid_inside(d, message->credentials.pid)),
+			.pid = le32_make(message->pid),
 			.uid = le32_make(message->credentials.uid),
 			.gid = le32_make(message->credentials.gid),
 		};
@@ -74,7 +73,7 @@ void unix_queue_dump(struct dump *d, const struct unix_socket *own, const struct
 	for (size_t i = 0; i < own->queue.count; i++) {
 		const struct unix_message *message = &own->queue.messages[i];
 
-		append_message(d, message, find_sender(d, own, bond, &message->sender), &body);
+		append_message(message, find_sender(d, own, bond, &message->sender), &body);
 	}
 	dump_record(d, own->id, &kind_unix_queue, body.data, body.size);
 }

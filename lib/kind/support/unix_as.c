@@ -91,29 +91,39 @@ int unix_apart(int (*act)(void *argument), void *argument)
 	return r < 0 ? r : -status;
 }
 
+/* The first task is us: nobody else can have its pid. */
+static int run_here(const struct unix_credentials *who, int (*act)(void *argument), void *argument,
+		    int *ret_status)
+{
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	bool is_done = take_ids(le32_get(who->uid), le32_get(who->gid));
+	int r = is_done ? act(argument) : 0;
+
+	*ret_status = is_done ? -r : STATUS_NO_IDS;
+	return take_ids(uid, gid) ? 0 : -EPERM;
+}
+
 int unix_as(struct restore *rs, const struct unix_credentials *who, int (*act)(void *argument),
 	    void *argument)
 {
 	pid_t pid = (pid_t)le32_get(who->pid);
-	uid_t uid = le32_get(who->uid);
-	gid_t gid = le32_get(who->gid);
 	int status = 0;
 	int r;
 
 	if (!le32_get(who->are_known))
 		return act(argument);
-	/* The first task is us. */
-	if (pid == 1 && uid == geteuid() && gid == getegid())
-		return act(argument);
-	r = run_child(pid > 1 ? pid : 0, who, act, argument, &status);
+	if (pid == 1)
+		r = run_here(who, act, argument, &status);
+	else
+		r = run_child(pid > 1 ? pid : 0, who, act, argument, &status);
 	if (r == 0 && status != STATUS_NO_IDS) {
-		if (pid <= 1)
-			restore_note(
-			    rs, "a peer of a unix socket has a pid that nobody has instead of %d",
-			    pid);
+		if (pid <= 0)
+			restore_note(rs, "the pid of a peer of a unix socket (SO_PEERCRED) is not "
+					 "known any more");
 		return -status;
 	}
 	restore_note(rs, "a peer of a unix socket is not known as process %d, user %u, group %u",
-		     pid, uid, gid);
+		     pid, le32_get(who->uid), le32_get(who->gid));
 	return act(argument);
 }

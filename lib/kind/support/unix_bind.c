@@ -28,6 +28,8 @@
 #define RENAME_EXCHANGE	 2
 #endif
 
+static const char own_root[] = "/proc/root";
+
 struct binding {
 	int fd;
 	int tree; /* a mount for the directory that the name is in; -1: none */
@@ -71,7 +73,23 @@ static int own_mounts(void)
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount("names", "/proc", "tmpfs", 0, NULL) < 0)
 		return -errno;
-	return mkdir("/proc/root", 0700) < 0 ? -errno : 0;
+	return mkdir(own_root, 0700) < 0 ? -errno : 0;
+}
+
+static int mount_at(int tree, const char *place)
+{
+	if (tree >= 0 &&
+	    syscall(SYS_move_mount, tree, "", AT_FDCWD, place, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return -errno;
+	return 0;
+}
+
+static bool is_directory(const char *path, int fd)
+{
+	struct stat a;
+	struct stat b;
+
+	return stat(path, &a) == 0 && fstat(fd, &b) == 0 && a.st_ino == b.st_ino;
 }
 
 static int bind_apart(void *argument)
@@ -81,23 +99,28 @@ static int bind_apart(void *argument)
 					binding->size - offsetof(struct sockaddr_un, sun_path));
 	auto_buf struct buf base = BUF_EMPTY;
 	auto_free char *place = NULL;
+	auto_close int cwd = -1;
+	bool is_covered;
 	int r = own_mounts();
 
 	if (r < 0)
 		return r;
-	buf_printf(&base, "/proc/root");
+	buf_printf(&base, "%s", own_root);
 	if (name[0] != '/')
 		deepen(&base);
 	place = mem_printf("%s/%s", base.data, name);
-	r = make_directories(place, strlen("/proc/root"));
+	r = make_directories(place, sizeof(own_root) - 1);
 	*strrchr(place, '/') = '\0';
-	if (r == 0 && binding->tree >= 0 &&
-	    syscall(SYS_move_mount, binding->tree, "", AT_FDCWD, place, MOVE_MOUNT_F_EMPTY_PATH) <
-		0)
+	/* What is mounted may be above the directory that a relative name begins in. */
+	if (name[0] != '/')
+		cwd = open(base.data, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	is_covered = is_directory(place, cwd);
+	if (r == 0)
+		r = mount_at(binding->tree, place);
+	if (r == 0 && (chroot(own_root) < 0 || chdir("/") < 0))
 		r = -errno;
-	if (r == 0 && (chroot("/proc/root") < 0 || chdir("/") < 0))
-		r = -errno;
-	if (r == 0 && name[0] != '/' && chdir(base.data + strlen("/proc/root")) < 0)
+	if (r == 0 && name[0] != '/' &&
+	    (is_covered ? chdir(base.data + sizeof(own_root) - 1) : fchdir(cwd)) < 0)
 		r = -errno;
 	return r < 0 ? r : bind_here(argument);
 }

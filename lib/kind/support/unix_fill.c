@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "core/cleanup.h"
 #include "kind/support/unix_as.h"
@@ -106,24 +107,18 @@ static int connect_waiting(struct fill *fill, const struct node *node, struct er
 
 /* ---- sending ---- */
 
-struct sending {
-	int fd;
-	struct msghdr header;
-};
-
-static int send_here(void *argument)
+/* A stream may take it in pieces; descriptors go with the first. */
+static int send_all(int fd, struct msghdr *header)
 {
-	struct sending *sending = argument;
-	struct iovec *part = sending->header.msg_iov;
+	struct iovec *part = header->msg_iov;
 
 	do {
-		ssize_t n = sendmsg(sending->fd, &sending->header, MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t n = sendmsg(fd, header, MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (n < 0)
 			return -errno;
-		/* Descriptors go with the first bytes. */
-		sending->header.msg_controllen = 0;
-		sending->header.msg_control = NULL;
+		header->msg_controllen = 0;
+		header->msg_control = NULL;
 		part->iov_base = (char *)part->iov_base + n;
 		part->iov_len -= (size_t)n;
 	} while (part->iov_len > 0);
@@ -161,70 +156,103 @@ static void enlarge(int fd)
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 }
 
-/* Who sends says who he is: in the child that has these credentials, it is true. */
-struct crediting {
-	struct sending sending;
-	struct buf *control;
+/* Messages that one process sends, one after the other. */
+struct batch {
+	const struct fill *fill;
+	const struct node *to;
+	struct reader messages;
+	uint32_t count;
 };
 
-static int send_with_credentials(void *argument)
+/* Who sends says who he is: in the child that has these credentials, it is true. */
+static void add_credentials(struct buf *control)
 {
-	struct crediting *crediting = argument;
 	struct ucred own = { .pid = getpid(), .uid = geteuid(), .gid = getegid() };
 
-	add_control(crediting->control, SCM_CREDENTIALS, &own, sizeof(own));
-	crediting->sending.header.msg_control = crediting->control->data;
-	crediting->sending.header.msg_controllen = crediting->control->size;
-	return send_here(&crediting->sending);
+	add_control(control, SCM_CREDENTIALS, &own, sizeof(own));
 }
 
-static int send_message(struct fill *fill, const struct node *from, const struct node *to,
+static int send_message(const struct fill *fill, const struct node *from, const struct node *to,
 			const struct unix_message_parts *message)
 {
 	auto_buf struct buf control = BUF_EMPTY;
 	auto_buf struct buf data = BUF_EMPTY;
 	size_t size = le32_get(message->rec->size);
 	struct iovec part = { .iov_base = buf_append(&data, message->data, size), .iov_len = size };
-	struct crediting crediting = { .sending = { .fd = from->fd }, .control = &control };
-	struct msghdr *header = &crediting.sending.header;
+	struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1 };
 	struct sockaddr_un address;
 	socklen_t address_size;
-	int file_fd = -1;
-	int r = 0;
+	auto_close int file = -1;
 
-	*header = (struct msghdr){ .msg_iov = &part, .msg_iovlen = 1 };
 	if (to->own.type == SOCK_DGRAM && to->own.name_length > 0) {
-		r = unix_address_of(to->fd, &address, &address_size, &file_fd);
-		header->msg_name = &address;
-		header->msg_namelen = address_size;
+		int r = unix_address_of(to->fd, &address, &address_size, &file);
+
+		if (r < 0)
+			return r;
+		header.msg_name = &address;
+		header.msg_namelen = address_size;
 	}
-	auto_close int file = file_fd;
-	if (r < 0)
-		return r;
-	(void)file;
 	enlarge(from->fd);
 	add_files(fill->rs, message, &control);
-	header->msg_control = control.data;
-	header->msg_controllen = control.size;
 	if (le32_get(message->rec->credentials.are_known))
-		return unix_as(fill->rs, &message->rec->credentials, send_with_credentials,
-			       &crediting);
-	return send_here(&crediting.sending);
+		add_credentials(&control);
+	header.msg_control = control.data;
+	header.msg_controllen = control.size;
+	return send_all(from->fd, &header);
+}
+
+static int send_batch(void *argument)
+{
+	const struct batch *batch = argument;
+	struct reader messages = batch->messages;
+	struct unix_message_parts message;
+	int r = 0;
+
+	for (uint32_t i = 0; r == 0 && i < batch->count && unix_message_next(&messages, &message);
+	     i++) {
+		uint32_t sender = le32_get(message.rec->sender);
+		uint32_t from = sender ? sender : peer_of(batch->to);
+
+		r = send_message(batch->fill, node_find(batch->fill, from), batch->to, &message);
+	}
+	return r;
+}
+
+/* Takes up to `count` messages with the same credentials. */
+static struct batch next_batch(const struct fill *fill, struct node *node, uint32_t count,
+			       struct unix_credentials *ret_who)
+{
+	struct reader *messages = &node->queue.messages;
+	struct batch batch = { .fill = fill, .to = node, .messages = *messages };
+	struct reader ahead = *messages;
+	struct unix_message_parts message;
+
+	while (batch.count < count && unix_message_next(&ahead, &message)) {
+		if (batch.count == 0)
+			*ret_who = message.rec->credentials;
+		if (memcmp(ret_who, &message.rec->credentials, sizeof(*ret_who)) != 0)
+			break;
+		batch.count++;
+		*messages = ahead;
+	}
+	return batch;
 }
 
 /* Sends `count` messages, at most. */
 static int send_messages(struct fill *fill, struct node *node, uint32_t count, struct err *err)
 {
-	struct unix_message_parts message;
+	while (count > 0) {
+		struct unix_credentials who;
+		struct batch batch = next_batch(fill, node, count, &who);
+		int r;
 
-	while (count-- > 0 && unix_message_next(&node->queue.messages, &message)) {
-		uint32_t sender = le32_get(message.rec->sender);
-		const struct node *from = node_find(fill, sender ? sender : peer_of(node));
-		int r = send_message(fill, from, node, &message);
-
+		if (batch.count == 0)
+			return 0;
+		count -= batch.count;
+		r = unix_as(fill->rs, &who, send_batch, &batch);
 		if (r < 0)
-			return err_set(err, r, "put %u bytes into unix socket %u",
-				       le32_get(message.rec->size), node->own.id);
+			return err_set(err, r, "put %u messages into unix socket %u", batch.count,
+				       node->own.id);
 	}
 	return 0;
 }

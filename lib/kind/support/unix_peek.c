@@ -1,7 +1,7 @@
 /* Reading queues with MSG_PEEK. See unix_peek.h.
  *
  * A peek returns descriptors as duplicates. It ends behind the part of a stream that carries some,
- * but may begin in front of it: where, is found by shorter peeks. */
+ * but may begin in front of it. */
 #include "kind/support/unix_peek.h"
 
 #include <errno.h>
@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "core/buf.h"
 #include "core/cleanup.h"
@@ -144,36 +146,27 @@ static void add(struct unix_queue *queue, struct unix_message *message)
 
 /* ---- streams ---- */
 
-static int has_files(int fd, int offset, size_t size)
-{
-	auto_with(message_free) struct unix_message message = { .data = NULL };
-	int r = set_offset(fd, offset);
-	ssize_t n;
-
-	if (r < 0)
-		return r;
-	n = peek(fd, size, 0, &message);
-	if (n < 0)
-		return (int)n;
-	return message.file_count > 0;
-}
-
-/* How many of the bytes stand in front of those that carry the descriptors. */
+/* How many of these bytes stand in front of the last part that was sent in one piece: it alone may
+ * carry the descriptors. A buffer that ends a byte too early has what fits of whole parts. */
 static int find_carrier(int fd, int offset, size_t size, size_t *ret_before)
 {
-	size_t without = 0;
-	size_t with = size;
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t room = (size - 1 + page - 1) / page * page;
+	char *memory =
+	    mmap(NULL, room + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ssize_t n = -1;
+	int r;
 
-	while (with - without > 1) {
-		size_t middle = without + (with - without) / 2;
-		int r = has_files(fd, offset, middle);
-
-		if (r < 0)
-			return r;
-		*(r ? &with : &without) = middle;
+	if (memory == MAP_FAILED)
+		return -errno;
+	r = mprotect(memory + room, page, PROT_NONE) < 0 ? -errno : set_offset(fd, offset);
+	if (r == 0) {
+		n = recv(fd, memory + room - (size - 1), size, MSG_PEEK | MSG_DONTWAIT);
+		r = n < 0 && errno != EFAULT ? -errno : 0;
 	}
-	*ret_before = without;
-	return 0;
+	(void)munmap(memory, room + page);
+	*ret_before = n > 0 ? (size_t)n : 0;
+	return r;
 }
 
 static int add_stream(int fd, int offset, struct unix_queue *queue, struct unix_message *message)

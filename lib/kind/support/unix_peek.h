@@ -24,6 +24,7 @@ struct unix_message {
 	struct unix_name sender;  /* of a datagram */
 	bool has_credentials;	  /* the socket asks for them (SO_PASSCRED) */
 	struct ucred credentials; /* as we see them */
+	uint32_t pid;		  /* as the container does; 0: outside, or not known yet */
 };
 
 struct unix_queue {

@@ -121,6 +121,65 @@ static int take_files(struct dump *d, struct unix_message *message, struct err *
 	return 0;
 }
 
+/* A peek of one byte in the task itself. Without room for descriptors, it gets none. */
+static int ask_sender(struct dump *d, int offset, uint32_t *ret_pid, struct err *err)
+{
+	static const size_t room = CMSG_SPACE(sizeof(struct ucred));
+	struct remote *remote = &d->fd->task->threads[0].remote;
+	auto_script struct script script = SCRIPT_NONE;
+	struct iovec part = { .iov_len = 1 };
+	struct msghdr header = { .msg_iovlen = 1, .msg_controllen = room };
+	const struct cmsghdr *control;
+	struct ucred sender;
+	uint64_t place;
+	size_t step;
+	int r;
+
+	if (setsockopt(d->fd->fd, SOL_SOCKET, SO_PEEK_OFF, &offset, sizeof(offset)) < 0)
+		return err_set(err, -errno, "look at a queue");
+	script_init(&script, remote);
+	part.iov_base = (void *)(uintptr_t)script_out(&script, 8);
+	header.msg_iov = (void *)(uintptr_t)script_copy(&script, &part, sizeof(part));
+	place = script_out(&script, room);
+	header.msg_control = (void *)(uintptr_t)place;
+	step = script_syscall(
+	    &script, "look at a queue", SCRIPT_MAY_FAIL, SYS_recvmsg, (uint64_t)d->fd->number,
+	    script_copy(&script, &header, sizeof(header)), MSG_PEEK | MSG_DONTWAIT);
+	r = script_run(&script, err);
+	control = r == 0 ? script_output(&script, place, room, err) : NULL;
+	if (!control)
+		return err->code;
+	memcpy(&sender, CMSG_DATA(control), sizeof(sender));
+	if (script_result(&script, step) >= 0 && control->cmsg_type == SCM_CREDENTIALS &&
+	    sender.pid > 0)
+		*ret_pid = (uint32_t)sender.pid;
+	return 0;
+}
+
+/* Of a process that has ended, only the container knows which one it was. */
+static int find_senders(struct dump *d, struct unix_socket *own, struct err *err)
+{
+	int saved = socket_number(own->fd, SO_PEEK_OFF);
+	bool is_moved = false;
+	int offset = 0;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < own->queue.count; i++) {
+		struct unix_message *message = &own->queue.messages[i];
+
+		if (message->has_credentials)
+			message->pid = unix_pid_inside(d, message->credentials.pid);
+		if (message->has_credentials && message->pid == 0 && !d->fd->is_in_flight) {
+			is_moved = true;
+			r = ask_sender(d, offset, &message->pid, err);
+		}
+		offset += (int)message->size;
+	}
+	if (is_moved)
+		(void)setsockopt(own->fd, SOL_SOCKET, SO_PEEK_OFF, &saved, sizeof(saved));
+	return r;
+}
+
 static int read_queue(struct dump *d, struct unix_socket *own, struct err *err)
 {
 	if (own->facts.is_listening)
@@ -132,7 +191,7 @@ static int read_queue(struct dump *d, struct unix_socket *own, struct err *err)
 		if (r < 0)
 			return r;
 	}
-	return 0;
+	return find_senders(d, own, err);
 }
 
 int unix_sockets_collect(struct dump *d, struct err *err)
