@@ -4,6 +4,7 @@
 #include "kind/support/mm.h"
 #include "kind/support/mqueue.h"
 #include "kind/support/sysv.h"
+#include "kind/support/unix_sockets.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -40,7 +41,8 @@ static void name_cursor(const struct dump *d, struct buf *text)
 	if (task)
 		buf_printf(text, "task %d (%s)", task->vpid, task->stat.comm);
 	if (d->fd)
-		buf_printf(text, ", descriptor %d", d->fd->number);
+		buf_printf(text, ", %sdescriptor %d", d->fd->is_in_flight ? "on its way to " : "",
+			   d->fd->number);
 	if (task)
 		buf_printf(text, ": ");
 }
@@ -384,6 +386,7 @@ void dump_free(struct dump *d)
 	sysv_shm_free(own);
 	sysv_sem_free(own);
 	posix_mq_free(own);
+	unix_sockets_free(own->unix_sockets);
 	filter_free(&own->filter);
 	free(own);
 	d->own = NULL;

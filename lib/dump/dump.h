@@ -54,6 +54,7 @@ struct dump_private {
 	struct dump_queue *queues; /* owned; kind/container/posix_mq.c */
 	size_t queue_count;
 	dev_t queues_dev; /* of their file system; 0: none is the container's */
+	struct unix_sockets *unix_sockets; /* owned; kind/support/unix_sockets.c */
 	uint32_t last_id;
 	struct buf blockers; /* one line each */
 	size_t blocker_count;

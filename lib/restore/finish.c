@@ -37,6 +37,20 @@ static void find_owners(struct restore *rs)
 	}
 }
 
+/* What is only in flight is in no table: any living task may finish it. */
+static uint32_t owner_of(const struct restore *rs, uint32_t id)
+{
+	uint32_t owner = restore_object(rs, id)->owner;
+
+	for (size_t i = 0; owner == 0 && i < rs->own->task_count; i++) {
+		const struct restore_task *task = &rs->own->tasks[i];
+
+		if (task->record && task->thread_count > 0 && task->keeps_files)
+			owner = task->id;
+	}
+	return owner;
+}
+
 /* Lists the records of descriptors that have something to finish. */
 static void list_finishes(struct restore *rs, const struct kind *kind)
 {
@@ -50,7 +64,7 @@ static void list_finishes(struct restore *rs, const struct kind *kind)
 			.kind = kind,
 			.record = record,
 			.owner = is_epoll ? keeper_of(rs, eventpoll_owner(record))
-					  : restore_object(rs, record->id)->owner,
+					  : owner_of(rs, record->id),
 		};
 	}
 }
