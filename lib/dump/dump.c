@@ -2,6 +2,7 @@
 #include "dump/dump.h"
 #include "kind/support/files.h"
 #include "kind/support/mm.h"
+#include "kind/support/tcp_queues.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -364,6 +365,7 @@ void dump_free(struct dump *d)
 	free(own->blocker_hint);
 	free(own->mapped);
 	free(own->shared);
+	tcp_snapshot_free(own->tcp);
 	free(own);
 	d->own = NULL;
 }

@@ -42,6 +42,7 @@ struct dump_private {
 	size_t mapped_count;
 	struct dump_shared *shared; /* owned; kind/memory/shared.c */
 	size_t shared_count;
+	struct tcp_snapshot *tcp; /* owned; kind/support/tcp_queues.c */
 	uint32_t last_id;
 	struct buf blockers; /* one line each */
 	size_t blocker_count;
