@@ -65,6 +65,11 @@ int dump_block(struct dump *d, const char *remedy, const char *format, ...)
 	return 0;
 }
 
+void dump_block_is_momentary(struct dump *d)
+{
+	d->own->momentary_count++;
+}
+
 struct dump_task *dump_task_by_pid(const struct dump *d, pid_t pid)
 {
 	for (size_t i = 0; i < d->own->task_count; i++) {
@@ -270,10 +275,12 @@ static int prepare_task(struct dump_task *task, struct err *err)
 
 static int refuse(const struct dump_private *own, struct err *err)
 {
-	(void)err_set(err, ERR_REFUSED, "%s", own->blockers.data);
+	bool is_momentary = own->momentary_count == own->blocker_count;
+
+	(void)err_set(err, is_momentary ? ERR_MOMENT : ERR_REFUSED, "%s", own->blockers.data);
 	if (own->blocker_hint)
 		(void)err_hint(err, "%s", own->blocker_hint);
-	return ERR_REFUSED;
+	return err->code;
 }
 
 int dump_gather(struct dump *d, const struct target *target, const struct freeze *frozen,

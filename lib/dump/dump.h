@@ -46,7 +46,8 @@ struct dump_private {
 	uint32_t last_id;
 	struct buf blockers; /* one line each */
 	size_t blocker_count;
-	char *blocker_hint; /* of the first that has one */
+	size_t momentary_count; /* of these */
+	char *blocker_hint;	/* of the first that has one */
 	uint64_t pages_scanned;
 	bool
 	    is_untouchable; /* no call may be made inside: nothing but the blockers is looked for */
@@ -61,7 +62,8 @@ struct dump_entry {
 	size_t length;
 };
 
-/* Collects everything of a frozen target and asks all kinds. ERR_REFUSED names all blockers. */
+/* Collects everything of a frozen target and asks all kinds. ERR_REFUSED names all blockers;
+ * ERR_MOMENT if all of them are momentary. */
 int dump_gather(struct dump *d, const struct target *target, const struct freeze *frozen,
 		struct err *err);
 /* Gives every task its registers, mask and address space back. */

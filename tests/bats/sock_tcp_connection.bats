@@ -40,3 +40,24 @@ load helper
 	run -3 --separate-stderr ctckpt checkpoint "$VICTIM" -o "$IMAGE"
 	assert_contains "$stderr" "a connection whose other end is closed, but has still "
 }
+
+# bats test_tags=cgroup
+@test "sock_tcp_connection: clients and server under load notice nothing of ten generations" {
+	requires cmd-python3
+	program_start echo.py
+	for i in 1 2 3 4 5 6 7 8 9 10; do
+		run -0 ctckpt checkpoint --force "$VICTIM" -o "$IMAGE"
+		run -0 ctckpt restore --detach "$IMAGE"
+	done
+	victim_succeeds
+}
+
+# bats test_tags=cgroup
+@test "sock_tcp_connection: clients and server under load notice nothing of checkpoints" {
+	requires cmd-python3
+	program_start echo.py
+	for i in 1 2 3 4 5 6 7 8 9 10; do
+		run -0 ctckpt checkpoint --force --leave-running "$VICTIM" -o "$IMAGE"
+	done
+	victim_succeeds
+}

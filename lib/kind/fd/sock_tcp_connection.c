@@ -42,14 +42,65 @@ static bool is_waiting(const struct tcp_line *other)
 		other->state == TCP_SYN_RECV);
 }
 
+/* What arrived before the server's accept(2) is in a socket that nobody has a descriptor of. */
+static bool block_unaccepted(struct dump *d, const struct tcp_line *other)
+{
+	if (other->to_receive <= (other->state == TCP_CLOSE_WAIT))
+		return false;
+	(void)dump_block(
+	    d, "let the server accept it",
+	    "a connection with data that its server did not yet accept is not supported");
+	dump_block_is_momentary(d);
+	return true;
+}
+
+/* Likewise, what a program has sent before it closed its end. */
+static bool block_closing(struct dump *d, const struct tcp_line *other, const struct tcp_info *info)
+{
+	if (!other || info->tcpi_state == TCP_CLOSE_WAIT || other->to_send <= 1)
+		return false;
+	(void)dump_block(
+	    d, "let the program read it",
+	    "a connection whose other end is closed, but has still %u bytes to send, is "
+	    "not supported",
+	    other->to_send - 1);
+	dump_block_is_momentary(d);
+	return true;
+}
+
+/* The other end has no descriptor. 0 if it is blocked. */
+static enum tcp_form find_single_form(struct dump *d, const struct tcp_line *other,
+				      const struct tcp_info *info,
+				      const struct tcp_connection_rec *rec)
+{
+	struct tcp_place local = tcp_place_of(&rec->local);
+	struct tcp_place peer = tcp_place_of(&rec->peer);
+
+	if ((other && other->inode != 0) || (!other && !is_local(&local, &peer))) {
+		(void)dump_block(d, NULL, "a TCP connection with %s, outside of the container",
+				 inet_address_print(&rec->peer).text);
+		return 0;
+	}
+	if (other && is_waiting(other))
+		return block_unaccepted(d, other) ? 0 : TCP_FORM_WAITING;
+	if (block_closing(d, other, info))
+		return 0;
+	if (other && other->to_send > 0)
+		return TCP_FORM_WIDOWED;
+	switch (info->tcpi_state) {
+	case TCP_CLOSE_WAIT:
+	case TCP_LAST_ACK:
+	case TCP_CLOSING:
+		return TCP_FORM_WIDOWED;
+	default:
+		return TCP_FORM_LOST;
+	}
+}
+
 /* 0 if it is blocked. */
 static enum tcp_form find_form(struct dump *d, const struct tcp_queues *queues,
 			       const struct tcp_info *info, const struct tcp_connection_rec *rec)
 {
-	const struct tcp_line *other = queues->other;
-	struct tcp_place local = tcp_place_of(&rec->local);
-	struct tcp_place peer = tcp_place_of(&rec->peer);
-
 	if (info->tcpi_state == TCP_CLOSE)
 		return TCP_FORM_DEAD;
 	if (info->tcpi_state == TCP_SYN_SENT)
@@ -60,33 +111,7 @@ static enum tcp_form find_form(struct dump *d, const struct tcp_queues *queues,
 	}
 	if (queues->mate)
 		return TCP_FORM_PAIR;
-	if (other && is_waiting(other)) {
-		uint32_t end = other->state == TCP_CLOSE_WAIT;
-
-		if (other->to_receive <= end)
-			return TCP_FORM_WAITING;
-		(void)dump_block(d, "let the server accept it",
-				 "a connection with data that its server did not yet accept is not "
-				 "supported");
-		return 0;
-	}
-	if (other && other->inode == 0 && info->tcpi_state != TCP_CLOSE_WAIT &&
-	    other->to_send > 1) {
-		(void)dump_block(
-		    d, "let the program read it",
-		    "a connection whose other end is closed, but has still %u bytes to "
-		    "send, is not supported",
-		    other->to_send - 1);
-		return 0;
-	}
-	if ((other && other->inode == 0) || (!other && is_local(&local, &peer)))
-		return info->tcpi_state == TCP_CLOSE_WAIT || info->tcpi_state == TCP_LAST_ACK ||
-			       info->tcpi_state == TCP_CLOSING || (other && other->to_send > 0)
-			   ? TCP_FORM_WIDOWED
-			   : TCP_FORM_LOST;
-	(void)dump_block(d, NULL, "a TCP connection with %s, outside of the container",
-			 inet_address_print(&rec->peer).text);
-	return 0;
+	return find_single_form(d, queues->other, info, rec);
 }
 
 static uint32_t find_flags(int fd, const struct tcp_info *info)

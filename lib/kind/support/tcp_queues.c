@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -320,6 +321,21 @@ struct tcp_queues *tcp_snapshot_find(const struct tcp_snapshot *snapshot, uint32
 			return &snapshot->queues[i];
 	}
 	return NULL;
+}
+
+bool tcp_connect_is_done(const struct dump *d)
+{
+	const struct user_regs_struct *regs = &d->thread->remote.saved;
+	const struct tcp_snapshot *snapshot = d->own->tcp;
+	const struct tcp_queues *queues;
+	struct tcp_info info;
+
+	/* Interrupted, and to be called again. */
+	if (!snapshot || (long)regs->orig_rax != SYS_connect || (long)regs->rax != -512)
+		return false;
+	queues = tcp_snapshot_find(snapshot, dump_file_at(d, d->task, (int)regs->rdi));
+	return queues && tcp_info_get(queues->file->fd, &info) &&
+	       (info.tcpi_state == TCP_ESTABLISHED || info.tcpi_state == TCP_CLOSE_WAIT);
 }
 
 void tcp_snapshot_free(struct tcp_snapshot *snapshot)
