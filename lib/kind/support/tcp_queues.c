@@ -238,24 +238,10 @@ static int copy_queues(struct tcp_snapshot *snapshot, struct err *err)
 
 static int read_table(const struct dump *d, struct tcp_table *table, struct err *err)
 {
-	static const char *const paths[] = { "net/tcp", "net/tcp6" };
-	const struct dump_task *task = NULL;
-
-	while ((task = dump_next_task(d, task)) && task->thread_count == 0)
-		;
-	for (size_t i = 0; task && i < 2; i++) {
-		auto_buf struct buf text = BUF_EMPTY;
-		struct err own_err = ERR_NONE;
-		int r = procfs_read(task->proc, paths[i], &text, &own_err);
-
-		/* Without IPv6, there is no second one. */
-		if (r < 0 && i == 0) {
-			*err = own_err;
-			return r;
-		}
-		if (r == 0)
-			tcp_table_parse(table, text.data);
-	}
+	if (!tcp_table_read(table, d, "net/tcp"))
+		return err_set(err, ERR_HOST, "/proc does not list TCP sockets");
+	/* Not there without IPv6. */
+	(void)tcp_table_read(table, d, "net/tcp6");
 	tcp_table_sort(table);
 	return 0;
 }
@@ -303,7 +289,7 @@ int tcp_snapshot_get(struct dump *d, struct tcp_snapshot **ret_snapshot, struct 
 		d->own->tcp = snapshot;
 		r = read_table(d, &snapshot->table, err);
 		if (r < 0)
-			return err_wrap(err, "list TCP sockets");
+			return r;
 		add_connections(d, snapshot);
 		find_mates(d, snapshot);
 		r = copy_queues(snapshot, err);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kind/support/files.h"
+
 static void map_address(unsigned char address[16], const unsigned char v4[4])
 {
 	memset(address, 0, 10);
@@ -59,6 +61,20 @@ void tcp_table_parse(struct tcp_table *table, const char *text)
 		array_grow(table->lines, table->count);
 		table->lines[table->count++] = line;
 	}
+}
+
+bool tcp_table_read(struct tcp_table *table, const struct dump *d, const char *path)
+{
+	const struct dump_task *task = NULL;
+	auto_buf struct buf text = BUF_EMPTY;
+	struct err ignored;
+
+	while ((task = dump_next_task(d, task)) && task->thread_count == 0)
+		;
+	if (!task || procfs_read(task->proc, path, &text, &ignored) < 0)
+		return false;
+	tcp_table_parse(table, text.data);
+	return true;
 }
 
 static int compare_places(const struct tcp_place *a, const struct tcp_place *b)

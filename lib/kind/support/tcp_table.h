@@ -1,5 +1,5 @@
 /* The TCP sockets of a network namespace, as /proc/PID/net/tcp and tcp6 list them: those that have
- * no descriptor too. */
+ * no descriptor too. Files of other protocols have the same form. */
 #pragma once
 
 #include <stddef.h>
@@ -27,7 +27,9 @@ struct tcp_table {
 
 #define TCP_TABLE_NONE ((struct tcp_table){ .lines = NULL })
 
-/* Adds the lines of a file; what is no line is left out. */
+/* Adds the lines of a file of the namespace of the container's first task; true if it is there. */
+bool tcp_table_read(struct tcp_table *table, const struct dump *d, const char *path);
+/* Adds the lines of a text; what is no line is left out. */
 void tcp_table_parse(struct tcp_table *table, const char *text);
 void tcp_table_sort(struct tcp_table *table);
 /* The connection between these two, seen from the first; NULL: there is none. */
