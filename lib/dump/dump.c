@@ -5,6 +5,7 @@
 #include "kind/support/mqueue.h"
 #include "kind/support/sysv.h"
 #include "kind/support/unix_sockets.h"
+#include "kind/support/tcp_queues.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -66,6 +67,11 @@ int dump_block(struct dump *d, const char *remedy, const char *format, ...)
 		own->blocker_hint = mem_string(remedy);
 	free(text);
 	return 0;
+}
+
+void dump_block_is_momentary(struct dump *d)
+{
+	d->own->momentary_count++;
 }
 
 struct dump_task *dump_task_by_pid(const struct dump *d, pid_t pid)
@@ -288,10 +294,12 @@ static int prepare_task(struct dump_task *task, struct err *err)
 
 static int refuse(const struct dump_private *own, struct err *err)
 {
-	(void)err_set(err, ERR_REFUSED, "%s", own->blockers.data);
+	bool is_momentary = own->momentary_count == own->blocker_count;
+
+	(void)err_set(err, is_momentary ? ERR_MOMENT : ERR_REFUSED, "%s", own->blockers.data);
 	if (own->blocker_hint)
 		(void)err_hint(err, "%s", own->blocker_hint);
-	return ERR_REFUSED;
+	return err->code;
 }
 
 int dump_gather(struct dump *d, const struct target *target, const struct freeze *frozen,
@@ -388,6 +396,7 @@ void dump_free(struct dump *d)
 	posix_mq_free(own);
 	unix_sockets_free(own->unix_sockets);
 	filter_free(&own->filter);
+	tcp_snapshot_free(own->tcp);
 	free(own);
 	d->own = NULL;
 }

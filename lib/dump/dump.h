@@ -55,10 +55,12 @@ struct dump_private {
 	size_t queue_count;
 	dev_t queues_dev; /* of their file system; 0: none is the container's */
 	struct unix_sockets *unix_sockets; /* owned; kind/support/unix_sockets.c */
+	struct tcp_snapshot *tcp; /* owned; kind/support/tcp_queues.c */
 	uint32_t last_id;
 	struct buf blockers; /* one line each */
 	size_t blocker_count;
-	char *blocker_hint; /* of the first that has one */
+	size_t momentary_count; /* of these */
+	char *blocker_hint;	/* of the first that has one */
 	uint64_t pages_scanned;
 	struct filter filter; /* seccomp, of the registry; what says that a task has it is /proc */
 	bool
@@ -74,7 +76,8 @@ struct dump_entry {
 	size_t length;
 };
 
-/* Collects everything of a frozen target and asks all kinds. ERR_REFUSED names all blockers. */
+/* Collects everything of a frozen target and asks all kinds. ERR_REFUSED names all blockers;
+ * ERR_MOMENT if all of them are momentary. */
 int dump_gather(struct dump *d, const struct target *target, const struct freeze *frozen,
 		struct err *err);
 /* Gives every task its registers, mask and address space back. */

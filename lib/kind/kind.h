@@ -156,6 +156,9 @@ void dump_record(struct dump *d, uint32_t id, const struct kind *kind, const voi
  * blockers, and is then refused. `remedy` may be NULL. Returns 0, for `return dump_block(...)`. */
 int dump_block(struct dump *d, const char *remedy, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* Right behind a dump_block(): what is in the way is gone as soon as the program gets on, as a
+ * connection that was not accepted yet. If nothing else is, the checkpoint is tried again. */
+void dump_block_is_momentary(struct dump *d);
 /* The id of the open file description under `number` in `task`; 0 if there is none. */
 uint32_t dump_file_at(const struct dump *d, const struct dump_task *task, int number);
 /* collect: the id of the description behind `fd` (taken over, also on failure), a duplicate of one in
