@@ -8,6 +8,7 @@
 #include "core/buf.h"
 #include "freeze/freeze.h"
 #include "kind/kind.h"
+#include "kind/support/terminal.h"
 #include "target/target.h"
 
 /* Where the bytes of an extent come from. */
@@ -42,6 +43,7 @@ struct dump_private {
 	size_t mapped_count;
 	struct dump_shared *shared; /* owned; kind/memory/shared.c */
 	size_t shared_count;
+	struct dump_terminals terminals; /* kind/support/terminal_find.c */
 	uint32_t last_id;
 	struct buf blockers; /* one line each */
 	size_t blocker_count;
