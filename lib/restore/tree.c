@@ -229,28 +229,39 @@ static int make_ghost(struct growth *growth, struct remote *creator, pid_t sessi
 	return 0;
 }
 
-/* A member of the session; a leader is made where there is none. */
-static int find_member(struct growth *growth, pid_t session, struct remote **ret_member,
-		       struct err *err)
+static bool is_below(const struct restore *rs, struct restore_task *task,
+		     const struct restore_task *parent)
+{
+	while (task != parent && task != init_of(rs))
+		task = parent_of(rs, task);
+	return task == parent;
+}
+
+/* A member of the session, below `parent`, to whom the kernel gives what the member's children
+ * leave behind; a leader is made where there is none. */
+static int find_member(struct growth *growth, pid_t session, struct restore_task *parent,
+		       struct remote **ret_member, struct err *err)
 {
 	struct restore *rs = growth->rs;
-	struct restore_task *init = init_of(rs);
 	struct ghost *ghost;
 	int r;
 
 	for (size_t i = 0; i < rs->own->task_count; i++) {
-		if (rs->own->tasks[i].pid && rs->own->tasks[i].session == session) {
-			*ret_member = remote_of(&rs->own->tasks[i]);
+		struct restore_task *task = &rs->own->tasks[i];
+
+		if (task->pid && task->session == session && is_below(rs, task, parent)) {
+			*ret_member = remote_of(task);
 			return 0;
 		}
 	}
 	for (size_t i = 0; i < growth->ghost_count; i++) {
-		if (growth->ghosts[i].session == session) {
-			*ret_member = &growth->ghosts[i].remote;
+		ghost = &growth->ghosts[i];
+		if (ghost->session == session && is_below(rs, ghost->parent, parent)) {
+			*ret_member = &ghost->remote;
 			return 0;
 		}
 	}
-	r = make_ghost(growth, remote_of(init), session, init, session, err);
+	r = make_ghost(growth, remote_of(parent), session, parent, session, err);
 	if (r < 0)
 		return r;
 	ghost = &growth->ghosts[growth->ghost_count - 1];
@@ -293,7 +304,7 @@ static int make_orphan(struct growth *growth, struct restore_task *task, struct 
 	struct remote member;
 	struct remote helper;
 	pid_t temporary = temporary_pid(rs);
-	int r = find_member(growth, session, &found, err);
+	int r = find_member(growth, session, parent, &found, err);
 
 	if (r < 0)
 		return r;
@@ -318,22 +329,32 @@ static int make_orphan(struct growth *growth, struct restore_task *task, struct 
 	return r;
 }
 
+/* The deepest of those that have their parent: where a session's leader is gone, all of its members
+ * come from the lowest place that it can have had. Tasks are listed by depth. */
+static struct restore_task *next_orphan(const struct restore *rs)
+{
+	for (size_t i = rs->own->task_count; i-- > 1;) {
+		struct restore_task *task = &rs->own->tasks[i];
+
+		if (!task->pid && parent_of(rs, task)->pid)
+			return task;
+	}
+	return NULL;
+}
+
 static int make_orphans(struct growth *growth, struct err *err)
 {
 	struct restore *rs = growth->rs;
+	struct restore_task *orphan;
 
-	for (size_t i = 1; i < rs->own->task_count; i++) {
-		struct restore_task *task = &rs->own->tasks[i];
-		int r = 0;
+	while ((orphan = next_orphan(rs))) {
+		int r = make_orphan(growth, orphan, err);
 
-		if (!task->pid)
-			r = make_orphan(growth, task, err);
-		else
-			continue;
 		/* Its children come after it in the list. */
-		for (size_t j = i; r == 0 && j < rs->own->task_count; j++) {
-			if (rs->own->tasks[j].pid)
-				r = grow(rs, &rs->own->tasks[j], err);
+		for (struct restore_task *task = orphan;
+		     r == 0 && task < rs->own->tasks + rs->own->task_count; task++) {
+			if (task->pid)
+				r = grow(rs, task, err);
 		}
 		if (r < 0)
 			return r;
