@@ -17,7 +17,7 @@ static void open_controlling(int slave, int *ret_tty)
 int main(void)
 {
 	struct pair pair = open_pair(), other = open_pair();
-	int reader = open("/dev/tty", O_RDWR), copy, tty, second, writer, status;
+	int reader = open("/dev/tty", O_RDWR), copy, tty, second, writer, status, peer, kept;
 	char path[32];
 	pid_t child;
 
@@ -33,6 +33,10 @@ int main(void)
 	make_raw(tty);
 	second = open("/dev/pts/ptmx", O_RDWR | O_NOCTTY);
 	EXPECT(second >= 0);
+	/* The kernel shows FD_CLOEXEC for both of these. */
+	peer = ioctl(pair.master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	kept = dup(peer);
+	EXPECT(peer >= 0 && kept >= 0);
 	child = fork();
 	EXPECT(child >= 0);
 	if (child == 0) {
@@ -51,6 +55,7 @@ int main(void)
 	EXPECT(!(fcntl(copy, F_GETFL) & O_NONBLOCK));
 	EXPECT(fcntl(copy, F_SETFL, O_NONBLOCK) == 0 && fcntl(pair.master, F_GETFL) & O_NONBLOCK);
 	EXPECT(fcntl(other.master, F_GETFL) & O_NONBLOCK);
+	EXPECT(fcntl(peer, F_GETFD) == FD_CLOEXEC && fcntl(kept, F_GETFD) == 0);
 	EXPECT(ttyname_r(pair.slave, path, sizeof(path)) == 0);
 	put(tty, "by tty");
 	await_bytes(other.master, 6);

@@ -486,8 +486,8 @@ static int open_master(struct restore *rs, const struct terminal_rec *rec, int *
 
 static int open_slave(int master, uint32_t flags, int *ret_slave, struct err *err)
 {
-	*ret_slave =
-	    ioctl(master, TIOCGPTPEER, (flags & O_ACCMODE) | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	/* With O_CLOEXEC, the kernel would show it for every duplicate. */
+	*ret_slave = ioctl(master, TIOCGPTPEER, (flags & O_ACCMODE) | O_NOCTTY | O_NONBLOCK);
 	return *ret_slave < 0 ? err_set(err, -errno, "open a terminal") : 0;
 }
 
