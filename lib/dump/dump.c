@@ -96,6 +96,11 @@ struct dump_thread *dump_thread_by_tid(const struct dump *d, pid_t tid)
 	return NULL;
 }
 
+struct dump_terminals *dump_terminals(const struct dump *d)
+{
+	return &d->own->terminals;
+}
+
 uint32_t dump_file_at(const struct dump *d, const struct dump_task *task, int number)
 {
 	(void)d;
@@ -389,6 +394,7 @@ void dump_free(struct dump *d)
 	buf_free(&own->records);
 	buf_free(&own->blockers);
 	free(own->blocker_hint);
+	dump_terminals_free(&own->terminals);
 	free(own->mapped);
 	free(own->shared);
 	sysv_shm_free(own);

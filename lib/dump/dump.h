@@ -8,6 +8,7 @@
 #include "core/buf.h"
 #include "freeze/freeze.h"
 #include "kind/kind.h"
+#include "kind/support/terminal.h"
 #include "target/target.h"
 
 /* Where the bytes of an extent come from. */
@@ -56,6 +57,7 @@ struct dump_private {
 	dev_t queues_dev; /* of their file system; 0: none is the container's */
 	struct unix_sockets *unix_sockets; /* owned; kind/support/unix_sockets.c */
 	struct tcp_snapshot *tcp; /* owned; kind/support/tcp_queues.c */
+	struct dump_terminals terminals; /* kind/support/terminal_find.c */
 	uint32_t last_id;
 	struct buf blockers; /* one line each */
 	size_t blocker_count;

@@ -94,6 +94,7 @@ struct dump_task {
 struct dump_slot {
 	int number;
 	bool is_cloexec;
+	bool is_unsure; /* fdinfo would say so for any duplicate: the task must be asked */
 	uint32_t file; /* id of the open file description */
 	char *locks;   /* owned; its fdinfo from the first lock line on; NULL: none */
 };

@@ -63,6 +63,7 @@ struct restore_object {
 struct restore_shared {
 	size_t capacity; /* of objects: a power of two */
 	uint32_t next;	 /* the next high number */
+	int console;	 /* the master of the container's own terminal, in the first task; -1 */
 	int image_fd;	 /* the image in the tasks; -1: it comes through a pipe */
 	char notes[65536];
 	size_t notes_size;
