@@ -45,3 +45,8 @@ comes_back() {
 @test "programs: a tree of two hundred processes" {
 	comes_back tree
 }
+
+@test "programs: python with workers, pipes and a manager" {
+	requires cmd-python3
+	comes_back workers.py
+}

@@ -13,6 +13,7 @@
 #include "kind/support/file_identity.h"
 #include "kind/support/file_trial.h"
 #include "kind/support/files.h"
+#include "kind/support/mqueue.h"
 #include "restore/open.h"
 
 extern const struct kind kind_regfile;
@@ -43,7 +44,7 @@ static bool regfile_match(const struct target_fd *fd)
 		return false;
 	if (fstatfs(fd->fd, &fs) == 0 && fs.f_type == SECRETMEM_MAGIC)
 		return false;
-	return !file_is_memfd(fd);
+	return !file_is_memfd(fd) && !mqueue_is(fd);
 }
 
 static char *regfile_dump_path(struct dump *d)
