@@ -232,6 +232,19 @@ length_of() {
 	rejects 3 "no lease can be taken" LEAS+4:4=1
 }
 
+@test "forged: pidfds" {
+	victim_saved pidfd
+	rejects 4 "unknown bits" PIDF+0:4=1
+	rejects 4 "unknown bits" PIDF+12:4=1
+	rejects 4 "of no task" PIDF+4:4=0x7fffffff
+	rejects 4 "impossible exit code" PIDF+8:4=0x100
+	rejects 4 "impossible exit code" PIDF+4:4=0 PIDF+8:4=0x10000
+	rejects 4 "impossible exit code" PIDF+4:4=0 PIDF+8:4=0x80
+	rejects 4 "impossible exit code" PIDF+4:4=0 PIDF+8:4=0x7f
+	accepts PIDF+4:4=0 PIDF+8:4=19
+	accepts PIDF+4:4=0 PIDF+8:4=9
+}
+
 @test "forged: places" {
 	local size
 	victim_saved opath
