@@ -8,6 +8,7 @@
 #include "core/buf.h"
 #include "freeze/freeze.h"
 #include "kind/kind.h"
+#include "kind/support/terminal.h"
 #include "target/target.h"
 
 /* Where the bytes of an extent come from. */
@@ -54,10 +55,14 @@ struct dump_private {
 	struct dump_queue *queues; /* owned; kind/container/posix_mq.c */
 	size_t queue_count;
 	dev_t queues_dev; /* of their file system; 0: none is the container's */
+	struct unix_sockets *unix_sockets; /* owned; kind/support/unix_sockets.c */
+	struct tcp_snapshot *tcp; /* owned; kind/support/tcp_queues.c */
+	struct dump_terminals terminals; /* kind/support/terminal_find.c */
 	uint32_t last_id;
 	struct buf blockers; /* one line each */
 	size_t blocker_count;
-	char *blocker_hint; /* of the first that has one */
+	size_t momentary_count; /* of these */
+	char *blocker_hint;	/* of the first that has one */
 	uint64_t pages_scanned;
 	struct filter filter; /* seccomp, of the registry; what says that a task has it is /proc */
 	bool
@@ -73,7 +78,8 @@ struct dump_entry {
 	size_t length;
 };
 
-/* Collects everything of a frozen target and asks all kinds. ERR_REFUSED names all blockers. */
+/* Collects everything of a frozen target and asks all kinds. ERR_REFUSED names all blockers;
+ * ERR_MOMENT if all of them are momentary. */
 int dump_gather(struct dump *d, const struct target *target, const struct freeze *frozen,
 		struct err *err);
 /* Gives every task its registers, mask and address space back. */

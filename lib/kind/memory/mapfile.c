@@ -132,7 +132,7 @@ static const struct target_fd *find_descriptor(const struct dump *d, const struc
 		const struct target_fd *file = &d->own->files[i];
 
 		if (file->stat.st_ino == vma->inode && S_ISREG(file->stat.st_mode) &&
-		    strcmp(file->link, vma->name) == 0)
+		    !(file->flags & O_PATH) && strcmp(file->link, vma->name) == 0)
 			return file;
 	}
 	return NULL;
