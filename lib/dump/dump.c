@@ -133,6 +133,17 @@ const struct dump_task *dump_next_task(const struct dump *d, const struct dump_t
 	return next < d->own->tasks + d->own->task_count ? next : NULL;
 }
 
+bool dump_keeps_files(const struct dump *d, const struct dump_task *task)
+{
+	const struct dump_task *other = task;
+
+	while ((other = dump_next_task(d, other))) {
+		if (other->groups[SHARE_FILES] == task->groups[SHARE_FILES])
+			return false;
+	}
+	return true;
+}
+
 void dump_add_source(struct dump *d, uint32_t id, int file, struct dump_piece *pieces, size_t count)
 {
 	struct dump_private *own = d->own;
@@ -250,6 +261,9 @@ static int prepare_task(struct dump_task *task, struct err *err)
 		int r;
 
 		remote->outlives_us = true;
+		r = remote_check_filter(remote, err);
+		if (r < 0)
+			return r;
 		r = remote_prepare(remote,
 				   task->threads[i].status.sig_pending |
 				       task->threads[i].status.shared_pending,
@@ -373,6 +387,7 @@ void dump_free(struct dump *d)
 	free(own->mapped);
 	free(own->shared);
 	tcp_snapshot_free(own->tcp);
+	filter_free(&own->filter);
 	free(own);
 	d->own = NULL;
 }

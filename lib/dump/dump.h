@@ -49,6 +49,7 @@ struct dump_private {
 	size_t momentary_count; /* of these */
 	char *blocker_hint;	/* of the first that has one */
 	uint64_t pages_scanned;
+	struct filter filter; /* seccomp, of the registry; what says that a task has it is /proc */
 	bool
 	    is_untouchable; /* no call may be made inside: nothing but the blockers is looked for */
 };
@@ -72,6 +73,8 @@ void dump_free(struct dump *d);
 
 /* collect.c: tasks and threads from the frozen list; namespaces and sharing checked. */
 int dump_collect_tasks(struct dump *d, struct err *err);
+/* sharing.c: sets the groups of all tasks. */
+void dump_group_tasks(struct dump *d);
 /* descriptors.c: descriptor tables, one target_fd an open file description. */
 int dump_collect_files(struct dump *d, struct err *err);
 

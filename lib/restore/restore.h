@@ -41,7 +41,11 @@ struct restore_task {
 	struct restore_task *parent;	/* NULL: a root */
 	struct restore_thread *threads; /* owned; the leader first; none: a zombie */
 	size_t thread_count;
-	pid_t session;		    /* in the container, while the tree grows */
+	pid_t session;		      /* in the container, while the tree grows */
+	uint32_t groups[SHARE_COUNT]; /* as in struct dump_task */
+	bool shares_memory;	      /* an earlier task has the same, and does what is done once */
+	bool keeps_files;	    /* the last task that has its descriptor table, and fills it */
+	bool keeps_memory;	    /* likewise: it removes our zone */
 	bool has_new_child;	    /* a SIGCHLD that was not saved is pending */
 	const struct record *mm;    /* MMAP */
 	const struct record *table; /* FDTB */
@@ -106,7 +110,8 @@ struct restore_private {
 	size_t task_count;
 	struct restore_finish *finishes; /* owned */
 	size_t finish_count;
-	pid_t temporary; /* the last pid taken for a helper */
+	pid_t temporary;      /* the last pid taken for a helper */
+	struct filter filter; /* seccomp, borrowed from the image */
 };
 
 /* restore.c */
