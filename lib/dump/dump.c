@@ -2,6 +2,9 @@
 #include "dump/dump.h"
 #include "kind/support/files.h"
 #include "kind/support/mm.h"
+#include "kind/support/mqueue.h"
+#include "kind/support/sysv.h"
+#include "kind/support/unix_sockets.h"
 #include "kind/support/tcp_queues.h"
 
 #include <fcntl.h>
@@ -39,7 +42,8 @@ static void name_cursor(const struct dump *d, struct buf *text)
 	if (task)
 		buf_printf(text, "task %d (%s)", task->vpid, task->stat.comm);
 	if (d->fd)
-		buf_printf(text, ", descriptor %d", d->fd->number);
+		buf_printf(text, ", %sdescriptor %d", d->fd->is_in_flight ? "on its way to " : "",
+			   d->fd->number);
 	if (task)
 		buf_printf(text, ": ");
 }
@@ -92,6 +96,11 @@ struct dump_thread *dump_thread_by_tid(const struct dump *d, pid_t tid)
 	return NULL;
 }
 
+struct dump_terminals *dump_terminals(const struct dump *d)
+{
+	return &d->own->terminals;
+}
+
 uint32_t dump_file_at(const struct dump *d, const struct dump_task *task, int number)
 {
 	(void)d;
@@ -109,7 +118,7 @@ bool dump_has_file(const struct dump *d, dev_t dev, ino_t ino, int access_mode)
 		int mode = (int)(file->flags & O_ACCMODE);
 
 		if (file->stat.st_dev == dev && file->stat.st_ino == ino &&
-		    (mode == access_mode || mode == O_RDWR))
+		    (mode == access_mode || mode == O_RDWR) && !(file->flags & O_PATH))
 			return true;
 	}
 	return false;
@@ -120,7 +129,7 @@ uint32_t dump_first_file(const struct dump *d, dev_t dev, ino_t ino)
 	for (size_t i = 0; i < d->own->file_count; i++) {
 		const struct target_fd *file = &d->own->files[i];
 
-		if (file->stat.st_dev == dev && file->stat.st_ino == ino)
+		if (file->stat.st_dev == dev && file->stat.st_ino == ino && !(file->flags & O_PATH))
 			return file->id;
 	}
 	return 0;
@@ -247,6 +256,7 @@ static int dump_tasks(struct dump *d, struct err *err)
 	}
 	d->task = NULL;
 	d->thread = NULL;
+	sysv_shm_finish(d);
 	return mapfile_finish(d, err);
 }
 
@@ -384,10 +394,15 @@ void dump_free(struct dump *d)
 	buf_free(&own->records);
 	buf_free(&own->blockers);
 	free(own->blocker_hint);
+	dump_terminals_free(&own->terminals);
 	free(own->mapped);
 	free(own->shared);
-	tcp_snapshot_free(own->tcp);
+	sysv_shm_free(own);
+	sysv_sem_free(own);
+	posix_mq_free(own);
+	unix_sockets_free(own->unix_sockets);
 	filter_free(&own->filter);
+	tcp_snapshot_free(own->tcp);
 	free(own);
 	d->own = NULL;
 }
