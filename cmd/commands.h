@@ -10,6 +10,7 @@ struct run_settings {
 	const char *rootfs;
 	const char *hostname;
 	const char *userns;
+	const char *seccomp;
 	const char *log;
 	const char *pid_file;
 	bool detach;

@@ -39,6 +39,7 @@ struct ctckpt_run_options {
 	const char *rootfs; /* NULL: the invoker's view of the file system */
 	const char *hostname;
 	const char *userns;   /* "keep-id", "auto", or NULL: see ctckpt-run(1) */
+	const char *seccomp;  /* a profile in JSON; NULL: none */
 	char *const *command; /* argv */
 	bool detach;
 	const char *log; /* detached: stdout and stderr go here; NULL: /dev/null */

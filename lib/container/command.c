@@ -13,14 +13,27 @@
 
 #include "core/buf.h"
 #include "core/cleanup.h"
+#include "core/confine.h"
 #include "core/procfs.h"
 #include "core/sys.h"
+
+static int open_profile(const char *path, struct filter *ret_filter, struct err *err)
+{
+	auto_buf struct buf text = BUF_EMPTY;
+	int r = procfs_read(AT_FDCWD, path, &text, err);
+
+	if (r == 0)
+		r = confine_compile(text.data ? text.data : "", text.size, ret_filter, err);
+	return r < 0 ? err_wrap(err, "seccomp profile %s", path) : 0;
+}
 
 int command_open(struct command *command, const struct ctckpt_run_options *options, struct err *err)
 {
 	const char *log = options->log ? options->log : "/dev/null";
 
 	command->argv = options->command;
+	if (options->seccomp && open_profile(options->seccomp, &command->filter, err) < 0)
+		return err->code;
 	command->has_terminal = options->tty;
 	command->size = console_size();
 	if (options->tty &&
@@ -41,6 +54,7 @@ void command_free(struct command *command)
 {
 	drop_fd(&command->input);
 	drop_fd(&command->output);
+	filter_free(&command->filter);
 	drop_fd(&command->terminal[0]);
 	drop_fd(&command->terminal[1]);
 }
@@ -104,6 +118,11 @@ int command_main(void *argument, struct err *err)
 	if (r < 0)
 		return r;
 	reset_signals();
+	if (command->filter.code) {
+		r = filter_install(&command->filter, err);
+		if (r < 0)
+			return r;
+	}
 	(void)execvp(command->argv[0], command->argv);
 	return err_set(err, ERR_FAILED, "run %s: %s", command->argv[0], strerror(errno));
 }

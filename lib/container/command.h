@@ -7,12 +7,14 @@
 #include "container/console.h"
 #include "container/container.h"
 #include "core/err.h"
+#include "core/filter.h"
 #include "ctckpt/ctckpt.h"
 
 struct command {
 	char *const *argv;
 	int input; /* detached: stdin; -1: as ours */
 	int output;
+	struct filter filter; /* seccomp */
 	bool has_terminal; /* of its own */
 	struct winsize size;
 	int terminal[2]; /* by this socket its master comes to us */

@@ -71,7 +71,7 @@ static int launch(struct run *run, struct err *err)
 {
 	const struct ctckpt_run_options *options = run->options;
 	pid_t init = run->container.init;
-	int r = entry_register(&run->entry, init, options->rootfs, NULL, err);
+	int r = entry_register(&run->entry, init, options->rootfs, NULL, &run->command.filter, err);
 
 	if (r == 0)
 		r = entry_write_pid_file(&run->entry, options->pid_file, init, err);

@@ -240,6 +240,8 @@ static int make_tasks(struct work *work, struct ctckpt_stats *stats, struct err 
 	if (r == 0)
 		r = restore_load_registers(rs, err);
 	if (r == 0)
+		r = restore_settle(rs, err);
+	if (r == 0)
 		r = restore_post_check(rs, err);
 	return r;
 }
@@ -360,8 +362,10 @@ static int create(struct work *work, struct ctckpt_stats *stats, struct err *err
 	if (r == 0)
 		r = make_tasks(work, stats, err);
 	if (r == 0)
+		r = restore_place_in_cgroups(&work->rs, &work->entry.cgroup, err);
+	if (r == 0)
 		r = entry_register(&work->entry, work->container.init, options->rootfs,
-				   options->image, err);
+				   options->image, &work->rs.own->filter, err);
 	if (r == 0)
 		r = entry_write_pid_file(&work->entry, options->pid_file, work->container.init,
 					 err);

@@ -5,6 +5,7 @@ load helper
 
 # service_start FILE [OPTION of run...]: a program in tests/services, at work when this returns.
 service_start() {
+	victim_dir_share
 	local file=$BATS_TEST_DIRNAME/../services/$1 command
 	shift
 	case $file in
