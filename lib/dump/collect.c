@@ -1,5 +1,6 @@
 /* Collects tasks and threads: what /proc says of them, without a call inside. */
 #include <linux/kcmp.h>
+#include <linux/seccomp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -217,26 +218,6 @@ static void check_threads(struct dump *d, const struct dump_task *task)
 	}
 }
 
-static void check_between(struct dump *d, const struct dump_task *task,
-			  const struct dump_task *other)
-{
-	static const struct {
-		int what;
-		const char *name;
-	} shareable[] = { { KCMP_VM, "memory" },
-			  { KCMP_FILES, "descriptors" },
-			  { KCMP_FS, "current directory" },
-			  { KCMP_SIGHAND, "signal handlers" } };
-
-	if (!other || other == task || other->thread_count == 0)
-		return;
-	for (size_t i = 0; i < sizeof(shareable) / sizeof(shareable[0]); i++) {
-		if (is_shared(task->pid, other->pid, shareable[i].what))
-			(void)dump_block(d, NULL, "shares its %s with task %d (%s)",
-					 shareable[i].name, other->vpid, other->stat.comm);
-	}
-}
-
 enum { NAMESPACES = 10 };
 
 static const char *const namespaces[NAMESPACES] = {
@@ -276,35 +257,42 @@ static void check_namespaces(struct dump *d, char *const init[NAMESPACES],
 	free_namespaces(own);
 }
 
+/* Only one that the container was started with is known: all have it, so who has one has this. */
+static bool is_known_filter(const struct dump *d, const struct procfs_status *status)
+{
+	return status->seccomp == SECCOMP_MODE_FILTER && status->seccomp_filters == 1 &&
+	       d->own->filter.code;
+}
+
 /* A call that we make inside could be one that the filter kills for: nothing is tried there. */
-static void check_seccomp(struct dump *d, const struct dump_task *task)
+static void check_seccomp(struct dump *d, struct dump_task *task)
 {
 	for (size_t i = 0; i < task->thread_count; i++) {
-		if (task->threads[i].status.seccomp == 0)
+		struct dump_thread *thread = &task->threads[i];
+
+		if (thread->status.seccomp == 0)
 			continue;
+		if (is_known_filter(d, &thread->status)) {
+			thread->remote.filter = &d->own->filter;
+			continue;
+		}
 		d->own->is_untouchable = true;
-		(void)dump_block(d, "start the container without a seccomp profile",
+		(void)dump_block(d, "let `ctckpt run --seccomp` be the only one that sets filters",
 				 "thread %d: its seccomp filter cannot be read by an ordinary user",
-				 task->threads[i].vtid);
+				 thread->vtid);
 		return;
 	}
 }
 
 static void check_task(struct dump *d, char *const init[NAMESPACES], struct dump_task *task)
 {
-	struct dump_private *own = d->own;
-	size_t number = (size_t)(task - own->tasks);
-
 	if (task->thread_count == 0)
 		return;
 	d->task = task;
-	if (number > 0)
+	if (task != d->own->tasks)
 		check_namespaces(d, init, task);
 	check_seccomp(d, task);
 	check_threads(d, task);
-	check_between(d, task, dump_task_by_pid(d, task->stat.ppid));
-	if (number > 0 && own->tasks[number - 1].pid != task->stat.ppid)
-		check_between(d, task, &own->tasks[number - 1]);
 }
 
 int dump_collect_tasks(struct dump *d, struct err *err)
@@ -317,7 +305,12 @@ int dump_collect_tasks(struct dump *d, struct err *err)
 		return r;
 	if (own->task_count == 0)
 		return err_set(err, ERR_FAILED, "it has no task left");
+	if (own->target->seccomp)
+		r = filter_parse(own->target->seccomp, &own->filter, err);
+	if (r < 0)
+		return r;
 	order_tasks(d);
+	dump_group_tasks(d);
 	read_namespaces(&own->tasks[0], init);
 	for (size_t i = 0; i < own->task_count; i++)
 		check_task(d, init, &own->tasks[i]);

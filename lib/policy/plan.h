@@ -37,7 +37,7 @@ enum policy_class {
 	CLASS_OOM_SCORE_ADJ,
 	CLASS_NO_NEW_PRIVS,
 	CLASS_SECCOMP,
-	CLASS_FILE,    /* an open or mapped file */
+	CLASS_FILE,    /* an open, mapped or watched file; detail: which of several */
 	CLASS_STDIO,   /* a descriptor that leads outside of the container */
 	CLASS_SESSION, /* a session or process group whose leader is outside */
 	CLASS_COUNT,
@@ -54,7 +54,8 @@ struct question {
 	uint32_t id;	 /* of the record's object */
 	uint32_t detail; /* see enum policy_class */
 	uint64_t saved;
-	uint64_t invoker;	  /* CLASS_FILE: 0, or the errno of the trial open */
+	uint64_t invoker; /* CLASS_FILE: 0, or the errno of the trial open; CLASS_SECCOMP: 1 if the
+			   * image has the filter */
 	const char *subject;	  /* "caps.effective", "fd 5", ...; NULL: made by the class */
 	const char *saved_text;	  /* NULL: made from `saved` by the class */
 	const char *invoker_text; /* NULL: likewise */

@@ -11,6 +11,7 @@
 #include "core/cleanup.h"
 #include "kind/kind.h"
 #include "kind/support/owner.h"
+#include "kind/support/seccomp.h"
 
 extern const struct kind kind_creds;
 
@@ -375,8 +376,12 @@ static int creds_finish(struct restore *rs, const struct record *record, struct 
 {
 	const struct creds_rec *rec = record->body;
 	size_t group_bytes = le32_get(rec->group_count) * sizeof(rec->groups[0]);
-	int r = script_room(script, 160, group_bytes + 1024, err);
+	int r = 0;
 
+	if (seccomp_comes_early(rs, record->id))
+		r = seccomp_install(rs, record->id, script, err);
+	if (r == 0)
+		r = script_room(script, 160, group_bytes + 1024, err);
 	if (r < 0)
 		return r;
 	finish_groups(rs, record, script);
