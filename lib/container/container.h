@@ -59,9 +59,3 @@ void container_free(struct container *container);
 
 /* In main: messages to the caller, before exec; the descriptor is close-on-exec. */
 int container_sync_fd(void);
-
-/* Does the mount namespace of `proc` (a /proc/PID directory) have only mounts that container_start
- * would make for this rootfs? Otherwise ERR_REFUSED, and *ret_stranger (owned) names the first that
- * it would not: "/mnt/x (tmpfs)". Without a rootfs, the caller's own mounts are what it starts
- * from. */
-int container_check_mounts(int proc, const char *rootfs, char **ret_stranger, struct err *err);

@@ -9,6 +9,7 @@
 
 #include "core/cleanup.h"
 #include "dump/dump.h"
+#include "kind/support/files.h"
 #include "kind/support/owner.h"
 #include "kind/support/tree.h"
 #include "restore/open.h"
@@ -64,6 +65,16 @@ static bool is_deleted(const struct dump_task *task)
 	return fstatat(task->proc, "cwd", &stat, 0) == 0 && stat.st_nlink == 0;
 }
 
+/* Its path leads elsewhere: a mount is over it. */
+static bool is_hidden(const struct dump_task *task, const char *cwd)
+{
+	auto_free char *path = NULL;
+	struct stat stat;
+
+	return fstatat(task->proc, "cwd", &stat, 0) == 0 &&
+	       file_find_path(task, cwd, &stat, &path) < 0;
+}
+
 static int identity_dump(struct dump *d, struct err *err)
 {
 	const struct dump_task *task = d->task;
@@ -84,6 +95,8 @@ static int identity_dump(struct dump *d, struct err *err)
 		return r;
 	if (is_deleted(task))
 		return dump_block(d, NULL, "its current directory %s is gone", cwd);
+	if (is_hidden(task, cwd))
+		return dump_block(d, NULL, "its current directory %s is below a mount", cwd);
 	rec = (struct task_rec){
 		.pid = le32_make((uint32_t)task->vpid),
 		.parent = le32_make(task->parent),
