@@ -95,6 +95,8 @@ struct restore_private {
 	struct restore_shared *shared; /* mapped shared */
 	size_t shared_size;
 	struct restore_root root; /* in the first task */
+	dev_t *devices;		  /* owned: in the first task: file systems made from the image */
+	size_t device_count;
 	bool detach;
 	uint32_t base; /* the first high number: above every saved one */
 	struct restore_hole hole;

@@ -16,7 +16,7 @@
 #include "kind/support/mount_take.h"
 #include "kind/support/tree_record.h"
 
-enum { NONE = -1 };
+enum { NONE = -1, NAMESPACE_MAX = 8192 };
 
 struct saved {
 	const struct mountinfo *info;
@@ -504,7 +504,8 @@ static void check_propagation(struct saving *saving)
 static bool is_listed(const struct saved *saved)
 {
 	return saved->how != MOUNT_THERE || saved->is_needed || saved->is_changed ||
-	       saved->info->group || saved->info->master || saved->info->is_unbindable;
+	       saved->is_made || saved->content || saved->info->group || saved->info->master ||
+	       saved->info->is_unbindable;
 }
 
 static void mark_needed(struct saving *saving)
@@ -633,6 +634,11 @@ static void write_list(struct saving *saving, const struct kind *kind, uint32_t 
 			list_mount(saving, saving->order[i], &list);
 	}
 	list_gone(saving, &list);
+	if (list.count > MOUNT_COUNT_MAX) {
+		(void)dump_block(saving->d, NULL, "%zu mounts of its own are not supported",
+				 list.count);
+		return;
+	}
 	mount_list_write(&list, &body);
 	dump_record(saving->d, id, kind, body.data, body.size);
 }
@@ -693,7 +699,7 @@ static int read_all(struct saving *saving, int proc, struct err *err)
 				   &saving->host_count, err);
 	if (r < 0)
 		return r;
-	if (saving->count > MOUNT_COUNT_MAX) {
+	if (saving->count > NAMESPACE_MAX) {
 		saving->is_blocked = true;
 		return dump_block(saving->d, NULL, "%zu mounts are not supported", saving->count);
 	}

@@ -14,7 +14,7 @@
 #define TAG_TREE   TAG('T', 'M', 'F', 'S')
 
 enum {
-	MOUNT_COUNT_MAX = 4096,
+	MOUNT_COUNT_MAX = 1024,
 	MOUNT_PATH_MAX = 4096,	   /* with the NUL */
 	MOUNT_OPTIONS_MAX = 65536, /* likewise */
 };

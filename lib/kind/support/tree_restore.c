@@ -318,8 +318,13 @@ int tree_restore(struct restore *rs, const struct record *record, int dir, const
 		.place = strcmp(place, "/") == 0 ? "" : place,
 	};
 	struct tree_walk walk;
+	struct stat stat;
 	int r = tree_begin(record->body, record->length, &walk, err);
 
+	if (r > 0 && fstat(dir, &stat) < 0)
+		r = err_set(err, -errno, "look at the mount");
+	if (r > 0)
+		restore_add_device(rs, stat.st_dev);
 	if (r > 0)
 		r = remove_others(&making, dir, &walk, err);
 	if (r == 0)
