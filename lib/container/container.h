@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "container/volume.h"
 #include "core/err.h"
 #include "policy/plan.h"
 
@@ -22,8 +23,9 @@ struct container_spec {
 	bool has_time_offsets;	     /* a time namespace with these offsets */
 	int64_t monotonic_offset_ns; /* against the invoker's clocks */
 	int64_t boottime_offset_ns;
-	int cgroup;    /* directory descriptor of the cgroup to start in (v2), or -1 */
-	int cgroup_v1; /* the same for the v1 freezer, or -1 */
+	struct volumes *volumes; /* mounted in it; NULL: none */
+	int cgroup;		 /* directory descriptor of the cgroup to start in (v2), or -1 */
+	int cgroup_v1;		 /* the same for the v1 freezer, or -1 */
 	/* Runs in the container's first task (pid 1), as root of its user namespace, once all
 	 * namespaces are in place; it must not return 0 but through exec or _exit. An error
 	 * travels to container_start. */

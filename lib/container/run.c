@@ -15,6 +15,7 @@ struct run {
 	struct entry entry;
 	struct idmap ids;
 	struct command command;
+	struct volumes volumes;
 	struct container container;
 };
 
@@ -26,6 +27,7 @@ static int start(struct run *run, struct err *err)
 		.hostname = options->hostname,
 		.main = command_main,
 		.argument = &run->command,
+		.volumes = &run->volumes,
 	};
 	int r;
 
@@ -34,6 +36,8 @@ static int start(struct run *run, struct err *err)
 		r = idmap_choose(options->userns, &run->ids, err);
 	if (r == 0)
 		r = command_open(&run->command, options, err);
+	if (r == 0)
+		r = volumes_parse(options->volumes, options->tmpfs, &run->volumes, err);
 	if (r == 0)
 		r = entry_make_cgroup(&run->entry, err);
 	if (r < 0)
@@ -66,6 +70,7 @@ static void run_free(struct run *run)
 {
 	container_free(&run->container);
 	command_free(&run->command);
+	volumes_free(&run->volumes);
 	idmap_free(&run->ids);
 	entry_free(&run->entry);
 }

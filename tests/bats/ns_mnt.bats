@@ -107,3 +107,56 @@ root_survives() {
 	assert_contains "$output" "its current directory $VICTIM_DIR/cwd is below a mount"
 	victim_succeeds
 }
+
+# volume_start [OPTION...]: a victim with a directory of the host, which has a file in it.
+volume_start() {
+	DATA=$BATS_TEST_TMPDIR/data
+	mkdir "$DATA"
+	echo text >"$DATA/file"
+	root_options_start "--volume $DATA:/data/in:$1" ns_mnt volume
+}
+
+@test "ns_mnt: a directory of the host comes back when it is named" {
+	volume_start rw
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	run -0 ctckpt plan --rootfs "$ROOT" --volume "$DATA:/data/in" "$IMAGE"
+	[[ $output =~ mount\ /data/in\ +saved\ of\ the\ host\ +invoker\ named\ +-\>\ substitute ]]
+	run -0 ctckpt restore --detach --rootfs "$ROOT" --volume "$DATA:/data/in" "$IMAGE"
+	victim_succeeds
+	assert_equal "$(cat "$DATA/new")" "new"
+}
+
+@test "ns_mnt: a directory of the host is refused when it is not named" {
+	volume_start rw
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	run -3 ctckpt restore --detach --rootfs "$ROOT" "$IMAGE"
+	assert_contains "$output" "1 refusal: container mount /data/in: it is a mount of the host"
+	assert_contains "$output" "hint: name a directory for it: --volume SOURCE:DIR"
+	run -3 ctckpt plan --rootfs "$ROOT" "$IMAGE"
+}
+
+@test "ns_mnt: a directory of the host that was read-only stays so" {
+	volume_start ro
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	run -0 ctckpt restore --detach --rootfs "$ROOT" --volume "$DATA:/data/in" "$IMAGE"
+	: >"$VICTIM_DIR/go"
+	"$AWAIT" "$VICTIM_DIR/result"
+	assert_contains "$(<"$VICTIM_DIR/result")" "Read-only file system"
+	[[ ! -e $DATA/new ]]
+}
+
+@test "ns_mnt: a directory that is named read-only is so" {
+	volume_start rw
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	run -0 ctckpt restore --detach --rootfs "$ROOT" --volume "$DATA:/data/in:ro" "$IMAGE"
+	: >"$VICTIM_DIR/go"
+	"$AWAIT" "$VICTIM_DIR/result"
+	assert_contains "$(<"$VICTIM_DIR/result")" "Read-only file system"
+}
+
+@test "ns_mnt: a directory that is named for nothing is refused" {
+	root_start ns_mnt
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	run -2 ctckpt restore --detach --rootfs "$ROOT" --volume /tmp:/data "$IMAGE"
+	assert_contains "$output" "the container has no mount of the host on /data"
+}

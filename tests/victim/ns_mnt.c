@@ -260,6 +260,35 @@ static void ramfs_verify(void)
 {
 }
 
+/* Restrictions of the host are locked on what is taken from it. */
+static void locked_build(void)
+{
+	make_dir("locked");
+	EXPECT(mount("/sys/fs/cgroup", at("locked"), NULL, MS_BIND | MS_REC, NULL) == 0);
+}
+
+static void locked_verify(void)
+{
+	struct statvfs fs;
+
+	EXPECT(statvfs("/sys/fs/cgroup", &fs) == 0 && fs.f_flag & (ST_RDONLY | ST_NOSUID));
+	EXPECT((flags_of("locked") & (ST_RDONLY | ST_NOSUID)) ==
+	       (fs.f_flag & (ST_RDONLY | ST_NOSUID)));
+}
+
+static void volume_build(void)
+{
+	EXPECT(access("/data/in/file", R_OK) == 0);
+}
+
+static void volume_verify(void)
+{
+	int fd = open("/data/in/new", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	EXPECT(access("/data/in/file", R_OK) == 0);
+	EXPECT(fd >= 0 && write(fd, "new\n", 4) == 4 && close(fd) == 0);
+}
+
 static void hidden_build(void)
 {
 	make_dir("hidden");
@@ -285,6 +314,7 @@ static const struct {
 	{ "kernel", kernel_build, kernel_verify }, { "overlay", overlay_build, overlay_verify },
 	{ "pivot", pivot_build, pivot_verify },	   { "gone", gone_build, gone_verify },
 	{ "again", again_build, again_verify },	   { "ramfs", ramfs_build, ramfs_verify },
+	{ "locked", locked_build, locked_verify }, { "volume", volume_build, volume_verify },
 	{ "hidden", hidden_build, ramfs_verify },  { "cwd", cwd_build, ramfs_verify },
 };
 

@@ -2,6 +2,7 @@
  * the host or of its root directory. */
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/cleanup.h"
 #include "dump/dump.h"
@@ -53,6 +54,50 @@ static int ns_mnt_link(const struct image *image, const struct record *record, s
 	return r < 0 ? r : mount_list_link(image, &list, err);
 }
 
+/* What is below a mount of the host comes with it. */
+static bool is_along(const struct mount_list *list, size_t n)
+{
+	uint32_t parent = list->entries[n].parent;
+
+	while (parent && list->entries[parent - 1].how != MOUNT_NAMED)
+		parent = list->entries[parent - 1].parent;
+	return parent != 0;
+}
+
+static void ask_for(struct plan *plan, const struct record *record, const struct mount_list *list,
+		    size_t n)
+{
+	const struct host_facts *facts = plan_facts(plan);
+	auto_free char *place = mount_list_place(list, n);
+	auto_free char *subject = mem_printf("mount %s", place);
+	bool is_named = false;
+
+	for (size_t i = 0; i < facts->volume_count; i++)
+		is_named |= strcmp(facts->volumes[i], place) == 0;
+	plan_ask(plan, &(struct question){ .class = CLASS_MOUNT,
+					   .id = record->id,
+					   .detail = (uint32_t)n,
+					   .saved = 1,
+					   .invoker = is_named,
+					   .subject = subject,
+					   .saved_text = "of the host",
+					   .invoker_text = is_named ? "named" : "-" });
+}
+
+static int ns_mnt_ask(struct plan *plan, const struct image *image, const struct record *record,
+		      struct err *err)
+{
+	auto_mount_list struct mount_list list = MOUNT_LIST_NONE;
+	int r = mount_list_read(record->body, record->length, &list, err);
+
+	(void)image;
+	for (size_t i = 0; r == 0 && i < list.count; i++) {
+		if (list.entries[i].how == MOUNT_NAMED && !is_along(&list, i))
+			ask_for(plan, record, &list, i);
+	}
+	return r;
+}
+
 static int ns_mnt_restore(struct restore *rs, const struct record *record, struct err *err)
 {
 	return mount_restore(rs, record, err);
@@ -68,5 +113,6 @@ const struct kind kind_ns_mnt = {
 	.dump = ns_mnt_dump,
 	.check = ns_mnt_check,
 	.link = ns_mnt_link,
+	.ask = ns_mnt_ask,
 	.restore = ns_mnt_restore,
 };

@@ -27,6 +27,7 @@ struct saved {
 	bool is_needed;	 /* something of the list refers to it */
 	bool is_changed; /* there, with other attributes */
 	bool is_made;	 /* there, by ctckpt */
+	bool is_along;	 /* it comes with the mount that it is on */
 	ssize_t source;
 	char *root;    /* owned: below the source, or in the file system */
 	char *options; /* owned */
@@ -358,6 +359,28 @@ static bool find_source(const struct saving *saving, struct saved *saved)
 	return false;
 }
 
+/* What is hidden by the host's own mounts is locked: whoever takes what is around it, has to take
+ * it along, with what hides it. */
+static bool comes_along(const struct saving *saving, const struct saved *saved)
+{
+	const struct saved *parent = saved->parent == NONE ? NULL : &saving->saved[saved->parent];
+
+	if (!parent || (parent->how != MOUNT_BIND && !parent->is_along))
+		return false;
+	for (size_t i = 0; i < saving->order_count; i++) {
+		const struct saved *source = &saving->saved[saving->order[i]];
+		const struct mountinfo *info = source->info;
+
+		if (source->how == MOUNT_THERE && info->dev_major == saved->info->dev_major &&
+		    info->dev_minor == saved->info->dev_minor &&
+		    strcmp(info->root, saved->info->root) == 0 &&
+		    strcmp(info->options, saved->info->options) == 0 &&
+		    (parent->is_along || is_covered(saving, saving->order[i])))
+			return true;
+	}
+	return false;
+}
+
 static bool is_of_host(const struct saving *saving, const struct mountinfo *mount)
 {
 	for (size_t i = 0; i < saving->host_count; i++) {
@@ -418,10 +441,13 @@ static int find_how(struct saving *saving, struct saved *saved)
 	if (saved->parent != NONE && saving->saved[saved->parent].is_root &&
 	    *point_of(saving, (size_t)(saved - saving->saved)) == '\0')
 		return block(saving, mount, NULL, "it is over the root");
-	if (find_source(saving, saved)) {
+	saved->is_along = comes_along(saving, saved);
+	if (saved->is_along || find_source(saving, saved)) {
 		saved->how = MOUNT_BIND;
 		return 0;
 	}
+	if (saved->parent != NONE && saving->saved[saved->parent].is_along)
+		return block(saving, mount, NULL, "it is on a hidden one");
 	if (strcmp(mount->type, "cgroup2") == 0 || !is_of_host(saving, mount))
 		return save_filesystem(saving, saved);
 	saved->how = MOUNT_NAMED;
@@ -503,6 +529,8 @@ static void check_propagation(struct saving *saving)
 
 static bool is_listed(const struct saved *saved)
 {
+	if (saved->is_along)
+		return false;
 	return saved->how != MOUNT_THERE || saved->is_needed || saved->is_changed ||
 	       saved->is_made || saved->content || saved->info->group || saved->info->master ||
 	       saved->info->is_unbindable;

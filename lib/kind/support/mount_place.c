@@ -183,3 +183,20 @@ void mount_place_free(struct mount_place *place)
 {
 	free(place->path);
 }
+
+bool mount_is_named(const struct image *image, const char *place)
+{
+	const struct record *record = image_next(image, TAG_MOUNTS, NULL);
+	auto_mount_list struct mount_list list = MOUNT_LIST_NONE;
+	struct err ignored;
+
+	if (!record || mount_list_read(record->body, record->length, &list, &ignored) < 0)
+		return false;
+	for (size_t i = 0; i < list.count; i++) {
+		auto_free char *own = mount_list_place(&list, i);
+
+		if (list.entries[i].how == MOUNT_NAMED && strcmp(own, place) == 0)
+			return true;
+	}
+	return false;
+}

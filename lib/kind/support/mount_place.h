@@ -19,4 +19,6 @@ struct mount_place {
 };
 
 void mount_place_find(const struct image *image, const char *path, struct mount_place *ret_place);
+/* Is that the place of a mount of the host, which the invoker has to name? */
+bool mount_is_named(const struct image *image, const char *place);
 void mount_place_free(struct mount_place *place);

@@ -15,6 +15,7 @@
 #include "kind/support/mount_make.h"
 #include "kind/support/mount_record.h"
 #include "kind/support/tree_record.h"
+#include "restore/restore.h"
 
 struct making {
 	struct restore *rs;
@@ -222,13 +223,41 @@ static int make_bind(struct making *making, size_t n, int point, int *mount, str
 	return attach(*mount, point, err);
 }
 
+static const struct volume *find_volume(const struct making *making, size_t n)
+{
+	const struct volumes *volumes = making->rs->own->volumes;
+	auto_free char *place = mount_list_place(&making->list, n);
+
+	for (size_t i = 0; volumes && i < volumes->count; i++) {
+		if (strcmp(volumes->list[i].point, place) == 0)
+			return &volumes->list[i];
+	}
+	return NULL;
+}
+
+static int make_named(struct making *making, size_t n, int point, int *mount, struct err *err)
+{
+	const struct volume *volume = find_volume(making, n);
+
+	if (!volume)
+		return err_set(err, ERR_REFUSED, "it is of the host, and nobody has named it");
+	*mount = fcntl(volume->tree, F_DUPFD_CLOEXEC, 0);
+	if (*mount < 0)
+		return err_set(err, -errno, "take volume %s", volume->source);
+	making->is_whole[n] = true;
+	if (volume->is_read_only)
+		making->list.entries[n].attributes |= MOUNT_ATTR_RDONLY;
+	return attach(*mount, point, err);
+}
+
 /* One that came with its parent. */
 static bool is_along(struct making *making, size_t n)
 {
 	const struct mount_entry *entry = &making->list.entries[n];
 	auto_close int fd = -1;
 
-	if (entry->how != MOUNT_BIND || !entry->parent || !making->is_whole[entry->parent - 1])
+	if ((entry->how != MOUNT_BIND && entry->how != MOUNT_NAMED) || !entry->parent ||
+	    !making->is_whole[entry->parent - 1])
 		return false;
 	fd = open_below(making->roots[entry->parent - 1], entry->point, RESOLVE_BENEATH);
 	if (fd < 0 || entry->point[0] == '\0' || !is_mount_root(fd))
@@ -257,7 +286,7 @@ static int make_mount(struct making *making, size_t n, struct err *err)
 	else if (entry->how == MOUNT_BIND)
 		r = make_bind(making, n, point, &mount, err);
 	else
-		r = err_set(err, ERR_REFUSED, "it is of the host");
+		r = make_named(making, n, point, &mount, err);
 	making->roots[n] = take_fd(&mount);
 	return r;
 }
