@@ -18,6 +18,7 @@
 #include <sys/types.h>
 
 #include "container/volume.h"
+#include "core/cgroup.h"
 #include "core/err.h"
 #include "freeze/freeze.h"
 #include "kind/kind.h"
@@ -42,7 +43,11 @@ struct restore_task {
 	struct restore_task *parent;	/* NULL: a root */
 	struct restore_thread *threads; /* owned; the leader first; none: a zombie */
 	size_t thread_count;
-	pid_t session;		    /* in the container, while the tree grows */
+	pid_t session;		      /* in the container, while the tree grows */
+	uint32_t groups[SHARE_COUNT]; /* as in struct dump_task */
+	bool shares_memory;	      /* an earlier task has the same, and does what is done once */
+	bool keeps_files;	    /* the last task that has its descriptor table, and fills it */
+	bool keeps_memory;	    /* likewise: it removes our zone */
 	bool has_new_child;	    /* a SIGCHLD that was not saved is pending */
 	const struct record *mm;    /* MMAP */
 	const struct record *table; /* FDTB */
@@ -59,6 +64,7 @@ struct restore_object {
 struct restore_shared {
 	size_t capacity; /* of objects: a power of two */
 	uint32_t next;	 /* the next high number */
+	int console;	 /* the master of the container's own terminal, in the first task; -1 */
 	int image_fd;	 /* the image in the tasks; -1: it comes through a pipe */
 	char notes[65536];
 	size_t notes_size;
@@ -105,7 +111,7 @@ struct restore_private {
 	struct restore_special specials[3];
 	size_t special_count;
 	uint64_t gadget_offset;	    /* of a syscall instruction, in the vdso */
-	uint64_t *anon_offsets;	    /* owned: by record number: place of a MAPFILE_ANON object */
+	uint64_t *anon_offsets;	    /* owned: by record number: place of an object in memory */
 	struct restore_task *tasks; /* owned; parents first; [0] may be an init of ours */
 	size_t task_count;
 	struct restore_finish *finishes; /* owned */
@@ -144,8 +150,12 @@ int restore_fill_content(struct restore *rs, void (*progress)(void *, uint64_t, 
 			 bool (*is_cancelled)(void *), void *argument, struct err *err);
 int restore_protect_memory(struct restore *rs, struct err *err);
 
+/* cgroups.c: all tasks are there; none has run yet. */
+int restore_place_in_cgroups(struct restore *rs, const struct cgroup_own *own, struct err *err);
+
 /* finish.c, registers.c */
 int restore_finish_tasks(struct restore *rs, struct err *err);
+int restore_settle(struct restore *rs, struct err *err);
 int restore_load_registers(struct restore *rs, struct err *err);
 int restore_post_check(struct restore *rs, struct err *err);
 int restore_let_go(struct restore *rs, struct err *err);
