@@ -32,14 +32,15 @@ static int make(int type, int protocol, bool is_bound)
 	return fd;
 }
 
+/* Somebody receives it: else there would be an answer of ICMP, too. */
 static void send_to_myself(void)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET,
-				       .sin_port = htons(9),
+				       .sin_port = htons(9999),
 				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
 
-	EXPECT(fd >= 0);
+	EXPECT(fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
 	EXPECT(sendto(fd, "hello", 5, 0, (struct sockaddr *)&address, sizeof(address)) == 5);
 	EXPECT(close(fd) == 0);
 }
