@@ -4,8 +4,8 @@
 #include "kind/support/mm.h"
 #include "kind/support/mqueue.h"
 #include "kind/support/sysv.h"
-#include "kind/support/unix_sockets.h"
 #include "kind/support/tcp_queues.h"
+#include "kind/support/unix_sockets.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -308,7 +308,7 @@ static int refuse(const struct dump_private *own, struct err *err)
 }
 
 int dump_gather(struct dump *d, const struct target *target, const struct freeze *frozen,
-		struct err *err)
+		bool tcp_close, struct err *err)
 {
 	struct dump_private *own = mem_alloc(1, sizeof(*own));
 	int r;
@@ -316,6 +316,7 @@ int dump_gather(struct dump *d, const struct target *target, const struct freeze
 	*d = (struct dump){ .own = own };
 	own->target = target;
 	own->frozen = frozen;
+	own->tcp_close = tcp_close;
 	r = dump_collect_tasks(d, err);
 	if (r == 0 && own->is_untouchable)
 		return refuse(own, err);
