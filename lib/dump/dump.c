@@ -86,6 +86,16 @@ struct dump_thread *dump_thread_by_tid(const struct dump *d, pid_t tid)
 	return NULL;
 }
 
+struct dump_task *dump_ns_task(const struct dump *d)
+{
+	return d->ns ? d->ns->task : &d->own->tasks[0];
+}
+
+uint32_t dump_ns_id(struct dump *d)
+{
+	return d->ns ? d->ns->id : dump_new_id(d);
+}
+
 uint32_t dump_file_at(const struct dump *d, const struct dump_task *task, int number)
 {
 	(void)d;
@@ -161,6 +171,26 @@ static int dump_kind(struct dump *d, const struct kind *kind, struct err *err)
 	return 0;
 }
 
+/* What is in a namespace, after the container's own: of each that tasks are in. */
+static int dump_namespaces(struct dump *d, const struct kind *kind, struct err *err)
+{
+	for (size_t i = 0; i < d->own->namespace_count; i++) {
+		const struct dump_namespace *ns = &d->own->namespaces[i];
+		int r;
+
+		if (ns->id == 0 || ns->type != kind->namespace)
+			continue;
+		d->ns = ns;
+		d->task = ns->task;
+		r = dump_kind(d, kind, err);
+		d->ns = NULL;
+		d->task = NULL;
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 static int dump_containers(struct dump *d, struct err *err)
 {
 	for (size_t i = 0; kinds[i]; i++) {
@@ -169,6 +199,8 @@ static int dump_containers(struct dump *d, struct err *err)
 		if (kinds[i]->scope != SCOPE_CONTAINER)
 			continue;
 		r = dump_kind(d, kinds[i], err);
+		if (r == 0 && kinds[i]->namespace)
+			r = dump_namespaces(d, kinds[i], err);
 		if (r < 0)
 			return r;
 	}
@@ -351,6 +383,7 @@ void dump_free(struct dump *d)
 		free(own->files[i].fdinfo);
 	}
 	free(own->files);
+	dump_free_namespaces(own);
 	for (size_t i = 0; i < own->source_count; i++) {
 		drop_fd(&own->sources[i].file);
 		free(own->sources[i].pieces);

@@ -18,8 +18,12 @@ static int restore_kind(struct restore *rs, const struct kind *kind, struct err 
 	const struct record *record = NULL;
 
 	while ((record = image_next(rs->image, kind->tag, record))) {
-		int r = kind->restore(rs, record, err);
+		int r;
 
+		/* What is in other namespaces comes with them. */
+		if (kind->namespace && namespace_find(rs->image, record->id))
+			continue;
+		r = kind->restore(rs, record, err);
 		if (r < 0)
 			return err_wrap(err, "%s %u", kind->name, record->id);
 	}
@@ -172,6 +176,8 @@ int restore_stage_main(void *argument, struct err *err)
 		r = restore_phase(rs, phase, err);
 	if (r == 0)
 		r = hold_image(rs->own, err);
+	if (r == 0)
+		r = restore_hold_own_namespaces(rs, err);
 	if (r < 0)
 		return r;
 	set_last_pid(rs->own);

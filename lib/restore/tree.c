@@ -20,9 +20,16 @@
 /* A task that is not in the image, alive while the tree is made. */
 struct ghost {
 	struct remote remote;
-	pid_t vpid;
+	struct restore_place now;
+	struct restore_pids pids;
 	pid_t session;
 	struct restore_task *parent;
+};
+
+/* Who can make a task. */
+struct maker {
+	struct remote remote;
+	struct restore_place now;
 };
 
 struct growth {
@@ -56,14 +63,10 @@ static struct restore_task *parent_of(const struct restore *rs, struct restore_t
 static int call(struct remote *remote, const char *name, long nr, uint64_t a, uint64_t b,
 		struct err *err)
 {
-	auto_script struct script script = SCRIPT_NONE;
-
-	script_init(&script, remote);
-	(void)script_syscall(&script, name, 0, nr, a, b);
-	return script_run(&script, err);
+	return restore_call(remote, name, nr, a, b, 0, NULL, err);
 }
 
-static int end_task(struct remote *remote, int status, struct err *err)
+int restore_end_task(struct remote *remote, int status, struct err *err)
 {
 	auto_script struct script script = SCRIPT_NONE;
 	int died;
@@ -110,12 +113,11 @@ static pid_t wanted_session(const struct restore *rs, const struct restore_task 
 	return (pid_t)le32_get(task->rec->sid);
 }
 
-static int make_task(struct remote *creator, pid_t session, struct restore_task *task,
-		     struct err *err)
+static int make_task(struct restore *rs, struct maker *maker, pid_t session,
+		     struct restore_task *task, struct err *err)
 {
 	struct remote remote;
-	int r = restore_clone(creator, 0, (int)le32_get(task->rec->exit_signal), task->vpid,
-			      &remote, err);
+	int r = restore_birth(rs, &maker->remote, &maker->now, task, &remote, err);
 
 	if (r < 0)
 		return r;
@@ -128,6 +130,35 @@ static int make_task(struct remote *creator, pid_t session, struct restore_task 
 	return 0;
 }
 
+static struct restore_task *task_by_vpid(const struct restore *rs, pid_t vpid)
+{
+	for (size_t i = 0; i < rs->own->task_count; i++) {
+		if (rs->own->tasks[i].vpid == vpid)
+			return &rs->own->tasks[i];
+	}
+	return NULL;
+}
+
+/* From inside of a pid namespace, a group above cannot be joined: it is inherited. */
+static int settle_group(struct restore *rs, struct restore_task *task,
+			const struct restore_task *child, struct err *err)
+{
+	uint32_t group = task->rec ? le32_get(task->rec->pgid) : 0;
+	struct restore_task *leader = task_by_vpid(rs, (pid_t)group);
+
+	if (!child->ns || group == 0 || le32_get(child->rec->pgid) != group ||
+	    (pid_t)group == task->session || !leader || !leader->pid ||
+	    task->now.ids[NAMESPACE_PID])
+		return 0;
+	if (leader != task && leader->session == task->session && !is_zombie(leader)) {
+		int r = call(remote_of(leader), "lead a process group", SYS_setpgid, 0, 0, err);
+
+		if (r < 0)
+			return r;
+	}
+	return call(remote_of(task), "join a process group", SYS_setpgid, 0, group, err);
+}
+
 /* Makes the children of `task` that want the session it is in now. */
 static int make_children(struct restore *rs, struct restore_task *task, bool only_wanting,
 			 struct err *err)
@@ -135,15 +166,22 @@ static int make_children(struct restore *rs, struct restore_task *task, bool onl
 	for (size_t i = 1; i < rs->own->task_count; i++) {
 		struct restore_task *child = &rs->own->tasks[i];
 		pid_t wanted = wanted_session(rs, child);
+		struct maker maker;
 		int r;
 
 		if (child->pid || parent_of(rs, child) != task)
 			continue;
 		if (wanted ? wanted != task->session : only_wanting)
 			continue;
-		r = make_task(remote_of(task), task->session, child, err);
+		maker = (struct maker){ *remote_of(task), task->now };
+		r = settle_group(rs, task, child, err);
+		if (r == 0)
+			r = make_task(rs, &maker, task->session, child, err);
 		if (r < 0)
 			return r;
+		/* It may have had a helper. */
+		task->has_new_child |=
+		    child->now.ids[NAMESPACE_PID] != task->now.ids[NAMESPACE_PID];
 	}
 	return 0;
 }
@@ -165,36 +203,15 @@ static int grow(struct restore *rs, struct restore_task *task, struct err *err)
 
 /* ---- tasks that lost their parent ---- */
 
-static bool is_saved_pid(const struct restore *rs, pid_t vpid)
+/* A child of `parent`. */
+static int make_ghost(struct growth *growth, struct restore_task *parent, pid_t session,
+		      const struct restore_pids *pids, struct err *err)
 {
-	for (size_t i = 0; i < rs->own->task_count; i++) {
-		const struct restore_task *task = &rs->own->tasks[i];
-
-		if (task->vpid == vpid || names_session(rs, vpid) ||
-		    (task->rec && (pid_t)le32_get(task->rec->pgid) == vpid))
-			return true;
-		for (size_t j = 0; j < task->thread_count; j++) {
-			if (task->threads[j].vtid == vpid)
-				return true;
-		}
-	}
-	return false;
-}
-
-/* A pid for a helper: the kernel's own choice could be one that is needed later. */
-static pid_t temporary_pid(struct restore *rs)
-{
-	do
-		rs->own->temporary++;
-	while (rs->own->temporary == 1 || is_saved_pid(rs, rs->own->temporary));
-	return rs->own->temporary;
-}
-
-static int make_ghost(struct growth *growth, struct remote *creator, pid_t session,
-		      struct restore_task *parent, pid_t vpid, struct err *err)
-{
-	struct ghost ghost = { .vpid = vpid, .session = session, .parent = parent };
-	int r = restore_clone(creator, 0, SIGCHLD, vpid, &ghost.remote, err);
+	struct ghost ghost = {
+		.pids = *pids, .session = session, .parent = parent, .now = parent->now
+	};
+	int r = restore_clone(growth->rs, remote_of(parent), &parent->now, 0, SIGCHLD, pids,
+			      &ghost.remote, err);
 
 	if (r < 0)
 		return r;
@@ -203,32 +220,48 @@ static int make_ghost(struct growth *growth, struct remote *creator, pid_t sessi
 	return 0;
 }
 
-/* A member of the session; a leader is made where there is none. */
-static int find_member(struct growth *growth, pid_t session, struct remote **ret_member,
-		       struct err *err)
+static bool can_make(const struct restore_place *place, const struct restore_task *task)
+{
+	return place->ids[NAMESPACE_PID] == (task->ns ? le32_get(task->ns->ids[NAMESPACE_PID]) : 0);
+}
+
+/* A member of the session of `task`, in its pid namespace; a leader is made where there is none. */
+static int find_member(struct growth *growth, struct restore_task *task, pid_t session,
+		       struct maker *ret_member, struct err *err)
 {
 	struct restore *rs = growth->rs;
-	struct restore_task *init = init_of(rs);
+	struct restore_pids pids = restore_pids_of(task, NSPROXY_SESSION, session);
+	struct restore_task *init =
+	    restore_init_of(rs, task->ns ? le32_get(task->ns->ids[NAMESPACE_PID]) : 0);
 	struct ghost *ghost;
 	int r;
 
 	for (size_t i = 0; i < rs->own->task_count; i++) {
-		if (rs->own->tasks[i].pid && rs->own->tasks[i].session == session) {
-			*ret_member = remote_of(&rs->own->tasks[i]);
+		struct restore_task *other = &rs->own->tasks[i];
+
+		if (other->pid && other->session == session && can_make(&other->now, task)) {
+			*ret_member = (struct maker){ *remote_of(other), other->now };
 			return 0;
 		}
 	}
 	for (size_t i = 0; i < growth->ghost_count; i++) {
-		if (growth->ghosts[i].session == session) {
-			*ret_member = &growth->ghosts[i].remote;
+		ghost = &growth->ghosts[i];
+		if (ghost->session == session && can_make(&ghost->now, task)) {
+			*ret_member = (struct maker){ ghost->remote, ghost->now };
 			return 0;
 		}
 	}
-	r = make_ghost(growth, remote_of(init), session, init, session, err);
+	if (!init || !init->pid ||
+	    pids.count != 1 + namespace_level(rs->image, init->now.ids[NAMESPACE_PID]))
+		return err_set(err, ERR_REFUSED,
+			       "task %d cannot be put into session %d, which leads out of its pid "
+			       "namespace",
+			       task->vpid, session);
+	r = make_ghost(growth, init, session, &pids, err);
 	if (r < 0)
 		return r;
 	ghost = &growth->ghosts[growth->ghost_count - 1];
-	*ret_member = &ghost->remote;
+	*ret_member = (struct maker){ ghost->remote, ghost->now };
 	return call(&ghost->remote, "start a session", SYS_setsid, 0, 0, err);
 }
 
@@ -263,30 +296,32 @@ static int make_orphan(struct growth *growth, struct restore_task *task, struct 
 	struct restore *rs = growth->rs;
 	struct restore_task *parent = parent_of(rs, task);
 	pid_t session = wanted_session(rs, task);
-	struct remote *found;
-	struct remote member;
-	struct remote helper;
-	pid_t temporary = temporary_pid(rs);
-	int r = find_member(growth, session, &found, err);
+	struct maker member;
+	struct maker helper;
+	pid_t temporary = restore_temporary_pid(rs);
+	struct restore_pids pids;
+	int r = find_member(growth, task, session, &member, err);
 
 	if (r < 0)
 		return r;
-	member = *found;
+	helper.now = member.now;
+	pids = restore_pids_same(rs, member.now.ids[NAMESPACE_PID], temporary);
 	r = set_subreaper(rs, parent, true, err);
 	if (r == 0)
-		r = restore_clone(&member, 0, SIGCHLD, temporary, &helper, err);
+		r = restore_clone(rs, &member.remote, &member.now, 0, SIGCHLD, &pids,
+				  &helper.remote, err);
 	if (r == 0)
-		r = make_task(&helper, session, task, err);
+		r = make_task(rs, &helper, session, task, err);
 	if (r == 0)
-		r = end_task(&helper, 0, err);
+		r = restore_end_task(&helper.remote, 0, err);
 	if (r == 0)
-		r = reap(&member, temporary, err);
+		r = reap(&member.remote, temporary, err);
 	if (r == 0)
 		r = set_subreaper(rs, parent, false, err);
 	if (r == 0)
 		r = check_parent(rs, task, err);
 	for (size_t i = 0; i < rs->own->task_count; i++) {
-		if (rs->own->tasks[i].pid == member.tid)
+		if (rs->own->tasks[i].pid == member.remote.tid)
 			rs->own->tasks[i].has_new_child = true;
 	}
 	return r;
@@ -328,15 +363,6 @@ static bool names_group(const struct restore *rs, pid_t vpid)
 	return false;
 }
 
-static struct restore_task *task_by_vpid(const struct restore *rs, pid_t vpid)
-{
-	for (size_t i = 0; i < rs->own->task_count; i++) {
-		if (rs->own->tasks[i].vpid == vpid)
-			return &rs->own->tasks[i];
-	}
-	return NULL;
-}
-
 static int lead_groups(struct restore *rs, struct err *err)
 {
 	for (size_t i = 0; i < rs->own->task_count; i++) {
@@ -352,10 +378,34 @@ static int lead_groups(struct restore *rs, struct err *err)
 	return 0;
 }
 
+static int check_group(const struct restore_task *task, pid_t group, struct err *err)
+{
+	auto_with(procfs_status_free) struct procfs_status status = { .groups = NULL };
+	auto_buf struct buf text = BUF_EMPTY;
+	auto_close int proc = -1;
+	int r = procfs_open_pid(task->pid, &proc, err);
+	size_t level;
+
+	if (r == 0)
+		r = procfs_read(proc, "status", &text, err);
+	if (r == 0)
+		r = procfs_status_parse(text.data, &status, err);
+	if (r < 0)
+		return r;
+	level = le32_get(task->ns->level_count);
+	if (status.ns_depth <= level || status.ns_pgid[status.ns_depth - 1 - level] != group)
+		return err_set(
+		    err, ERR_REFUSED,
+		    "task %d cannot be put into process group %d, which leads out of its "
+		    "pid namespace",
+		    task->vpid, group);
+	return 0;
+}
+
 static bool has_ghost(const struct growth *growth, pid_t vpid)
 {
 	for (size_t i = 0; i < growth->ghost_count; i++) {
-		if (growth->ghosts[i].vpid == vpid)
+		if (growth->ghosts[i].pids.pids[0] == vpid)
 			return true;
 	}
 	return false;
@@ -365,30 +415,40 @@ static int join_group(struct growth *growth, struct restore_task *task, struct e
 {
 	struct restore *rs = growth->rs;
 	pid_t group = (pid_t)le32_get(task->rec->pgid);
+	struct restore_pids pids = restore_pids_of(task, NSPROXY_GROUP, group);
+	size_t level = namespace_level(rs->image, task->now.ids[NAMESPACE_PID]);
 	int r = 0;
 
 	if (group == 0 || group == task->vpid || task->session == task->vpid)
 		return 0;
+	/* One that cannot be seen was inherited. */
+	if (pids.count <= level)
+		return check_group(task, group, err);
 	if (!task_by_vpid(rs, group) && !has_ghost(growth, group)) {
-		r = make_ghost(growth, remote_of(task), task->session, task, group, err);
+		r = make_ghost(growth, task, task->session, &pids, err);
 		if (r == 0)
 			r = call(&growth->ghosts[growth->ghost_count - 1].remote,
 				 "lead a process group", SYS_setpgid, 0, 0, err);
 	}
 	if (r == 0)
-		r = call(remote_of(task), "join a process group", SYS_setpgid, 0, (uint64_t)group,
-			 err);
+		r = call(remote_of(task), "join a process group", SYS_setpgid, 0,
+			 (uint64_t)pids.pids[level], err);
 	return r < 0 ? err_wrap(err, "task %d", task->vpid) : 0;
+}
+
+static pid_t innermost(const struct restore_pids *pids)
+{
+	return pids->pids[pids->count - 1];
 }
 
 static int end_ghosts(struct growth *growth, struct err *err)
 {
 	for (size_t i = 0; i < growth->ghost_count; i++) {
 		struct ghost *ghost = &growth->ghosts[i];
-		int r = end_task(&ghost->remote, 0, err);
+		int r = restore_end_task(&ghost->remote, 0, err);
 
 		if (r == 0)
-			r = reap(remote_of(ghost->parent), ghost->vpid, err);
+			r = reap(remote_of(ghost->parent), innermost(&ghost->pids), err);
 		if (r < 0)
 			return r;
 		ghost->parent->has_new_child = true;
@@ -425,68 +485,4 @@ int restore_make_tree(struct restore *rs, struct err *err)
 	r = grow_all(&growth, err);
 	free(growth.ghosts);
 	return r;
-}
-
-/* ---- threads and the dead ---- */
-
-int restore_make_threads(struct restore *rs, struct err *err)
-{
-	static const uint64_t flags =
-	    CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
-
-	for (size_t i = 0; i < rs->own->task_count; i++) {
-		struct restore_task *task = &rs->own->tasks[i];
-
-		for (size_t j = 1; j < task->thread_count; j++) {
-			struct restore_thread *thread = &task->threads[j];
-			int r = restore_clone(remote_of(task), flags, 0, thread->vtid,
-					      &thread->remote, err);
-
-			if (r < 0)
-				return r;
-			thread->tid = thread->remote.tid;
-		}
-	}
-	return 0;
-}
-
-/* Its exit code, by the same road: exit(2) or a signal. No core is dumped a second time. */
-static int die(struct restore_task *task, struct err *err)
-{
-	static const struct {
-		uint64_t soft, hard;
-	} no_core;
-	uint32_t code = le32_get(task->rec->exit_code);
-	uint64_t open_mask = 0;
-	auto_script struct script script = SCRIPT_NONE;
-	int status;
-	int r;
-
-	if ((code & 0x7f) == 0)
-		return end_task(remote_of(task), (int)(code >> 8), err);
-	if (ptrace(PTRACE_SETSIGMASK, task->pid, sizeof(open_mask), &open_mask) < 0)
-		return err_set(err, -errno, "unblock signals");
-	script_init(&script, remote_of(task));
-	(void)script_syscall(&script, "limit cores", 0, SYS_prlimit64, 0, 4 /* RLIMIT_CORE */,
-			     script_copy(&script, &no_core, sizeof(no_core)), 0);
-	(void)script_syscall(&script, "die by a signal", 0, SYS_kill, (uint64_t)task->vpid,
-			     code & 0x7f);
-	r = script_start(&script, err);
-	return r < 0 ? r : script_wait_death(&script, &status, err);
-}
-
-int restore_make_zombies(struct restore *rs, struct err *err)
-{
-	for (size_t i = 1; i < rs->own->task_count; i++) {
-		struct restore_task *task = &rs->own->tasks[i];
-		int r;
-
-		if (!is_zombie(task))
-			continue;
-		r = die(task, err);
-		if (r < 0)
-			return err_wrap(err, "task %d", task->vpid);
-		parent_of(rs, task)->has_new_child = true;
-	}
-	return 0;
 }

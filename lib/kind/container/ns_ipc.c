@@ -19,9 +19,9 @@ static int ns_ipc_dump(struct dump *d, struct err *err)
 	uint64_t at[3];
 	int r;
 
-	if (d->own->target->form == TARGET_TREE)
+	if (!d->ns && d->own->target->form == TARGET_TREE)
 		return 0;
-	script_init(&script, &d->own->tasks[0].threads[0].remote);
+	script_init(&script, &dump_ns_task(d)->threads[0].remote);
 	for (int i = 0; i < 3; i++)
 		at[i] = script_out(&script, 128);
 	(void)script_syscall(&script, "count shared memory", 0, SYS_shmctl, 0, SHM_INFO, at[0]);
@@ -42,7 +42,7 @@ static int ns_ipc_dump(struct dump *d, struct err *err)
 		(void)dump_block(d, NULL, "System V semaphores are not supported");
 	if (msg->msgpool > 0)
 		(void)dump_block(d, NULL, "System V message queues are not supported");
-	dump_record(d, dump_new_id(d), &kind_ns_ipc, NULL, 0);
+	dump_record(d, dump_ns_id(d), &kind_ns_ipc, NULL, 0);
 	return 0;
 }
 
@@ -58,6 +58,7 @@ const struct kind kind_ns_ipc = {
 	.tag = TAG('N', 'I', 'P', 'C'),
 	.scope = SCOPE_CONTAINER,
 	.phase = PHASE_NAMESPACES,
+	.namespace = NAMESPACE_IPC,
 	.dump = ns_ipc_dump,
 	.check = ns_ipc_check,
 };

@@ -30,13 +30,13 @@ static int ns_net_dump(struct dump *d, struct err *err)
 	int r;
 
 	/* A tree's network is not its own: it gets a fresh one. */
-	if (d->own->target->form == TARGET_TREE)
+	if (!d->ns && d->own->target->form == TARGET_TREE)
 		return 0;
-	r = procfs_read(d->own->tasks[0].proc, "net/dev", &text, err);
+	r = procfs_read(dump_ns_task(d)->proc, "net/dev", &text, err);
 	if (r < 0)
 		return r;
 	check_interfaces(d, text.data);
-	dump_record(d, dump_new_id(d), &kind_ns_net, NULL, 0);
+	dump_record(d, dump_ns_id(d), &kind_ns_net, NULL, 0);
 	return 0;
 }
 
@@ -52,6 +52,7 @@ const struct kind kind_ns_net = {
 	.tag = TAG('N', 'N', 'E', 'T'),
 	.scope = SCOPE_CONTAINER,
 	.phase = PHASE_NAMESPACES,
+	.namespace = NAMESPACE_NET,
 	.dump = ns_net_dump,
 	.check = ns_net_check,
 };
