@@ -9,6 +9,8 @@ struct run_settings {
 	const char *name;
 	const char *rootfs;
 	const char *hostname;
+	const char *userns;
+	const char *seccomp;
 	const char *log;
 	const char *pid_file;
 	bool detach;

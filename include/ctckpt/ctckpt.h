@@ -38,6 +38,8 @@ struct ctckpt_run_options {
 	const char *name;   /* NULL: one is made up */
 	const char *rootfs; /* NULL: the invoker's view of the file system */
 	const char *hostname;
+	const char *userns;   /* "keep-id", "auto", or NULL: see ctckpt-run(1) */
+	const char *seccomp;  /* a profile in JSON; NULL: none */
 	char *const *command; /* argv */
 	bool detach;
 	const char *log; /* detached: stdout and stderr go here; NULL: /dev/null */

@@ -12,14 +12,27 @@
 
 #include "core/buf.h"
 #include "core/cleanup.h"
+#include "core/confine.h"
 #include "core/procfs.h"
 #include "core/sys.h"
+
+static int open_profile(const char *path, struct filter *ret_filter, struct err *err)
+{
+	auto_buf struct buf text = BUF_EMPTY;
+	int r = procfs_read(AT_FDCWD, path, &text, err);
+
+	if (r == 0)
+		r = confine_compile(text.data ? text.data : "", text.size, ret_filter, err);
+	return r < 0 ? err_wrap(err, "seccomp profile %s", path) : 0;
+}
 
 int command_open(struct command *command, const struct ctckpt_run_options *options, struct err *err)
 {
 	const char *log = options->log ? options->log : "/dev/null";
 
 	command->argv = options->command;
+	if (options->seccomp && open_profile(options->seccomp, &command->filter, err) < 0)
+		return err->code;
 	if (!options->detach)
 		return 0;
 	command->input = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -35,6 +48,7 @@ void command_free(struct command *command)
 {
 	drop_fd(&command->input);
 	drop_fd(&command->output);
+	filter_free(&command->filter);
 }
 
 /* posix_spawn(3) leaves the two signals that libc has for itself ignored, and signal(2) refuses
@@ -74,6 +88,11 @@ int command_main(void *argument, struct err *err)
 	if (r < 0)
 		return r;
 	reset_signals();
+	if (command->filter.code) {
+		r = filter_install(&command->filter, err);
+		if (r < 0)
+			return r;
+	}
 	(void)execvp(command->argv[0], command->argv);
 	return err_set(err, ERR_FAILED, "run %s: %s", command->argv[0], strerror(errno));
 }

@@ -6,12 +6,14 @@
 
 #include "container/container.h"
 #include "core/err.h"
+#include "core/filter.h"
 #include "ctckpt/ctckpt.h"
 
 struct command {
 	char *const *argv;
 	int input; /* detached: stdin; -1: as ours */
 	int output;
+	struct filter filter; /* seccomp */
 };
 
 #define COMMAND_NONE ((struct command){ .input = -1, .output = -1 })

@@ -81,18 +81,20 @@ static int read_start_time(pid_t pid, uint64_t *ret_time, struct err *err)
 }
 
 int entry_register(struct entry *entry, pid_t init, const char *rootfs, const char *image,
-		   struct err *err)
+		   const struct filter *filter, struct err *err)
 {
 	const struct cgroup_own *own = &entry->cgroup;
 	auto_free char *absolute_rootfs = rootfs ? realpath(rootfs, NULL) : NULL;
 	auto_free char *absolute_image = image ? realpath(image, NULL) : NULL;
 	auto_free char *given_image = image ? mem_string(image) : NULL;
+	auto_free char *seccomp = filter && filter->code ? filter_print(filter) : NULL;
 	struct registry_entry added = {
 		.name = entry->name,
 		.init = init,
 		.cgroup_path = own->v2_path ? own->v2_path : own->v1_path,
 		.rootfs = absolute_rootfs,
 		.image = absolute_image ? absolute_image : given_image,
+		.seccomp = seccomp,
 	};
 	int r;
 

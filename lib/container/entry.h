@@ -7,6 +7,7 @@
 
 #include "core/cgroup.h"
 #include "core/err.h"
+#include "core/filter.h"
 
 struct entry {
 	char *name; /* owned */
@@ -23,9 +24,9 @@ int entry_choose_name(struct entry *entry, const char *asked, const char *prefer
 		      struct err *err);
 /* One cgroup by which it can be frozen, where the invoker may make one. */
 int entry_make_cgroup(struct entry *entry, struct err *err);
-/* `rootfs` and `image` may be NULL; a path is made absolute. */
+/* `rootfs`, `image` and the seccomp filter may be NULL; a path is made absolute. */
 int entry_register(struct entry *entry, pid_t init, const char *rootfs, const char *image,
-		   struct err *err);
+		   const struct filter *filter, struct err *err);
 /* Whoever waits for the file to appear finds the whole number in it. NULL: none is wanted. */
 int entry_write_pid_file(struct entry *entry, const char *path, pid_t init, struct err *err);
 /* The container is gone. What cannot be removed is logged: it does not change what happened. */

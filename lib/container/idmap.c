@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -73,26 +74,69 @@ static int read_identity(const char *path, struct id_map **ret_map, size_t *ret_
 	return idmap_parse_identity(text.data ? text.data : "", ret_map, ret_count, err);
 }
 
-static struct id_map *single(uint32_t outside)
+static struct id_map *single(uint32_t inside, uint32_t outside)
 {
-	struct id_map map = { .inside = 0, .outside = outside, .count = 1 };
+	struct id_map map = { .inside = inside, .outside = outside, .count = 1 };
 
 	return mem_copy(&map, sizeof(map));
 }
 
-int idmap_of_invoker(struct idmap *ret_map, struct err *err)
+/* 0 onto `own`, and what comes after onto the ranges, one behind the other. */
+static size_t with_ranges(uint32_t own, const struct id_range *ranges, size_t count,
+			  struct id_map **ret_map)
+{
+	struct id_map *map = mem_alloc(count + 1, sizeof(*map));
+	uint32_t inside = 1;
+
+	map[0] = (struct id_map){ .inside = 0, .outside = own, .count = 1 };
+	for (size_t i = 0; i < count; i++) {
+		map[i + 1] = (struct id_map){ inside, ranges[i].first, ranges[i].count };
+		inside += ranges[i].count;
+	}
+	*ret_map = map;
+	return count + 1;
+}
+
+static int map_ranges(struct idmap *ret_map, struct err *err)
+{
+	struct host_facts facts = HOST_FACTS_NONE;
+	int r = host_facts_get(&facts, err);
+
+	if (r == 0 && (facts.uid_range_count == 0 || facts.gid_range_count == 0)) {
+		(void)err_set(err, ERR_HOST, "the invoker has no subordinate ids");
+		r = err_hint(err, "they are given in /etc/subuid and /etc/subgid, and used by "
+				  "newuidmap (package uidmap)");
+	}
+	if (r == 0) {
+		ret_map->uid_count =
+		    with_ranges(facts.uid, facts.uid_ranges, facts.uid_range_count, &ret_map->uid);
+		ret_map->gid_count =
+		    with_ranges(facts.gid, facts.gid_ranges, facts.gid_range_count, &ret_map->gid);
+	}
+	host_facts_free(&facts);
+	return r;
+}
+
+int idmap_choose(const char *userns, struct idmap *ret_map, struct err *err)
 {
 	auto_idmap struct idmap map = IDMAP_EMPTY;
 	int r;
 
-	if (may_map_all()) {
+	if (userns && strcmp(userns, "auto") == 0)
+		return map_ranges(ret_map, err);
+	if (userns && strcmp(userns, "keep-id") != 0)
+		return err_set(err, ERR_USAGE, "--userns %s: it is keep-id or auto", userns);
+	if (userns) {
+		map = (struct idmap){ single(geteuid(), geteuid()), 1, single(getegid(), getegid()),
+				      1 };
+	} else if (may_map_all()) {
 		r = read_identity("/proc/self/uid_map", &map.uid, &map.uid_count, err);
 		if (r == 0)
 			r = read_identity("/proc/self/gid_map", &map.gid, &map.gid_count, err);
 		if (r < 0)
 			return r;
 	} else {
-		map = (struct idmap){ single(geteuid()), 1, single(getegid()), 1 };
+		map = (struct idmap){ single(0, geteuid()), 1, single(0, getegid()), 1 };
 	}
 	*ret_map = map;
 	map = IDMAP_EMPTY;

@@ -15,8 +15,10 @@ struct idmap {
 
 #define IDMAP_EMPTY ((struct idmap){ .uid = NULL })
 
-/* For root with the capabilities to do so, every id as it is; else 0 is the invoker. */
-int idmap_of_invoker(struct idmap *ret_map, struct err *err);
+/* NULL: for root with the capabilities to do so, every id as it is; else 0 is the invoker.
+ * "keep-id": the invoker has the same ids inside, and there are no others.
+ * "auto": 0 is the invoker, and 1 and up are his subordinate ids, subuid(5). */
+int idmap_choose(const char *userns, struct idmap *ret_map, struct err *err);
 void idmap_free(struct idmap *map);
 #define auto_idmap __attribute__((cleanup(idmap_free)))
 

@@ -31,7 +31,7 @@ static int start(struct run *run, struct err *err)
 
 	r = entry_choose_name(&run->entry, options->name, NULL, err);
 	if (r == 0)
-		r = idmap_of_invoker(&run->ids, err);
+		r = idmap_choose(options->userns, &run->ids, err);
 	if (r == 0)
 		r = command_open(&run->command, options, err);
 	if (r == 0)
@@ -51,7 +51,7 @@ static int launch(struct run *run, struct err *err)
 {
 	const struct ctckpt_run_options *options = run->options;
 	pid_t init = run->container.init;
-	int r = entry_register(&run->entry, init, options->rootfs, NULL, err);
+	int r = entry_register(&run->entry, init, options->rootfs, NULL, &run->command.filter, err);
 
 	if (r == 0)
 		r = entry_write_pid_file(&run->entry, options->pid_file, init, err);

@@ -41,6 +41,7 @@ struct procfs_status {
 	uint64_t cap_inheritable, cap_permitted, cap_effective, cap_bounding, cap_ambient;
 	bool no_new_privs;
 	int seccomp; /* 0, 1 strict, 2 filter */
+	int seccomp_filters;
 	uint32_t thread_count;
 	uint64_t locked; /* bytes, VmLck */
 	bool has_mm;	 /* there are Vm lines: not a zombie or kernel thread */

@@ -56,7 +56,8 @@ static const struct line_rule {
 	{ "CapBnd", FORM_HEX, FIELD(cap_bounding), false },
 	{ "CapAmb", FORM_HEX, FIELD(cap_ambient), false },
 	{ "NoNewPrivs", FORM_BOOL, FIELD(no_new_privs), false },
-	{ "Seccomp", FORM_INT, FIELD(seccomp), true }, /* a kernel without it */
+	{ "Seccomp", FORM_INT, FIELD(seccomp), true },		       /* a kernel without it */
+	{ "Seccomp_filters", FORM_INT, FIELD(seccomp_filters), true }, /* 5.9 */
 #undef FIELD
 };
 enum { RULE_COUNT = sizeof(rules) / sizeof(rules[0]) };

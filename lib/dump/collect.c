@@ -1,5 +1,6 @@
 /* Collects tasks and threads: what /proc says of them, without a call inside. */
 #include <linux/kcmp.h>
+#include <linux/seccomp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -257,16 +258,29 @@ static void check_between(struct dump *d, const struct dump_task *task,
 	}
 }
 
+/* Only one that the container was started with is known: all have it, so who has one has this. */
+static bool is_known_filter(const struct dump *d, const struct procfs_status *status)
+{
+	return status->seccomp == SECCOMP_MODE_FILTER && status->seccomp_filters == 1 &&
+	       d->own->filter.code;
+}
+
 /* A call that we make inside could be one that the filter kills for: nothing is tried there. */
-static void check_seccomp(struct dump *d, const struct dump_task *task)
+static void check_seccomp(struct dump *d, struct dump_task *task)
 {
 	for (size_t i = 0; i < task->thread_count; i++) {
-		if (task->threads[i].status.seccomp == 0)
+		struct dump_thread *thread = &task->threads[i];
+
+		if (thread->status.seccomp == 0)
 			continue;
+		if (is_known_filter(d, &thread->status)) {
+			thread->remote.filter = &d->own->filter;
+			continue;
+		}
 		d->own->is_untouchable = true;
-		(void)dump_block(d, "start the container without a seccomp profile",
+		(void)dump_block(d, "let `ctckpt run --seccomp` be the only one that sets filters",
 				 "thread %d: its seccomp filter cannot be read by an ordinary user",
-				 task->threads[i].vtid);
+				 thread->vtid);
 		return;
 	}
 }
@@ -297,6 +311,10 @@ int dump_collect_tasks(struct dump *d, struct err *err)
 		return r;
 	if (own->task_count == 0)
 		return err_set(err, ERR_FAILED, "it has no task left");
+	if (own->target->seccomp)
+		r = filter_parse(own->target->seccomp, &own->filter, err);
+	if (r < 0)
+		return r;
 	order_tasks(d);
 	for (size_t i = 0; i < own->task_count; i++)
 		check_task(d, &own->tasks[i]);

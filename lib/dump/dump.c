@@ -276,6 +276,9 @@ static int prepare_task(struct dump_task *task, struct err *err)
 		int r;
 
 		remote->outlives_us = true;
+		r = remote_check_filter(remote, err);
+		if (r < 0)
+			return r;
 		r = remote_prepare(remote,
 				   task->threads[i].status.sig_pending |
 				       task->threads[i].status.shared_pending,
@@ -397,6 +400,7 @@ void dump_free(struct dump *d)
 	free(own->blocker_hint);
 	free(own->mapped);
 	free(own->shared);
+	filter_free(&own->filter);
 	free(own);
 	d->own = NULL;
 }

@@ -50,6 +50,7 @@ struct dump_private {
 	size_t blocker_count;
 	char *blocker_hint; /* of the first that has one */
 	uint64_t pages_scanned;
+	struct filter filter; /* seccomp, of the registry; what says that a task has it is /proc */
 	bool
 	    is_untouchable; /* no call may be made inside: nothing but the blockers is looked for */
 };

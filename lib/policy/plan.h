@@ -54,7 +54,8 @@ struct question {
 	uint32_t id;	 /* of the record's object */
 	uint32_t detail; /* see enum policy_class */
 	uint64_t saved;
-	uint64_t invoker;	  /* CLASS_FILE: 0, or the errno of the trial open */
+	uint64_t invoker; /* CLASS_FILE: 0, or the errno of the trial open; CLASS_SECCOMP: 1 if the
+			   * image has the filter */
 	const char *subject;	  /* "caps.effective", "fd 5", ...; NULL: made by the class */
 	const char *saved_text;	  /* NULL: made from `saved` by the class */
 	const char *invoker_text; /* NULL: likewise */

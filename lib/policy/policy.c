@@ -2,6 +2,7 @@
 #include "policy/policy.h"
 
 #include <errno.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -157,9 +158,16 @@ static void decide_no_new_privs(const struct policy_rule *rule, const struct hos
 static void decide_seccomp(const struct policy_rule *rule, const struct host_facts *facts,
 			   struct decision *decision)
 {
+	bool is_known = decision->invoker != 0;
+
 	decision->invoker = (uint64_t)facts->seccomp;
+	if (decision->saved == SECCOMP_MODE_FILTER && is_known) {
+		decision->effective = decision->saved;
+		decision->outcome = OUTCOME_KEEP;
+		return;
+	}
 	if (decision->saved != 0) {
-		decision_refuse(decision, "its seccomp filter can't be read", rule->remedy);
+		decision_refuse(decision, "its seccomp filter is not in the image", rule->remedy);
 		return;
 	}
 	decision->effective = (uint64_t)facts->seccomp;

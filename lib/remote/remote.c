@@ -135,8 +135,10 @@ int remote_syscall(struct remote *remote, int64_t *ret_result, struct err *err, 
 		   const uint64_t args[6])
 {
 	struct user_regs_struct regs = remote->saved;
-	int r;
+	int r = remote_check_call(remote, "a system call", (uint64_t)nr, args, err);
 
+	if (r < 0)
+		return r;
 	regs.rax = (uint64_t)nr;
 	regs.rdi = args[0];
 	regs.rsi = args[1];

@@ -21,6 +21,7 @@
 
 #include "core/buf.h"
 #include "core/err.h"
+#include "core/filter.h"
 
 struct remote_zone {
 	uint64_t code;	 /* address of the stub in the target; 0: no zone */
@@ -42,7 +43,14 @@ struct remote {
 	int stop_signal;	       /* for those: by which it tells that a script has ended */
 	bool is_awake;		       /* its signals are blocked, its registers are ours */
 	bool owes_signal; /* such a signal came from elsewhere, and is to be sent again */
+	const struct filter *filter; /* seccomp, borrowed; NULL: nothing would kill it */
 };
+
+/* Would the filter let the stub itself work? */
+int remote_check_filter(const struct remote *remote, struct err *err);
+/* Or this call? One that it answers with an error counts as let through. `name` is for people. */
+int remote_check_call(const struct remote *remote, const char *name, uint64_t nr,
+		      const uint64_t args[6], struct err *err);
 
 /* Saves registers and signal mask of a stopped thread. One that outlives us has all its own until
  * its first script; from then on it stands where it would take all back: should we die, it goes on

@@ -134,6 +134,19 @@ static int send_script(struct script *script, struct err *err)
 	return 0;
 }
 
+static int check_steps(const struct script *script, struct err *err)
+{
+	for (size_t i = 0; i < script->count; i++) {
+		const struct script_step *step = &script->steps[i];
+		int r = remote_check_call(script->remote, step->name,
+					  step->entry.nr & ~may_fail_bit, step->entry.args, err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 int script_start(struct script *script, struct err *err)
 {
 	struct remote *remote = script->remote;
@@ -149,7 +162,9 @@ int script_start(struct script *script, struct err *err)
 		return err_set(err, ERR_FAILED,
 			       "task %d: a script of %zu steps and %zu bytes is too big",
 			       remote->tid, script->count, script->data.size);
-	r = send_script(script, err);
+	r = check_steps(script, err);
+	if (r == 0)
+		r = send_script(script, err);
 	if (r < 0)
 		return r;
 

@@ -314,7 +314,7 @@ static int create(struct work *work, struct ctckpt_stats *stats, struct err *err
 		r = make_tasks(work, stats, err);
 	if (r == 0)
 		r = entry_register(&work->entry, work->container.init, options->rootfs,
-				   options->image, err);
+				   options->image, &work->rs.own->filter, err);
 	if (r == 0)
 		r = entry_write_pid_file(&work->entry, options->pid_file, work->container.init,
 					 err);

@@ -43,7 +43,7 @@ static int run_clone(struct remote *parent, uint64_t flags, int exit_signal,
 }
 
 /* Said by the first task of that pid namespace, which has the capabilities of its owner. */
-static int announce_pid(struct restore *rs, uint32_t pid_ns, pid_t pid, struct err *err)
+int restore_announce_pid(struct restore *rs, uint32_t pid_ns, pid_t pid, struct err *err)
 {
 	struct restore_task *init = restore_init_of(rs, pid_ns);
 	auto_script struct script script = SCRIPT_NONE;
@@ -71,7 +71,7 @@ static int announce_pids(struct restore *rs, uint32_t pid_ns, const struct resto
 		int r = 0;
 
 		if (level == 0 || pids->pids[level] != 1)
-			r = announce_pid(rs, pid_ns, pids->pids[level], err);
+			r = restore_announce_pid(rs, pid_ns, pids->pids[level], err);
 		if (r < 0)
 			return r;
 		pid_ns = rec ? le32_get(rec->parent) : 0;

@@ -97,6 +97,29 @@ static bool is_first(const struct restore *rs, const struct restore_task *task)
 	return restore_init_of(rs, task->now.ids[NAMESPACE_PID]) == task;
 }
 
+/* New tasks get pids above the saved ones, as in the container's own (stage.c). */
+static int set_last_pid(struct restore *rs, const struct restore_task *init, struct err *err)
+{
+	uint32_t pid_ns = init->now.ids[NAMESPACE_PID];
+	size_t level = namespace_level(rs->image, pid_ns);
+	uint32_t last = 1;
+
+	if (level == 0 || rs->own->shared->last_pid < 0)
+		return 0;
+	for (size_t i = 0; i < rs->own->task_count; i++) {
+		const struct nsproxy_rec *ns = rs->own->tasks[i].ns;
+
+		if (!ns || !namespace_is_below(rs->image, le32_get(ns->ids[NAMESPACE_PID]), pid_ns))
+			continue;
+		for (size_t j = 0; j < NSPROXY_THREADS + (size_t)le32_get(ns->thread_count); j++) {
+			uint32_t pid = nsproxy_pid(ns, j, level);
+
+			last = pid > last ? pid : last;
+		}
+	}
+	return restore_announce_pid(rs, pid_ns, (pid_t)last + 1, err);
+}
+
 int restore_enter_namespaces(struct restore *rs, struct err *err)
 {
 	for (int firsts = 0; firsts < 2; firsts++) {
@@ -107,7 +130,9 @@ int restore_enter_namespaces(struct restore *rs, struct err *err)
 			if (!task->record || task->thread_count == 0 ||
 			    is_first(rs, task) != (bool)firsts)
 				continue;
-			if (task->ns)
+			if (firsts)
+				r = set_last_pid(rs, task, err);
+			if (r == 0 && task->ns)
 				r = enter_task(rs, task, err);
 			if (r == 0)
 				r = make_threads(rs, task, err);

@@ -12,6 +12,7 @@
 #include "kind/support/epoll_owner.h"
 #include "kind/support/files.h"
 #include "kind/support/owner.h"
+#include "kind/support/seccomp.h"
 
 /* ---- objects ---- */
 
@@ -320,6 +321,7 @@ int restore_init(struct restore *rs, const struct image *image, const struct pla
 	*rs = (struct restore){ .image = image, .plan = plan, .own = own };
 	own->image = image;
 	own->root = (struct restore_root){ .dir = -1, .proc = -1 };
+	(void)seccomp_of_image(image, &own->filter);
 	r = make_shared(own, err);
 	if (r == 0)
 		r = list_tasks(rs, err);

@@ -122,7 +122,8 @@ struct restore_private {
 	size_t task_count;
 	struct restore_finish *finishes; /* owned */
 	size_t finish_count;
-	pid_t temporary; /* the last pid taken for a helper */
+	pid_t temporary;      /* the last pid taken for a helper */
+	struct filter filter; /* seccomp, borrowed from the image */
 };
 
 /* restore.c */
@@ -155,6 +156,9 @@ int restore_make_zombies(struct restore *rs, struct err *err);
 int restore_clone(struct restore *rs, struct remote *parent, const struct restore_place *place,
 		  uint64_t flags, int exit_signal, const struct restore_pids *pids,
 		  struct remote *ret_child, struct err *err);
+/* The next task in that pid namespace that is made without a choice gets this pid, or the next that
+ * is free. */
+int restore_announce_pid(struct restore *rs, uint32_t pid_ns, pid_t pid, struct err *err);
 /* birth.c: `task` as a child of `parent`, in its pid namespace. */
 int restore_birth(struct restore *rs, struct remote *parent, const struct restore_place *at,
 		  struct restore_task *task, struct remote *ret_child, struct err *err);

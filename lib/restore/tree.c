@@ -220,44 +220,54 @@ static int make_ghost(struct growth *growth, struct restore_task *parent, pid_t 
 	return 0;
 }
 
-static bool can_make(const struct restore_place *place, const struct restore_task *task)
+static bool is_below(const struct restore *rs, struct restore_task *task,
+		     const struct restore_task *parent)
 {
-	return place->ids[NAMESPACE_PID] == (task->ns ? le32_get(task->ns->ids[NAMESPACE_PID]) : 0);
+	while (task != parent && task != init_of(rs))
+		task = parent_of(rs, task);
+	return task == parent;
 }
 
-/* A member of the session of `task`, in its pid namespace; a leader is made where there is none. */
+static bool is_beside(const struct restore_place *place, const struct restore_task *parent)
+{
+	return place->ids[NAMESPACE_PID] == parent->now.ids[NAMESPACE_PID];
+}
+
+/* A member of the session of `task`, below `parent` and in its pid namespace, to whom the kernel
+ * gives what the member's children leave behind; a leader is made where there is none. */
 static int find_member(struct growth *growth, struct restore_task *task, pid_t session,
-		       struct maker *ret_member, struct err *err)
+		       struct restore_task *parent, struct maker *ret_member, struct err *err)
 {
 	struct restore *rs = growth->rs;
 	struct restore_pids pids = restore_pids_of(task, NSPROXY_SESSION, session);
-	struct restore_task *init =
-	    restore_init_of(rs, task->ns ? le32_get(task->ns->ids[NAMESPACE_PID]) : 0);
+	size_t level = namespace_level(rs->image, parent->now.ids[NAMESPACE_PID]);
 	struct ghost *ghost;
 	int r;
 
 	for (size_t i = 0; i < rs->own->task_count; i++) {
 		struct restore_task *other = &rs->own->tasks[i];
 
-		if (other->pid && other->session == session && can_make(&other->now, task)) {
+		if (other->pid && other->session == session && is_beside(&other->now, parent) &&
+		    is_below(rs, other, parent)) {
 			*ret_member = (struct maker){ *remote_of(other), other->now };
 			return 0;
 		}
 	}
 	for (size_t i = 0; i < growth->ghost_count; i++) {
 		ghost = &growth->ghosts[i];
-		if (ghost->session == session && can_make(&ghost->now, task)) {
+		if (ghost->session == session && is_beside(&ghost->now, parent) &&
+		    is_below(rs, ghost->parent, parent)) {
 			*ret_member = (struct maker){ ghost->remote, ghost->now };
 			return 0;
 		}
 	}
-	if (!init || !init->pid ||
-	    pids.count != 1 + namespace_level(rs->image, init->now.ids[NAMESPACE_PID]))
+	if (pids.count <= level)
 		return err_set(err, ERR_REFUSED,
 			       "task %d cannot be put into session %d, which leads out of its pid "
 			       "namespace",
 			       task->vpid, session);
-	r = make_ghost(growth, init, session, &pids, err);
+	pids.count = level + 1;
+	r = make_ghost(growth, parent, session, &pids, err);
 	if (r < 0)
 		return r;
 	ghost = &growth->ghosts[growth->ghost_count - 1];
@@ -300,7 +310,7 @@ static int make_orphan(struct growth *growth, struct restore_task *task, struct 
 	struct maker helper;
 	pid_t temporary = restore_temporary_pid(rs);
 	struct restore_pids pids;
-	int r = find_member(growth, task, session, &member, err);
+	int r = find_member(growth, task, session, parent, &member, err);
 
 	if (r < 0)
 		return r;
@@ -327,22 +337,32 @@ static int make_orphan(struct growth *growth, struct restore_task *task, struct 
 	return r;
 }
 
+/* The deepest of those that have their parent: where a session's leader is gone, all of its members
+ * come from the lowest place that it can have had. Tasks are listed by depth. */
+static struct restore_task *next_orphan(const struct restore *rs)
+{
+	for (size_t i = rs->own->task_count; i-- > 1;) {
+		struct restore_task *task = &rs->own->tasks[i];
+
+		if (!task->pid && parent_of(rs, task)->pid)
+			return task;
+	}
+	return NULL;
+}
+
 static int make_orphans(struct growth *growth, struct err *err)
 {
 	struct restore *rs = growth->rs;
+	struct restore_task *orphan;
 
-	for (size_t i = 1; i < rs->own->task_count; i++) {
-		struct restore_task *task = &rs->own->tasks[i];
-		int r = 0;
+	while ((orphan = next_orphan(rs))) {
+		int r = make_orphan(growth, orphan, err);
 
-		if (!task->pid)
-			r = make_orphan(growth, task, err);
-		else
-			continue;
 		/* Its children come after it in the list. */
-		for (size_t j = i; r == 0 && j < rs->own->task_count; j++) {
-			if (rs->own->tasks[j].pid)
-				r = grow(rs, &rs->own->tasks[j], err);
+		for (struct restore_task *task = orphan;
+		     r == 0 && task < rs->own->tasks + rs->own->task_count; task++) {
+			if (task->pid)
+				r = grow(rs, task, err);
 		}
 		if (r < 0)
 			return r;

@@ -65,6 +65,8 @@ void registry_entry_print(const struct registry_entry *entry, const struct regis
 	put_path(object, "cgroup", entry->cgroup_path);
 	put_path(object, "rootfs", entry->rootfs);
 	put_path(object, "image", entry->image);
+	if (entry->seccomp)
+		json_put_string(object, "seccomp", entry->seccomp);
 	printed = json_print(object, true);
 	(void)buf_append(text, printed, strlen(printed));
 }
@@ -144,6 +146,8 @@ static int parse_object(const struct json *object, const char *name, struct regi
 		r = get_path(object, "rootfs", &entry->rootfs, err);
 	if (r == 0)
 		r = get_path(object, "image", &entry->image, err);
+	if (r == 0 && json_get_string(json_get(object, "seccomp")))
+		entry->seccomp = mem_string(json_get_string(json_get(object, "seccomp")));
 	entry->init = (pid_t)init;
 	entry->name = mem_string(name);
 	return r;
@@ -178,6 +182,7 @@ void registry_entry_free(struct registry_entry *entry)
 	free(entry->cgroup_path);
 	free(entry->rootfs);
 	free(entry->image);
+	free(entry->seccomp);
 	*entry = (struct registry_entry){ .name = NULL };
 }
 

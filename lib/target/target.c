@@ -22,6 +22,7 @@ void target_free(struct target *target)
 {
 	free(target->name);
 	free(target->rootfs);
+	free(target->seccomp);
 	free(target->cgroup_path);
 	cleanup_close(&target->pidfd);
 	cleanup_close(&target->cgroup);
@@ -274,6 +275,7 @@ static void take_entry(struct target *target, struct registry_entry *entry)
 	free(target->name);
 	target->name = take_ptr(entry->name);
 	target->rootfs = take_ptr(entry->rootfs);
+	target->seccomp = take_ptr(entry->seccomp);
 	target->is_registered = true;
 }
 

@@ -26,6 +26,7 @@ struct target {
 	int cgroup;	    /* directory descriptor of the cgroup to freeze; -1 without one */
 	char *cgroup_path;  /* owned; absolute, for messages; NULL without one */
 	bool is_registered; /* it has a ctckpt name */
+	char *seccomp;	    /* owned; see struct registry_entry; NULL: not known */
 };
 
 #define TARGET_NONE ((struct target){ .pidfd = -1, .cgroup = -1 })
@@ -51,6 +52,7 @@ struct registry_entry {
 	char *cgroup_path; /* NULL: none; of a cgroup that ctckpt made, to be removed with it */
 	char *rootfs;	   /* NULL: none */
 	char *image;	   /* restored from; NULL: started by run */
+	char *seccomp; /* the filter that all of it has, as filter_print() says it; NULL: none */
 };
 
 /* [A-Za-z0-9][A-Za-z0-9_.-]{0,63} */

@@ -22,7 +22,7 @@ load helper
 }
 
 @test "confine: a seccomp filter is refused by name, and no call is made under it" {
-	victim_start seccomp
+	victim_start filtered
 	run -3 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
 	assert_contains "$output" "its seccomp filter cannot be read by an ordinary user"
 	[[ ! -e $IMAGE ]]

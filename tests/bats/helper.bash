@@ -98,6 +98,15 @@ command_start() {
 	[[ -e $VICTIM_DIR/ready ]] || victim_failed "before the checkpoint"
 }
 
+# Lets other users of the container, too, work in the victim's directory.
+victim_dir_share() {
+	local dir=$VICTIM_DIR
+	chmod a+rwx "$dir"
+	while dir=$(dirname "$dir") && [[ -O $dir ]]; do
+		chmod a+x "$dir"
+	done
+}
+
 # victim_await FILE...: until one of these is in $VICTIM_DIR, or the container has ended.
 victim_await() {
 	local pid

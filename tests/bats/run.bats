@@ -49,6 +49,22 @@ load helper
 	[[ $(uname -n) != bertha ]]
 }
 
+@test "run: with --userns keep-id the ids are those outside" {
+	run -0 ctckpt run --userns keep-id -- sh -c 'id -u; id -g'
+	assert_equal "${lines[0]} ${lines[1]}" "$(id -u) $(id -g)"
+}
+
+@test "run: with --userns auto there are subordinate ids" {
+	requires user subuid
+	run -0 ctckpt run --userns auto -- awk '{ n += $3 } END { print (n > 1) " " ($1 > 0) }' /proc/self/uid_map
+	assert_equal "$output" "1 1"
+}
+
+@test "run: other user namespaces are a wrong usage" {
+	run -2 --separate-stderr ctckpt run --userns host -- true
+	assert_contains "$stderr" "--userns host: it is keep-id or auto"
+}
+
 @test "run: detached containers are listed, and gone when they end" {
 	victim_start idle
 	run -0 ctckpt ps

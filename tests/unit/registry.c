@@ -107,7 +107,9 @@ static void new_names(struct unit *unit)
 static void entry_round_trip(struct unit *unit)
 {
 	auto_with(registry_entry_free) struct registry_entry got = { .name = NULL };
-	struct registry_entry entry = { (char *)"web", 12, 1ull << 40, NULL, NULL, NULL };
+	struct registry_entry entry = {
+		(char *)"web", 12, 1ull << 40, NULL, NULL, NULL, (char *)"000600000000000000060000"
+	};
 	struct registry_place place = { "b-o-o-t", 4026531836 }, got_place;
 	auto_buf struct buf text = BUF_EMPTY;
 	struct err err = ERR_NONE;
@@ -121,6 +123,7 @@ static void entry_round_trip(struct unit *unit)
 	EXPECT_TEXT(unit, got.name, "web");
 	EXPECT(unit, strcmp(got.rootfs, entry.rootfs) == 0);
 	EXPECT_TEXT(unit, got.cgroup_path, entry.cgroup_path);
+	EXPECT_TEXT(unit, got.seccomp, entry.seccomp);
 	EXPECT(unit, got.image == NULL && got.init == 12 && got.start_time == 1ull << 40);
 	EXPECT(unit, got_place.pid_ns == 4026531836 && strcmp(got_place.boot_id, "b-o-o-t") == 0);
 }

@@ -11,6 +11,7 @@
 #include "core/cleanup.h"
 #include "kind/kind.h"
 #include "kind/support/owner.h"
+#include "kind/support/seccomp.h"
 
 extern const struct kind kind_confine;
 
@@ -116,19 +117,20 @@ static int confine_ask(struct plan *plan, const struct image *image, const struc
 		       struct err *err)
 {
 	const struct confine_rec *rec = record->body;
+	struct filter filter;
 	struct question question = { .class = CLASS_NO_NEW_PRIVS,
 				     .id = record->id,
 				     .saved = le32_get(rec->no_new_privs),
 				     .invoker = plan_facts(plan)->no_new_privs };
 
-	(void)image;
 	(void)err;
 	plan_ask(plan, &question);
 	if (le32_get(rec->seccomp) == 0)
 		return 0;
 	question = (struct question){ .class = CLASS_SECCOMP,
 				      .id = record->id,
-				      .saved = le32_get(rec->seccomp) };
+				      .saved = le32_get(rec->seccomp),
+				      .invoker = seccomp_of_image(image, &filter) };
 	plan_ask(plan, &question);
 	return 0;
 }
@@ -171,8 +173,6 @@ static int confine_finish(struct restore *rs, const struct record *record, struc
 
 	if (r < 0)
 		return r;
-	if (le32_get(rec->seccomp) != 0)
-		return err_set(err, ERR_REFUSED, "seccomp cannot be restored");
 	r = finish_speculation(rec, script, err);
 	if (r < 0)
 		return r;
@@ -185,7 +185,9 @@ static int confine_finish(struct restore *rs, const struct record *record, struc
 	if (plan_value(rs->plan, CLASS_NO_NEW_PRIVS, record->id, 0, 1) != 0)
 		(void)script_syscall(script, "set no_new_privs", 0, SYS_prctl, PR_SET_NO_NEW_PRIVS,
 				     1, 0, 0, 0);
-	return 0;
+	if (seccomp_comes_early(rs, record->id))
+		return 0;
+	return seccomp_install(rs, record->id, script, err);
 }
 
 const struct kind kind_confine = {

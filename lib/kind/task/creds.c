@@ -12,6 +12,7 @@
 #include "kind/kind.h"
 #include "kind/support/namespaces.h"
 #include "kind/support/owner.h"
+#include "kind/support/seccomp.h"
 
 extern const struct kind kind_creds;
 
@@ -429,8 +430,12 @@ static int creds_finish(struct restore *rs, const struct record *record, struct 
 	const struct nsproxy_rec *ns =
 	    nsproxy_find(rs->image, owner_task_of(rs->image, record->id));
 	uint32_t userns = ns ? le32_get(ns->ids[NAMESPACE_USER]) : 0;
-	int r = creds_take_ids(rs, record->id, userns, script, err);
+	int r = 0;
 
+	if (seccomp_comes_early(rs, record->id))
+		r = seccomp_install(rs, record->id, script, err);
+	if (r == 0)
+		r = creds_take_ids(rs, record->id, userns, script, err);
 	if (r == 0)
 		r = script_room(script, 160, 1024, err);
 	if (r < 0)

@@ -1,0 +1,417 @@
+/* Seccomp profiles become filters, by libseccomp. See confine.h. */
+#include "core/confine.h"
+
+#include <errno.h>
+#include <seccomp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "core/buf.h"
+#include "core/cleanup.h"
+#include "core/json.h"
+#include "core/scan.h"
+
+struct profile {
+	scmp_filter_ctx context;
+	uint32_t default_action;
+};
+
+static void release(scmp_filter_ctx *context)
+{
+	if (*context)
+		seccomp_release(*context);
+}
+
+static int check_keys(const struct json *object, const char *const known[], const char *where,
+		      struct err *err)
+{
+	const char *unknown = json_holds_object(object) ? json_unknown_key(object, known) : NULL;
+
+	if (!json_holds_object(object))
+		return err_set(err, ERR_USAGE, "%s is not an object", where);
+	return unknown ? err_set(err, ERR_USAGE, "%s: %s is not supported", where, unknown) : 0;
+}
+
+/* A member that may be missing; *ret_number stays then. */
+static int get_number(const struct json *object, const char *key, uint64_t max,
+		      uint64_t *ret_number, struct err *err)
+{
+	const struct json *value = json_get(object, key);
+	uint64_t number;
+
+	if (!value || json_holds_nothing(value))
+		return 0;
+	if (!json_get_u64(value, &number) || number > max)
+		return err_set(err, ERR_USAGE, "%s is out of range", key);
+	*ret_number = number;
+	return 0;
+}
+
+/* Rules say what a denied call answers as a number, by name, or not at all. */
+static int get_errno(const struct json *object, const char *number_key, const char *name_key,
+		     uint64_t *ret_number, struct err *err)
+{
+	const char *name = json_get_string(json_get(object, name_key));
+	bool is_number =
+	    json_get(object, number_key) && !json_holds_nothing(json_get(object, number_key));
+
+	*ret_number = EPERM;
+	if (is_number || !name || *name == '\0')
+		return get_number(object, number_key, 4095, ret_number, err);
+	if (strcmp(name, "ENOSYS") == 0)
+		*ret_number = ENOSYS;
+	else if (strcmp(name, "EPERM") != 0)
+		return err_set(err, ERR_USAGE, "%s %s: give the number as %s", name_key, name,
+			       number_key);
+	return 0;
+}
+
+static int get_action(const struct json *value, uint64_t number, uint32_t *ret_action,
+		      struct err *err)
+{
+	static const struct {
+		const char *name;
+		uint32_t action;
+	} rows[] = {
+		{ "SCMP_ACT_ALLOW", SCMP_ACT_ALLOW },
+		{ "SCMP_ACT_LOG", SCMP_ACT_LOG },
+		{ "SCMP_ACT_KILL", SCMP_ACT_KILL_THREAD },
+		{ "SCMP_ACT_KILL_THREAD", SCMP_ACT_KILL_THREAD },
+		{ "SCMP_ACT_KILL_PROCESS", SCMP_ACT_KILL_PROCESS },
+		{ "SCMP_ACT_TRAP", SCMP_ACT_TRAP },
+	};
+	const char *name = json_get_string(value);
+
+	if (!name)
+		return err_set(err, ERR_USAGE, "an action is missing");
+	if (strcmp(name, "SCMP_ACT_ERRNO") == 0) {
+		*ret_action = SCMP_ACT_ERRNO((uint32_t)number);
+		return 0;
+	}
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (strcmp(rows[i].name, name) == 0) {
+			*ret_action = rows[i].action;
+			return 0;
+		}
+	}
+	return err_set(err, ERR_USAGE, "action %s is not supported", name);
+}
+
+/* ---- architectures ---- */
+
+static int add_architecture(const struct profile *profile, const char *name, struct err *err)
+{
+	auto_free char *lower = name ? mem_string(name) : NULL;
+	uint32_t arch;
+	int r;
+
+	if (!name || strncmp(name, "SCMP_ARCH_", 10) != 0)
+		return err_set(err, ERR_USAGE, "an architecture is not the name of one");
+	for (char *at = lower; *at; at++)
+		*at = *at >= 'A' && *at <= 'Z' ? (char)(*at + 'a' - 'A') : *at;
+	arch = seccomp_arch_resolve_name(lower + 10);
+	if (arch == 0)
+		return 0; /* not of this libseccomp: calls of it stay forbidden */
+	r = seccomp_arch_add(profile->context, arch);
+	if (r < 0 && r != -EEXIST)
+		return err_set(err, ERR_USAGE, "architecture %s: %s", name, strerror(-r));
+	return 0;
+}
+
+static int add_architectures(const struct profile *profile, const struct json *list,
+			     struct err *err)
+{
+	for (size_t i = 0; i < json_count(list); i++) {
+		int r = add_architecture(profile, json_get_string(json_element(list, i)), err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* The entry of archMap for this machine names those that it runs as well. */
+static int add_native_map(const struct profile *profile, const struct json *map, struct err *err)
+{
+	static const char *const known[] = { "architecture", "subArchitectures", NULL };
+
+	for (size_t i = 0; i < json_count(map); i++) {
+		const struct json *entry = json_element(map, i);
+		const char *name = json_get_string(json_get(entry, "architecture"));
+		int r = check_keys(entry, known, "archMap", err);
+
+		if (r == 0 && name && strcmp(name, "SCMP_ARCH_X86_64") == 0)
+			r = add_architectures(profile, json_get(entry, "subArchitectures"), err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* ---- which rules are meant ---- */
+
+static bool holds(const struct json *list, const char *text)
+{
+	for (size_t i = 0; i < json_count(list); i++) {
+		const char *element = json_get_string(json_element(list, i));
+
+		if (element && strcmp(element, text) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* "5.15": is this kernel at least that? */
+static int compare_kernel(const struct json *value, bool *ret_is_new, struct err *err)
+{
+	const char *wanted = json_get_string(value);
+	struct utsname name;
+	const char *have = name.release;
+	uint64_t wanted_parts[2];
+	uint64_t have_parts[2];
+
+	if (uname(&name) < 0)
+		return err_set(err, -errno, "ask for the kernel's version");
+	if (!wanted || !scan_number(&wanted, 10, UINT32_MAX, &wanted_parts[0]) ||
+	    !scan_char(&wanted, '.') || !scan_number(&wanted, 10, UINT32_MAX, &wanted_parts[1]))
+		return err_set(err, ERR_USAGE, "minKernel is not a version");
+	if (!scan_number(&have, 10, UINT32_MAX, &have_parts[0]) || !scan_char(&have, '.') ||
+	    !scan_number(&have, 10, UINT32_MAX, &have_parts[1]))
+		return err_set(err, ERR_HOST, "this kernel's version is %s", name.release);
+	*ret_is_new = have_parts[0] > wanted_parts[0] ||
+		      (have_parts[0] == wanted_parts[0] && have_parts[1] >= wanted_parts[1]);
+	return 0;
+}
+
+/* Does a rule's "includes" or "excludes" match?. */
+static int match_condition(const struct json *condition, bool is_include, bool *ret_matches,
+			   struct err *err)
+{
+	static const char *const known[] = { "caps", "arches", "minKernel", NULL };
+	const struct json *arches = json_get(condition, "arches");
+	bool has_caps = json_count(json_get(condition, "caps")) > 0;
+	bool is_new = true;
+	int r;
+
+	*ret_matches = is_include;
+	if (!condition || json_holds_nothing(condition))
+		return 0;
+	r = check_keys(condition, known, is_include ? "includes" : "excludes", err);
+	if (r == 0 && json_get(condition, "minKernel"))
+		r = compare_kernel(json_get(condition, "minKernel"), &is_new, err);
+	if (r < 0)
+		return r;
+	if (is_include)
+		*ret_matches = is_new && (json_count(arches) == 0 || holds(arches, "amd64"));
+	else
+		*ret_matches = has_caps || holds(arches, "amd64") ||
+			       (json_get(condition, "minKernel") && is_new);
+	return 0;
+}
+
+/* ---- rules ---- */
+
+static int get_comparison(const struct json *object, struct scmp_arg_cmp *ret_comparison,
+			  struct err *err)
+{
+	static const char *const known[] = { "index", "value", "valueTwo", "op", NULL };
+	static const struct {
+		const char *name;
+		enum scmp_compare op;
+	} rows[] = {
+		{ "SCMP_CMP_NE", SCMP_CMP_NE },
+		{ "SCMP_CMP_LT", SCMP_CMP_LT },
+		{ "SCMP_CMP_LE", SCMP_CMP_LE },
+		{ "SCMP_CMP_EQ", SCMP_CMP_EQ },
+		{ "SCMP_CMP_GE", SCMP_CMP_GE },
+		{ "SCMP_CMP_GT", SCMP_CMP_GT },
+		{ "SCMP_CMP_MASKED_EQ", SCMP_CMP_MASKED_EQ },
+	};
+	const char *op = json_get_string(json_get(object, "op"));
+	uint64_t index = 0, value = 0, second = 0;
+	int r = check_keys(object, known, "args", err);
+
+	if (r == 0)
+		r = get_number(object, "index", 5, &index, err);
+	if (r == 0)
+		r = get_number(object, "value", UINT64_MAX, &value, err);
+	if (r == 0)
+		r = get_number(object, "valueTwo", UINT64_MAX, &second, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; op && i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (strcmp(rows[i].name, op) == 0) {
+			*ret_comparison =
+			    (struct scmp_arg_cmp){ (unsigned int)index, rows[i].op, value, second };
+			return 0;
+		}
+	}
+	return err_set(err, ERR_USAGE, "args: op %s is not supported",
+		       op ? op : "is missing, which");
+}
+
+struct rule {
+	uint32_t action;
+	struct scmp_arg_cmp args[6];
+	unsigned int count;
+	bool is_any; /* two comparisons of one argument: either is enough */
+};
+
+static int get_arguments(const struct json *list, struct rule *rule, struct err *err)
+{
+	unsigned int seen = 0;
+
+	if (json_count(list) > 6)
+		return err_set(err, ERR_USAGE, "a rule compares more than six arguments");
+	for (size_t i = 0; i < json_count(list); i++) {
+		int r = get_comparison(json_element(list, i), &rule->args[i], err);
+
+		if (r < 0)
+			return r;
+		rule->is_any |= seen >> rule->args[i].arg & 1;
+		seen |= 1u << rule->args[i].arg;
+		rule->count++;
+	}
+	return 0;
+}
+
+static int add_call(const struct profile *profile, const char *name, const struct rule *rule,
+		    struct err *err)
+{
+	int number = name ? seccomp_syscall_resolve_name(name) : __NR_SCMP_ERROR;
+	int r = 0;
+
+	if (!name)
+		return err_set(err, ERR_USAGE, "the name of a system call is not a text");
+	if (number == __NR_SCMP_ERROR)
+		return 0;
+	if (!rule->is_any)
+		r = seccomp_rule_add_array(profile->context, rule->action, number, rule->count,
+					   rule->args);
+	for (unsigned int i = 0; rule->is_any && r == 0 && i < rule->count; i++)
+		r = seccomp_rule_add_array(profile->context, rule->action, number, 1,
+					   &rule->args[i]);
+	if (r < 0)
+		return err_set(err, ERR_USAGE, "rule for %s: %s", name, strerror(-r));
+	return 0;
+}
+
+static int add_calls(const struct profile *profile, const struct json *object,
+		     const struct rule *rule, struct err *err)
+{
+	const struct json *names = json_get(object, "names");
+	const struct json *name = json_get(object, "name");
+	int r = 0;
+
+	/* libseccomp refuses rules that change nothing. */
+	if (rule->action == profile->default_action)
+		return 0;
+	if (name && !json_holds_nothing(name))
+		r = add_call(profile, json_get_string(name), rule, err);
+	for (size_t i = 0; r == 0 && i < json_count(names); i++)
+		r = add_call(profile, json_get_string(json_element(names, i)), rule, err);
+	return r;
+}
+
+static int add_rule(const struct profile *profile, const struct json *object, struct err *err)
+{
+	static const char *const known[] = { "names", "name",	  "action",   "args",	 "errnoRet",
+					     "errno", "includes", "excludes", "comment", NULL };
+	struct rule rule = { .count = 0 };
+	bool is_included = false, is_excluded = false;
+	uint64_t number;
+	int r = check_keys(object, known, "a rule", err);
+
+	if (r == 0)
+		r = match_condition(json_get(object, "includes"), true, &is_included, err);
+	if (r == 0)
+		r = match_condition(json_get(object, "excludes"), false, &is_excluded, err);
+	if (r == 0)
+		r = get_errno(object, "errnoRet", "errno", &number, err);
+	if (r == 0)
+		r = get_action(json_get(object, "action"), number, &rule.action, err);
+	if (r == 0)
+		r = get_arguments(json_get(object, "args"), &rule, err);
+	if (r < 0 || !is_included || is_excluded)
+		return r;
+	return add_calls(profile, object, &rule, err);
+}
+
+/* ---- the whole ---- */
+
+static int export(const struct profile *profile, struct filter *ret_filter, struct err *err)
+{
+	auto_close int fd = memfd_create("filter", MFD_CLOEXEC);
+	struct filter filter = FILTER_NONE;
+	struct stat stat;
+	int r = fd < 0 ? -errno : seccomp_export_bpf(profile->context, fd);
+
+	if (r == 0 && fstat(fd, &stat) < 0)
+		r = -errno;
+	if (r < 0)
+		return err_set(err, r, "make a seccomp filter");
+	filter.count = (size_t)stat.st_size / sizeof(*filter.code);
+	filter.code = mem_alloc(filter.count + 1, sizeof(*filter.code));
+	if (pread(fd, filter.code, (size_t)stat.st_size, 0) != stat.st_size ||
+	    !filter_is_valid(filter.code, filter.count)) {
+		filter_free(&filter);
+		return err_set(err, ERR_USAGE, "its filter is too long for the kernel");
+	}
+	*ret_filter = filter;
+	return 0;
+}
+
+static int check_profile(const struct json *object, struct err *err)
+{
+	static const char *const known[] = { "defaultAction", "defaultErrnoRet",
+					     "defaultErrno",  "architectures",
+					     "archMap",	      "syscalls",
+					     "comment",	      NULL };
+
+	return check_keys(object, known, "the profile", err);
+}
+
+static int compile(const struct json *object, struct filter *ret_filter, struct err *err)
+{
+	const struct json *rules = json_get(object, "syscalls");
+	__attribute__((cleanup(release))) scmp_filter_ctx context = NULL;
+	struct profile profile;
+	uint64_t number;
+	int r = check_profile(object, err);
+
+	if (r == 0)
+		r = get_errno(object, "defaultErrnoRet", "defaultErrno", &number, err);
+	if (r == 0)
+		r = get_action(json_get(object, "defaultAction"), number, &profile.default_action,
+			       err);
+	if (r < 0)
+		return r;
+	context = seccomp_init(profile.default_action);
+	if (!context)
+		return err_set(err, ERR_FAILED, "make a seccomp filter");
+	profile.context = context;
+	r = add_architectures(&profile, json_get(object, "architectures"), err);
+	if (r == 0)
+		r = add_native_map(&profile, json_get(object, "archMap"), err);
+	for (size_t i = 0; r == 0 && i < json_count(rules); i++) {
+		r = add_rule(&profile, json_element(rules, i), err);
+		if (r < 0)
+			return err_wrap(err, "syscalls[%zu]", i);
+	}
+	return r < 0 ? r : export(&profile, ret_filter, err);
+}
+
+int confine_compile(const char *text, size_t size, struct filter *ret_filter, struct err *err)
+{
+	auto_json struct json *object = NULL;
+	int r = json_parse(text, size, &object, err);
+
+	if (r < 0)
+		return r;
+	return compile(object, ret_filter, err);
+}

@@ -1,0 +1,57 @@
+/* Calls in a task under a seccomp filter: those that would kill it are not made. */
+#include <linux/audit.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "remote/remote.h"
+
+int remote_check_call(const struct remote *remote, const char *name, uint64_t nr,
+		      const uint64_t args[6], struct err *err)
+{
+	struct seccomp_data data = { .nr = (int)nr,
+				     .arch = AUDIT_ARCH_X86_64,
+				     .instruction_pointer = remote->zone.code };
+
+	if (!remote->filter)
+		return 0;
+	memcpy(data.args, args, sizeof(data.args));
+	switch (filter_verdict(remote->filter, &data) & SECCOMP_RET_ACTION_FULL) {
+	case SECCOMP_RET_ALLOW:
+	case SECCOMP_RET_LOG:
+	case SECCOMP_RET_ERRNO:
+		return 0;
+	default:
+		(void)err_set(err, ERR_REFUSED,
+			      "%s: the container's seccomp filter does not let "
+			      "its tasks do this",
+			      name);
+		return err_hint(err,
+				"allow system call %d in the profile, or let it answer with an "
+				"error",
+				(int)nr);
+	}
+}
+
+int remote_check_filter(const struct remote *remote, struct err *err)
+{
+	static const struct {
+		long nr;
+		const char *name;
+	} calls[] = {
+		{ SYS_mmap, "map a zone" },
+		{ SYS_munmap, "unmap it" },
+		{ SYS_getpid, "ask for its pid" },
+		{ SYS_gettid, "ask for its thread id" },
+		{ SYS_tgkill, "send itself a signal" },
+		{ SYS_rt_sigprocmask, "take its signal mask back" },
+	};
+
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		int r = remote_check_call(remote, calls[i].name, (uint64_t)calls[i].nr,
+					  (const uint64_t[6]){ 0 }, err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}

@@ -1,0 +1,41 @@
+#!/usr/bin/env bats
+# Kinds do not get in each other's way: a random third of all victims is alive in one container. A
+# failure names the seed: CROWD_SEED brings it back.
+
+# bats file_tags=cgroup,root
+
+load helper
+
+# Every kind's victim, but for the one that must be the first task.
+crowd_start() {
+	local kind victims=()
+	while read -r kind _; do
+		[[ $kind == container || ! -x $BUILD/victim/$kind ]] || victims+=("$BUILD/victim/$kind")
+	done < <(ctckpt kinds)
+	((${#victims[@]} > 30)) || fail "only ${#victims[@]} victims"
+	program_start crowd.py "${CROWD_SEED:-$RANDOM}" "${victims[@]}"
+	cat "$VICTIM_DIR/log"
+}
+
+@test "crowd: a third of all victims comes back" {
+	crowd_start
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	run -0 ctckpt restore --detach --policy map "$IMAGE"
+	victim_succeeds
+}
+
+@test "crowd: a third of all victims goes on" {
+	crowd_start
+	run -0 ctckpt checkpoint --leave-running "$VICTIM" -o "$IMAGE"
+	victim_succeeds
+}
+
+@test "crowd: a third of all victims, three generations" {
+	local generation
+	crowd_start
+	for generation in 1 2 3; do
+		run -0 ctckpt checkpoint --force "$VICTIM" -o "$IMAGE"
+		run -0 ctckpt restore --detach --policy map "$IMAGE"
+	done
+	victim_succeeds
+}

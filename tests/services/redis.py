@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+"""redis-server with an append-only file, and pipelined clients over TCP and a unix socket."""
+import os
+import socket
+import subprocess
+
+import service
+
+DEPTH = 50
+
+
+class Counter(service.Client):
+    """Increments a key of its own; every reply must be the next number."""
+
+    def __init__(self, number, connection):
+        super().__init__()
+        self.key = f"key{number}"
+        self.connection = connection
+        self.replies = connection.makefile("rb")
+        self.count = 0
+
+    def ask(self, *words):
+        text = b"*%d\r\n" % len(words)
+        for word in words:
+            text += b"$%d\r\n%s\r\n" % (len(word), word.encode())
+        return text
+
+    def step(self):
+        self.connection.sendall(self.ask("INCR", self.key) * DEPTH)
+        for _ in range(DEPTH):
+            self.count += 1
+            reply = self.replies.readline()
+            assert reply == b":%d\r\n" % self.count, (reply, self.count)
+
+    def finish(self):
+        self.connection.sendall(self.ask("GET", self.key))
+        text = str(self.count).encode()
+        assert self.replies.readline() == b"$%d\r\n" % len(text)
+        assert self.replies.readline() == text + b"\r\n"
+
+
+def connect_tcp():
+    return socket.create_connection(("127.0.0.1", 6379))
+
+
+def connect_unix(path):
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(path)
+    return connection
+
+
+def work():
+    data = service.private_directory()
+    path = os.path.join(data, "s")
+    os.chdir(data)  # names of sockets are short
+    server = subprocess.Popen(
+        ["redis-server", "--port", "6379", "--unixsocket", "s", "--dir", data,
+         "--appendonly", "yes", "--save", "", "--logfile", os.path.join(data, "log")])
+    service.wait_until(lambda: service.is_listening(6379) and os.path.exists(path))
+    service.serve([Counter(0, connect_tcp()), Counter(1, connect_tcp()),
+                   Counter(2, connect_unix("s"))])
+    server.terminate()
+    assert server.wait(60) == 0, "redis-server failed"
+
+
+service.main(work)
