@@ -178,7 +178,7 @@ static int dump_namespaces(struct dump *d, const struct kind *kind, struct err *
 		const struct dump_namespace *ns = &d->own->namespaces[i];
 		int r;
 
-		if (ns->id == 0 || ns->type != kind->namespace)
+		if (ns->id == 0 || ns->type != kind->namespace || !ns->task)
 			continue;
 		d->ns = ns;
 		d->task = ns->task;
@@ -325,9 +325,13 @@ int dump_gather(struct dump *d, const struct target *target, const struct freeze
 	for (size_t i = 0; r == 0 && i < own->task_count; i++)
 		r = prepare_task(&own->tasks[i], err);
 	if (r == 0)
+		r = dump_collect_files(d, err);
+	if (r == 0)
+		r = dump_find_file_namespaces(d, err);
+	if (r == 0)
 		r = dump_containers(d, err);
 	if (r == 0)
-		r = dump_collect_files(d, err);
+		r = dump_files(d, err);
 	if (r == 0)
 		r = dump_tasks(d, err);
 	if (r < 0)

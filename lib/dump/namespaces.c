@@ -5,12 +5,15 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/nsfs.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -259,6 +262,66 @@ int dump_find_namespaces(struct dump *d, struct err *err)
 			(void)err_wrap(err, "task %d (%s)", d->task->vpid, d->task->stat.comm);
 	}
 	d->task = NULL;
+	return r;
+}
+
+/* ---- descriptors ---- */
+
+/* Those that only a descriptor holds: nobody in them could be asked. */
+static void check_held(struct dump *d, size_t count)
+{
+	for (size_t i = count; i < d->own->namespace_count; i++) {
+		enum namespace_type type = d->own->namespaces[i].type;
+
+		if (type != NAMESPACE_USER && type != NAMESPACE_NET)
+			(void)dump_block(d, NULL, "a %s namespace without a task is not supported",
+					 namespace_name(type));
+	}
+}
+
+/* A unix socket from outside is a matter of who is at its other end. */
+static bool is_of_network(int fd)
+{
+	int family = AF_UNIX;
+	socklen_t size = sizeof(family);
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) == 0 && family != AF_UNIX;
+}
+
+static int find_of_file(struct dump *d, struct target_fd *file, struct err *err)
+{
+	size_t count = d->own->namespace_count;
+	auto_close int ns = -1;
+	struct statfs fs;
+	int r = 0;
+
+	if (S_ISSOCK(file->stat.st_mode)) {
+		ns = ioctl(file->fd, SIOCGSKNS);
+		if (ns >= 0)
+			r = dump_namespace_id(d, NAMESPACE_NET, ns, &file->ns, err);
+		else if (is_of_network(file->fd) && d->own->target->form == TARGET_CONTAINER)
+			return dump_block(d, NULL, "a socket of a network outside of the container "
+						   "is not supported");
+	} else if (S_ISREG(file->stat.st_mode) && fstatfs(file->fd, &fs) == 0 &&
+		   fs.f_type == NAMESPACE_MAGIC) {
+		enum namespace_type type = namespace_type_of(ioctl(file->fd, NS_GET_NSTYPE));
+
+		if (type != NAMESPACE_NONE)
+			r = dump_namespace_id(d, type, file->fd, &file->ns, err);
+	}
+	check_held(d, count);
+	return r == -EPERM && err->code == 0 ? 0 : r;
+}
+
+int dump_find_file_namespaces(struct dump *d, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < d->own->file_count; i++) {
+		d->fd = &d->own->files[i];
+		r = find_of_file(d, d->fd, err);
+	}
+	d->fd = NULL;
 	return r;
 }
 

@@ -100,6 +100,7 @@ struct target_fd {
 	uint64_t position;
 	char *link;   /* what /proc/PID/fd/N reads as */
 	char *fdinfo; /* the whole text */
+	uint32_t ns;  /* the namespace that it is, or of a socket, the one of the network; 0: own */
 	struct stat stat;
 };
 
@@ -212,6 +213,11 @@ int restore_content_fd(struct restore *rs, uint32_t id, int fd, struct err *err)
 /* A line for the report: something that differs, and is not in the plan. */
 void restore_note(struct restore *rs, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* restore: sockets that are made from now on are in this network namespace; 0: the container's own.
+ * The engine does it for those with a record of kind netns. */
+int restore_enter_netns(struct restore *rs, uint32_t id, struct err *err);
+/* restore: a descriptor of a namespace, borrowed; 0: the container's own; -1: there is none. */
+int restore_namespace_fd(const struct restore *rs, enum namespace_type type, uint32_t id);
 /* finish: the pid of a task or thread object, as the task sees it that the script runs in; 0 if it
  * does not, or there is none. */
 pid_t restore_pid(const struct restore *rs, uint32_t id);

@@ -9,12 +9,6 @@
 #include "core/cleanup.h"
 #include "restore/restore.h"
 
-/* The descriptor that a task has for a namespace. */
-static int namespace_fd(const struct restore *rs, enum namespace_type type, uint32_t id)
-{
-	return id ? restore_fd(rs, id) : rs->own->shared->own_namespaces[type];
-}
-
 static void enter_others(const struct restore *rs, struct restore_place *place,
 			 const struct restore_task *task, struct script *script)
 {
@@ -28,7 +22,7 @@ static void enter_others(const struct restore *rs, struct restore_place *place,
 		if (id == place->ids[order[i]])
 			continue;
 		(void)script_syscall(script, "enter a namespace", 0, SYS_setns,
-				     (uint64_t)namespace_fd(rs, order[i], id),
+				     (uint64_t)restore_namespace_fd(rs, order[i], id),
 				     (uint64_t)namespace_flag(order[i]));
 		place->ids[order[i]] = id;
 	}

@@ -335,12 +335,13 @@ int restore_hold_own_namespaces(struct restore *rs, struct err *err)
 	int fd = -1;
 	int r;
 
-	for (enum namespace_type type = NAMESPACE_MNT; type < NAMESPACE_TYPES; type++)
+	for (enum namespace_type type = NAMESPACE_USER; type < NAMESPACE_TYPES; type++)
 		shared->own_namespaces[type] = -1;
 	shared->last_pid = -1;
-	if (!image_next(rs->image, TAG_NSPROXY, NULL))
+	if (!image_next(rs->image, TAG_NSPROXY, NULL) && !image_next(rs->image, TAG_NETNS, NULL) &&
+	    !image_next(rs->image, kind_by_name("nsfd")->tag, NULL))
 		return 0;
-	for (enum namespace_type type = NAMESPACE_MNT; type < NAMESPACE_TYPES; type++) {
+	for (enum namespace_type type = NAMESPACE_USER; type < NAMESPACE_TYPES; type++) {
 		struct err ignored;
 
 		if (open_namespace(&part, getpid(), namespace_name(type), &fd, &ignored) < 0)
@@ -351,4 +352,16 @@ int restore_hold_own_namespaces(struct restore *rs, struct err *err)
 	}
 	fd = openat(rs->own->root.proc, "sys/kernel/ns_last_pid", O_WRONLY | O_CLOEXEC);
 	return fd < 0 ? 0 : move_high(rs, fd, &shared->last_pid, err);
+}
+
+int restore_namespace_fd(const struct restore *rs, enum namespace_type type, uint32_t id)
+{
+	return id ? restore_fd(rs, id) : rs->own->shared->own_namespaces[type];
+}
+
+int restore_enter_netns(struct restore *rs, uint32_t id, struct err *err)
+{
+	if (setns(restore_namespace_fd(rs, NAMESPACE_NET, id), CLONE_NEWNET) < 0)
+		return err_set(err, -errno, "enter network namespace %u", id);
+	return 0;
 }

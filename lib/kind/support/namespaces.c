@@ -33,6 +33,15 @@ int namespace_flag(enum namespace_type type)
 	return types[type].flag;
 }
 
+enum namespace_type namespace_type_of(int flag)
+{
+	for (enum namespace_type type = NAMESPACE_USER; type < NAMESPACE_TYPES; type++) {
+		if (types[type].flag == flag)
+			return type;
+	}
+	return NAMESPACE_NONE;
+}
+
 const struct namespace_rec *namespace_find(const struct image *image, uint32_t id)
 {
 	const struct record *record = id ? image_find(image, TAG_NAMESPACE, id) : NULL;

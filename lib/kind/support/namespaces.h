@@ -14,6 +14,7 @@
 #include "image/image.h"
 #include "image/record.h"
 
+struct dump;
 struct restore;
 struct script;
 
@@ -100,6 +101,17 @@ enum { NAMESPACE_NO_ID = UINT32_MAX };
 /* A user or group id as that user namespace sees it: UINT32_MAX if it does not. */
 uint32_t namespace_map_uid(const struct image *image, uint32_t id, uint32_t uid);
 uint32_t namespace_map_gid(const struct image *image, uint32_t id, uint32_t gid);
+
+enum { NAMESPACE_MAGIC = 0x6e736673 }; /* NSFS_MAGIC, linux/magic.h */
+/* By its flag; NAMESPACE_NONE if it is not known. */
+enum namespace_type namespace_type_of(int flag);
+
+#define TAG_NETNS TAG('S', 'N', 'E', 'T')
+/* Dump, kind/fd/netns.c: the record of the socket at the cursor that is in another network
+ * namespace than the container's. */
+void netns_dump(struct dump *d);
+/* The network namespace of that socket; 0: the container's own. */
+uint32_t netns_find(const struct image *image, uint32_t socket);
 
 /* Restore, kind/task/creds.c: calls by which the running thread gets the planned ids of thread
  * `id`, from inside of user namespace `userns`. It keeps its capabilities. Ids that cannot be seen
