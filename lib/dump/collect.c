@@ -238,26 +238,6 @@ static void check_threads(struct dump *d, const struct dump_task *task)
 	}
 }
 
-static void check_between(struct dump *d, const struct dump_task *task,
-			  const struct dump_task *other)
-{
-	static const struct {
-		int what;
-		const char *name;
-	} shareable[] = { { KCMP_VM, "memory" },
-			  { KCMP_FILES, "descriptors" },
-			  { KCMP_FS, "current directory" },
-			  { KCMP_SIGHAND, "signal handlers" } };
-
-	if (!other || other == task || other->thread_count == 0)
-		return;
-	for (size_t i = 0; i < sizeof(shareable) / sizeof(shareable[0]); i++) {
-		if (is_shared(task->pid, other->pid, shareable[i].what))
-			(void)dump_block(d, NULL, "shares its %s with task %d (%s)",
-					 shareable[i].name, other->vpid, other->stat.comm);
-	}
-}
-
 /* Only one that the container was started with is known: all have it, so who has one has this. */
 static bool is_known_filter(const struct dump *d, const struct procfs_status *status)
 {
@@ -287,17 +267,11 @@ static void check_seccomp(struct dump *d, struct dump_task *task)
 
 static void check_task(struct dump *d, struct dump_task *task)
 {
-	struct dump_private *own = d->own;
-	size_t number = (size_t)(task - own->tasks);
-
 	if (task->thread_count == 0)
 		return;
 	d->task = task;
 	check_seccomp(d, task);
 	check_threads(d, task);
-	check_between(d, task, dump_task_by_pid(d, task->stat.ppid));
-	if (number > 0 && own->tasks[number - 1].pid != task->stat.ppid)
-		check_between(d, task, &own->tasks[number - 1]);
 }
 
 int dump_collect_tasks(struct dump *d, struct err *err)
@@ -316,6 +290,7 @@ int dump_collect_tasks(struct dump *d, struct err *err)
 	if (r < 0)
 		return r;
 	order_tasks(d);
+	dump_group_tasks(d);
 	for (size_t i = 0; i < own->task_count; i++)
 		check_task(d, &own->tasks[i]);
 	d->task = NULL;

@@ -83,6 +83,8 @@ int dump_namespace_id(struct dump *d, enum namespace_type type, int fd, uint32_t
 /* Completes and follows the struct namespace_rec in `body`. */
 int dump_user_maps(const struct dump_namespace *ns, struct buf *body, struct err *err);
 void dump_free_namespaces(struct dump_private *own);
+/* sharing.c: sets the groups of all tasks. */
+void dump_group_tasks(struct dump *d);
 /* descriptors.c: descriptor tables, one target_fd an open file description; then their records. */
 int dump_collect_files(struct dump *d, struct err *err);
 int dump_files(struct dump *d, struct err *err);

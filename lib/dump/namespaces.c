@@ -204,6 +204,18 @@ static int find_of_zombie(struct dump *d, struct err *err)
 	return r;
 }
 
+static bool shares_directory(const struct dump *d, const struct dump_task *task)
+{
+	for (size_t i = 0; i < d->own->task_count; i++) {
+		const struct dump_task *other = &d->own->tasks[i];
+
+		if (other != task && other->thread_count > 0 &&
+		    other->groups[SHARE_DIRECTORY] == task->groups[SHARE_DIRECTORY])
+			return true;
+	}
+	return false;
+}
+
 static int find_of_task(struct dump *d, struct err *err)
 {
 	struct dump_task *task = d->task;
@@ -220,6 +232,12 @@ static int find_of_task(struct dump *d, struct err *err)
 		r = find_for_children(d, err);
 	for (size_t i = 1; r == 0 && i < task->thread_count; i++)
 		check_thread(d, &task->threads[i]);
+	/* Who shares it can enter neither. */
+	if (r == 0 && (task->namespaces[NAMESPACE_USER] || task->namespaces[NAMESPACE_MNT]) &&
+	    shares_directory(d, task))
+		return dump_block(d, NULL,
+				  "in a user or mount namespace, its current directory is that of "
+				  "another process, too");
 	return r;
 }
 
@@ -300,8 +318,9 @@ static int find_of_file(struct dump *d, struct target_fd *file, struct err *err)
 		if (ns >= 0)
 			r = dump_namespace_id(d, NAMESPACE_NET, ns, &file->ns, err);
 		else if (is_of_network(file->fd) && d->own->target->form == TARGET_CONTAINER)
-			return dump_block(d, NULL, "a socket of a network outside of the container "
-						   "is not supported");
+			return dump_block(d, NULL,
+					  "a socket of a network outside of the container "
+					  "is not supported");
 	} else if (S_ISREG(file->stat.st_mode) && fstatfs(file->fd, &fs) == 0 &&
 		   fs.f_type == NAMESPACE_MAGIC) {
 		enum namespace_type type = namespace_type_of(ioctl(file->fd, NS_GET_NSTYPE));

@@ -62,12 +62,22 @@ struct dump_thread {
 	struct procfs_status status;
 };
 
+/* What clone(2) lets processes share. */
+enum task_share {
+	SHARE_MEMORY,
+	SHARE_FILES,	 /* the descriptor table */
+	SHARE_DIRECTORY, /* current and root directory, umask */
+	SHARE_HANDLERS,	 /* of signals */
+	SHARE_COUNT,
+};
+
 struct dump_task {
 	pid_t pid;  /* outer */
 	pid_t vpid; /* in the container */
 	uint32_t id;
-	uint32_t mm_id;	 /* 0: a zombie */
-	uint32_t parent; /* task id; 0: none of ours */
+	uint32_t mm_id;		      /* 0: a zombie */
+	uint32_t parent;	      /* task id; 0: none of ours */
+	uint32_t groups[SHARE_COUNT]; /* the first task that shares it; its own id: itself */
 	int pidfd;
 	int proc; /* O_PATH|O_DIRECTORY on /proc/PID */
 	struct procfs_stat stat;

@@ -221,21 +221,27 @@ static int end_helper(struct remote *parent, struct remote *helper, pid_t pid, s
 }
 
 static int by_helper(struct restore *rs, struct remote *parent, const struct restore_place *at,
-		     struct restore_task *task, struct remote *ret_child, struct err *err)
+		     uint64_t flags, struct restore_task *task, struct remote *ret_child,
+		     struct err *err)
 {
 	pid_t temporary = restore_temporary_pid(rs);
 	struct restore_pids own = restore_pids_same(rs, at->ids[NAMESPACE_PID], temporary);
 	struct restore_pids pids = restore_pids_of(task, NSPROXY_THREADS, task->vpid);
 	struct restore_place place = *at;
 	struct remote helper;
-	/* A child made by CLONE_PARENT has the exit signal of who makes it. */
-	int r = restore_clone(rs, parent, at, 0, (int)le32_get(task->rec->exit_signal), &own,
-			      &helper, err);
+	int r;
 
+	if (flags & CLONE_PARENT)
+		return err_set(err, ERR_REFUSED,
+			       "it shares something with a sibling in another pid namespace");
+	/* A child made by CLONE_PARENT has the exit signal of who makes it. */
+	r = restore_clone(rs, parent, at, flags, (int)le32_get(task->rec->exit_signal), &own,
+			  &helper, err);
 	if (r == 0)
 		r = prepare_helper(rs, &helper, &place, task, err);
 	if (r == 0)
-		r = restore_clone(rs, &helper, &place, CLONE_PARENT, 0, &pids, ret_child, err);
+		r = restore_clone(rs, &helper, &place, flags | CLONE_PARENT, 0, &pids, ret_child,
+				  err);
 	if (r == 0)
 		r = end_helper(parent, &helper, temporary, err);
 	task->now = place;
@@ -243,16 +249,17 @@ static int by_helper(struct restore *rs, struct remote *parent, const struct res
 }
 
 int restore_birth(struct restore *rs, struct remote *parent, const struct restore_place *at,
-		  struct restore_task *task, struct remote *ret_child, struct err *err)
+		  uint64_t flags, struct restore_task *task, struct remote *ret_child,
+		  struct err *err)
 {
 	struct restore_pids pids = restore_pids_of(task, NSPROXY_THREADS, task->vpid);
+	int exit_signal = flags & CLONE_PARENT ? 0 : (int)le32_get(task->rec->exit_signal);
 	int r;
 
 	if (pid_ns_of(task) != at->ids[NAMESPACE_PID]) {
-		r = by_helper(rs, parent, at, task, ret_child, err);
+		r = by_helper(rs, parent, at, flags, task, ret_child, err);
 		return r < 0 ? err_wrap(err, "task %d", task->vpid) : 0;
 	}
 	task->now = *at;
-	return restore_clone(rs, parent, at, 0, (int)le32_get(task->rec->exit_signal), &pids,
-			     ret_child, err);
+	return restore_clone(rs, parent, at, flags, exit_signal, &pids, ret_child, err);
 }

@@ -8,11 +8,24 @@
 #include "kind/support/epoll_owner.h"
 #include "restore/restore.h"
 
+/* The task that fills the descriptor table of this one. */
+static uint32_t keeper_of(const struct restore *rs, uint32_t id)
+{
+	const struct restore_task *task = restore_task_by_id(rs, id);
+
+	for (size_t i = rs->own->task_count; task && i-- > 0;) {
+		if (rs->own->tasks[i].groups[SHARE_FILES] == task->groups[SHARE_FILES])
+			return rs->own->tasks[i].id;
+	}
+	return id;
+}
+
 /* The first task that has a description finishes it, unless the kind needs a certain one. */
 static void find_owners(struct restore *rs)
 {
 	for (size_t i = 0; i < rs->own->task_count; i++) {
-		const struct record *table = rs->own->tasks[i].table;
+		const struct record *table =
+		    rs->own->tasks[i].keeps_files ? rs->own->tasks[i].table : NULL;
 		const struct fdslot_rec *slots = table ? table->body : NULL;
 
 		for (size_t j = 0; table && j < table->length / sizeof(*slots); j++) {
@@ -36,7 +49,7 @@ static void list_finishes(struct restore *rs, const struct kind *kind)
 		own->finishes[own->finish_count++] = (struct restore_finish){
 			.kind = kind,
 			.record = record,
-			.owner = is_epoll ? eventpoll_owner(record)
+			.owner = is_epoll ? keeper_of(rs, eventpoll_owner(record))
 					  : restore_object(rs, record->id)->owner,
 		};
 	}
@@ -132,7 +145,7 @@ static int finish_thread(struct restore *rs, struct restore_task *task,
 	if (is_leader)
 		forget_child_signal(task, &script);
 	for (enum phase phase = PHASE_TASKS; r == 0 && phase < PHASE_COUNT; phase++) {
-		if (is_leader && phase == PHASE_LOCKS)
+		if (is_leader && task->keeps_files && phase == PHASE_LOCKS)
 			r = close_objects(rs, &script, err);
 		if (r == 0 && is_leader)
 			r = finish_scope(rs, SCOPE_TASK, phase, task->id, &script, err);

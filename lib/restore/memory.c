@@ -29,7 +29,7 @@ static int in_all_tasks(struct restore *rs, build_fn *build, const char *doing, 
 		struct restore_task *task = &rs->own->tasks[i];
 		struct script *script = &scripts[turn];
 
-		if (!task->mm)
+		if (!task->mm || task->shares_memory)
 			continue;
 		script_free(script);
 		script_init(script, &task->threads[0].remote);
@@ -316,7 +316,7 @@ static int close_content(struct restore *rs, struct err *err)
 		auto_script struct script script = SCRIPT_NONE;
 		int r;
 
-		if (task->record && !task->mm)
+		if ((task->record && !task->mm) || !task->keeps_files)
 			continue;
 		script_init(&script, &task->threads[0].remote);
 		r = build_closing(rs, &script, err);

@@ -56,19 +56,19 @@ static int ignore_trap(struct remote *remote, const struct signal_action *action
 			      (const uint64_t[6]){ SIGTRAP, remote->zone.data, 0, 8 });
 }
 
-static int unmap_zone(struct restore *rs, struct restore_task *task, struct err *err)
+static int leave_zone(struct restore *rs, struct restore_task *task, struct err *err)
 {
 	struct remote *remote = &task->threads[0].remote;
 	const struct restore_hole *hole = &rs->own->hole;
 	const struct record *signals =
 	    image_find(rs->image, kind_by_name("signals")->tag, task->id);
 	struct signal_action action;
-	int64_t result;
+	int64_t result = 0;
 	int r = find_last_gadget(rs, task, err);
 
 	if (r == 0 && signals_ignore_trap(signals, &action))
 		r = ignore_trap(remote, &action, err);
-	if (r == 0)
+	if (r == 0 && task->keeps_memory)
 		r = remote_syscall(remote, &result, err, SYS_munmap,
 				   (const uint64_t[6]){ hole->start, hole->end - hole->start });
 	if (r == 0 && result < 0)
@@ -159,7 +159,7 @@ int restore_load_registers(struct restore *rs, struct err *err)
 		for (size_t j = 0; r == 0 && task->record && j < task->thread_count; j++)
 			r = make_room(&task->threads[j], err);
 		if (r == 0 && task->record && task->thread_count > 0)
-			r = unmap_zone(rs, task, err);
+			r = leave_zone(rs, task, err);
 		for (size_t j = 0; r == 0 && task->record && j < task->thread_count; j++)
 			r = load_thread(&task->threads[j], err);
 		if (r < 0)

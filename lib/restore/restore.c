@@ -13,6 +13,7 @@
 #include "kind/support/files.h"
 #include "kind/support/owner.h"
 #include "kind/support/seccomp.h"
+#include "kind/support/sharing.h"
 
 /* ---- objects ---- */
 
@@ -266,6 +267,27 @@ static bool image_has_init(const struct image *image)
 	return false;
 }
 
+static void find_sharing(struct restore *rs, struct restore_task *task)
+{
+	struct restore_private *own = rs->own;
+
+	task->keeps_files = true;
+	task->keeps_memory = true;
+	for (int share = 0; share < SHARE_COUNT; share++)
+		task->groups[share] = task->id;
+	if (!task->mm)
+		return;
+	sharing_of(rs->image, task->id, task->groups);
+	for (struct restore_task *other = own->tasks; other < task; other++) {
+		if (other->groups[SHARE_FILES] == task->groups[SHARE_FILES])
+			other->keeps_files = false;
+		if (other->groups[SHARE_MEMORY] == task->groups[SHARE_MEMORY]) {
+			other->keeps_memory = false;
+			task->shares_memory = true;
+		}
+	}
+}
+
 /* In file order, which puts parents in front of their children. */
 static int list_tasks(struct restore *rs, struct err *err)
 {
@@ -284,6 +306,8 @@ static int list_tasks(struct restore *rs, struct err *err)
 		return err_set(err, ERR_DAMAGED, "the first task of the image is not its init");
 	for (size_t i = 1; i < own->task_count; i++)
 		own->tasks[i].parent = restore_task_by_id(rs, le32_get(own->tasks[i].rec->parent));
+	for (size_t i = 0; i < own->task_count; i++)
+		find_sharing(rs, &own->tasks[i]);
 	r = add_threads(rs, err);
 	if (r == 0)
 		r = check_pids(own, err);

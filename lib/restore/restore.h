@@ -55,7 +55,11 @@ struct restore_task {
 	size_t thread_count;
 	const struct nsproxy_rec *ns; /* NULL: in the container's own */
 	struct restore_place now;
-	pid_t session;		    /* in the container, while the tree grows */
+	pid_t session;		      /* in the container, while the tree grows */
+	uint32_t groups[SHARE_COUNT]; /* as in struct dump_task */
+	bool shares_memory;	      /* an earlier task has the same, and does what is done once */
+	bool keeps_files;	    /* the last task that has its descriptor table, and fills it */
+	bool keeps_memory;	    /* likewise: it removes our zone */
 	bool has_new_child;	    /* a SIGCHLD that was not saved is pending */
 	const struct record *mm;    /* MMAP */
 	const struct record *table; /* FDTB */
@@ -159,9 +163,11 @@ int restore_clone(struct restore *rs, struct remote *parent, const struct restor
 /* The next task in that pid namespace that is made without a choice gets this pid, or the next that
  * is free. */
 int restore_announce_pid(struct restore *rs, uint32_t pid_ns, pid_t pid, struct err *err);
-/* birth.c: `task` as a child of `parent`, in its pid namespace. */
+/* birth.c: `task` as a child of `parent`, in its pid namespace, with these flags of clone(2), by
+ * which they share something; with CLONE_PARENT, as a sibling of it. */
 int restore_birth(struct restore *rs, struct remote *parent, const struct restore_place *at,
-		  struct restore_task *task, struct remote *ret_child, struct err *err);
+		  uint64_t flags, struct restore_task *task, struct remote *ret_child,
+		  struct err *err);
 /* A pid for a helper, at any level: the kernel's own choice could be one that is needed later. */
 pid_t restore_temporary_pid(struct restore *rs);
 /* A row of the task's pids (enum nsproxy_row) below `outer`; the same pid at each level. */

@@ -113,12 +113,92 @@ static pid_t wanted_session(const struct restore *rs, const struct restore_task 
 	return (pid_t)le32_get(task->rec->sid);
 }
 
-static int make_task(struct restore *rs, struct maker *maker, pid_t session,
+/* A living task that has something which the task, too, must have. */
+static struct restore_task *next_sharer(const struct restore *rs, const struct restore_task *task,
+					int share, struct restore_task *last)
+{
+	struct restore_task *end = rs->own->tasks + rs->own->task_count;
+
+	for (struct restore_task *other = last ? last + 1 : rs->own->tasks; other < end; other++) {
+		if (other->pid && other != task && other->groups[share] == task->groups[share])
+			return other;
+	}
+	return NULL;
+}
+
+static bool has_all(const struct restore *rs, const struct restore_task *task,
+		    const struct restore_task *maker)
+{
+	for (int share = 0; share < SHARE_COUNT; share++) {
+		if (maker->groups[share] != task->groups[share] &&
+		    next_sharer(rs, task, share, NULL))
+			return false;
+	}
+	return true;
+}
+
+/* Who shares it can be made by none but its parent or a sibling that has all of it. *ret_maker is
+ * NULL for a task that shares nothing with those that are there. */
+static int find_maker(const struct restore *rs, struct restore_task *task,
+		      struct restore_task **ret_maker, struct err *err)
+{
+	struct restore_task *parent = parent_of(rs, task);
+	bool is_sharing = false;
+
+	*ret_maker = NULL;
+	for (int share = 0; share < SHARE_COUNT; share++) {
+		struct restore_task *other = NULL;
+
+		while ((other = next_sharer(rs, task, share, other))) {
+			bool is_sibling =
+			    other->parent && parent_of(rs, other) == parent &&
+			    le32_get(other->rec->exit_signal) == le32_get(task->rec->exit_signal);
+
+			is_sharing = true;
+			if ((other == parent || is_sibling) && has_all(rs, task, other)) {
+				*ret_maker = other;
+				return 0;
+			}
+		}
+	}
+	if (!is_sharing)
+		return 0;
+	return err_set(err, ERR_REFUSED,
+		       "task %d shares memory, descriptors, directories or signal handlers with "
+		       "tasks of which none can make it",
+		       task->vpid);
+}
+
+static const uint64_t share_flags[SHARE_COUNT] = {
+	[SHARE_MEMORY] = CLONE_VM,
+	[SHARE_FILES] = CLONE_FILES,
+	[SHARE_DIRECTORY] = CLONE_FS,
+	[SHARE_HANDLERS] = CLONE_SIGHAND,
+};
+
+/* By who shares something with it; else by `maker`. */
+static int make_task(struct restore *rs, const struct maker *maker, pid_t session,
 		     struct restore_task *task, struct err *err)
 {
 	struct remote remote;
-	int r = restore_birth(rs, &maker->remote, &maker->now, task, &remote, err);
+	struct restore_task *sharer;
+	struct maker by = *maker;
+	uint64_t flags = 0;
+	int r = find_maker(rs, task, &sharer, err);
 
+	if (r < 0)
+		return r;
+	for (int share = 0; sharer && share < SHARE_COUNT; share++) {
+		if (sharer->groups[share] == task->groups[share])
+			flags |= share_flags[share];
+	}
+	if (sharer && sharer != parent_of(rs, task))
+		flags |= CLONE_PARENT;
+	if (sharer) {
+		by = (struct maker){ *remote_of(sharer), sharer->now };
+		session = sharer->session;
+	}
+	r = restore_birth(rs, &by.remote, &by.now, flags, task, &remote, err);
 	if (r < 0)
 		return r;
 	if (is_zombie(task) && !task->threads)

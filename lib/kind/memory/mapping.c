@@ -302,7 +302,7 @@ static int mapping_dump(struct dump *d, struct err *err)
 	uint32_t count;
 	int r;
 
-	if (!d->thread)
+	if (!d->thread || d->task->groups[SHARE_MEMORY] != d->task->id)
 		return 0;
 	r = make_head(d, &head, err);
 	if (r == 0)

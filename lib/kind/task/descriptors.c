@@ -7,6 +7,7 @@
 #include "dump/dump.h"
 #include "kind/support/files.h"
 #include "kind/support/tree.h"
+#include "restore/restore.h"
 
 extern const struct kind kind_descriptors;
 
@@ -78,6 +79,8 @@ static int descriptors_finish(struct restore *rs, const struct record *record,
 {
 	const struct fdslot_rec *slots = record->body;
 
+	if (!rs->task->keeps_files)
+		return 0;
 	for (size_t i = 0; i < record->length / sizeof(*slots); i++) {
 		int r = script_room(script, 1, 0, err);
 

@@ -1,0 +1,51 @@
+#!/usr/bin/env bats
+# bats file_tags=cgroup
+
+load helper
+
+@test "sharing: memory, descriptors, directories and handlers are still shared" {
+	victim_start sharing
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	run -0 ctckpt restore --detach "$IMAGE"
+	victim_succeeds
+}
+
+@test "sharing: the original goes on" {
+	victim_start sharing
+	run -0 ctckpt checkpoint --leave-running "$VICTIM" -o "$IMAGE"
+	victim_succeeds
+}
+
+@test "sharing: three generations" {
+	local generation
+	victim_start sharing
+	for generation in 1 2 3; do
+		run -0 ctckpt checkpoint --force "$VICTIM" -o "$IMAGE"
+		run -0 ctckpt restore --detach "$IMAGE"
+	done
+	victim_succeeds
+}
+
+@test "sharing: memory is saved once" {
+	victim_start sharing
+	run -0 ctckpt checkpoint --leave-running "$VICTIM" -o "$IMAGE"
+	run -0 ctckpt inspect --records "$IMAGE"
+	# Seven processes: the parent with two, one with a sibling, and two alone.
+	assert_equal "$(grep -c identity <<<"$output") $(grep -c 'mapping' <<<"$output")" "7 4"
+	victim_succeeds
+}
+
+# forged PLACE=VALUE MESSAGE
+forged() {
+	run -0 "$BUILD/tests/forge" edit "$IMAGE" "$IMAGE.forged" "$1"
+	run -4 --separate-stderr ctckpt inspect "$IMAGE.forged"
+	assert_contains "$stderr" "$2"
+}
+
+@test "sharing: impossible groups are refused" {
+	victim_start sharing
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	forged SHAR+0:4=0 "sharing: descriptors with no task in front of it"
+	forged SHAR+4:4=99999 "sharing: current directory with no task in front of it"
+	forged SHAR+12:4=1 "sharing: unknown bits"
+}
