@@ -14,6 +14,8 @@ struct run_settings {
 	const char *log;
 	const char *pid_file;
 	bool detach;
+	bool tty;
+	const char *console_socket;
 };
 extern const struct option_row run_options[];
 /* As shells say it: 128 and the signal for a death by signal. */
@@ -52,6 +54,7 @@ struct restore_settings {
 	bool detach;
 	bool userns;
 	bool leave_frozen;
+	const char *console_socket;
 	bool print_stats;
 	int progress_fd;
 };

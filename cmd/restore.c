@@ -21,6 +21,9 @@ const struct option_row restore_options[] = {
 	  AT(userns), 0, NULL },
 	{ "leave-frozen", 0, NULL, "restore, but do not let it run yet", OPTION_FLAG,
 	  AT(leave_frozen), 0, NULL },
+	{ "console-socket", 0, "PATH",
+	  "with --detach: the terminal that it has of its own goes here", OPTION_TEXT,
+	  AT(console_socket), 0, NULL },
 	{ "pid-file", 0, "FILE", "write the pid of its first task", OPTION_TEXT, AT(pid_file), 0,
 	  NULL },
 	{ "print-stats", 0, NULL, "print times and sizes", OPTION_FLAG, AT(print_stats), 0, NULL },
@@ -31,22 +34,22 @@ const struct option_row restore_options[] = {
 #undef AT
 
 static void print_result(const struct invocation *inv, const struct restore_settings *settings,
-			 const struct ctckpt_restore_result *result)
+			 bool detach, const struct ctckpt_restore_result *result)
 {
 	/* In the foreground, standard output is the container's. */
-	FILE *out = settings->detach ? stdout : stderr;
+	FILE *out = detach ? stdout : stderr;
 
 	if (inv->common.json) {
 		auto_json struct json *object = stats_to_json(&result->stats);
 
 		json_put_string(object, "name", result->name);
 		json_put_i64(object, "pid", result->init);
-		if (!settings->detach)
+		if (!detach)
 			json_put_i64(object, "exit_status", exit_status_of(result->status));
 		print_json(out, object);
 		return;
 	}
-	if (settings->detach)
+	if (detach)
 		(void)fprintf(out, "%s\n", result->name);
 	if (settings->print_stats)
 		print_stats(out, &result->stats);
@@ -70,8 +73,9 @@ int cmd_restore(struct invocation *inv, const void *argument, struct err *err)
 		.name = settings->name,
 		.rootfs = settings->rootfs,
 		.pid_file = settings->pid_file,
-		.detach = settings->detach,
+		.detach = settings->detach || settings->console_socket,
 		.leave_frozen = settings->leave_frozen,
+		.console_socket = settings->console_socket,
 		.progress = progress_step,
 		.progress_argument = &progress,
 		.note = print_note,
@@ -85,6 +89,6 @@ int cmd_restore(struct invocation *inv, const void *argument, struct err *err)
 	progress_end(&progress);
 	if (r < 0)
 		return r;
-	print_result(inv, settings, &result);
-	return settings->detach ? 0 : exit_status_of(result.status);
+	print_result(inv, settings, options.detach, &result);
+	return options.detach ? 0 : exit_status_of(result.status);
 }

@@ -44,6 +44,8 @@ struct ctckpt_run_options {
 	bool detach;
 	const char *log; /* detached: stdout and stderr go here; NULL: /dev/null */
 	const char *pid_file;
+	bool tty;		    /* a terminal of its own, which the caller's is connected to */
+	const char *console_socket; /* detached: its master goes there instead; may be NULL */
 };
 struct ctckpt_run_result {
 	char name[65];
@@ -87,7 +89,9 @@ struct ctckpt_restore_options {
 	const char *rootfs; /* NULL: as saved */
 	const char *pid_file;
 	bool detach;
-	bool leave_frozen;	      /* with detach only */
+	bool leave_frozen; /* with detach only */
+	const char
+	    *console_socket; /* for the master of the container's own terminal; may be NULL */
 	ctckpt_progress_fn *progress; /* may be NULL */
 	void *progress_argument;
 	/* Told a line for whatever differs from the saved state and was not in the plan; may be

@@ -46,7 +46,7 @@ int net_loopback_up(struct err *err);
 
 /* mounts.c: run by the first task in its own mount namespace */
 
-/* The invoker's view, with /proc and /dev/mqueue of the new namespaces. */
+/* The invoker's view, with /proc, /dev/mqueue and /dev/pts of its own. */
 int mounts_make_view(struct err *err);
 /* Makes the current directory the root. */
 int mounts_make_root(bool has_tty_group, struct err *err);

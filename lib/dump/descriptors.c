@@ -5,6 +5,7 @@
 #include <linux/kcmp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -139,6 +140,9 @@ static int take_file(struct dump *d, struct found *found, uint32_t *ret_id, stru
 		return err_set(err, -errno, "look at descriptor %d of task %d", file->number,
 			       task->vpid);
 	}
+	if (strcmp(found->link, "anon_inode:inotify") == 0 &&
+	    ioctl(file->fd, FIONREAD, &file->unread) < 0)
+		file->unread = 0;
 	file->link = take_ptr(found->link);
 	file->fdinfo = take_ptr(found->fdinfo);
 	own->file_count++;
@@ -156,7 +160,16 @@ static int compare_order(const void *left, const void *right)
 	return a->number < b->number ? -1 : a->number > b->number;
 }
 
-static void add_slot(struct dump_task *task, const struct found *found, uint32_t file)
+/* TIOCGPTPEER leaves the flag in the description; fdinfo shows either. */
+static bool has_own_cloexec(const struct dump_private *own, uint32_t file)
+{
+	const struct target_fd *last = &own->files[own->file_count - 1];
+
+	return last->id == file && (fcntl(last->fd, F_GETFL) & O_CLOEXEC);
+}
+
+static void add_slot(struct dump_task *task, const struct found *found, uint32_t file,
+		     bool is_unsure)
 {
 	const char *locks = lock_line_first(found->fdinfo);
 
@@ -164,6 +177,7 @@ static void add_slot(struct dump_task *task, const struct found *found, uint32_t
 	task->slots[task->slot_count++] = (struct dump_slot){
 		.number = (int)found->number,
 		.is_cloexec = found->flags & O_CLOEXEC,
+		.is_unsure = is_unsure,
 		.file = file,
 		.locks = locks ? mem_string(locks) : NULL,
 	};
@@ -196,7 +210,7 @@ static int unify(struct dump *d, struct found *founds, size_t count, struct err 
 			if (r < 0)
 				return r;
 		}
-		add_slot(&own->tasks[founds[i].task], &founds[i], id);
+		add_slot(&own->tasks[founds[i].task], &founds[i], id, has_own_cloexec(own, id));
 	}
 	qsort(own->files, own->file_count, sizeof(*own->files), compare_order);
 	return 0;
@@ -210,16 +224,115 @@ static int compare_slots(const void *left, const void *right)
 	return a->number < b->number ? -1 : a->number > b->number;
 }
 
+/* ---- in flight ---- */
+
+static struct target_fd *find_file(const struct dump *d, int fd, const struct stat *stat)
+{
+	pid_t self = getpid();
+
+	for (size_t i = 0; i < d->own->file_count; i++) {
+		struct target_fd *file = &d->own->files[i];
+
+		if (file->stat.st_dev == stat->st_dev && file->stat.st_ino == stat->st_ino &&
+		    syscall(SYS_kcmp, self, self, KCMP_FILE, fd, file->fd) == 0)
+			return file;
+	}
+	return NULL;
+}
+
+static int describe_own(int fd, struct target_fd *file, struct err *err)
+{
+	auto_buf struct buf text = BUF_EMPTY;
+	auto_free char *link = mem_printf("self/fd/%d", fd);
+	auto_free char *info = mem_printf("self/fdinfo/%d", fd);
+	auto_close int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	uint64_t flags;
+	int r = procfs_readlink(proc, link, &file->link, err);
+
+	if (r == 0)
+		r = procfs_read(proc, info, &text, err);
+	if (r < 0)
+		return r;
+	if (!procfs_field(text.data, "pos", 10, &file->position) ||
+	    !procfs_field(text.data, "flags", 8, &flags))
+		return err_set(err, ERR_FAILED, "fdinfo is cut");
+	file->flags = (uint32_t)flags & ~(uint32_t)O_CLOEXEC;
+	file->fdinfo = take_ptr(text.data);
+	text = BUF_EMPTY;
+	return 0;
+}
+
+int dump_add_file(struct dump *d, int fd, uint32_t *ret_id, struct err *err)
+{
+	struct dump_private *own = d->own;
+	size_t cursor = (size_t)(d->fd - own->files);
+	auto_close int owned = fd;
+	const struct target_fd *known;
+	struct target_fd file = {
+		.task = d->fd->task, .number = d->fd->number, .is_in_flight = true, .fd = -1
+	};
+	int r;
+
+	if (fstat(fd, &file.stat) < 0)
+		return err_set(err, -errno, "look at a descriptor in flight");
+	known = find_file(d, fd, &file.stat);
+	if (known) {
+		*ret_id = known->id;
+		return 0;
+	}
+	r = describe_own(fd, &file, err);
+	if (r < 0) {
+		free(file.link);
+		return err_wrap(err, "look at a descriptor in flight");
+	}
+	file.fd = take_fd(&owned);
+	file.id = dump_new_id(d);
+	array_grow(own->files, own->file_count);
+	own->files[own->file_count++] = file;
+	d->fd = &own->files[cursor];
+	*ret_id = file.id;
+	return 0;
+}
+
+/* ---- kinds ---- */
+
+static const struct kind *kind_of(const struct target_fd *file)
+{
+	for (size_t i = 0; kinds[i]; i++) {
+		if (kinds[i]->match && kinds[i]->match(file))
+			return kinds[i];
+	}
+	return NULL;
+}
+
+/* The list grows meanwhile. */
+static int collect_in_flight(struct dump *d, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < d->own->file_count; i++) {
+		const struct kind *kind = kind_of(&d->own->files[i]);
+
+		d->fd = &d->own->files[i];
+		if (kind && kind->collect)
+			r = kind->collect(d, err);
+		if (r < 0)
+			(void)err_wrap(err, "task %d (%s), descriptor %d: %s", d->fd->task->vpid,
+				       d->fd->task->stat.comm, d->fd->number, kind->name);
+		/* A lock of a description is found by its descriptors in tables. */
+		if (r == 0 && d->fd->is_in_flight && lock_line_first(d->fd->fdinfo))
+			(void)dump_block(d, NULL, "a locked file in flight is not supported");
+	}
+	d->fd = NULL;
+	return r;
+}
+
 static int dump_file(struct dump *d, struct target_fd *file, enum phase phase, struct err *err)
 {
-	const struct kind *kind = NULL;
+	const struct kind *kind = kind_of(file);
 	auto_buf struct buf what = BUF_EMPTY;
 
 	d->fd = file;
-	for (size_t i = 0; kinds[i] && !kind; i++) {
-		if (kinds[i]->match && kinds[i]->match(file))
-			kind = kinds[i];
-	}
 	if (kind && kind->phase == phase) {
 		int r = kind->dump(d, err);
 
@@ -260,6 +373,8 @@ int dump_collect_files(struct dump *d, struct err *err)
 			qsort(own->tasks[i].slots, own->tasks[i].slot_count,
 			      sizeof(struct dump_slot), compare_slots);
 	}
+	if (r == 0)
+		r = collect_in_flight(d, err);
 	return r;
 }
 

@@ -37,7 +37,7 @@ enum policy_class {
 	CLASS_OOM_SCORE_ADJ,
 	CLASS_NO_NEW_PRIVS,
 	CLASS_SECCOMP,
-	CLASS_FILE,    /* an open or mapped file */
+	CLASS_FILE,    /* an open, mapped or watched file; detail: which of several */
 	CLASS_STDIO,   /* a descriptor that leads outside of the container */
 	CLASS_SESSION, /* a session or process group whose leader is outside */
 	CLASS_COUNT,

@@ -86,16 +86,20 @@ static bool has_pid(const struct restore_task *task, pid_t pid)
 	return false;
 }
 
+bool restore_has_pid(const struct restore *rs, pid_t pid)
+{
+	for (size_t i = 0; i < rs->own->task_count; i++) {
+		if (has_pid(&rs->own->tasks[i], pid))
+			return true;
+	}
+	return false;
+}
+
 pid_t restore_temporary_pid(struct restore *rs)
 {
-	bool is_taken;
-
-	do {
+	do
 		rs->own->temporary++;
-		is_taken = rs->own->temporary == 1;
-		for (size_t i = 0; !is_taken && i < rs->own->task_count; i++)
-			is_taken = has_pid(&rs->own->tasks[i], rs->own->temporary);
-	} while (is_taken);
+	while (rs->own->temporary == 1 || restore_has_pid(rs, rs->own->temporary));
 	return rs->own->temporary;
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "kind/support/sysv.h"
 #include "restore/huge.h"
 #include "restore/restore.h"
 
@@ -68,9 +69,18 @@ static int take_file(const struct remote *first, int pidfd, int number, struct s
 	return 0;
 }
 
+static const struct record *object_in_memory(const struct image *image, uint32_t id)
+{
+	const struct record *object = image_find(image, TAG_MAPFILE, id);
+
+	if (!object)
+		object = image_find(image, TAG_SYSV_SHM, id);
+	return object && mm_object_size(object) > 0 ? object : NULL;
+}
+
 static int find_sink(const struct restore *rs, uint32_t id, struct sink *ret_sink, struct err *err)
 {
-	const struct record *object = image_find(rs->image, TAG_MAPFILE, id);
+	const struct record *object = object_in_memory(rs->image, id);
 	struct restore_task *first = &rs->own->tasks[0];
 	auto_close int pidfd = -1;
 	int content = restore_object(rs, id)->content;
@@ -78,7 +88,7 @@ static int find_sink(const struct restore *rs, uint32_t id, struct sink *ret_sin
 	*ret_sink = (struct sink){ .task = task_of_mm(rs, id), .file = -1 };
 	if (ret_sink->task)
 		return 0;
-	if (object && mapfile_anon_size(object) > 0) {
+	if (object) {
 		ret_sink->task = first;
 		ret_sink->base =
 		    rs->own->hole.objects + rs->own->anon_offsets[object - rs->image->records];

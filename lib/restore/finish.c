@@ -37,6 +37,20 @@ static void find_owners(struct restore *rs)
 	}
 }
 
+/* What is only in flight is in no table: any living task may finish it. */
+static uint32_t owner_of(const struct restore *rs, uint32_t id)
+{
+	uint32_t owner = restore_object(rs, id)->owner;
+
+	for (size_t i = 0; owner == 0 && i < rs->own->task_count; i++) {
+		const struct restore_task *task = &rs->own->tasks[i];
+
+		if (task->record && task->thread_count > 0 && task->keeps_files)
+			owner = task->id;
+	}
+	return owner;
+}
+
 /* Lists the records of descriptors that have something to finish. */
 static void list_finishes(struct restore *rs, const struct kind *kind)
 {
@@ -50,7 +64,7 @@ static void list_finishes(struct restore *rs, const struct kind *kind)
 			.kind = kind,
 			.record = record,
 			.owner = is_epoll ? keeper_of(rs, eventpoll_owner(record))
-					  : restore_object(rs, record->id)->owner,
+					  : owner_of(rs, record->id),
 		};
 	}
 }
@@ -196,6 +210,55 @@ int restore_finish_tasks(struct restore *rs, struct err *err)
 			r = finish_thread(rs, task, &task->threads[j], err);
 		if (r < 0)
 			return r;
+	}
+	return 0;
+}
+
+/* ---- what is left to do when every task is in place ---- */
+
+static int number_in(const struct restore_task *task, uint32_t id)
+{
+	const struct fdslot_rec *slots = task->table->body;
+
+	for (size_t i = 0; i < task->table->length / sizeof(*slots); i++) {
+		if (le32_get(slots[i].file) == id)
+			return (int)le32_get(slots[i].number);
+	}
+	return -1;
+}
+
+static int settle_record(struct restore *rs, const struct kind *kind, const struct record *record,
+			 struct err *err)
+{
+	const struct restore_task *task =
+	    restore_task_by_id(rs, restore_object(rs, record->id)->owner);
+	auto_close int pidfd = -1;
+	auto_close int fd = -1;
+	int r;
+
+	if (!task) /* nobody has it any more */
+		return 0;
+	pidfd = (int)syscall(SYS_pidfd_open, task->pid, 0);
+	if (pidfd < 0)
+		return err_set(err, -errno, "open pidfd of task %d", task->vpid);
+	r = remote_take_fd(&task->threads[0].remote, pidfd, number_in(task, record->id), &fd, err);
+	if (r == 0)
+		r = kind->settle(rs, record, fd, err);
+	return r < 0 ? err_wrap(err, "task %d: %s", task->vpid, kind->name) : 0;
+}
+
+int restore_settle(struct restore *rs, struct err *err)
+{
+	for (size_t i = 0; kinds[i]; i++) {
+		const struct record *record = NULL;
+
+		while (kinds[i]->settle &&
+		       (record = image_next(rs->image, kinds[i]->tag, record))) {
+			int r = settle_record(rs, kinds[i], record, err);
+
+			if (r < 0)
+				return r;
+		}
 	}
 	return 0;
 }

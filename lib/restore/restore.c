@@ -14,6 +14,7 @@
 #include "kind/support/owner.h"
 #include "kind/support/seccomp.h"
 #include "kind/support/sharing.h"
+#include "kind/support/terminal.h"
 
 /* ---- objects ---- */
 
@@ -53,6 +54,7 @@ static int make_shared(struct restore_private *own, struct err *err)
 		return err_set(err, -errno, "map %zu bytes", own->shared_size);
 	shared->capacity = capacity;
 	shared->image_fd = -1;
+	shared->console = -1;
 	own->shared = shared;
 	return 0;
 }
@@ -93,6 +95,11 @@ int restore_content_fd(struct restore *rs, uint32_t id, int fd, struct err *err)
 	if (r == 0)
 		restore_object(rs, id)->content = high;
 	return r;
+}
+
+int restore_give_console(struct restore *rs, int master, struct err *err)
+{
+	return move_high(rs, master, &rs->own->shared->console, err);
 }
 
 int restore_fd(const struct restore *rs, uint32_t id)

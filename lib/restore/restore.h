@@ -17,6 +17,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "core/cgroup.h"
 #include "core/err.h"
 #include "freeze/freeze.h"
 #include "kind/kind.h"
@@ -76,6 +77,7 @@ struct restore_object {
 struct restore_shared {
 	size_t capacity; /* of objects: a power of two */
 	uint32_t next;	 /* the next high number */
+	int console;	 /* the master of the container's own terminal, in the first task; -1 */
 	int image_fd;	 /* the image in the tasks; -1: it comes through a pipe */
 	int last_pid;	 /* ns_last_pid of proc(5); -1: none */
 	int own_namespaces[NAMESPACE_TYPES]; /* the container's own, for who left them; -1 */
@@ -121,7 +123,7 @@ struct restore_private {
 	struct restore_special specials[3];
 	size_t special_count;
 	uint64_t gadget_offset;	    /* of a syscall instruction, in the vdso */
-	uint64_t *anon_offsets;	    /* owned: by record number: place of a MAPFILE_ANON object */
+	uint64_t *anon_offsets;	    /* owned: by record number: place of an object in memory */
 	struct restore_task *tasks; /* owned; parents first; [0] may be an init of ours */
 	size_t task_count;
 	struct restore_finish *finishes; /* owned */
@@ -168,6 +170,8 @@ int restore_announce_pid(struct restore *rs, uint32_t pid_ns, pid_t pid, struct 
 int restore_birth(struct restore *rs, struct remote *parent, const struct restore_place *at,
 		  uint64_t flags, struct restore_task *task, struct remote *ret_child,
 		  struct err *err);
+/* Is it one that was saved, of anything, at any level? */
+bool restore_has_pid(const struct restore *rs, pid_t pid);
 /* A pid for a helper, at any level: the kernel's own choice could be one that is needed later. */
 pid_t restore_temporary_pid(struct restore *rs);
 /* A row of the task's pids (enum nsproxy_row) below `outer`; the same pid at each level. */
@@ -193,8 +197,12 @@ int restore_fill_content(struct restore *rs, void (*progress)(void *, uint64_t, 
 			 bool (*is_cancelled)(void *), void *argument, struct err *err);
 int restore_protect_memory(struct restore *rs, struct err *err);
 
+/* cgroups.c: all tasks are there; none has run yet. */
+int restore_place_in_cgroups(struct restore *rs, const struct cgroup_own *own, struct err *err);
+
 /* finish.c, registers.c */
 int restore_finish_tasks(struct restore *rs, struct err *err);
+int restore_settle(struct restore *rs, struct err *err);
 int restore_load_registers(struct restore *rs, struct err *err);
 int restore_post_check(struct restore *rs, struct err *err);
 int restore_let_go(struct restore *rs, struct err *err);

@@ -195,6 +195,79 @@ length_of() {
 	rejects 14 "" EPOL+28:4=0x7ffffffe
 }
 
+@test "forged: removed directories" {
+	local size
+	victim_saved directory
+	rejects 4 "unknown bits" DIRF+12:4=0x8000
+	rejects 4 "unknown bits" DIRF+12:4=0x14000
+	rejects 4 "" TASK+28:4=0x300
+	size=$(($(length_of DIRF 2) - 17))
+	rejects 4 "bad path" "DIRF.2+16:$size=@/../x"
+	rejects 14 "make removed directory" "DIRF.2+16:$size=@/////"
+	# Nothing that is there is touched.
+	accepts "DIRF.2+16:$size=@/etc"
+	[[ -d /etc ]]
+}
+
+@test "forged: owners of files" {
+	victim_saved fileowner
+	rejects 4 "no descriptor" FOWN.0+0:4=99 FOWN.0+24:4=100 FOWN.0+48:4=101 FOWN+72:4=102 \
+		FOWN+96:4=103 FOWN+120:4=104
+	rejects 4 "out of order" FOWN+0:4=0x7fffffff
+	rejects 4 "type 4" FOWN+4:4=4
+	rejects 4 "type 0" FOWN+4:4=0
+	rejects 4 "type 1" FOWN+8:4=0
+	rejects 4 "no task" FOWN+8:4=0x7fffffff
+	rejects 4 "no task" FOWN+4:4=3 FOWN+8:4=0x7fffffff
+	rejects 4 "signal 65" FOWN+12:4=65
+	rejects 4 "unknown bits" FOWN+16:4=2
+	rejects 4 "unknown bits" FOWN+20:4=1
+}
+
+@test "forged: leases" {
+	victim_saved lease
+	rejects 4 "unknown bits" LEAS+4:4=2
+	rejects 4 "out of order" LEAS+0:4=0x7fffffff
+	rejects 4 "no descriptor" LEAS+16:4=99
+	rejects 3 "no lease can be taken" LEAS+4:4=1
+}
+
+@test "forged: places" {
+	local size
+	victim_saved opath
+	rejects 4 "unknown bits" OPTH+0:4=0x41
+	rejects 4 "unknown bits" OPTH+12:4=1
+	rejects 4 "impossible type" OPTH+4:4=0
+	rejects 4 "impossible type" OPTH+4:4=0x3000
+	rejects 4 "carries no content" OPTH+8:4=99
+	rejects 4 "bad path" OPTH.1+8:4=1
+	rejects 4 "bad path" "OPTH.1+16:8=@../../.."
+	size=$(($(length_of OPTH 1) - 17))
+	rejects 134 "" "OPTH.1+16:$size=@/proc/1/root/etc/passwd"
+	rejects 134 "" "OPTH.1+16:$size=@/proc/self/exe"
+}
+
+@test "forged: watches" {
+	local size
+	victim_saved inotify deep
+	size=$(($(length_of INOT) - 40))
+	rejects 4 "unknown bits" INOT+8:4=2
+	rejects 4 "unknown bits" INOT+4:4=0x80000000
+	rejects 4 "for 2 watches" INOT+12:4=2
+	rejects 4 "too many" INOT+12:4=0
+	rejects 4 "watch 0" INOT+16:4=0
+	rejects 4 "watch 1048577" INOT+16:4=0x100001
+	rejects 4 "unknown bits" INOT+20:4=0
+	rejects 4 "unknown bits" INOT+20:4=0x40000000
+	rejects 4 "unknown bits" INOT+24:4=0x3000
+	rejects 4 "a watch on nothing" INOT+28:4=1
+	rejects 4 "a watch on nothing" INOT+32:4=0
+	rejects 4 "" INOT+32:4=0xffffffff
+	rejects 4 "bad path" "INOT+40:8=@../../.."
+	rejects 134 "" "INOT+40:$((size - 8))=@/proc/self/root/etc/passwd"
+	accepts INOT+16:4=9
+}
+
 @test "forged: pipes" {
 	victim_saved pipe
 	rejects 4 "impossible size" PIPE+8:4=0xfffff000
@@ -240,4 +313,91 @@ length_of() {
 	rejects 4 "not as many pids as threads" NSPX.0+40:4=0x7fffffff
 	rejects 4 bytes NSPX.0+44:4=0x7fffffff
 	rejects 4 "unknown bits" NSPX.0+40:4=0
+@test "forged: System V shared memory" {
+	victim_saved sysv_shm
+	rejects 4 "impossible id" SHMS+0:4=0x80000000
+	rejects 4 "unknown bits" SHMS+8:4=01000
+	rejects 4 "unknown bits" SHMS+28:4=1
+	rejects 4 "impossible size" SHMS+32:8=0
+	rejects 4 "" SHMS+32:8=0x1000
+	rejects 134 "" SHMS+32:8=0x7ffffffff000
+	rejects 4 "unknown bits" SHMS+40:4=8
+	rejects 4 "" SHMS+40:4=4
+	rejects 4 "the id is taken" "SHMS.1+0:4=$("$FORGE" get "$IMAGE" SHMS+0:4)"
+	rejects 3 "only one id" SHMS+12:4=1
+	rejects 3 "only one id" SHMS+24:4=1
+	rejects 3 "no such id" SHMS+20:4=0xffffffff
+}
+
+@test "forged: attachments" {
+	local n
+	victim_saved sysv_shm
+	for ((n = 0; n < 60; n++)); do
+		# A segment, read only.
+		(($("$FORGE" get "$IMAGE" "MAPF.$n+0:4") == 6)) || continue
+		(($("$FORGE" get "$IMAGE" "MAPF.$n+4:4") == 2)) || break
+	done
+	rejects 4 "is not in the image" "MAPF.$n+8:4=99"
+	rejects 4 "is not in the image" "MAPF.$n+16:8=0x100000"
+	rejects 4 "alias" "MAPF.$n+8:4=0"
+	rejects 4 "" "MAPF.$n+0:4=5"
+	rejects 4 "" "MAPF.$n+0:4=7"
+	for ((n = 0; n < 60; n++)); do
+		(($("$FORGE" get "$IMAGE" "MAPF.$n+0:4") != 6)) || break
+	done
+	rejects 4 "is read only" "MAPF.$n+4:4=0"
+}
+
+@test "forged: semaphores and what is undone of them" {
+	victim_saved sysv_undo
+	rejects 4 "impossible value" SEMS+40:2=0x8000
+	rejects 4 "" SEMS+32:4=0
+	rejects 4 "" SEMS+32:4=0xffffffff
+	rejects 4 "unknown bits" SEMS+36:4=2
+	rejects 4 "no such semaphore" SEMU+0:4=99
+	rejects 4 "" SEMU+4:2=14
+	rejects 4 "nothing to undo" SEMU+6:2=0
+	accepts SEMU+6:2=0x8000
+}
+
+@test "forged: message queues" {
+	victim_saved sysv_msg
+	rejects 4 "" MSGQ+40:4=0xffffffff
+	rejects 4 "" MSGQ+40:4=3
+	rejects 4 "unknown bits" MSGQ+32:8=0x8000000000000000
+	rejects 4 "impossible type" MSGQ+48:8=0
+	rejects 4 "impossible type" MSGQ+48:8=0x8000000000000000
+	rejects 4 "" MSGQ+56:4=0xfffffff8
+	rejects 1 "" MSGQ+32:8=0x7fffffffffffffff
+}
+
+@test "forged: limits of an ipc namespace" {
+	victim_saved ns_ipc
+	rejects 4 "neither on nor off" NIPC+24:8=2
+	accepts NIPC+16:8=0x7fffffffffffffff
+}
+
+@test "forged: POSIX message queues" {
+	victim_saved posix_mq
+	rejects 4 "unknown bits" PMSQ+0:4=0x8000
+	rejects 4 "impossible size" PMSQ+12:4=0
+	rejects 4 "impossible size" PMSQ+12:4=0x10001
+	rejects 4 "impossible size" PMSQ+16:4=0xffffffff
+	rejects 4 "unknown bits" PMSQ+20:4=2
+	rejects 4 "" PMSQ+24:4=0xffffffff
+	rejects 4 "impossible name" PMSQ+24:4=0
+	rejects 4 "impossible name" PMSQ+32:1=0x2f
+	rejects 4 "impossible name" PMSQ+32:1=0
+	rejects 4 "" PMSQ+28:4=1000
+	rejects 3 "only one id" PMSQ+4:4=7
+	rejects 4 "queue 99 is not in the image" MQUE+0:4=99
+	rejects 4 "unknown flags" MQUE+4:4=0x40
+}
+
+@test "forged: notifications" {
+	victim_saved mq_notify
+	rejects 4 "no such queue" MQNO+0:4=99
+	rejects 4 "no such queue" MQNO+4:4=99
+	rejects 4 "unknown bits" MQNO+8:4=65
+	rejects 1 "ask for a notification" MQNO+4:4=0
 }

@@ -28,6 +28,11 @@ comes_back() {
 	comes_back transaction.bash
 }
 
+@test "programs: tail -F, which is told by inotify" {
+	requires cmd-tail
+	comes_back follow.bash
+}
+
 @test "programs: perl with signals and timers" {
 	requires cmd-perl
 	comes_back timers.pl
@@ -39,4 +44,9 @@ comes_back() {
 
 @test "programs: a tree of two hundred processes" {
 	comes_back tree
+}
+
+@test "programs: python with workers, pipes and a manager" {
+	requires cmd-python3
+	comes_back workers.py
 }

@@ -146,9 +146,14 @@ static int get(const struct bytes *bytes, const char *place)
 	size_t number = 0;
 	size_t offset;
 	char tag[5];
+	int used = 0;
 
-	if (sscanf(place, "%4[A-Z]+%zu:4", tag, &offset) != 2 &&
-	    sscanf(place, "%4[A-Z].%zu+%zu:4", tag, &number, &offset) != 3)
+	if (sscanf(place, "%4[A-Z]%n", tag, &used) != 1)
+		return 2;
+	place += used;
+	if (*place == '.')
+		number = strtoul(place + 1, (char **)&place, 10);
+	if (sscanf(place, "+%zu:4", &offset) != 1)
 		return 2;
 	header = find(bytes, tag, number);
 	if (!header || offset + 4 > le32_get(header->length))

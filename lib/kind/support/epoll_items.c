@@ -68,11 +68,11 @@ static int compare(const struct dump *d, const struct dump_task *task, int numbe
 		   const struct epoll_item *item)
 {
 	struct kcmp_epoll_slot slot = {
-		.efd = (uint32_t)d->fd->number,
+		.efd = (uint32_t)d->fd->fd,
 		.tfd = (uint32_t)item->number,
 		.toff = item->nth,
 	};
-	long r = syscall(SYS_kcmp, task->pid, d->fd->task->pid, KCMP_EPOLL_TFD, number, &slot);
+	long r = syscall(SYS_kcmp, task->pid, getpid(), KCMP_EPOLL_TFD, number, &slot);
 
 	if (r < 0)
 		return -errno;

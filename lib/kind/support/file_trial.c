@@ -30,6 +30,8 @@ int file_trial_open(int root, const char *path, uint32_t flags, mode_t type, str
 		return r;
 	if (fstat(place, ret_stat) < 0)
 		return -errno;
+	if (flags & O_PATH)
+		return 0;
 	if (type != S_IFREG && type != S_IFDIR)
 		return file_trial_access(place, flags);
 
@@ -70,6 +72,8 @@ void file_trial_run(struct plan *plan, struct file_trial *trial)
 
 static const char *access_text(uint32_t flags)
 {
+	if (flags & O_PATH)
+		return "look up";
 	switch (flags & O_ACCMODE) {
 	case O_RDONLY:
 		return "read";
@@ -86,6 +90,7 @@ void file_trial_ask(struct plan *plan, uint32_t id, const struct file_trial *tri
 	struct question question = {
 		.class = CLASS_FILE,
 		.id = id,
+		.detail = trial->detail,
 		.saved = trial->flags,
 		.invoker = (uint64_t)-trial->result,
 		.subject = trial->path,

@@ -176,6 +176,7 @@ bool socket_save_fd(struct dump *d, int fd, uint32_t flags, const struct socket_
 	if (has_error(fd)) {
 		(void)dump_block(d, "let the program read SO_ERROR or the socket's error queue",
 				 "a socket with an error that was not yet read is not supported");
+		dump_block_is_momentary(d);
 		return false;
 	}
 	rec.family = le32_make((uint32_t)socket_number(fd, SO_DOMAIN));

@@ -1,0 +1,320 @@
+/* All unix sockets of the container. See unix_sockets.h. */
+#include "kind/support/unix_sockets.h"
+
+#include <linux/netlink.h>
+#include <linux/sockios.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include "core/cleanup.h"
+#include "dump/dump.h"
+#include "kind/support/files.h"
+#include "kind/support/socket.h"
+
+void unix_sockets_free(struct unix_sockets *sockets)
+{
+	if (!sockets)
+		return;
+	for (size_t i = 0; i < sockets->count; i++) {
+		unix_facts_free(&sockets->list[i]->facts);
+		unix_queue_free(&sockets->list[i]->queue);
+		free(sockets->list[i]);
+	}
+	drop_fd(&sockets->netlink);
+	free(sockets->list);
+	free(sockets->gone);
+	free(sockets);
+}
+
+static const struct dump_task *first_living(const struct dump *d)
+{
+	const struct dump_task *task = NULL;
+
+	while ((task = dump_next_task(d, task)) && task->thread_count == 0)
+		;
+	return task;
+}
+
+static int make_list(struct dump *d, struct err *err)
+{
+	struct unix_sockets *sockets;
+
+	if (d->own->unix_sockets)
+		return 0;
+	sockets = mem_alloc(1, sizeof(*sockets));
+	sockets->netlink = -1;
+	d->own->unix_sockets = sockets;
+	return unix_diag_socket(first_living(d), AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG,
+				&sockets->netlink, err);
+}
+
+uint32_t unix_pid_inside(const struct dump *d, pid_t pid)
+{
+	const struct dump_task *task = pid > 0 ? dump_task_by_pid(d, pid) : NULL;
+
+	return task ? (uint32_t)task->vpid : 0;
+}
+
+/* The container's own view is asked for, where there is a descriptor to ask about: the process may
+ * have ended. */
+static int ask_credentials(struct dump *d, struct ucred *ret_credentials, bool *ret_found,
+			   struct err *err)
+{
+	struct remote *remote = &d->fd->task->threads[0].remote;
+	socklen_t size = sizeof(*ret_credentials);
+	auto_script struct script script = SCRIPT_NONE;
+	const void *output;
+	uint64_t value;
+	size_t step;
+	int r;
+
+	script_init(&script, remote);
+	value = script_out(&script, sizeof(*ret_credentials));
+	step = script_syscall(&script, "get a socket's peer", SCRIPT_MAY_FAIL, SYS_getsockopt,
+			      (uint64_t)d->fd->number, SOL_SOCKET, SO_PEERCRED, value,
+			      script_copy(&script, &size, sizeof(size)));
+	r = script_run(&script, err);
+	if (r < 0)
+		return r;
+	output = script_output(&script, value, sizeof(*ret_credentials), err);
+	if (!output)
+		return err->code;
+	*ret_found = script_result(&script, step) == 0;
+	memcpy(ret_credentials, output, sizeof(*ret_credentials));
+	return 0;
+}
+
+static int read_credentials(struct dump *d, struct unix_socket *own, struct err *err)
+{
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+	bool is_found = getsockopt(own->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0;
+	int r = 0;
+
+	if (!is_found || peer.uid == (uid_t)-1)
+		return 0;
+	if (d->fd->is_in_flight)
+		peer.pid = (pid_t)unix_pid_inside(d, peer.pid);
+	else
+		r = ask_credentials(d, &peer, &is_found, err);
+	own->credentials = (struct unix_credentials){
+		.are_known = le32_make(is_found),
+		.pid = le32_make(peer.pid > 0 ? (uint32_t)peer.pid : 0),
+		.uid = le32_make(peer.uid),
+		.gid = le32_make(peer.gid),
+	};
+	return r;
+}
+
+static int take_files(struct dump *d, struct unix_message *message, struct err *err)
+{
+	message->objects = mem_alloc(message->file_count, sizeof(*message->objects));
+	for (size_t i = 0; i < message->file_count; i++) {
+		int r = dump_add_file(d, take_fd(&message->files[i]), &message->objects[i], err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* A peek of one byte in the task itself. Without room for descriptors, it gets none. */
+static int ask_sender(struct dump *d, int offset, uint32_t *ret_pid, struct err *err)
+{
+	static const size_t room = CMSG_SPACE(sizeof(struct ucred));
+	struct remote *remote = &d->fd->task->threads[0].remote;
+	auto_script struct script script = SCRIPT_NONE;
+	struct iovec part = { .iov_len = 1 };
+	struct msghdr header = { .msg_iovlen = 1, .msg_controllen = room };
+	const struct cmsghdr *control;
+	struct ucred sender;
+	uint64_t place;
+	size_t step;
+	int r;
+
+	if (setsockopt(d->fd->fd, SOL_SOCKET, SO_PEEK_OFF, &offset, sizeof(offset)) < 0)
+		return err_set(err, -errno, "look at a queue");
+	script_init(&script, remote);
+	part.iov_base = (void *)(uintptr_t)script_out(&script, 8);
+	header.msg_iov = (void *)(uintptr_t)script_copy(&script, &part, sizeof(part));
+	place = script_out(&script, room);
+	header.msg_control = (void *)(uintptr_t)place;
+	step = script_syscall(
+	    &script, "look at a queue", SCRIPT_MAY_FAIL, SYS_recvmsg, (uint64_t)d->fd->number,
+	    script_copy(&script, &header, sizeof(header)), MSG_PEEK | MSG_DONTWAIT);
+	r = script_run(&script, err);
+	control = r == 0 ? script_output(&script, place, room, err) : NULL;
+	if (!control)
+		return err->code;
+	memcpy(&sender, CMSG_DATA(control), sizeof(sender));
+	if (script_result(&script, step) >= 0 && control->cmsg_type == SCM_CREDENTIALS &&
+	    sender.pid > 0)
+		*ret_pid = (uint32_t)sender.pid;
+	return 0;
+}
+
+/* Of a process that has ended, only the container knows which one it was. */
+static int find_senders(struct dump *d, struct unix_socket *own, struct err *err)
+{
+	int saved = socket_number(own->fd, SO_PEEK_OFF);
+	bool is_moved = false;
+	int offset = 0;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < own->queue.count; i++) {
+		struct unix_message *message = &own->queue.messages[i];
+
+		if (message->has_credentials)
+			message->pid = unix_pid_inside(d, message->credentials.pid);
+		if (message->has_credentials && message->pid == 0 && !d->fd->is_in_flight) {
+			is_moved = true;
+			r = ask_sender(d, offset, &message->pid, err);
+		}
+		offset += (int)message->size;
+	}
+	if (is_moved)
+		(void)setsockopt(own->fd, SOL_SOCKET, SO_PEEK_OFF, &saved, sizeof(saved));
+	return r;
+}
+
+static int read_queue(struct dump *d, struct unix_socket *own, struct err *err)
+{
+	if (own->facts.is_listening)
+		return 0;
+	own->queue_error = unix_queue_peek(own->fd, own->type, &own->queue);
+	for (size_t i = 0; i < own->queue.count; i++) {
+		int r = take_files(d, &own->queue.messages[i], err);
+
+		if (r < 0)
+			return r;
+	}
+	return find_senders(d, own, err);
+}
+
+int unix_sockets_collect(struct dump *d, struct err *err)
+{
+	struct unix_socket *own = mem_alloc(1, sizeof(*own));
+	struct unix_sockets *sockets;
+	int r = make_list(d, err);
+
+	sockets = d->own->unix_sockets;
+	array_grow(sockets->list, sockets->count);
+	sockets->list[sockets->count++] = own;
+	if (r < 0)
+		return r;
+
+	own->id = d->fd->id;
+	own->inode = (uint32_t)d->fd->stat.st_ino;
+	own->fd = d->fd->fd;
+	own->type = socket_number(own->fd, SO_TYPE);
+	r = unix_diag_ask(sockets->netlink, own->inode, &own->facts, err);
+	own->is_known = r == 0;
+	/* Of another network namespace: refused by name when it is dumped. */
+	if (r == ERR_HOST)
+		return 0;
+	if (r < 0)
+		return r;
+	if (unix_name_own(own->fd, &own->name) < 0)
+		own->name.length = 0;
+	if (unix_name_peer(own->fd, &own->peer_name) < 0)
+		own->peer_name.length = 0;
+	r = read_credentials(d, own, err);
+	return r < 0 ? r : read_queue(d, own, err);
+}
+
+/* ---- look-ups ---- */
+
+struct unix_socket *unix_socket_here(const struct dump *d)
+{
+	return unix_socket_by_inode(d, (uint32_t)d->fd->stat.st_ino);
+}
+
+struct unix_socket *unix_socket_by_inode(const struct dump *d, uint32_t inode)
+{
+	const struct unix_sockets *sockets = d->own->unix_sockets;
+
+	for (size_t i = 0; i < sockets->count; i++) {
+		if (sockets->list[i]->inode == inode)
+			return sockets->list[i];
+	}
+	return NULL;
+}
+
+const struct unix_socket *unix_socket_awaited(const struct dump *d,
+					      const struct unix_socket *client)
+{
+	const struct unix_sockets *sockets = d->own->unix_sockets;
+
+	for (size_t i = 0; i < sockets->count; i++) {
+		const struct unix_facts *facts = &sockets->list[i]->facts;
+
+		for (size_t j = 0; j < facts->waiting_count; j++) {
+			if (facts->waiting[j] == client->inode)
+				return sockets->list[i];
+		}
+	}
+	return NULL;
+}
+
+bool unix_name_is(const struct unix_name *a, const struct unix_name *b)
+{
+	return a->length == b->length && memcmp(a->text, b->text, a->length) == 0;
+}
+
+const struct unix_socket *unix_socket_by_name(const struct dump *d, int type, bool is_listening,
+					      const struct unix_name *name)
+{
+	const struct unix_sockets *sockets = d->own->unix_sockets;
+
+	for (size_t i = 0; name->length > 0 && i < sockets->count; i++) {
+		const struct unix_socket *found = sockets->list[i];
+
+		if (found->is_known && found->type == type &&
+		    found->facts.is_listening == is_listening && unix_name_is(&found->name, name))
+			return found;
+	}
+	return NULL;
+}
+
+/* ---- who has a name ---- */
+
+/* By a second try in the same place, for a moment: nobody of the container is awake. */
+static bool is_abstract_bound(const struct dump *d, const struct unix_socket *own)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	auto_close int probe = -1;
+	struct err err = ERR_NONE;
+
+	if (unix_diag_socket(first_living(d), AF_UNIX, own->type, 0, &probe, &err) < 0 ||
+	    own->name.length > sizeof(address.sun_path))
+		return false;
+	memcpy(address.sun_path, own->name.text, own->name.length);
+	return bind(probe, (const struct sockaddr *)&address,
+		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + own->name.length)) < 0 &&
+	       errno == EADDRINUSE;
+}
+
+bool unix_file_is_bound(int place)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	auto_close int probe = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d", place);
+	return connect(probe, (const struct sockaddr *)&address, sizeof(address)) == 0 ||
+	       errno != ECONNREFUSED;
+}
+
+bool unix_socket_is_bound(const struct dump *d, const struct unix_socket *own)
+{
+	auto_close int place = -1;
+
+	if (own->name.length == 0)
+		return false;
+	if (own->name.text[0] == '\0')
+		return is_abstract_bound(d, own);
+	place = ioctl(own->fd, SIOCUNIXFILE);
+	return place >= 0 && unix_file_is_bound(place);
+}
