@@ -204,7 +204,9 @@ static int dump_namespaces(struct dump *d, const struct kind *kind, struct err *
 		const struct dump_namespace *ns = &d->own->namespaces[i];
 		int r;
 
-		if (ns->id == 0 || ns->type != kind->namespace || !ns->task)
+		/* One without a task was refused, unless it can be looked into by descriptor. */
+		if (ns->id == 0 || ns->type != kind->namespace ||
+		    (!ns->task && ns->type != NAMESPACE_NET))
 			continue;
 		d->ns = ns;
 		d->task = ns->task;

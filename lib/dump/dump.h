@@ -42,6 +42,7 @@ struct dump_private {
 	size_t level;			   /* of the container's pid namespace, in status.ns_pid */
 	struct dump_namespace *namespaces; /* owned; the container's own first, parents in front */
 	size_t namespace_count;
+	uint32_t network;   /* id of the container's own network namespace; 0: none yet */
 	struct buf records; /* of struct dump_entry */
 	size_t record_count;
 	struct dump_source *sources; /* owned */

@@ -10,6 +10,8 @@
  * link     a record among the others: do the objects it names exist, and fit; pure
  * ask      policy questions about a record; no side effect
  * restore  creates the object in the new container's first task, as the invoker
+ * replace  descriptors only: all tasks exist: makes, in the tracer, what takes the place of the
+ *          object that restore gave; -1: that one stays
  * finish   appends system calls that only the finished task can make
  * settle   descriptors only: all tasks are finished, none runs: `fd` is the tracer's duplicate
  */
@@ -147,6 +149,8 @@ struct kind {
 	int (*ask)(struct plan *plan, const struct image *image, const struct record *record,
 		   struct err *err);
 	int (*restore)(struct restore *rs, const struct record *record, struct err *err);
+	int (*replace)(struct restore *rs, const struct record *record, int *ret_fd,
+		       struct err *err);
 	int (*finish)(struct restore *rs, const struct record *record, struct script *script,
 		      struct err *err);
 	int (*settle)(struct restore *rs, const struct record *record, int fd, struct err *err);

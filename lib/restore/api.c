@@ -234,13 +234,15 @@ static int make_tasks(struct work *work, struct ctckpt_stats *stats, struct err 
 	if (r == 0)
 		r = restore_make_zombies(rs, err);
 	if (r == 0)
+		r = restore_replace_files(rs, err);
+	if (r == 0)
 		r = check_cancelled(work, err);
 	if (r == 0)
 		r = restore_finish_tasks(rs, err);
 	if (r == 0)
 		r = restore_load_registers(rs, err);
 	if (r == 0)
-		r = restore_settle(rs, err);
+		r = restore_settle_files(rs, err);
 	if (r == 0)
 		r = restore_post_check(rs, err);
 	return r;

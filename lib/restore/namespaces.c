@@ -101,6 +101,8 @@ static int open_namespace(const struct part *part, pid_t pid, const char *name, 
 
 static int restore_content(const struct part *part, struct err *err)
 {
+	if (le32_get(part->rec->type) == NAMESPACE_NET)
+		return 0;
 	for (size_t i = 0; kinds[i]; i++) {
 		const struct record *record;
 		int r;
@@ -338,7 +340,8 @@ int restore_hold_own_namespaces(struct restore *rs, struct err *err)
 	for (enum namespace_type type = NAMESPACE_USER; type < NAMESPACE_TYPES; type++)
 		shared->own_namespaces[type] = -1;
 	shared->last_pid = -1;
-	if (!image_next(rs->image, TAG_NSPROXY, NULL) && !image_next(rs->image, TAG_NETNS, NULL) &&
+	if (!image_next(rs->image, TAG_NSPROXY, NULL) &&
+	    !image_next(rs->image, TAG_NAMESPACE, NULL) &&
 	    !image_next(rs->image, kind_by_name("nsfd")->tag, NULL))
 		return 0;
 	for (enum namespace_type type = NAMESPACE_USER; type < NAMESPACE_TYPES; type++) {

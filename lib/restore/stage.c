@@ -34,8 +34,10 @@ static int restore_kind(struct restore *rs, const struct kind *kind, struct err 
 	while ((record = image_next(rs->image, kind->tag, record))) {
 		int r;
 
-		/* What is in other namespaces comes with them. */
-		if (kind->namespace && namespace_find(rs->image, record->id))
+		/* What is in other namespaces comes with them, but for networks, which hang
+		 * together. */
+		if (kind->namespace && kind->namespace != NAMESPACE_NET &&
+		    namespace_find(rs->image, record->id))
 			continue;
 		r = restore_record(rs, kind, record, err);
 		if (r < 0)

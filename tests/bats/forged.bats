@@ -232,6 +232,19 @@ length_of() {
 	rejects 3 "no lease can be taken" LEAS+4:4=1
 }
 
+@test "forged: pidfds" {
+	victim_saved pidfd
+	rejects 4 "unknown bits" PIDF+0:4=1
+	rejects 4 "unknown bits" PIDF+12:4=1
+	rejects 4 "of no task" PIDF+4:4=0x7fffffff
+	rejects 4 "impossible exit code" PIDF+8:4=0x100
+	rejects 4 "impossible exit code" PIDF+4:4=0 PIDF+8:4=0x10000
+	rejects 4 "impossible exit code" PIDF+4:4=0 PIDF+8:4=0x80
+	rejects 4 "impossible exit code" PIDF+4:4=0 PIDF+8:4=0x7f
+	accepts PIDF+4:4=0 PIDF+8:4=19
+	accepts PIDF+4:4=0 PIDF+8:4=9
+}
+
 @test "forged: places" {
 	local size
 	victim_saved opath
@@ -400,4 +413,78 @@ length_of() {
 	rejects 4 "no such queue" MQNO+4:4=99
 	rejects 4 "unknown bits" MQNO+8:4=65
 	rejects 1 "ask for a notification" MQNO+4:4=0
+
+# Where the kind's own part of a socket's record begins: behind options and filter.
+socket_end() {
+	echo $((32 + $("$FORGE" get "$IMAGE" "$1+20:4") + 8 * $("$FORGE" get "$IMAGE" "$1+24:4")))
+}
+
+@test "forged: the common part of sockets" {
+	victim_saved sock_tcp
+	rejects 4 "unknown flags" STCP+0:4=0xffffffff
+	rejects 4 "unknown bits" STCP+4:4=1
+	rejects 4 "family" STCP+8:4=1
+	rejects 4 "type" STCP+12:4=2
+	rejects 4 "protocol" STCP+16:4=262
+	rejects 4 "options are cut" STCP+20:4=0xfffffff8
+	rejects 4 "instructions" STCP+24:4=0xffffffff
+	rejects 4 "unknown bits" STCP+28:4=2
+	rejects 4 "unexpected option" STCP+32:2=77
+	rejects 4 "unexpected option" STCP+34:2=26
+	rejects 4 "impossible" STCP+36:4=3
+	rejects 4 "options are cut" STCP+36:4=0xffffffff
+	rejects 4 "impossible" STCP+44:4=1
+}
+
+@test "forged: TCP sockets" {
+	local own
+	victim_saved sock_tcp
+	own=$(socket_end STCP.1)
+	rejects 4 "impossible address" "STCP.1+$own:2=1"
+	rejects 4 "impossible address" "STCP.1+$((own + 20)):4=1"
+	rejects 4 "unknown bits" "STCP.1+$((own + 24)):4=2"
+	rejects 4 "unknown bits" "STCP.1+$((own + 28)):4=0xffffffff"
+	rejects 1 "the container's new network does not have this address" \
+		"STCP.1+$((own + 8)):4=0x01020304"
+}
+
+@test "forged: TCP connections" {
+	local own
+	victim_saved sock_tcp_connection
+	own=$(socket_end TCPC.1)
+	rejects 4 "impossible address" "TCPC.1+$((own + 2)):2=0"
+	rejects 4 "is not before it" "TCPC.1+$((own + 48)):4=0x7fffffff"
+	rejects 4 "is not the other end" "TCPC.1+$((own + 2)):2=1"
+	rejects 4 "unknown bits" "TCPC.1+$((own + 52)):4=99"
+	rejects 4 "unknown bits" "TCPC.1+$((own + 56)):4=32"
+	rejects 4 "impossible agreement" "TCPC.1+$((own + 60)):4=1"
+	rejects 4 "impossible agreement" "TCPC.1+$((own + 64)):4=15"
+	rejects 4 "impossible agreement" "TCPC.1+$((own + 68)):4=15"
+	rejects 4 "bytes" "TCPC.1+$((own + 72)):4=0xffffffff"
+	rejects 4 "bytes" "TCPC.1+$((own + 76)):4=1"
+}
+
+@test "forged: a TCP connection that lost its other end" {
+	local own
+	victim_saved sock_tcp_connection
+	own=$(socket_end TCPC.1)
+	rejects 14 "" "TCPC.1+$((own + 48)):4=0"
+}
+
+@test "forged: UDP sockets" {
+	local own
+	victim_saved sock_udp
+	own=$(socket_end SUDP.3)
+	rejects 4 "unknown bits" "SUDP.3+$((own + 48)):4=4"
+	rejects 4 "multicast" "SUDP.3+$((own + 52)):4=0xffffffff"
+	rejects 4 "unknown bits" "SUDP.3+$((own + 56)):4=0xffffffff"
+	rejects 4 "datagrams are cut" "SUDP.3+$((own + 56)):4=1000"
+	rejects 4 "impossible address" "SUDP.3+$((own + 64)):2=1"
+	rejects 4 "datagrams are cut" "SUDP.3+$((own + 64 + 48)):4=0xffffffff"
+}
+
+@test "forged: ping and raw sockets" {
+	victim_saved sock_ping
+	rejects 4 "protocol" PING+16:4=17
+	rejects 4 "type" PING+12:4=3
 }
