@@ -245,6 +245,21 @@ length_of() {
 	accepts PIDF+4:4=0 PIDF+8:4=9
 }
 
+@test "forged: files of processes" {
+	local size path
+	victim_saved procfile
+	size=$(($(length_of PROF) - 17))
+	rejects 4 "unknown flags" PROF+8:4=0x42
+	rejects 4 "impossible type" PROF+12:4=0x3000
+	rejects 4 "impossible offset" PROF+0:8=0x8000000000000000
+	rejects 4 "bad path" "PROF+16:$size=@/etc"
+	rejects 4 "bad path" "PROF+16:$size=@/1/../x"
+	rejects 4 "no process" "PROF+16:$size=@/proc/99/x"
+	for path in /proc/1/root /proc/1/exe /proc/1/fd/0 /proc/1/cwd/x /1; do
+		rejects 1 "" "PROF+16:$size=@$path"
+	done
+}
+
 @test "forged: places" {
 	local size
 	victim_saved opath
