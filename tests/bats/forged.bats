@@ -232,6 +232,19 @@ length_of() {
 	rejects 3 "no lease can be taken" LEAS+4:4=1
 }
 
+@test "forged: pidfds" {
+	victim_saved pidfd
+	rejects 4 "unknown bits" PIDF+0:4=1
+	rejects 4 "unknown bits" PIDF+12:4=1
+	rejects 4 "of no task" PIDF+4:4=0x7fffffff
+	rejects 4 "impossible exit code" PIDF+8:4=0x100
+	rejects 4 "impossible exit code" PIDF+4:4=0 PIDF+8:4=0x10000
+	rejects 4 "impossible exit code" PIDF+4:4=0 PIDF+8:4=0x80
+	rejects 4 "impossible exit code" PIDF+4:4=0 PIDF+8:4=0x7f
+	accepts PIDF+4:4=0 PIDF+8:4=19
+	accepts PIDF+4:4=0 PIDF+8:4=9
+}
+
 @test "forged: places" {
 	local size
 	victim_saved opath
@@ -274,6 +287,110 @@ length_of() {
 	rejects 4 "" PIPE+12:4=0x7fffffff
 	rejects 4 flags PIPE+0:4=0xffffffff
 	rejects 4 "" PIPE+4:4=0x7fffffff
+}
+
+# body_of TAG: where its first record's body starts in the image.
+body_of() {
+	"$FORGE" list "$IMAGE" | awk -v tag="$1" '$1 == tag { print $3; exit }'
+}
+
+# text_in TAG TEXT: where in the body of its first record the text is.
+text_in() {
+	local at
+	at=$(grep -abo -m 1 -F "$2" "$IMAGE" | head -n 1 | cut -d : -f 1)
+	echo $((at - $(body_of "$1")))
+}
+
+@test "forged: mounts: counts, numbers, bits" {
+	victim_saved ns_mnt flags
+	rejects 4 "mounts: " NMNT+4:4=0xffffffff
+	rejects 4 "mounts: " NMNT+4:4=1025
+	rejects 4 "mounts: " NMNT+4:4=1
+	rejects 4 "mounts: " NMNT+0:4=2
+	rejects 4 "is impossible" NMNT+8:4=0
+	rejects 4 "is impossible" NMNT+8:4=6
+	rejects 4 "is impossible" NMNT+12:4=4
+	rejects 4 "is impossible" NMNT+16:4=1
+	rejects 4 "is impossible" NMNT+24:4=7
+	rejects 4 "is impossible" NMNT+28:4=0x100000
+	rejects 4 "mounts: " NMNT+32:4=2
+	rejects 4 "master of mount" NMNT+40:4=9
+	rejects 4 "mounts: " NMNT+44:4=0xffffffff
+}
+
+@test "forged: mounts: a mount on itself, or on a later one" {
+	local entry
+	victim_saved ns_mnt flags
+	[[ $(stat -c %m "$VICTIM_DIR") == / ]] || skip "the victim's directory is not on /"
+	entry=$(($(text_in NMNT "${VICTIM_DIR#/}/ro") - 56))
+	for number in 0 90 0xffffffff; do
+		rejects 4 "is impossible" "NMNT+$((entry + 8)):4=$number"
+	done
+	rejects 4 "is impossible" "NMNT+$((entry)):4=1"
+	rejects 4 "is impossible" "NMNT+$((entry)):4=4"
+	rejects 4 "is impossible" "NMNT+$((entry + 12)):4=1"
+	rejects 4 "tree" "NMNT+$((entry + 16)):4=90"
+}
+
+@test "forged: mounts: paths that lead elsewhere" {
+	local path
+	victim_saved ns_mnt flags
+	[[ $(stat -c %m "$VICTIM_DIR") == / ]] || skip "the victim's directory is not on /"
+	path=$(text_in NMNT "${VICTIM_DIR#/}/ro")
+	rejects 4 "is impossible" "NMNT+$path:6=@../../"
+	rejects 4 "is impossible" "NMNT+$path:2=@./"
+	rejects 4 "is impossible" "NMNT+$path:1=@/"
+	rejects 4 "mounts: NUL in a text" "NMNT+$path:1=0"
+	rejects 1 "find the mount point" "NMNT+$path:3=@xxx"
+}
+
+@test "forged: mounts: a restriction of the host cannot be taken away" {
+	local entry
+	victim_saved ns_mnt locked
+	[[ $(stat -c %m "$VICTIM_DIR") == / ]] || skip "the victim's directory is not on /"
+	entry=$(($(text_in NMNT "${VICTIM_DIR#/}/locked") - 56))
+	"$FORGE" edit "$IMAGE" "$EVIL" "NMNT+$((entry + 20)):4=0"
+	run -0 ctckpt restore --policy map --detach "$EVIL"
+	assert_contains "$output" "/locked keeps restrictions that it did not have"
+	victim_succeeds
+}
+
+@test "forged: mounts: a link in the place of a mount point is not followed" {
+	victim_saved ns_mnt flags
+	rmdir "$VICTIM_DIR/ro"
+	mkdir "$BATS_TEST_TMPDIR/elsewhere"
+	ln -s "$BATS_TEST_TMPDIR/elsewhere" "$VICTIM_DIR/ro"
+	run -1 ctckpt restore --detach "$IMAGE"
+	assert_contains "$output" "/ro: find the mount point: Too many levels of symbolic links"
+	assert_equal "$(ctckpt ps --quiet)" ""
+}
+
+@test "forged: files in memory: names, numbers, sizes" {
+	local name
+	victim_saved tmpfs types
+	rejects 4 "tree: " TMFS+0:4=0
+	rejects 4 "tree: " TMFS+0:4=0xffffffff
+	rejects 4 "tree: " TMFS+0:4=1
+	rejects 4 "tree: " TMFS+4:4=1
+	rejects 4 "entry 1 is impossible" TMFS+8:4=1
+	rejects 4 "entry 1 is impossible" TMFS+12:4=0x81a4
+	rejects 4 "entry 1 is impossible" TMFS+16:4=0xffffffff
+	rejects 4 "entry 1 is impossible" TMFS+24:4=1
+	rejects 4 "entry 1 is impossible" TMFS+28:4=5
+	rejects 4 "entry 1 is impossible" TMFS+32:8=1
+	rejects 4 "entry 1 is impossible" TMFS+56:4=1000000000
+	rejects 4 "tree: " TMFS+64:4=0xffffffff
+	rejects 4 "entry 1 is impossible" TMFS+76:4=1
+	name=$(text_in TMFS dangling)
+	rejects 4 "is impossible" "TMFS+$name:8=@/"
+	rejects 4 "is impossible" "TMFS+$((name + 2)):1=@/"
+	rejects 4 "is impossible" "TMFS+$name:1=0"
+	for parent in 0 3000 0xffffffff; do
+		rejects 4 "is impossible" "TMFS+$((name - 72)):4=$parent"
+	done
+	rejects 4 "is impossible" "TMFS+$((name - 68)):4=0x61ff"
+	rejects 4 "is impossible" "TMFS+$((name - 56)):4=1"
+	rejects 4 "is impossible" "TMFS+$((name - 56)):4=0xffffffff"
 }
 
 @test "forged: System V shared memory" {
