@@ -11,9 +11,13 @@ struct run_settings {
 	const char *hostname;
 	const char *userns;
 	const char *seccomp;
+	const char **volumes;
+	const char **tmpfs;
 	const char *log;
 	const char *pid_file;
 	bool detach;
+	bool tty;
+	const char *console_socket;
 };
 extern const struct option_row run_options[];
 /* As shells say it: 128 and the signal for a death by signal. */
@@ -48,10 +52,12 @@ struct restore_settings {
 	const char *policy;
 	const char *name;
 	const char *rootfs;
+	const char **volumes;
 	const char *pid_file;
 	bool detach;
 	bool userns;
 	bool leave_frozen;
+	const char *console_socket;
 	bool print_stats;
 	int progress_fd;
 };
@@ -61,6 +67,7 @@ int cmd_restore(struct invocation *inv, const void *settings, struct err *err);
 struct plan_settings {
 	const char *policy;
 	const char *rootfs;
+	const char **volumes;
 };
 extern const struct option_row plan_options[];
 int cmd_plan(struct invocation *inv, const void *settings, struct err *err);

@@ -15,12 +15,17 @@ const struct option_row restore_options[] = {
 	  AT(name), 0, NULL },
 	{ "rootfs", 0, "DIR", "its root directory, if it had one of its own", OPTION_TEXT,
 	  AT(rootfs), 0, NULL },
+	{ "volume", 0, "SOURCE:DIR[:ro]", "for a mount of the host that the container had",
+	  OPTION_LIST, AT(volumes), 0, NULL },
 	{ "detach", 'd', NULL, "leave it in the background and print its name", OPTION_FLAG,
 	  AT(detach), 0, NULL },
 	{ "userns", 0, NULL, "into a user namespace of the invoker's (always so)", OPTION_FLAG,
 	  AT(userns), 0, NULL },
 	{ "leave-frozen", 0, NULL, "restore, but do not let it run yet", OPTION_FLAG,
 	  AT(leave_frozen), 0, NULL },
+	{ "console-socket", 0, "PATH",
+	  "with --detach: the terminal that it has of its own goes here", OPTION_TEXT,
+	  AT(console_socket), 0, NULL },
 	{ "pid-file", 0, "FILE", "write the pid of its first task", OPTION_TEXT, AT(pid_file), 0,
 	  NULL },
 	{ "print-stats", 0, NULL, "print times and sizes", OPTION_FLAG, AT(print_stats), 0, NULL },
@@ -31,22 +36,22 @@ const struct option_row restore_options[] = {
 #undef AT
 
 static void print_result(const struct invocation *inv, const struct restore_settings *settings,
-			 const struct ctckpt_restore_result *result)
+			 bool detach, const struct ctckpt_restore_result *result)
 {
 	/* In the foreground, standard output is the container's. */
-	FILE *out = settings->detach ? stdout : stderr;
+	FILE *out = detach ? stdout : stderr;
 
 	if (inv->common.json) {
 		auto_json struct json *object = stats_to_json(&result->stats);
 
 		json_put_string(object, "name", result->name);
 		json_put_i64(object, "pid", result->init);
-		if (!settings->detach)
+		if (!detach)
 			json_put_i64(object, "exit_status", exit_status_of(result->status));
 		print_json(out, object);
 		return;
 	}
-	if (settings->detach)
+	if (detach)
 		(void)fprintf(out, "%s\n", result->name);
 	if (settings->print_stats)
 		print_stats(out, &result->stats);
@@ -69,9 +74,11 @@ int cmd_restore(struct invocation *inv, const void *argument, struct err *err)
 		.policy = settings->policy,
 		.name = settings->name,
 		.rootfs = settings->rootfs,
+		.volumes = settings->volumes,
 		.pid_file = settings->pid_file,
-		.detach = settings->detach,
+		.detach = settings->detach || settings->console_socket,
 		.leave_frozen = settings->leave_frozen,
+		.console_socket = settings->console_socket,
 		.progress = progress_step,
 		.progress_argument = &progress,
 		.note = print_note,
@@ -85,6 +92,6 @@ int cmd_restore(struct invocation *inv, const void *argument, struct err *err)
 	progress_end(&progress);
 	if (r < 0)
 		return r;
-	print_result(inv, settings, &result);
-	return settings->detach ? 0 : exit_status_of(result.status);
+	print_result(inv, settings, options.detach, &result);
+	return options.detach ? 0 : exit_status_of(result.status);
 }

@@ -11,6 +11,10 @@ const struct option_row run_options[] = {
 	{ "name", 'n', "NAME", "call the container so", OPTION_TEXT, AT(name), 0, NULL },
 	{ "rootfs", 0, "DIR", "its root directory (else the whole file system is seen)",
 	  OPTION_TEXT, AT(rootfs), 0, NULL },
+	{ "volume", 0, "SOURCE:DIR[:ro]", "mount a directory or file in it", OPTION_LIST,
+	  AT(volumes), 0, NULL },
+	{ "tmpfs", 0, "DIR", "mount a file system in memory in it", OPTION_LIST, AT(tmpfs), 0,
+	  NULL },
 	{ "hostname", 0, "NAME", "its host name", OPTION_TEXT, AT(hostname), 0, NULL },
 	{ "userns", 0, "MODE", "its user ids: keep-id or auto (else 0 is the invoker)", OPTION_TEXT,
 	  AT(userns), 0, NULL },
@@ -19,6 +23,10 @@ const struct option_row run_options[] = {
 	{ "detach", 'd', NULL, "leave it in the background and print its name", OPTION_FLAG,
 	  AT(detach), 0, NULL },
 	{ "log", 0, "FILE", "with --detach: its output goes here", OPTION_TEXT, AT(log), 0, NULL },
+	{ "tty", 't', NULL, "give it a terminal of its own", OPTION_FLAG, AT(tty), 0, NULL },
+	{ "console-socket", 0, "PATH",
+	  "with --tty: leave it in the background, its terminal goes here", OPTION_TEXT,
+	  AT(console_socket), 0, NULL },
 	{ "pid-file", 0, "FILE", "write the pid of its first task", OPTION_TEXT, AT(pid_file), 0,
 	  NULL },
 	{ 0 },
@@ -67,21 +75,26 @@ int cmd_run(struct invocation *inv, const void *argument, struct err *err)
 		.hostname = settings->hostname,
 		.userns = settings->userns,
 		.seccomp = settings->seccomp,
+		.volumes = settings->volumes,
+		.tmpfs = settings->tmpfs,
 		.command = inv->operands,
-		.detach = settings->detach,
+		.detach = settings->detach || settings->console_socket,
+		.tty = settings->tty,
+		.console_socket = settings->console_socket,
 		.log = settings->log,
 		.pid_file = settings->pid_file,
 	};
 	int r = 0;
 
-	if (settings->log && !settings->detach)
-		return err_set(err, ERR_USAGE, "--log goes with --detach only");
+	if (settings->log && (!settings->detach || settings->tty))
+		return err_set(err, ERR_USAGE, "--log goes with --detach only%s",
+			       settings->tty ? ", and not with --tty" : "");
 	r = ctckpt_run(&options, &result, err);
 	if (r < 0) {
 		inv->failure_status = status_of_failure(options.command[0], err);
 		return r;
 	}
-	if (!settings->detach)
+	if (!options.detach)
 		return exit_status_of(result.status);
 	print_result(inv, &result);
 	return 0;

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -33,7 +34,12 @@ int command_open(struct command *command, const struct ctckpt_run_options *optio
 	command->argv = options->command;
 	if (options->seccomp && open_profile(options->seccomp, &command->filter, err) < 0)
 		return err->code;
-	if (!options->detach)
+	command->has_terminal = options->tty;
+	command->size = console_size();
+	if (options->tty &&
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, command->terminal) < 0)
+		return err_set(err, -errno, "create a socket");
+	if (options->tty || !options->detach)
 		return 0;
 	command->input = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (command->input < 0)
@@ -49,6 +55,14 @@ void command_free(struct command *command)
 	drop_fd(&command->input);
 	drop_fd(&command->output);
 	filter_free(&command->filter);
+	drop_fd(&command->terminal[0]);
+	drop_fd(&command->terminal[1]);
+}
+
+int command_take_terminal(struct command *command)
+{
+	drop_fd(&command->terminal[1]);
+	return console_receive(command->terminal[0]);
 }
 
 /* posix_spawn(3) leaves the two signals that libc has for itself ignored, and signal(2) refuses
@@ -64,6 +78,21 @@ static void reset_signals(void)
 		(void)syscall(SYS_rt_sigaction, number, &action, NULL, sizeof(action.mask));
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int place_terminal(const struct command *command, struct err *err)
+{
+	auto_close int master = -1;
+	auto_close int slave = -1;
+	int r = console_create(&command->size, &master, &slave, err);
+
+	if (r == 0)
+		r = console_send(command->terminal[1], master, err);
+	for (int n = STDIN_FILENO; r == 0 && n <= STDERR_FILENO; n++) {
+		if (dup2(slave, n) < 0)
+			r = err_set(err, -errno, "redirect descriptor %d", n);
+	}
+	return r;
 }
 
 static int place_descriptors(const struct command *command, struct err *err)
@@ -82,9 +111,10 @@ static int place_descriptors(const struct command *command, struct err *err)
 int command_main(void *argument, struct err *err)
 {
 	const struct command *command = argument;
-	int r;
+	int r = command->has_terminal ? place_terminal(command, err) : 0;
 
-	r = place_descriptors(command, err);
+	if (r == 0)
+		r = place_descriptors(command, err);
 	if (r < 0)
 		return r;
 	reset_signals();
@@ -108,19 +138,37 @@ static void add_unless_ignored(sigset_t *set, int number)
 		(void)sigaddset(set, number);
 }
 
+static void list_signals(sigset_t *set)
+{
+	(void)sigemptyset(set);
+	add_unless_ignored(set, SIGINT);
+	add_unless_ignored(set, SIGTERM);
+	add_unless_ignored(set, SIGHUP);
+}
+
 int forward_begin(struct forward *forward, struct err *err)
 {
 	sigset_t set;
 
-	(void)sigemptyset(&set);
-	add_unless_ignored(&set, SIGINT);
-	add_unless_ignored(&set, SIGTERM);
-	add_unless_ignored(&set, SIGHUP);
+	list_signals(&set);
 	forward->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (forward->signals < 0)
 		return err_set(err, -errno, "create a signalfd");
 	(void)sigprocmask(SIG_BLOCK, &set, &forward->saved);
 	return 0;
+}
+
+void forward_console(struct forward *forward, struct console *console)
+{
+	sigset_t set;
+
+	list_signals(&set);
+	(void)sigaddset(&set, SIGWINCH);
+	(void)sigaddset(&set, SIGCONT);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	(void)signalfd(forward->signals, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	forward->console = console;
+	console_begin(console);
 }
 
 void forward_free(struct forward *forward)
@@ -160,6 +208,10 @@ static void forward_one(const struct forward *forward, const struct container *c
 	if (read(forward->signals, &info, sizeof(info)) != sizeof(info))
 		return;
 	number = (int)info.ssi_signo;
+	if (number == SIGWINCH || number == SIGCONT) {
+		console_resume(forward->console);
+		return;
+	}
 	if (would_be_lost(container->init, number))
 		number = SIGKILL;
 	(void)sys_pidfd_send_signal(container->pidfd, number);
@@ -168,16 +220,24 @@ static void forward_one(const struct forward *forward, const struct container *c
 int forward_wait(struct forward *forward, struct container *container, int *ret_status,
 		 struct err *err)
 {
-	struct pollfd polls[2] = {
+	struct pollfd polls[2 + CONSOLE_POLLS] = {
 		{ .fd = container->pidfd, .events = POLLIN },
 		{ .fd = forward->signals, .events = POLLIN },
 	};
+	nfds_t count = forward->console ? 2 + CONSOLE_POLLS : 2;
 
 	while (polls[0].revents == 0) {
-		if (poll(polls, 2, -1) < 0 && errno != EINTR)
-			return err_set(err, -errno, "wait for the container");
+		if (forward->console)
+			console_poll(forward->console, polls + 2);
+		if (poll(polls, count, -1) < 0) {
+			if (errno != EINTR)
+				return err_set(err, -errno, "wait for the container");
+			continue;
+		}
 		if (polls[1].revents)
 			forward_one(forward, container);
+		if (forward->console)
+			console_carry(forward->console, polls + 2);
 	}
 	while (waitpid(container->init, ret_status, 0) < 0)
 		if (errno != EINTR)

@@ -15,6 +15,7 @@
 #include "core/cleanup.h"
 
 #define MQUEUE_MAGIC 0x19800202
+#define DEVPTS_MAGIC 0x1cd1
 
 #define INERT	    (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 #define INERT_SHOWN "nosuid,nodev,noexec,relatime"
@@ -44,6 +45,7 @@ const struct mount_row mount_rows[] = {
 	    .options = { "newinstance", "ptmxmode=0666", "mode=0620" },
 	    .attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
 	    .shown = "rw,nosuid,noexec,relatime",
+	    .is_in_view = true,
 	},
 	{
 	    .place = PLACE_DEV,
@@ -257,40 +259,59 @@ static int enter_root(struct err *err)
 	return 0;
 }
 
-int mounts_make_root(bool has_tty_group, struct err *err)
+static int attach_volumes(const struct volumes *volumes, int root, bool is_making, struct err *err)
+{
+	if (!volumes || volumes->are_kept)
+		return 0;
+	return volumes_attach(volumes, root, is_making, err);
+}
+
+int mounts_make_root(bool has_tty_group, struct volumes *volumes, struct err *err)
 {
 	auto_close int root = -1;
 	mode_t mask;
 	int r;
 
 	r = make_private(err);
+	if (r == 0 && volumes)
+		r = volumes_take(volumes, err);
 	if (r == 0)
 		r = bind_root(&root, err);
 	if (r < 0)
 		return r;
 	mask = umask(022);
 	r = mount_rows_all(root, has_tty_group, err);
+	if (r == 0)
+		r = attach_volumes(volumes, root, true, err);
 	(void)umask(mask);
 	if (r < 0)
 		return r;
 	return enter_root(err);
 }
 
-static bool is_mqueue(int fd)
+static bool is_filesystem(int fd, uint64_t magic)
 {
 	struct statfs fs;
 
-	return fstatfs(fd, &fs) == 0 && fs.f_type == MQUEUE_MAGIC;
+	return fd >= 0 && fstatfs(fd, &fs) == 0 && (uint64_t)fs.f_type == magic;
+}
+
+/* What the view does not have, we do not add. A node of /dev/ptmx leads to whatever is on pts
+ * beside it. */
+static bool is_missing(const struct mount_row *row, int place)
+{
+	if (strcmp(row->type, "mqueue") == 0)
+		return !is_filesystem(place, MQUEUE_MAGIC);
+	return strcmp(row->type, "devpts") == 0 && !is_filesystem(place, DEVPTS_MAGIC);
 }
 
 static int replace(const struct mount_row *row, struct err *err)
 {
 	auto_close int mount = -1;
 	auto_close int place = open(row->point, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	bool is_mqueue_row = strcmp(row->type, "mqueue") == 0;
 	int r;
 
-	if (is_mqueue_row && (place < 0 || !is_mqueue(place)))
+	if (is_missing(row, place))
 		return 0;
 	if (place < 0)
 		return err_set(err, -errno, "open %s", row->point);
@@ -300,12 +321,16 @@ static int replace(const struct mount_row *row, struct err *err)
 	return 0;
 }
 
-int mounts_make_view(struct err *err)
+int mounts_make_view(struct volumes *volumes, struct err *err)
 {
+	auto_close int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int r = make_private(err);
+
+	if (r == 0 && volumes)
+		r = volumes_take(volumes, err);
 
 	for (const struct mount_row *row = mount_rows; row->name && r == 0; row++)
 		if (row->is_in_view)
 			r = replace(row, err);
-	return r;
+	return r < 0 ? r : attach_volumes(volumes, root, false, err);
 }

@@ -15,7 +15,10 @@ struct run {
 	struct entry entry;
 	struct idmap ids;
 	struct command command;
+	struct volumes volumes;
 	struct container container;
+	struct console console;
+	int socket; /* for the master of its terminal; -1 */
 };
 
 static int start(struct run *run, struct err *err)
@@ -26,6 +29,7 @@ static int start(struct run *run, struct err *err)
 		.hostname = options->hostname,
 		.main = command_main,
 		.argument = &run->command,
+		.volumes = &run->volumes,
 	};
 	int r;
 
@@ -34,6 +38,10 @@ static int start(struct run *run, struct err *err)
 		r = idmap_choose(options->userns, &run->ids, err);
 	if (r == 0)
 		r = command_open(&run->command, options, err);
+	if (r == 0 && options->console_socket)
+		r = console_connect(options->console_socket, &run->socket, err);
+	if (r == 0)
+		r = volumes_parse(options->volumes, options->tmpfs, &run->volumes, err);
 	if (r == 0)
 		r = entry_make_cgroup(&run->entry, err);
 	if (r < 0)
@@ -47,6 +55,22 @@ static int start(struct run *run, struct err *err)
 	return container_start(&spec, &run->container, err);
 }
 
+/* The other side's end of the socket is closed when it has failed. */
+static int take_terminal(struct run *run, struct err *err)
+{
+	auto_close int master = -1;
+
+	if (!run->options->tty)
+		return 0;
+	master = command_take_terminal(&run->command);
+	if (master < 0)
+		return 0; /* why is what it says next */
+	if (run->socket >= 0)
+		return console_send(run->socket, master, err);
+	run->console.master = take_fd(&master);
+	return 0;
+}
+
 static int launch(struct run *run, struct err *err)
 {
 	const struct ctckpt_run_options *options = run->options;
@@ -58,14 +82,19 @@ static int launch(struct run *run, struct err *err)
 	if (r == 0)
 		r = container_go(&run->container, err);
 	if (r == 0)
+		r = take_terminal(run, err);
+	if (r == 0)
 		r = container_wait_exec(&run->container, err);
 	return r;
 }
 
 static void run_free(struct run *run)
 {
+	console_end(&run->console);
+	drop_fd(&run->socket);
 	container_free(&run->container);
 	command_free(&run->command);
+	volumes_free(&run->volumes);
 	idmap_free(&run->ids);
 	entry_free(&run->entry);
 }
@@ -78,6 +107,21 @@ static void tell(const struct run *run, int status, struct ctckpt_run_result *re
 	ret_result->status = status;
 }
 
+static int check_terminal(const struct ctckpt_run_options *options, struct err *err)
+{
+	if (options->console_socket && !options->tty)
+		return err_set(err, ERR_USAGE, "--console-socket goes with --tty only");
+	if (!options->tty || options->console_socket)
+		return 0;
+	if (options->detach)
+		return err_set(err, ERR_USAGE, "--tty in the background needs --console-socket");
+	if (!console_has_user()) {
+		(void)err_set(err, ERR_USAGE, "--tty: standard input is not a terminal");
+		return err_hint(err, "use --console-socket");
+	}
+	return 0;
+}
+
 int ctckpt_run(const struct ctckpt_run_options *options, struct ctckpt_run_result *ret_result,
 	       struct err *err)
 {
@@ -86,11 +130,15 @@ int ctckpt_run(const struct ctckpt_run_options *options, struct ctckpt_run_resul
 		.entry = ENTRY_NONE,
 		.command = COMMAND_NONE,
 		.container = CONTAINER_NONE,
+		.console = CONSOLE_NONE,
+		.socket = -1,
 	};
 	auto_with(forward_free) struct forward forward = FORWARD_NONE;
 	int status = 0;
-	int r = 0;
+	int r = check_terminal(options, err);
 
+	if (r < 0)
+		return r;
 	/* Before the container starts: from now on, no signal is lost. */
 	if (!options->detach)
 		r = forward_begin(&forward, err);
@@ -98,6 +146,8 @@ int ctckpt_run(const struct ctckpt_run_options *options, struct ctckpt_run_resul
 		r = start(&run, err);
 	if (r == 0)
 		r = launch(&run, err);
+	if (r == 0 && run.console.master >= 0)
+		forward_console(&forward, &run.console);
 	if (r == 0 && !options->detach)
 		r = forward_wait(&forward, &run.container, &status, err);
 	if (r < 0)

@@ -62,6 +62,7 @@ int err_exit_status(int code)
 	case ERR_USAGE:
 		return 2;
 	case ERR_REFUSED:
+	case ERR_MOMENT:
 		return 3;
 	case ERR_DAMAGED:
 		return 4;

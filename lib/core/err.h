@@ -13,6 +13,7 @@ enum err_code {
 	ERR_FAILED = -5001,	/* failed; the text says all: 1 */
 	ERR_USAGE = -5002,	/* the command line is wrong: 2 */
 	ERR_REFUSED = -5003,	/* refused by policy, or not supported: 3 */
+	ERR_MOMENT = -5004,	/* refused for what is there for a moment only: 3 */
 	ERR_HOST = -5005,	/* this host lacks something needed: 5 */
 };
 

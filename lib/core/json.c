@@ -123,6 +123,37 @@ void json_add_u64(struct json *array, uint64_t number)
 	json_add(array, outer(new_u64(number)));
 }
 
+static json_t *copy_value(json_t *value, bool (*is_left_out)(const char *key))
+{
+	json_t *copy = NULL;
+	json_t *element;
+	const char *key;
+	size_t index;
+
+	if (json_is_array(value)) {
+		copy = inner(json_new_array());
+		json_array_foreach(value, index, element)
+		{
+			json_add(outer(copy), outer(copy_value(element, is_left_out)));
+		}
+	} else if (json_is_object(value)) {
+		copy = inner(json_new_object());
+		json_object_foreach(value, key, element)
+		{
+			if (!is_left_out || !is_left_out(key))
+				json_put(outer(copy), key, outer(copy_value(element, is_left_out)));
+		}
+	} else {
+		copy = json_incref(value);
+	}
+	return copy;
+}
+
+struct json *json_copy_without(const struct json *value, bool (*is_left_out)(const char *key))
+{
+	return value ? outer(copy_value(inner(value), is_left_out)) : NULL;
+}
+
 char *json_print(const struct json *value, bool is_indented)
 {
 	size_t flags = is_indented ? JSON_INDENT(2) : 0;

@@ -30,6 +30,9 @@ void json_add(struct json *array, struct json *value);
 void json_add_string(struct json *array, const char *text);
 void json_add_u64(struct json *array, uint64_t number);
 
+/* All of a value, but for members of objects in it whose key `is_left_out`; NULL: none. */
+struct json *json_copy_without(const struct json *value, bool (*is_left_out)(const char *key));
+
 /* Text, keys in the order they were put in, with indentation and a newline at the end, or all in
  * one line without one. Owned by the caller. */
 char *json_print(const struct json *value, bool is_indented);

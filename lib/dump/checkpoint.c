@@ -285,6 +285,28 @@ static int job_work(struct worker *worker, void *argument, void *result, struct 
 		       : checkpoint_here(job, &target, &output, result, err);
 }
 
+/* What is in the way for a moment only goes when the tasks get on. They have more and more time for
+ * that, a second in all. */
+static int run_patiently(const struct worker_job *worker, struct ctckpt_stats *stats,
+			 struct err *err)
+{
+	static const unsigned int attempts = 10;
+
+	for (unsigned int i = 0; i < attempts; i++) {
+		struct timespec pause = timespec_us(1000u << i);
+		int r;
+
+		*stats = (struct ctckpt_stats){ 0 };
+		*err = ERR_NONE;
+		r = worker_run(worker, err);
+		if (r != ERR_MOMENT)
+			return r;
+		(void)nanosleep(&pause, NULL);
+	}
+	err->code = ERR_REFUSED;
+	return err->code;
+}
+
 int ctckpt_checkpoint(const struct ctckpt_checkpoint_options *options,
 		      struct ctckpt_stats *ret_stats, struct err *err)
 {
@@ -297,8 +319,7 @@ int ctckpt_checkpoint(const struct ctckpt_checkpoint_options *options,
 				     .result_size = sizeof(*ret_stats) };
 	int r;
 
-	*ret_stats = (struct ctckpt_stats){ 0 };
-	r = worker_run(&worker, err);
+	r = run_patiently(&worker, ret_stats, err);
 	if (r == 0 && options->after == CTCKPT_STOP)
 		prune();
 	return r;

@@ -5,6 +5,7 @@
 #include <linux/kcmp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -139,6 +140,9 @@ static int take_file(struct dump *d, struct found *found, uint32_t *ret_id, stru
 		return err_set(err, -errno, "look at descriptor %d of task %d", file->number,
 			       task->vpid);
 	}
+	if (strcmp(found->link, "anon_inode:inotify") == 0 &&
+	    ioctl(file->fd, FIONREAD, &file->unread) < 0)
+		file->unread = 0;
 	file->link = take_ptr(found->link);
 	file->fdinfo = take_ptr(found->fdinfo);
 	own->file_count++;
@@ -156,7 +160,16 @@ static int compare_order(const void *left, const void *right)
 	return a->number < b->number ? -1 : a->number > b->number;
 }
 
-static void add_slot(struct dump_task *task, const struct found *found, uint32_t file)
+/* TIOCGPTPEER leaves the flag in the description; fdinfo shows either. */
+static bool has_own_cloexec(const struct dump_private *own, uint32_t file)
+{
+	const struct target_fd *last = &own->files[own->file_count - 1];
+
+	return last->id == file && (fcntl(last->fd, F_GETFL) & O_CLOEXEC);
+}
+
+static void add_slot(struct dump_task *task, const struct found *found, uint32_t file,
+		     bool is_unsure)
 {
 	const char *locks = lock_line_first(found->fdinfo);
 
@@ -164,6 +177,7 @@ static void add_slot(struct dump_task *task, const struct found *found, uint32_t
 	task->slots[task->slot_count++] = (struct dump_slot){
 		.number = (int)found->number,
 		.is_cloexec = found->flags & O_CLOEXEC,
+		.is_unsure = is_unsure,
 		.file = file,
 		.locks = locks ? mem_string(locks) : NULL,
 	};
@@ -196,7 +210,7 @@ static int unify(struct dump *d, struct found *founds, size_t count, struct err 
 			if (r < 0)
 				return r;
 		}
-		add_slot(&own->tasks[founds[i].task], &founds[i], id);
+		add_slot(&own->tasks[founds[i].task], &founds[i], id, has_own_cloexec(own, id));
 	}
 	qsort(own->files, own->file_count, sizeof(*own->files), compare_order);
 	return 0;

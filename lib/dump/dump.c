@@ -2,7 +2,10 @@
 #include "dump/dump.h"
 #include "kind/support/files.h"
 #include "kind/support/mm.h"
+#include "kind/support/mqueue.h"
+#include "kind/support/sysv.h"
 #include "kind/support/unix_sockets.h"
+#include "kind/support/tcp_queues.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -66,6 +69,11 @@ int dump_block(struct dump *d, const char *remedy, const char *format, ...)
 	return 0;
 }
 
+void dump_block_is_momentary(struct dump *d)
+{
+	d->own->momentary_count++;
+}
+
 struct dump_task *dump_task_by_pid(const struct dump *d, pid_t pid)
 {
 	for (size_t i = 0; i < d->own->task_count; i++) {
@@ -88,6 +96,11 @@ struct dump_thread *dump_thread_by_tid(const struct dump *d, pid_t tid)
 	return NULL;
 }
 
+struct dump_terminals *dump_terminals(const struct dump *d)
+{
+	return &d->own->terminals;
+}
+
 uint32_t dump_file_at(const struct dump *d, const struct dump_task *task, int number)
 {
 	(void)d;
@@ -105,7 +118,7 @@ bool dump_has_file(const struct dump *d, dev_t dev, ino_t ino, int access_mode)
 		int mode = (int)(file->flags & O_ACCMODE);
 
 		if (file->stat.st_dev == dev && file->stat.st_ino == ino &&
-		    (mode == access_mode || mode == O_RDWR))
+		    (mode == access_mode || mode == O_RDWR) && !(file->flags & O_PATH))
 			return true;
 	}
 	return false;
@@ -116,7 +129,7 @@ uint32_t dump_first_file(const struct dump *d, dev_t dev, ino_t ino)
 	for (size_t i = 0; i < d->own->file_count; i++) {
 		const struct target_fd *file = &d->own->files[i];
 
-		if (file->stat.st_dev == dev && file->stat.st_ino == ino)
+		if (file->stat.st_dev == dev && file->stat.st_ino == ino && !(file->flags & O_PATH))
 			return file->id;
 	}
 	return 0;
@@ -243,6 +256,7 @@ static int dump_tasks(struct dump *d, struct err *err)
 	}
 	d->task = NULL;
 	d->thread = NULL;
+	sysv_shm_finish(d);
 	return mapfile_finish(d, err);
 }
 
@@ -285,10 +299,12 @@ static int prepare_task(struct dump_task *task, struct err *err)
 
 static int refuse(const struct dump_private *own, struct err *err)
 {
-	(void)err_set(err, ERR_REFUSED, "%s", own->blockers.data);
+	bool is_momentary = own->momentary_count == own->blocker_count;
+
+	(void)err_set(err, is_momentary ? ERR_MOMENT : ERR_REFUSED, "%s", own->blockers.data);
 	if (own->blocker_hint)
 		(void)err_hint(err, "%s", own->blocker_hint);
-	return ERR_REFUSED;
+	return err->code;
 }
 
 int dump_gather(struct dump *d, const struct target *target, const struct freeze *frozen,
@@ -378,10 +394,15 @@ void dump_free(struct dump *d)
 	buf_free(&own->records);
 	buf_free(&own->blockers);
 	free(own->blocker_hint);
+	dump_terminals_free(&own->terminals);
 	free(own->mapped);
 	free(own->shared);
+	sysv_shm_free(own);
+	sysv_sem_free(own);
+	posix_mq_free(own);
 	unix_sockets_free(own->unix_sockets);
 	filter_free(&own->filter);
+	tcp_snapshot_free(own->tcp);
 	free(own);
 	d->own = NULL;
 }

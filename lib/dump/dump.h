@@ -8,12 +8,14 @@
 #include "core/buf.h"
 #include "freeze/freeze.h"
 #include "kind/kind.h"
+#include "kind/support/terminal.h"
 #include "target/target.h"
 
 /* Where the bytes of an extent come from. */
 struct dump_piece {
 	struct image_extent extent; /* in the object */
-	struct dump_task *task;	    /* from its memory at `address`; NULL: from the file */
+	/* From its memory at `address`; NULL: from the file, or without one from our own memory. */
+	struct dump_task *task;
 	uint64_t address;
 	bool is_unreadable; /* PROT_NONE: only through /proc/PID/mem */
 };
@@ -21,11 +23,14 @@ struct dump_piece {
 /* The content of one object: a CONT record and its part of the page stream. */
 struct dump_source {
 	uint32_t id;
-	int file;		   /* -1: task memory */
+	int file;		   /* -1: memory */
 	struct dump_piece *pieces; /* owned; in rising order of extents */
 	size_t piece_count;
 	uint64_t size; /* bytes in all */
 };
+
+/* The ipc namespace of the first task, which is ours too from then on. */
+enum dump_ipc { DUMP_IPC_UNKNOWN, DUMP_IPC_OWN, DUMP_IPC_FOREIGN };
 
 struct dump_private {
 	const struct target *target;
@@ -42,11 +47,22 @@ struct dump_private {
 	size_t mapped_count;
 	struct dump_shared *shared; /* owned; kind/memory/shared.c */
 	size_t shared_count;
+	enum dump_ipc ipc;	       /* kind/support/sysv.c */
+	struct dump_segment *segments; /* owned; kind/container/sysv_shm.c */
+	size_t segment_count;
+	struct dump_semaphores *sets; /* owned; kind/container/sysv_sem.c */
+	size_t set_count;
+	struct dump_queue *queues; /* owned; kind/container/posix_mq.c */
+	size_t queue_count;
+	dev_t queues_dev; /* of their file system; 0: none is the container's */
 	struct unix_sockets *unix_sockets; /* owned; kind/support/unix_sockets.c */
+	struct tcp_snapshot *tcp; /* owned; kind/support/tcp_queues.c */
+	struct dump_terminals terminals; /* kind/support/terminal_find.c */
 	uint32_t last_id;
 	struct buf blockers; /* one line each */
 	size_t blocker_count;
-	char *blocker_hint; /* of the first that has one */
+	size_t momentary_count; /* of these */
+	char *blocker_hint;	/* of the first that has one */
 	uint64_t pages_scanned;
 	struct filter filter; /* seccomp, of the registry; what says that a task has it is /proc */
 	bool
@@ -62,7 +78,8 @@ struct dump_entry {
 	size_t length;
 };
 
-/* Collects everything of a frozen target and asks all kinds. ERR_REFUSED names all blockers. */
+/* Collects everything of a frozen target and asks all kinds. ERR_REFUSED names all blockers;
+ * ERR_MOMENT if all of them are momentary. */
 int dump_gather(struct dump *d, const struct target *target, const struct freeze *frozen,
 		struct err *err);
 /* Gives every task its registers, mask and address space back. */

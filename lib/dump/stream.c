@@ -267,6 +267,10 @@ static int read_piece(const struct dump_source *source, const struct dump_piece 
 	struct iovec local = { data, size };
 	struct iovec there = { (void *)(uintptr_t)(piece->address + done), size };
 
+	if (!piece->task && source->file < 0) {
+		memcpy(data, (const void *)(uintptr_t)(piece->address + done), size);
+		return 0;
+	}
 	if (!piece->task)
 		return read_file(source->file, data, size, piece->extent.start + done, err);
 	if (!piece->is_unreadable &&

@@ -10,7 +10,10 @@
  * link     a record among the others: do the objects it names exist, and fit; pure
  * ask      policy questions about a record; no side effect
  * restore  creates the object in the new container's first task, as the invoker
+ * replace  descriptors only: all tasks exist: makes, in the tracer, what takes the place of the
+ *          object that restore gave; -1: that one stays
  * finish   appends system calls that only the finished task can make
+ * settle   descriptors only: all tasks are finished, none runs: `fd` is the tracer's duplicate
  */
 #pragma once
 
@@ -93,6 +96,7 @@ struct dump_task {
 struct dump_slot {
 	int number;
 	bool is_cloexec;
+	bool is_unsure; /* fdinfo would say so for any duplicate: the task must be asked */
 	uint32_t file; /* id of the open file description */
 	char *locks;   /* owned; its fdinfo from the first lock line on; NULL: none */
 };
@@ -108,6 +112,7 @@ struct target_fd {
 	uint64_t position;
 	char *link;   /* what /proc/PID/fd/N reads as */
 	char *fdinfo; /* the whole text */
+	int unread;   /* inotify: bytes of events, before we ourselves opened any file */
 	struct stat stat;
 };
 
@@ -126,8 +131,11 @@ struct kind {
 	int (*ask)(struct plan *plan, const struct image *image, const struct record *record,
 		   struct err *err);
 	int (*restore)(struct restore *rs, const struct record *record, struct err *err);
+	int (*replace)(struct restore *rs, const struct record *record, int *ret_fd,
+		       struct err *err);
 	int (*finish)(struct restore *rs, const struct record *record, struct script *script,
 		      struct err *err);
+	int (*settle)(struct restore *rs, const struct record *record, int fd, struct err *err);
 };
 
 extern const struct kind *const kinds[]; /* generated; ends with NULL */
@@ -153,6 +161,9 @@ void dump_record(struct dump *d, uint32_t id, const struct kind *kind, const voi
  * blockers, and is then refused. `remedy` may be NULL. Returns 0, for `return dump_block(...)`. */
 int dump_block(struct dump *d, const char *remedy, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* Right behind a dump_block(): what is in the way is gone as soon as the program gets on, as a
+ * connection that was not accepted yet. If nothing else is, the checkpoint is tried again. */
+void dump_block_is_momentary(struct dump *d);
 /* The id of the open file description under `number` in `task`; 0 if there is none. */
 uint32_t dump_file_at(const struct dump *d, const struct dump_task *task, int number);
 /* collect: the id of the description behind `fd` (taken over, also on failure), a duplicate of one in
@@ -200,8 +211,13 @@ int restore_open(const struct restore *rs, const char *path, uint32_t flags, mod
  * into a descriptor of its own, before any task runs. */
 int restore_unnamed(struct restore *rs, const char *path, mode_t mode, uint64_t size, int *ret_fd,
 		    struct err *err);
+/* restore: a directory that was removed, empty, open for reading; in no file system of others. */
+int restore_removed_directory(const char *path, mode_t mode, int *ret_fd, struct err *err);
 /* restore: tells which descriptor receives the content extents of object `id`. Taken over. */
 int restore_content_fd(struct restore *rs, uint32_t id, int fd, struct err *err);
+/* restore: the files on this device are made from the image: nothing is to be compared. */
+void restore_add_device(struct restore *rs, dev_t device);
+bool restore_has_device(const struct restore *rs, int fd);
 /* A line for the report: something that differs, and is not in the plan. */
 void restore_note(struct restore *rs, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

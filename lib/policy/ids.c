@@ -37,7 +37,8 @@ static void sort_used(struct used_ids *used)
 	used->count = kept + 1;
 }
 
-/* The effective id of whoever was asked about first, who is the container's first task. */
+/* The effective id of the task that was asked about first, which is the container's first one.
+ * Objects of the container have ids too. */
 static uint32_t main_id(const struct plan *plan, enum policy_class class)
 {
 	const struct decision *first = NULL;
@@ -45,7 +46,8 @@ static uint32_t main_id(const struct plan *plan, enum policy_class class)
 	for (size_t i = 0; i < plan->decision_count; i++) {
 		const struct decision *decision = &plan->decisions[i];
 
-		if (decision->class != class || decision->saved >= ID_NONE)
+		if (decision->class != class || decision->saved >= ID_NONE ||
+		    (plan->name_count > 0 && !plan_name_of(plan, decision->id)))
 			continue;
 		if (!first)
 			first = decision;

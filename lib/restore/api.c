@@ -7,11 +7,13 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "container/command.h"
+#include "container/console.h"
 #include "container/container.h"
 #include "container/entry.h"
 #include "core/cleanup.h"
@@ -22,6 +24,7 @@
 #include "freeze/deadline.h"
 #include "freeze/freeze.h"
 #include "freeze/holder.h"
+#include "kind/support/terminal.h"
 #include "restore/foreground.h"
 #include "restore/input.h"
 #include "restore/restore.h"
@@ -42,6 +45,8 @@ struct work {
 	struct restore rs;
 	struct container container;
 	struct forward forward;
+	struct console console;
+	int console_socket; /* for the master of the container's own terminal; -1 */
 	struct entry entry;
 	struct target target; /* once it is registered */
 	bool is_running;
@@ -53,6 +58,8 @@ static void work_free(struct work *work)
 		container_kill(&work->container);
 		entry_remove(&work->entry);
 	}
+	console_end(&work->console);
+	drop_fd(&work->console_socket);
 	forward_free(&work->forward);
 	target_free(&work->target);
 	container_free(&work->container);
@@ -104,6 +111,7 @@ static int start_container(struct work *work, struct err *err)
 		.cgroup_v1 = work->entry.cgroup.v1,
 		.main = restore_stage_main,
 		.argument = &work->rs,
+		.volumes = &work->input.volumes,
 	};
 
 	spec.uid_map = plan_uid_map(work->input.plan, &spec.uid_map_count);
@@ -227,11 +235,15 @@ static int make_tasks(struct work *work, struct ctckpt_stats *stats, struct err 
 	if (r == 0)
 		r = restore_make_zombies(rs, err);
 	if (r == 0)
+		r = restore_replace_files(rs, err);
+	if (r == 0)
 		r = check_cancelled(work, err);
 	if (r == 0)
 		r = restore_finish_tasks(rs, err);
 	if (r == 0)
 		r = restore_load_registers(rs, err);
+	if (r == 0)
+		r = restore_settle_files(rs, err);
 	if (r == 0)
 		r = restore_post_check(rs, err);
 	return r;
@@ -249,14 +261,52 @@ static void count_tasks(const struct work *work, struct ctckpt_stats *stats)
 	}
 }
 
+/* A container with a terminal of its own is not restored without one. */
+static int prepare_terminal(struct work *work, struct err *err)
+{
+	const struct ctckpt_restore_options *options = work->job->options;
+	bool has_terminal = terminal_console(work->input.image) != NULL;
+
+	if (options->console_socket && !has_terminal)
+		return err_set(err, ERR_USAGE,
+			       "--console-socket: the container has no terminal of its own");
+	if (options->console_socket)
+		return console_connect(options->console_socket, &work->console_socket, err);
+	if (!has_terminal || (!options->detach && console_has_user()))
+		return 0;
+	(void)err_set(err, ERR_REFUSED, "the container has a terminal of its own");
+	return err_hint(err, "restore it in the foreground, with a terminal as standard input, or "
+			     "use --console-socket");
+}
+
+/* Before any task closes it. */
+static int take_terminal(struct work *work, struct err *err)
+{
+	auto_close int master = -1;
+
+	if (work->rs.own->shared->console < 0)
+		return 0;
+	master =
+	    (int)syscall(SYS_pidfd_getfd, work->container.pidfd, work->rs.own->shared->console, 0);
+	if (master < 0)
+		return err_set(err, -errno, "take the container's terminal");
+	if (work->console_socket >= 0)
+		return console_send(work->console_socket, master, err);
+	work->console.lifeline = worker_lifeline(work->job->worker);
+	work->console.master = take_fd(&master);
+	return 0;
+}
+
 static int prepare(struct work *work, struct err *err)
 {
 	const struct ctckpt_restore_options *options = work->job->options;
 	int r = input_open(options->image, options->fd, options->policy, options->rootfs,
-			   &work->input, err);
+			   options->volumes, &work->input, err);
 
 	if (r == 0)
 		r = plan_verdict(work->input.plan, err);
+	if (r == 0)
+		r = prepare_terminal(work, err);
 	if (r == 0)
 		r = choose_name(work, err);
 	if (r == 0)
@@ -265,6 +315,8 @@ static int prepare(struct work *work, struct err *err)
 		r = restore_find_hole(&work->rs, err);
 	if (r == 0)
 		work->rs.own->detach = options->detach;
+	if (r == 0)
+		work->rs.own->volumes = &work->input.volumes;
 	return r;
 }
 
@@ -311,7 +363,11 @@ static int create(struct work *work, struct ctckpt_stats *stats, struct err *err
 	if (r == 0)
 		r = run_stage(work, err);
 	if (r == 0)
+		r = take_terminal(work, err);
+	if (r == 0)
 		r = make_tasks(work, stats, err);
+	if (r == 0)
+		r = restore_place_in_cgroups(&work->rs, &work->entry.cgroup, err);
 	if (r == 0)
 		r = entry_register(&work->entry, work->container.init, options->rootfs,
 				   options->image, &work->rs.own->filter, err);
@@ -329,8 +385,12 @@ static int create(struct work *work, struct ctckpt_stats *stats, struct err *err
 /* The worker waits with the command, and cleans up behind the container. */
 static int wait_for_end(struct work *work, int *ret_status, struct err *err)
 {
-	int r = forward_wait(&work->forward, &work->container, ret_status, err);
+	int r;
 
+	if (work->console.master >= 0)
+		forward_console(&work->forward, &work->console);
+	r = forward_wait(&work->forward, &work->container, ret_status, err);
+	console_end(&work->console);
 	entry_remove(&work->entry);
 	return r;
 }
@@ -360,6 +420,8 @@ static int job_work(struct worker *worker, void *argument, void *result, struct 
 		.input = INPUT_NONE,
 		.container = CONTAINER_NONE,
 		.forward = FORWARD_NONE,
+		.console = CONSOLE_NONE,
+		.console_socket = -1,
 		.entry = ENTRY_NONE,
 		.target = TARGET_NONE,
 	};

@@ -41,7 +41,7 @@ static void *forward(void *argument)
 		/* Our child, not yet reaped: the pid is still its own. */
 		if (worker)
 			(void)kill(worker, (int)info.ssi_signo);
-		else
+		else if (info.ssi_signo != SIGWINCH && info.ssi_signo != SIGCONT)
 			die_of((int)info.ssi_signo);
 	}
 	return NULL;
@@ -55,6 +55,9 @@ int foreground_begin(struct foreground *foreground, struct err *err)
 	(void)sigaddset(&foreground->signals, SIGINT);
 	(void)sigaddset(&foreground->signals, SIGTERM);
 	(void)sigaddset(&foreground->signals, SIGHUP);
+	/* For the container's own terminal, if the worker has one; else they do nothing. */
+	(void)sigaddset(&foreground->signals, SIGWINCH);
+	(void)sigaddset(&foreground->signals, SIGCONT);
 	if (pipe2(foreground->wake, O_CLOEXEC) < 0)
 		return err_set(err, -errno, "create a pipe");
 	(void)pthread_sigmask(SIG_BLOCK, &foreground->signals, &foreground->saved);

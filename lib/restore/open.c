@@ -24,15 +24,17 @@ static const char *type_name(mode_t type)
 		return "a fifo";
 	case S_IFCHR:
 		return "a character device";
+	case S_IFLNK:
+		return "a symbolic link";
 	default:
 		return "of the saved type";
 	}
 }
 
-int open_path(int root, const char *path, mode_t type, int *ret_fd)
+static int open_place(int root, const char *path, uint32_t flags, mode_t type, int *ret_fd)
 {
 	struct open_how how = {
-		.flags = O_PATH | O_CLOEXEC,
+		.flags = O_PATH | O_CLOEXEC | (flags & (O_DIRECTORY | O_NOFOLLOW)),
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
 	struct stat st;
@@ -46,6 +48,11 @@ int open_path(int root, const char *path, mode_t type, int *ret_fd)
 
 	*ret_fd = take_fd(&fd);
 	return 0;
+}
+
+int open_path(int root, const char *path, mode_t type, int *ret_fd)
+{
+	return open_place(root, path, type == S_IFLNK ? O_NOFOLLOW : 0, type, ret_fd);
 }
 
 int open_inode(int proc, int fd, uint32_t flags, int *ret_fd)
@@ -66,12 +73,29 @@ int open_inode(int proc, int fd, uint32_t flags, int *ret_fd)
 int restore_open_path(const struct restore *rs, const char *path, mode_t type, int *ret_fd,
 		      struct err *err)
 {
-	int r = open_path(restore_root(rs)->dir, path, type, ret_fd);
+	return restore_open_place(rs, path, type == S_IFLNK ? O_NOFOLLOW : 0, type, ret_fd, err);
+}
+
+int restore_open_place(const struct restore *rs, const char *path, uint32_t flags, mode_t type,
+		       int *ret_fd, struct err *err)
+{
+	int r = open_place(restore_root(rs)->dir, path, flags, type, ret_fd);
 
 	if (r == -ESTALE)
 		return err_set(err, ERR_FAILED, "open %s: it is not %s", path, type_name(type));
 	if (r < 0)
 		return err_set(err, r, "open %s", path);
+	return 0;
+}
+
+int restore_place_again(const struct restore *rs, int fd, int *ret_fd, struct err *err)
+{
+	auto_free char *path = mem_printf("self/fd/%d", fd);
+	int again = openat(restore_root(rs)->proc, path, O_PATH | O_CLOEXEC);
+
+	if (again < 0)
+		return err_set(err, -errno, "open again");
+	*ret_fd = again;
 	return 0;
 }
 

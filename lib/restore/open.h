@@ -29,7 +29,8 @@ int restore_stdio(const struct restore *rs, int n);
 #define OPEN_FLAGS	  (O_ACCMODE | O_SYNC | OPEN_STATUS_FLAGS)
 
 /* An O_PATH descriptor of what `path` names beneath the directory `root`, if it has `type`
- * (S_IFREG, ...; 0: any). Returns a negative errno; -ESTALE for another type. */
+ * (S_IFREG, ...; 0: any); with S_IFLNK, a link as the last component is not followed. Returns a
+ * negative errno; -ESTALE for another type. */
 int open_path(int root, const char *path, mode_t type, int *ret_fd);
 /* Opens the inode behind `fd` once more, with the access mode and sync flags of `flags`; never
  * blocks; close-on-exec; O_NONBLOCK is left on. Returns a negative errno. */
@@ -38,7 +39,13 @@ int open_inode(int proc, int fd, uint32_t flags, int *ret_fd);
 /* The same for restore operations, with errors for people. */
 int restore_open_path(const struct restore *rs, const char *path, mode_t type, int *ret_fd,
 		      struct err *err);
-/* And sets all status flags; says by restore_note() which of them could not be kept. */
+/* Likewise, with O_DIRECTORY and O_NOFOLLOW as in `flags`. */
+int restore_open_place(const struct restore *rs, const char *path, uint32_t flags, mode_t type,
+		       int *ret_fd, struct err *err);
+/* Another O_PATH descriptor of the inode behind `fd`. */
+int restore_place_again(const struct restore *rs, int fd, int *ret_fd, struct err *err);
+/* Opens the inode for real, and sets all status flags; says by restore_note() which of them could
+ * not be kept. */
 int restore_reopen(const struct restore *rs, int fd, uint32_t flags, int *ret_fd, struct err *err);
 /* Sets the status flags of a descriptor that was made in another way. */
 int restore_status_flags(const struct restore *rs, int fd, uint32_t flags, struct err *err);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
@@ -13,6 +14,7 @@
 #include "kind/support/files.h"
 #include "kind/support/seccomp.h"
 #include "kind/support/sharing.h"
+#include "kind/support/terminal.h"
 
 /* ---- objects ---- */
 
@@ -52,6 +54,7 @@ static int make_shared(struct restore_private *own, struct err *err)
 		return err_set(err, -errno, "map %zu bytes", own->shared_size);
 	shared->capacity = capacity;
 	shared->image_fd = -1;
+	shared->console = -1;
 	own->shared = shared;
 	return 0;
 }
@@ -94,6 +97,11 @@ int restore_content_fd(struct restore *rs, uint32_t id, int fd, struct err *err)
 	return r;
 }
 
+int restore_give_console(struct restore *rs, int master, struct err *err)
+{
+	return move_high(rs, master, &rs->own->shared->console, err);
+}
+
 int restore_fd(const struct restore *rs, uint32_t id)
 {
 	return restore_object(rs, id)->fd;
@@ -102,6 +110,27 @@ int restore_fd(const struct restore *rs, uint32_t id)
 const struct restore_root *restore_root(const struct restore *rs)
 {
 	return &rs->own->root;
+}
+
+void restore_add_device(struct restore *rs, dev_t device)
+{
+	struct restore_private *own = rs->own;
+
+	array_grow(own->devices, own->device_count);
+	own->devices[own->device_count++] = device;
+}
+
+bool restore_has_device(const struct restore *rs, int fd)
+{
+	struct stat stat;
+
+	if (fstat(fd, &stat) < 0)
+		return false;
+	for (size_t i = 0; i < rs->own->device_count; i++) {
+		if (rs->own->devices[i] == stat.st_dev)
+			return true;
+	}
+	return false;
 }
 
 int restore_stdio(const struct restore *rs, int n)
@@ -342,6 +371,7 @@ void restore_free(struct restore *rs)
 	free(own->tasks);
 	free(own->anon_offsets);
 	free(own->finishes);
+	free(own->devices);
 	if (own->shared)
 		(void)munmap(own->shared, own->shared_size);
 	free(own);

@@ -17,6 +17,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "container/volume.h"
+#include "core/cgroup.h"
 #include "core/err.h"
 #include "freeze/freeze.h"
 #include "kind/kind.h"
@@ -62,6 +64,7 @@ struct restore_object {
 struct restore_shared {
 	size_t capacity; /* of objects: a power of two */
 	uint32_t next;	 /* the next high number */
+	int console;	 /* the master of the container's own terminal, in the first task; -1 */
 	int image_fd;	 /* the image in the tasks; -1: it comes through a pipe */
 	char notes[65536];
 	size_t notes_size;
@@ -98,14 +101,17 @@ struct restore_private {
 	const struct image *image;
 	struct restore_shared *shared; /* mapped shared */
 	size_t shared_size;
-	struct restore_root root; /* in the first task */
+	struct restore_root root;      /* in the first task */
+	const struct volumes *volumes; /* in the first task: for mounts of the host */
+	dev_t *devices; /* owned: in the first task: file systems made from the image */
+	size_t device_count;
 	bool detach;
 	uint32_t base; /* the first high number: above every saved one */
 	struct restore_hole hole;
 	struct restore_special specials[3];
 	size_t special_count;
 	uint64_t gadget_offset;	    /* of a syscall instruction, in the vdso */
-	uint64_t *anon_offsets;	    /* owned: by record number: place of a MAPFILE_ANON object */
+	uint64_t *anon_offsets;	    /* owned: by record number: place of an object in memory */
 	struct restore_task *tasks; /* owned; parents first; [0] may be an init of ours */
 	size_t task_count;
 	struct restore_finish *finishes; /* owned */
@@ -143,6 +149,17 @@ int restore_map_memory(struct restore *rs, struct err *err);
 int restore_fill_content(struct restore *rs, void (*progress)(void *, uint64_t, uint64_t),
 			 bool (*is_cancelled)(void *), void *argument, struct err *err);
 int restore_protect_memory(struct restore *rs, struct err *err);
+
+/* late.c */
+int restore_replace_files(struct restore *rs, struct err *err);
+int restore_settle_files(struct restore *rs, struct err *err);
+/* The first task that has this open file description; NULL if none has. */
+struct restore_task *restore_holder(const struct restore *rs, uint32_t id);
+/* The pid, as the tracer sees it, of a task or thread object; 0 if unknown. */
+pid_t restore_outer_pid(const struct restore *rs, uint32_t id);
+
+/* cgroups.c: all tasks are there; none has run yet. */
+int restore_place_in_cgroups(struct restore *rs, const struct cgroup_own *own, struct err *err);
 
 /* finish.c, registers.c */
 int restore_finish_tasks(struct restore *rs, struct err *err);

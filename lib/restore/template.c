@@ -77,12 +77,10 @@ static uint64_t place_objects(struct restore *rs)
 	for (size_t i = 0; i < rs->image->record_count; i++) {
 		const struct record *record = &rs->image->records[i];
 
-		if (record->tag != TAG_MAPFILE)
-			continue;
 		rs->own->anon_offsets[i] = size;
 		/* A limit on the sum: each is at most the size of an address space. */
 		if (size < MM_ADDRESS_MAX)
-			size += mapfile_anon_size(record);
+			size += mm_object_size(record);
 	}
 	return size;
 }
@@ -256,21 +254,16 @@ static int map_objects(struct restore *rs, struct script *script, struct err *er
 {
 	for (size_t i = 0; i < rs->image->record_count; i++) {
 		const struct record *record = &rs->image->records[i];
-		uint64_t size = record->tag == TAG_MAPFILE ? mapfile_anon_size(record) : 0;
+		uint64_t place = rs->own->hole.objects + rs->own->anon_offsets[i];
 		int r;
 
-		if (size == 0)
+		if (mm_object_size(record) == 0)
 			continue;
-		r = script_room(script, 1, 0, err);
+		r = mm_object_make(rs->image, record, place, script, err);
 		if (r < 0)
 			return r;
-		(void)script_syscall(
-		    script, "make shared memory", 0, SYS_mmap,
-		    rs->own->hole.objects + rs->own->anon_offsets[i], size, PROT_READ | PROT_WRITE,
-		    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, (uint64_t)-1,
-		    0);
 	}
-	return 0;
+	return mm_objects_made(rs->image, script, err);
 }
 
 /* Where a syscall instruction lies in this kernel's vdso, and in our stub. */

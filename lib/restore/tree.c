@@ -5,16 +5,20 @@
  *   - a task whose parent is in another session lost its first parent: a member of the session
  *     forks a helper, the helper forks the task, and ends; the kernel gives the task to the init or
  *     subreaper above, as it did before;
- *   - sessions and groups whose leader is gone get one for the time being, with its pid. */
+ *   - sessions and groups whose leader is gone get one for the time being, with its pid.
+ *
+ * The controlling terminal of a session is inherited, too: its leader takes it first. */
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "core/cleanup.h"
+#include "kind/support/terminal.h"
 #include "restore/restore.h"
 
 /* A task that is not in the image, alive while the tree is made. */
@@ -228,6 +232,26 @@ static int make_children(struct restore *rs, struct restore_task *task, bool onl
 	return 0;
 }
 
+/* The slave's descriptor in every task; -1: the session that this task leads has no terminal. */
+static int terminal_of(const struct restore *rs, const struct restore_task *task)
+{
+	const struct ctty_rec *rec = task->rec ? ctty_of(rs->image, task->id) : NULL;
+
+	if (!rec || le32_get(rec->flags) & CTTY_GIVEN_UP || le32_get(rec->terminal) == 0)
+		return -1;
+	return restore_fd(rs, le32_get(rec->terminal));
+}
+
+static int take_terminal(struct restore *rs, struct restore_task *task, struct err *err)
+{
+	int terminal = terminal_of(rs, task);
+
+	if (terminal < 0)
+		return 0;
+	return call(remote_of(task), "take the controlling terminal", SYS_ioctl, (uint64_t)terminal,
+		    TIOCSCTTY, err);
+}
+
 static int grow(struct restore *rs, struct restore_task *task, struct err *err)
 {
 	int r = 0;
@@ -236,6 +260,8 @@ static int grow(struct restore *rs, struct restore_task *task, struct err *err)
 		r = make_children(rs, task, true, err);
 		if (r == 0)
 			r = call(remote_of(task), "start a session", SYS_setsid, 0, 0, err);
+		if (r == 0)
+			r = take_terminal(rs, task, err);
 		if (r < 0)
 			return r;
 		task->session = task->vpid;
@@ -482,6 +508,77 @@ static int join_group(struct growth *growth, struct restore_task *task, struct e
 	return r < 0 ? err_wrap(err, "task %d", task->vpid) : 0;
 }
 
+/* ---- foreground groups ---- */
+
+static bool is_group_of(const struct restore_task *task, pid_t group)
+{
+	return task->rec && !is_zombie(task) && (pid_t)le32_get(task->rec->pgid) == group;
+}
+
+/* A group that all members have left is still a terminal's foreground group. */
+static int find_group(struct growth *growth, struct restore_task *leader, pid_t group,
+		      bool *ret_is_there, struct err *err)
+{
+	struct restore *rs = growth->rs;
+	int r;
+
+	*ret_is_there = true;
+	for (size_t i = 0; i < rs->own->task_count; i++) {
+		if (is_group_of(&rs->own->tasks[i], group))
+			return 0;
+	}
+	if (has_ghost(growth, group))
+		return 0;
+	*ret_is_there = !is_saved_pid(rs, group);
+	if (!*ret_is_there) {
+		restore_note(rs,
+			     "the foreground group of session %d has ended, and its number is "
+			     "another's: now it is the session's own",
+			     leader->vpid);
+		return 0;
+	}
+	r = make_ghost(growth, remote_of(leader), leader->session, leader, group, err);
+	if (r < 0)
+		return r;
+	return call(&growth->ghosts[growth->ghost_count - 1].remote, "lead a process group",
+		    SYS_setpgid, 0, 0, err);
+}
+
+/* Only now do the groups exist. The leader is in the foreground yet. */
+static int set_foreground(struct growth *growth, struct restore_task *leader, struct err *err)
+{
+	const struct ctty_rec *rec = ctty_of(growth->rs->image, leader->id);
+	int terminal = terminal_of(growth->rs, leader);
+	auto_script struct script script = SCRIPT_NONE;
+	uint32_t group = rec ? le32_get(rec->foreground) : 0;
+	bool is_there = false;
+	int r = 0;
+
+	if (terminal >= 0 && group != 0)
+		r = find_group(growth, leader, (pid_t)group, &is_there, err);
+	if (r < 0 || !is_there)
+		return r;
+	script_init(&script, remote_of(leader));
+	(void)script_syscall(&script, "set the foreground group", 0, SYS_ioctl, (uint64_t)terminal,
+			     TIOCSPGRP, script_copy(&script, &group, sizeof(group)));
+	return script_run(&script, err);
+}
+
+static int set_foregrounds(struct growth *growth, struct err *err)
+{
+	struct restore *rs = growth->rs;
+
+	for (size_t i = 0; i < rs->own->task_count; i++) {
+		int r = 0;
+
+		if (rs->own->tasks[i].rec && !is_zombie(&rs->own->tasks[i]))
+			r = set_foreground(growth, &rs->own->tasks[i], err);
+		if (r < 0)
+			return err_wrap(err, "task %d", rs->own->tasks[i].vpid);
+	}
+	return 0;
+}
+
 static int end_ghosts(struct growth *growth, struct err *err)
 {
 	for (size_t i = 0; i < growth->ghost_count; i++) {
@@ -500,7 +597,7 @@ static int end_ghosts(struct growth *growth, struct err *err)
 static int grow_all(struct growth *growth, struct err *err)
 {
 	struct restore *rs = growth->rs;
-	int r = 0;
+	int r = take_terminal(rs, init_of(rs), err);
 
 	for (size_t i = 0; r == 0 && i < rs->own->task_count; i++) {
 		if (rs->own->tasks[i].pid)
@@ -514,6 +611,8 @@ static int grow_all(struct growth *growth, struct err *err)
 		if (rs->own->tasks[i].rec && !is_zombie(&rs->own->tasks[i]))
 			r = join_group(growth, &rs->own->tasks[i], err);
 	}
+	if (r == 0)
+		r = set_foregrounds(growth, err);
 	return r < 0 ? r : end_ghosts(growth, err);
 }
 

@@ -20,16 +20,12 @@ refuses() {
 	refuses linked "does not lead to the file any more"
 }
 
-@test "descriptors: signals for input and output are refused" {
-	refuses owner "signals for input and output are not supported"
+@test "descriptors: signals about a directory are refused" {
+	refuses notify "F_NOTIFY is not supported"
 }
 
 @test "descriptors: a file of a process is refused" {
 	refuses proc "is a file of one process"
-}
-
-@test "descriptors: O_PATH is refused" {
-	refuses path "O_PATH descriptor of"
 }
 
 @test "descriptors: packets in a pipe are refused" {

@@ -28,11 +28,3 @@ load helper
 	run -0 ctckpt restore --detach "$IMAGE"
 	victim_succeeds
 }
-
-@test "filelock: a lease is refused by name" {
-	victim_start blocked lease
-	run -3 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
-	assert_contains "$output" "leases are not supported"
-	[[ ! -e $IMAGE ]]
-	victim_succeeds
-}

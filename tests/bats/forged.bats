@@ -195,10 +195,363 @@ length_of() {
 	rejects 14 "" EPOL+28:4=0x7ffffffe
 }
 
+@test "forged: removed directories" {
+	local size
+	victim_saved directory
+	rejects 4 "unknown bits" DIRF+12:4=0x8000
+	rejects 4 "unknown bits" DIRF+12:4=0x14000
+	rejects 4 "" TASK+28:4=0x300
+	size=$(($(length_of DIRF 2) - 17))
+	rejects 4 "bad path" "DIRF.2+16:$size=@/../x"
+	rejects 14 "make removed directory" "DIRF.2+16:$size=@/////"
+	# Nothing that is there is touched.
+	accepts "DIRF.2+16:$size=@/etc"
+	[[ -d /etc ]]
+}
+
+@test "forged: owners of files" {
+	victim_saved fileowner
+	rejects 4 "no descriptor" FOWN.0+0:4=99 FOWN.0+24:4=100 FOWN.0+48:4=101 FOWN+72:4=102 \
+		FOWN+96:4=103 FOWN+120:4=104
+	rejects 4 "out of order" FOWN+0:4=0x7fffffff
+	rejects 4 "type 4" FOWN+4:4=4
+	rejects 4 "type 0" FOWN+4:4=0
+	rejects 4 "type 1" FOWN+8:4=0
+	rejects 4 "no task" FOWN+8:4=0x7fffffff
+	rejects 4 "no task" FOWN+4:4=3 FOWN+8:4=0x7fffffff
+	rejects 4 "signal 65" FOWN+12:4=65
+	rejects 4 "unknown bits" FOWN+16:4=2
+	rejects 4 "unknown bits" FOWN+20:4=1
+}
+
+@test "forged: leases" {
+	victim_saved lease
+	rejects 4 "unknown bits" LEAS+4:4=2
+	rejects 4 "out of order" LEAS+0:4=0x7fffffff
+	rejects 4 "no descriptor" LEAS+16:4=99
+	rejects 3 "no lease can be taken" LEAS+4:4=1
+}
+
+@test "forged: pidfds" {
+	victim_saved pidfd
+	rejects 4 "unknown bits" PIDF+0:4=1
+	rejects 4 "unknown bits" PIDF+12:4=1
+	rejects 4 "of no task" PIDF+4:4=0x7fffffff
+	rejects 4 "impossible exit code" PIDF+8:4=0x100
+	rejects 4 "impossible exit code" PIDF+4:4=0 PIDF+8:4=0x10000
+	rejects 4 "impossible exit code" PIDF+4:4=0 PIDF+8:4=0x80
+	rejects 4 "impossible exit code" PIDF+4:4=0 PIDF+8:4=0x7f
+	accepts PIDF+4:4=0 PIDF+8:4=19
+	accepts PIDF+4:4=0 PIDF+8:4=9
+}
+
+@test "forged: places" {
+	local size
+	victim_saved opath
+	rejects 4 "unknown bits" OPTH+0:4=0x41
+	rejects 4 "unknown bits" OPTH+12:4=1
+	rejects 4 "impossible type" OPTH+4:4=0
+	rejects 4 "impossible type" OPTH+4:4=0x3000
+	rejects 4 "carries no content" OPTH+8:4=99
+	rejects 4 "bad path" OPTH.1+8:4=1
+	rejects 4 "bad path" "OPTH.1+16:8=@../../.."
+	size=$(($(length_of OPTH 1) - 17))
+	rejects 134 "" "OPTH.1+16:$size=@/proc/1/root/etc/passwd"
+	rejects 134 "" "OPTH.1+16:$size=@/proc/self/exe"
+}
+
+@test "forged: watches" {
+	local size
+	victim_saved inotify deep
+	size=$(($(length_of INOT) - 40))
+	rejects 4 "unknown bits" INOT+8:4=2
+	rejects 4 "unknown bits" INOT+4:4=0x80000000
+	rejects 4 "for 2 watches" INOT+12:4=2
+	rejects 4 "too many" INOT+12:4=0
+	rejects 4 "watch 0" INOT+16:4=0
+	rejects 4 "watch 1048577" INOT+16:4=0x100001
+	rejects 4 "unknown bits" INOT+20:4=0
+	rejects 4 "unknown bits" INOT+20:4=0x40000000
+	rejects 4 "unknown bits" INOT+24:4=0x3000
+	rejects 4 "a watch on nothing" INOT+28:4=1
+	rejects 4 "a watch on nothing" INOT+32:4=0
+	rejects 4 "" INOT+32:4=0xffffffff
+	rejects 4 "bad path" "INOT+40:8=@../../.."
+	rejects 134 "" "INOT+40:$((size - 8))=@/proc/self/root/etc/passwd"
+	accepts INOT+16:4=9
+}
+
 @test "forged: pipes" {
 	victim_saved pipe
 	rejects 4 "impossible size" PIPE+8:4=0xfffff000
 	rejects 4 "" PIPE+12:4=0x7fffffff
 	rejects 4 flags PIPE+0:4=0xffffffff
 	rejects 4 "" PIPE+4:4=0x7fffffff
+}
+
+# body_of TAG: where its first record's body starts in the image.
+body_of() {
+	"$FORGE" list "$IMAGE" | awk -v tag="$1" '$1 == tag { print $3; exit }'
+}
+
+# text_in TAG TEXT: where in the body of its first record the text is.
+text_in() {
+	local at
+	at=$(grep -abo -m 1 -F "$2" "$IMAGE" | head -n 1 | cut -d : -f 1)
+	echo $((at - $(body_of "$1")))
+}
+
+@test "forged: mounts: counts, numbers, bits" {
+	victim_saved ns_mnt flags
+	rejects 4 "mounts: " NMNT+4:4=0xffffffff
+	rejects 4 "mounts: " NMNT+4:4=1025
+	rejects 4 "mounts: " NMNT+4:4=1
+	rejects 4 "mounts: " NMNT+0:4=2
+	rejects 4 "is impossible" NMNT+8:4=0
+	rejects 4 "is impossible" NMNT+8:4=6
+	rejects 4 "is impossible" NMNT+12:4=4
+	rejects 4 "is impossible" NMNT+16:4=1
+	rejects 4 "is impossible" NMNT+24:4=7
+	rejects 4 "is impossible" NMNT+28:4=0x100000
+	rejects 4 "mounts: " NMNT+32:4=2
+	rejects 4 "master of mount" NMNT+40:4=9
+	rejects 4 "mounts: " NMNT+44:4=0xffffffff
+}
+
+@test "forged: mounts: a mount on itself, or on a later one" {
+	local entry
+	victim_saved ns_mnt flags
+	[[ $(stat -c %m "$VICTIM_DIR") == / ]] || skip "the victim's directory is not on /"
+	entry=$(($(text_in NMNT "${VICTIM_DIR#/}/ro") - 56))
+	for number in 0 90 0xffffffff; do
+		rejects 4 "is impossible" "NMNT+$((entry + 8)):4=$number"
+	done
+	rejects 4 "is impossible" "NMNT+$((entry)):4=1"
+	rejects 4 "is impossible" "NMNT+$((entry)):4=4"
+	rejects 4 "is impossible" "NMNT+$((entry + 12)):4=1"
+	rejects 4 "tree" "NMNT+$((entry + 16)):4=90"
+}
+
+@test "forged: mounts: paths that lead elsewhere" {
+	local path
+	victim_saved ns_mnt flags
+	[[ $(stat -c %m "$VICTIM_DIR") == / ]] || skip "the victim's directory is not on /"
+	path=$(text_in NMNT "${VICTIM_DIR#/}/ro")
+	rejects 4 "is impossible" "NMNT+$path:6=@../../"
+	rejects 4 "is impossible" "NMNT+$path:2=@./"
+	rejects 4 "is impossible" "NMNT+$path:1=@/"
+	rejects 4 "mounts: NUL in a text" "NMNT+$path:1=0"
+	rejects 1 "find the mount point" "NMNT+$path:3=@xxx"
+}
+
+@test "forged: mounts: a restriction of the host cannot be taken away" {
+	local entry
+	victim_saved ns_mnt locked
+	[[ $(stat -c %m "$VICTIM_DIR") == / ]] || skip "the victim's directory is not on /"
+	entry=$(($(text_in NMNT "${VICTIM_DIR#/}/locked") - 56))
+	"$FORGE" edit "$IMAGE" "$EVIL" "NMNT+$((entry + 20)):4=0"
+	run -0 ctckpt restore --policy map --detach "$EVIL"
+	assert_contains "$output" "/locked keeps restrictions that it did not have"
+	victim_succeeds
+}
+
+@test "forged: mounts: a link in the place of a mount point is not followed" {
+	victim_saved ns_mnt flags
+	rmdir "$VICTIM_DIR/ro"
+	mkdir "$BATS_TEST_TMPDIR/elsewhere"
+	ln -s "$BATS_TEST_TMPDIR/elsewhere" "$VICTIM_DIR/ro"
+	run -1 ctckpt restore --detach "$IMAGE"
+	assert_contains "$output" "/ro: find the mount point: Too many levels of symbolic links"
+	assert_equal "$(ctckpt ps --quiet)" ""
+}
+
+@test "forged: files in memory: names, numbers, sizes" {
+	local name
+	victim_saved tmpfs types
+	rejects 4 "tree: " TMFS+0:4=0
+	rejects 4 "tree: " TMFS+0:4=0xffffffff
+	rejects 4 "tree: " TMFS+0:4=1
+	rejects 4 "tree: " TMFS+4:4=1
+	rejects 4 "entry 1 is impossible" TMFS+8:4=1
+	rejects 4 "entry 1 is impossible" TMFS+12:4=0x81a4
+	rejects 4 "entry 1 is impossible" TMFS+16:4=0xffffffff
+	rejects 4 "entry 1 is impossible" TMFS+24:4=1
+	rejects 4 "entry 1 is impossible" TMFS+28:4=5
+	rejects 4 "entry 1 is impossible" TMFS+32:8=1
+	rejects 4 "entry 1 is impossible" TMFS+56:4=1000000000
+	rejects 4 "tree: " TMFS+64:4=0xffffffff
+	rejects 4 "entry 1 is impossible" TMFS+76:4=1
+	name=$(text_in TMFS dangling)
+	rejects 4 "is impossible" "TMFS+$name:8=@/"
+	rejects 4 "is impossible" "TMFS+$((name + 2)):1=@/"
+	rejects 4 "is impossible" "TMFS+$name:1=0"
+	for parent in 0 3000 0xffffffff; do
+		rejects 4 "is impossible" "TMFS+$((name - 72)):4=$parent"
+	done
+	rejects 4 "is impossible" "TMFS+$((name - 68)):4=0x61ff"
+	rejects 4 "is impossible" "TMFS+$((name - 56)):4=1"
+	rejects 4 "is impossible" "TMFS+$((name - 56)):4=0xffffffff"
+}
+
+@test "forged: System V shared memory" {
+	victim_saved sysv_shm
+	rejects 4 "impossible id" SHMS+0:4=0x80000000
+	rejects 4 "unknown bits" SHMS+8:4=01000
+	rejects 4 "unknown bits" SHMS+28:4=1
+	rejects 4 "impossible size" SHMS+32:8=0
+	rejects 4 "" SHMS+32:8=0x1000
+	rejects 134 "" SHMS+32:8=0x7ffffffff000
+	rejects 4 "unknown bits" SHMS+40:4=8
+	rejects 4 "" SHMS+40:4=4
+	rejects 4 "the id is taken" "SHMS.1+0:4=$("$FORGE" get "$IMAGE" SHMS+0:4)"
+	rejects 3 "only one id" SHMS+12:4=1
+	rejects 3 "only one id" SHMS+24:4=1
+	rejects 3 "no such id" SHMS+20:4=0xffffffff
+}
+
+@test "forged: attachments" {
+	local n
+	victim_saved sysv_shm
+	for ((n = 0; n < 60; n++)); do
+		# A segment, read only.
+		(($("$FORGE" get "$IMAGE" "MAPF.$n+0:4") == 6)) || continue
+		(($("$FORGE" get "$IMAGE" "MAPF.$n+4:4") == 2)) || break
+	done
+	rejects 4 "is not in the image" "MAPF.$n+8:4=99"
+	rejects 4 "is not in the image" "MAPF.$n+16:8=0x100000"
+	rejects 4 "alias" "MAPF.$n+8:4=0"
+	rejects 4 "" "MAPF.$n+0:4=5"
+	rejects 4 "" "MAPF.$n+0:4=7"
+	for ((n = 0; n < 60; n++)); do
+		(($("$FORGE" get "$IMAGE" "MAPF.$n+0:4") != 6)) || break
+	done
+	rejects 4 "is read only" "MAPF.$n+4:4=0"
+}
+
+@test "forged: semaphores and what is undone of them" {
+	victim_saved sysv_undo
+	rejects 4 "impossible value" SEMS+40:2=0x8000
+	rejects 4 "" SEMS+32:4=0
+	rejects 4 "" SEMS+32:4=0xffffffff
+	rejects 4 "unknown bits" SEMS+36:4=2
+	rejects 4 "no such semaphore" SEMU+0:4=99
+	rejects 4 "" SEMU+4:2=14
+	rejects 4 "nothing to undo" SEMU+6:2=0
+	accepts SEMU+6:2=0x8000
+}
+
+@test "forged: message queues" {
+	victim_saved sysv_msg
+	rejects 4 "" MSGQ+40:4=0xffffffff
+	rejects 4 "" MSGQ+40:4=3
+	rejects 4 "unknown bits" MSGQ+32:8=0x8000000000000000
+	rejects 4 "impossible type" MSGQ+48:8=0
+	rejects 4 "impossible type" MSGQ+48:8=0x8000000000000000
+	rejects 4 "" MSGQ+56:4=0xfffffff8
+	rejects 1 "" MSGQ+32:8=0x7fffffffffffffff
+}
+
+@test "forged: limits of an ipc namespace" {
+	victim_saved ns_ipc
+	rejects 4 "neither on nor off" NIPC+24:8=2
+	accepts NIPC+16:8=0x7fffffffffffffff
+}
+
+@test "forged: POSIX message queues" {
+	victim_saved posix_mq
+	rejects 4 "unknown bits" PMSQ+0:4=0x8000
+	rejects 4 "impossible size" PMSQ+12:4=0
+	rejects 4 "impossible size" PMSQ+12:4=0x10001
+	rejects 4 "impossible size" PMSQ+16:4=0xffffffff
+	rejects 4 "unknown bits" PMSQ+20:4=2
+	rejects 4 "" PMSQ+24:4=0xffffffff
+	rejects 4 "impossible name" PMSQ+24:4=0
+	rejects 4 "impossible name" PMSQ+32:1=0x2f
+	rejects 4 "impossible name" PMSQ+32:1=0
+	rejects 4 "" PMSQ+28:4=1000
+	rejects 3 "only one id" PMSQ+4:4=7
+	rejects 4 "queue 99 is not in the image" MQUE+0:4=99
+	rejects 4 "unknown flags" MQUE+4:4=0x40
+}
+
+@test "forged: notifications" {
+	victim_saved mq_notify
+	rejects 4 "no such queue" MQNO+0:4=99
+	rejects 4 "no such queue" MQNO+4:4=99
+	rejects 4 "unknown bits" MQNO+8:4=65
+	rejects 1 "ask for a notification" MQNO+4:4=0
+
+# Where the kind's own part of a socket's record begins: behind options and filter.
+socket_end() {
+	echo $((32 + $("$FORGE" get "$IMAGE" "$1+20:4") + 8 * $("$FORGE" get "$IMAGE" "$1+24:4")))
+}
+
+@test "forged: the common part of sockets" {
+	victim_saved sock_tcp
+	rejects 4 "unknown flags" STCP+0:4=0xffffffff
+	rejects 4 "unknown bits" STCP+4:4=1
+	rejects 4 "family" STCP+8:4=1
+	rejects 4 "type" STCP+12:4=2
+	rejects 4 "protocol" STCP+16:4=262
+	rejects 4 "options are cut" STCP+20:4=0xfffffff8
+	rejects 4 "instructions" STCP+24:4=0xffffffff
+	rejects 4 "unknown bits" STCP+28:4=2
+	rejects 4 "unexpected option" STCP+32:2=77
+	rejects 4 "unexpected option" STCP+34:2=26
+	rejects 4 "impossible" STCP+36:4=3
+	rejects 4 "options are cut" STCP+36:4=0xffffffff
+	rejects 4 "impossible" STCP+44:4=1
+}
+
+@test "forged: TCP sockets" {
+	local own
+	victim_saved sock_tcp
+	own=$(socket_end STCP.1)
+	rejects 4 "impossible address" "STCP.1+$own:2=1"
+	rejects 4 "impossible address" "STCP.1+$((own + 20)):4=1"
+	rejects 4 "unknown bits" "STCP.1+$((own + 24)):4=2"
+	rejects 4 "unknown bits" "STCP.1+$((own + 28)):4=0xffffffff"
+	rejects 1 "the container's new network does not have this address" \
+		"STCP.1+$((own + 8)):4=0x01020304"
+}
+
+@test "forged: TCP connections" {
+	local own
+	victim_saved sock_tcp_connection
+	own=$(socket_end TCPC.1)
+	rejects 4 "impossible address" "TCPC.1+$((own + 2)):2=0"
+	rejects 4 "is not before it" "TCPC.1+$((own + 48)):4=0x7fffffff"
+	rejects 4 "is not the other end" "TCPC.1+$((own + 2)):2=1"
+	rejects 4 "unknown bits" "TCPC.1+$((own + 52)):4=99"
+	rejects 4 "unknown bits" "TCPC.1+$((own + 56)):4=32"
+	rejects 4 "impossible agreement" "TCPC.1+$((own + 60)):4=1"
+	rejects 4 "impossible agreement" "TCPC.1+$((own + 64)):4=15"
+	rejects 4 "impossible agreement" "TCPC.1+$((own + 68)):4=15"
+	rejects 4 "bytes" "TCPC.1+$((own + 72)):4=0xffffffff"
+	rejects 4 "bytes" "TCPC.1+$((own + 76)):4=1"
+}
+
+@test "forged: a TCP connection that lost its other end" {
+	local own
+	victim_saved sock_tcp_connection
+	own=$(socket_end TCPC.1)
+	rejects 14 "" "TCPC.1+$((own + 48)):4=0"
+}
+
+@test "forged: UDP sockets" {
+	local own
+	victim_saved sock_udp
+	own=$(socket_end SUDP.3)
+	rejects 4 "unknown bits" "SUDP.3+$((own + 48)):4=4"
+	rejects 4 "multicast" "SUDP.3+$((own + 52)):4=0xffffffff"
+	rejects 4 "unknown bits" "SUDP.3+$((own + 56)):4=0xffffffff"
+	rejects 4 "datagrams are cut" "SUDP.3+$((own + 56)):4=1000"
+	rejects 4 "impossible address" "SUDP.3+$((own + 64)):2=1"
+	rejects 4 "datagrams are cut" "SUDP.3+$((own + 64 + 48)):4=0xffffffff"
+}
+
+@test "forged: ping and raw sockets" {
+	victim_saved sock_ping
+	rejects 4 "protocol" PING+16:4=17
+	rejects 4 "type" PING+12:4=3
 }

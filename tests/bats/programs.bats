@@ -28,9 +28,19 @@ comes_back() {
 	comes_back transaction.bash
 }
 
+@test "programs: tail -F, which is told by inotify" {
+	requires cmd-tail
+	comes_back follow.bash
+}
+
 @test "programs: perl with signals and timers" {
 	requires cmd-perl
 	comes_back timers.pl
+}
+
+@test "programs: a shell on a terminal with an editor in it" {
+	requires cmd-python3 cmd-vi
+	comes_back shell.py
 }
 
 @test "programs: a hundred threads on futexes" {

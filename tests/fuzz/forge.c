@@ -143,12 +143,19 @@ static int edit(struct bytes *bytes, const char *out, char **edits)
 static int get(const struct bytes *bytes, const char *place)
 {
 	const struct record_header *header;
+	size_t number = 0;
 	size_t offset;
 	char tag[5];
+	int used = 0;
 
-	if (sscanf(place, "%4[A-Z]+%zu:4", tag, &offset) != 2)
+	if (sscanf(place, "%4[A-Z]%n", tag, &used) != 1)
 		return 2;
-	header = find(bytes, tag, 0);
+	place += used;
+	if (*place == '.')
+		number = strtoul(place + 1, (char **)&place, 10);
+	if (sscanf(place, "+%zu:4", &offset) != 1)
+		return 2;
+	header = find(bytes, tag, number);
 	if (!header || offset + 4 > le32_get(header->length))
 		return 2;
 	printf("%" PRIu32 "\n", le32_get(*(const le32 *)((const char *)(header + 1) + offset)));

@@ -29,7 +29,7 @@ int main(void)
 	int deleted_again = file_open("deleted", O_RDONLY);
 	int unnamed = open(victim_dir(), O_TMPFILE | O_RDWR, 0600);
 	struct stat st;
-	char text[16];
+	char text[16], link[64];
 
 	EXPECT(write(both, "0123456789", 10) == 10);
 	EXPECT(lseek(both, 2, SEEK_SET) == 2);
@@ -58,5 +58,8 @@ int main(void)
 	EXPECT(pread(deleted_again, text, 1, HOLE / 2) == 1 && text[0] == '\0');
 	EXPECT(unnamed < 0 ||
 	       (pread(unnamed, text, 8, 0) == 8 && memcmp(text, "nameless", 8) == 0));
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", unnamed);
+	EXPECT(unnamed < 0 ||
+	       linkat(AT_FDCWD, link, AT_FDCWD, file_path("named"), AT_SYMLINK_FOLLOW) == 0);
 	victim_done();
 }

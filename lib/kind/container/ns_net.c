@@ -1,4 +1,8 @@
-/* ns_net: a network namespace with nothing but its loopback, which is up after a restore. */
+/* ns_net: the container's network namespace: interfaces, addresses, routes, rules, neighbours,
+ * settings, nftables. What it does not share with the world outside comes back as it was. */
+#include "kind/support/net.h"
+
+#include <fcntl.h>
 #include <string.h>
 
 #include "core/cleanup.h"
@@ -6,52 +10,69 @@
 
 extern const struct kind kind_ns_net;
 
-/* Names of interfaces hold neither ':' nor white space, dev_valid_name() in net/core/dev.c. */
-static void check_interfaces(struct dump *d, const char *text)
-{
-	const char *line = text;
-
-	for (int number = 0; line && *line; number++) {
-		const char *name = line + strspn(line, " ");
-		size_t length = strcspn(name, ":\n");
-
-		if (number >= 2 && !(length == 2 && memcmp(name, "lo", 2) == 0))
-			(void)dump_block(d, NULL, "network interface %.*s is not supported",
-					 (int)length, name);
-		line = strchr(line, '\n');
-		if (line)
-			line++;
-	}
-}
-
 static int ns_net_dump(struct dump *d, struct err *err)
 {
-	auto_buf struct buf text = BUF_EMPTY;
+	auto_buf struct buf content = BUF_EMPTY;
+	auto_close int fd = -1;
 	int r;
 
 	/* A tree's network is not its own: it gets a fresh one. */
 	if (d->own->target->form == TARGET_TREE)
 		return 0;
-	r = procfs_read(d->own->tasks[0].proc, "net/dev", &text, err);
+	fd = openat(d->own->tasks[0].proc, "ns/net", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_set(err, -errno, "open the network namespace");
+	r = net_save(d, fd, NULL, 0, &content, err);
 	if (r < 0)
 		return r;
-	check_interfaces(d, text.data);
-	dump_record(d, dump_new_id(d), &kind_ns_net, NULL, 0);
+	dump_record(d, dump_new_id(d), &kind_ns_net, content.data, content.size);
 	return 0;
 }
 
 static int ns_net_check(const void *body, size_t length, struct err *err)
 {
-	(void)body;
-	return length == 0 ? 0 : err_set(err, ERR_DAMAGED, "ns_net: %zu bytes", length);
+	int r = net_check(body, length, err);
+
+	return r < 0 ? err_wrap(err, "ns_net") : 0;
+}
+
+static int ns_net_link(const struct image *image, const struct record *record, struct err *err)
+{
+	struct reader reader = reader_of(record->body, record->length);
+	struct net_view view;
+
+	while (net_next(&reader, NET_LINK, &view)) {
+		uint32_t peer = le32_get(((const struct net_link_rec *)view.rec)->peer);
+
+		if (peer && !image_find(image, kind_ns_net.tag, peer))
+			return err_set(err, ERR_DAMAGED, "ns_net: there is no namespace %u", peer);
+	}
+	return 0;
+}
+
+/* Before version 2 there was nothing but the loopback interface, and an empty body. */
+static int ns_net_restore(struct restore *rs, const struct record *record, struct err *err)
+{
+	int r;
+
+	if (record->length == 0)
+		return 0;
+	r = net_make_links(rs, record->body, record->length, NULL, 0, err);
+	if (r == 0)
+		r = net_restore_rest(rs, record->body, record->length, err);
+	return r;
 }
 
 const struct kind kind_ns_net = {
 	.name = "ns_net",
-	.summary = "a network namespace with a loopback interface",
+	.summary =
+	    "interfaces, addresses, routes, settings and nftables of the container's network",
 	.tag = TAG('N', 'N', 'E', 'T'),
+	.version = 2,
 	.scope = SCOPE_CONTAINER,
 	.phase = PHASE_NAMESPACES,
 	.dump = ns_net_dump,
 	.check = ns_net_check,
+	.link = ns_net_link,
+	.restore = ns_net_restore,
 };

@@ -1,6 +1,8 @@
-/* Directories: found again by path, with the position of the next entry. */
+/* Directories: found again by path, with the position of the next entry. One that was removed is
+ * empty, and stays so. */
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -8,6 +10,7 @@
 #include "kind/kind.h"
 #include "kind/support/file_trial.h"
 #include "kind/support/files.h"
+#include "restore/open.h"
 
 extern const struct kind kind_directory;
 
@@ -15,8 +18,8 @@ RECORDS_BEGIN
 struct directory_rec {
 	le64 offset; /* the file system's own cookie */
 	le32 flags;
-	le32 reserved; /* zero */
-		       /* then the path, with its NUL */
+	le32 removed; /* S_IFDIR and the permission bits of one that was removed; 0: it is there */
+		      /* then the path, with its NUL */
 };
 RECORDS_END
 static_assert(sizeof(struct directory_rec) == 16, "image format");
@@ -31,6 +34,22 @@ static bool directory_match(const struct target_fd *fd)
 	return S_ISDIR(fd->stat.st_mode) && !(fd->flags & O_PATH) && fd->link[0] == '/';
 }
 
+static char *directory_dump_path(struct dump *d)
+{
+	char *path = NULL;
+
+	if (d->fd->stat.st_nlink > 0) {
+		file_dump_path(d, &path);
+		return path;
+	}
+	path = file_deleted_path(d->fd->link);
+	if (file_path_is_valid(path, strlen(path) + 1))
+		return path;
+	(void)dump_block(d, NULL, "the path of a removed directory is too long");
+	free(path);
+	return NULL;
+}
+
 static int directory_dump(struct dump *d, struct err *err)
 {
 	struct directory_rec rec = {
@@ -43,9 +62,11 @@ static int directory_dump(struct dump *d, struct err *err)
 	(void)err;
 	if (file_block_extras(d))
 		return 0;
-	file_dump_path(d, &path);
+	path = directory_dump_path(d);
 	if (!path)
 		return 0;
+	if (d->fd->stat.st_nlink == 0)
+		rec.removed = le32_make(d->fd->stat.st_mode);
 	(void)buf_append(&body, &rec, sizeof(rec));
 	(void)buf_append(&body, path, strlen(path) + 1);
 	dump_record(d, d->fd->id, &kind_directory, body.data, body.size);
@@ -63,7 +84,8 @@ static int directory_check(const void *body, size_t length, struct err *err)
 	flags = le32_get(rec->flags);
 	if (!file_flags_are_valid(flags) || file_can_write(flags))
 		return err_set(err, ERR_DAMAGED, "directory: impossible flags %#x", flags);
-	if (le32_get(rec->reserved) != 0 || le64_get(rec->offset) > INT64_MAX)
+	if ((le32_get(rec->removed) != 0 && (le32_get(rec->removed) & ~07777u) != S_IFDIR) ||
+	    le64_get(rec->offset) > INT64_MAX)
 		return err_set(err, ERR_DAMAGED, "directory: unknown bits");
 	if (!file_path_is_valid(directory_path(rec), reader_left(&reader)))
 		return err_set(err, ERR_DAMAGED, "directory: bad path");
@@ -82,9 +104,23 @@ static int directory_ask(struct plan *plan, const struct image *image, const str
 
 	(void)image;
 	(void)err;
+	if (le32_get(rec->removed) != 0)
+		return 0;
 	file_trial_run(plan, &trial);
 	file_trial_ask(plan, record->id, &trial);
 	return 0;
+}
+
+static int restore_removed(struct restore *rs, const struct record *record, struct err *err)
+{
+	const struct directory_rec *rec = record->body;
+	auto_close int fd = -1;
+	int r;
+
+	r = restore_removed_directory(directory_path(rec), le32_get(rec->removed), &fd, err);
+	if (r == 0)
+		r = restore_status_flags(rs, fd, le32_get(rec->flags), err);
+	return r < 0 ? r : restore_give_fd(rs, record, take_fd(&fd), err);
 }
 
 static int directory_restore(struct restore *rs, const struct record *record, struct err *err)
@@ -94,6 +130,8 @@ static int directory_restore(struct restore *rs, const struct record *record, st
 	auto_close int fd = -1;
 	int r;
 
+	if (le32_get(rec->removed) != 0)
+		return restore_removed(rs, record, err);
 	r = restore_open(rs, directory_path(rec), le32_get(rec->flags), S_IFDIR, &fd, err);
 	if (r < 0)
 		return r;

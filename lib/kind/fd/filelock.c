@@ -9,6 +9,7 @@
 #include "core/cleanup.h"
 #include "dump/dump.h"
 #include "kind/support/files.h"
+#include "kind/support/holders.h"
 #include "kind/support/lock_lines.h"
 #include "kind/support/owner.h"
 #include "kind/support/tree.h"
@@ -54,25 +55,12 @@ static bool is_first_holder(const struct dump *d, uint32_t file)
 	return true;
 }
 
-/* Restored, it is a file of the invoker's, not the one that was locked. */
-static bool is_stdio(const struct dump *d, uint32_t file)
-{
-	const struct dump_entry *entries = (const void *)d->own->records.data;
-	const struct kind *stdio = kind_by_name("stdio");
-
-	for (size_t i = 0; i < d->own->record_count; i++) {
-		if (entries[i].id == file && entries[i].tag == stdio->tag)
-			return true;
-	}
-	return false;
-}
-
 static void dump_slot(struct dump *d, const struct dump_slot *slot, struct buf *body)
 {
 	const char *at = slot->locks;
 	struct lock_line line;
 
-	if (is_stdio(d, slot->file)) {
+	if (holder_is_stdio(d, slot->file)) {
 		(void)dump_block(d, "let the program unlock it",
 				 "descriptor %d: a locked file outside of the container",
 				 slot->number);
@@ -88,9 +76,13 @@ static void dump_slot(struct dump *d, const struct dump_slot *slot, struct buf *
 		};
 
 		if (line.type == FILE_LOCK_OTHER)
-			(void)dump_block(d, "let the program give it up first",
-					 "descriptor %d: leases are not supported", slot->number);
-		else if (line.type == FILE_LOCK_POSIX || is_first_holder(d, slot->file))
+			(void)dump_block(
+			    d, "let the program give it up first",
+			    "descriptor %d: a lock that is not known, or a lease that is "
+			    "being broken",
+			    slot->number);
+		else if (line.type != FILE_LOCK_LEASE &&
+			 (line.type == FILE_LOCK_POSIX || is_first_holder(d, slot->file)))
 			(void)buf_append(body, &rec, sizeof(rec));
 	}
 }
@@ -184,23 +176,10 @@ static int filelock_link(const struct image *image, const struct record *record,
 	return link_slots(image, record, table, err);
 }
 
-/* "/srv/db", or "descriptor 3" where it cannot be read. */
-static char *lock_name(const struct restore *rs, const struct filelock_rec *rec)
-{
-	auto_free char *path =
-	    mem_printf("/proc/%d/fd/%" PRIu32, rs->task->pid, le32_get(rec->number));
-	struct err err = ERR_NONE;
-	char *name = NULL;
-
-	if (procfs_readlink(AT_FDCWD, path, &name, &err) < 0)
-		return mem_printf("descriptor %" PRIu32, le32_get(rec->number));
-	return name;
-}
-
 static int explain(const struct restore *rs, const struct filelock_rec *rec, int result,
 		   struct err *err)
 {
-	auto_free char *name = lock_name(rs, rec);
+	auto_free char *name = holder_file_name(rs, le32_get(rec->number));
 
 	if (result != -EAGAIN && result != -EACCES)
 		return err_set(err, result, "lock %s", name);

@@ -13,11 +13,10 @@
 #include "kind/support/file_identity.h"
 #include "kind/support/file_trial.h"
 #include "kind/support/files.h"
+#include "kind/support/mqueue.h"
 #include "restore/open.h"
 
 extern const struct kind kind_regfile;
-
-#define DELETED " (deleted)"
 
 RECORDS_BEGIN
 struct regfile_rec {
@@ -45,33 +44,7 @@ static bool regfile_match(const struct target_fd *fd)
 		return false;
 	if (fstatfs(fd->fd, &fs) == 0 && fs.f_type == SECRETMEM_MAGIC)
 		return false;
-	return !file_is_memfd(fd);
-}
-
-/* /proc/PID/...: its task does not exist yet when files are opened. */
-static bool is_of_a_process(const struct target_fd *fd)
-{
-	struct statfs fs;
-	const char *at;
-
-	if (fstatfs(fd->fd, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC)
-		return false;
-	for (at = strchr(fd->link, '/'); at; at = strchr(at + 1, '/')) {
-		if (at[1] >= '0' && at[1] <= '9')
-			return true;
-	}
-	return false;
-}
-
-/* The path that a deleted file had. */
-static char *deleted_path(const struct target_fd *fd)
-{
-	size_t length = strlen(fd->link);
-	size_t suffix = strlen(DELETED);
-
-	if (length > suffix && strcmp(fd->link + length - suffix, DELETED) == 0)
-		length -= suffix;
-	return mem_copy(fd->link, length);
+	return !file_is_memfd(fd) && !mqueue_is(fd);
 }
 
 static char *regfile_dump_path(struct dump *d)
@@ -83,7 +56,7 @@ static char *regfile_dump_path(struct dump *d)
 		file_dump_path(d, &path);
 		return path;
 	}
-	path = deleted_path(fd);
+	path = file_deleted_path(fd->link);
 	if (file_path_is_valid(path, strlen(path) + 1))
 		return path;
 	(void)dump_block(d, NULL, "the path of a deleted file is too long");
@@ -110,7 +83,7 @@ static int regfile_dump(struct dump *d, struct err *err)
 
 	if (file_block_extras(d))
 		return 0;
-	if (is_of_a_process(fd))
+	if (file_is_of_a_process(fd))
 		return dump_block(d, "let the program close it", "%s is a file of one process",
 				  fd->link);
 	path = regfile_dump_path(d);
@@ -266,7 +239,7 @@ static int regfile_restore(struct restore *rs, const struct record *record, stru
 		r = restore_deleted(rs, record, &fd, err);
 	else
 		r = restore_open(rs, regfile_path(rec), flags, S_IFREG, &fd, err);
-	if (r == 0 && !le32_get(rec->is_deleted))
+	if (r == 0 && !le32_get(rec->is_deleted) && !restore_has_device(rs, fd))
 		r = compare(rs, rec, fd, err);
 	if (r < 0)
 		return r;

@@ -72,7 +72,7 @@ bool stdio_takes(struct dump *d)
 	const struct dump_task *task = NULL;
 	int number = -1;
 
-	while (number < 0 && (task = dump_next_task(d, task)))
+	while (!(d->fd->flags & O_PATH) && number < 0 && (task = dump_next_task(d, task)))
 		number = standard_number(d->fd, task);
 	if (number < 0)
 		return false;

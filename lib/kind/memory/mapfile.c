@@ -16,6 +16,8 @@
 #include "kind/support/file_trial.h"
 #include "kind/support/files.h"
 #include "kind/support/mm.h"
+#include "kind/support/resident.h"
+#include "kind/support/sysv.h"
 #include "restore/open.h"
 
 extern const struct kind kind_mapfile;
@@ -24,7 +26,7 @@ RECORDS_BEGIN
 struct mapfile_rec {
 	le32 type;			   /* enum mapfile_type */
 	le32 flags;			   /* O_RDONLY or O_RDWR */
-	le32 alias;			   /* MAPFILE_ALIAS: the id of a descriptor's object */
+	le32 alias;			   /* the id of a descriptor's object, or of a segment */
 	le32 name_length;		   /* of the name that follows: a path, or a memfd's name */
 	le64 size;			   /* of unnamed objects, bytes */
 	struct file_identity_rec identity; /* of named files */
@@ -130,7 +132,7 @@ static const struct target_fd *find_descriptor(const struct dump *d, const struc
 		const struct target_fd *file = &d->own->files[i];
 
 		if (file->stat.st_ino == vma->inode && S_ISREG(file->stat.st_mode) &&
-		    strcmp(file->link, vma->name) == 0)
+		    !(file->flags & O_PATH) && strcmp(file->link, vma->name) == 0)
 			return file;
 	}
 	return NULL;
@@ -252,16 +254,6 @@ static int add_untouched(struct dump *d, struct dump_shared *shared, const struc
 	return 0;
 }
 
-static bool host_has_swap(void)
-{
-	auto_buf struct buf text = BUF_EMPTY;
-	struct err ignored;
-	uint64_t total;
-
-	return procfs_read(AT_FDCWD, "/proc/meminfo", &text, &ignored) < 0 ||
-	       !procfs_field(text.data, "SwapTotal", 10, &total) || total > 0;
-}
-
 static struct dump_shared *find_shared(struct dump *d, const struct procfs_vma *vma)
 {
 	for (size_t i = 0; i < d->own->shared_count; i++) {
@@ -357,21 +349,51 @@ static int dump_alias(struct dump *d, const struct procfs_vma *vma, const struct
 	return 0;
 }
 
+static int dump_segment(struct dump *d, const struct procfs_vma *vma, uint32_t flags,
+			uint32_t *ret_id, enum mapfile_type *ret_type)
+{
+	struct dump_segment *segment = sysv_shm_of_vma(d, vma);
+	uint32_t *id = segment ? &segment->mapped[flags == O_RDWR] : NULL;
+
+	*ret_type = MAPFILE_SYSV;
+	*ret_id = 0;
+	if (!segment)
+		return dump_block(d, "start the container in an ipc namespace of its own",
+				  "mapping of %s: this shared memory is outside of the container",
+				  vma->name);
+	segment->seen++;
+	if (*id == 0) {
+		struct mapfile_rec rec = { .type = le32_make(MAPFILE_SYSV),
+					   .flags = le32_make(flags),
+					   .alias = le32_make(segment->id),
+					   .size = le64_make(mm_page_up(segment->size)) };
+
+		*id = dump_new_id(d);
+		write_record(d, *id, rec, "");
+	}
+	*ret_id = *id;
+	return 0;
+}
+
 int mapfile_of_vma(struct dump *d, const struct procfs_vma *vma, uint32_t *ret_id,
 		   enum mapfile_type *ret_type, struct err *err)
 {
 	uint32_t flags = vma->is_shared && vma->vm_flags & VMF(mw) ? O_RDWR : O_RDONLY;
-	const struct dump_mapped *known = find_mapped(d, vma, flags);
+	const struct dump_mapped *known;
 	const struct target_fd *file;
 	auto_close int fd = -1;
 
+	/* By its name first: numbers of such inodes and of others are alike. */
+	if (vma->is_shared && strncmp(vma->name, "/SYSV", 5) == 0 &&
+	    ends_with(vma->name, deleted_suffix))
+		return dump_segment(d, vma, flags, ret_id, ret_type);
+	known = find_mapped(d, vma, flags);
 	*ret_type = MAPFILE_PATH;
 	if (known) {
 		*ret_id = known->id;
 		return 0;
 	}
-	if (strncmp(vma->name, "/SYSV", 5) == 0 || vma->name[0] != '/' ||
-	    strcmp(vma->name, "/[aio] (deleted)") == 0) {
+	if (vma->name[0] != '/' || strcmp(vma->name, "/[aio] (deleted)") == 0) {
 		*ret_id = 0;
 		return dump_block(d, NULL, "mapping of %s is not supported", vma->name);
 	}
@@ -519,15 +541,16 @@ static int check_view(const struct mapfile_view *view, struct err *err)
 	uint64_t size = le64_get(view->rec->size);
 	bool is_path = view->type == MAPFILE_PATH;
 	bool is_sized = view->type >= MAPFILE_UNNAMED;
+	bool is_alias = view->type == MAPFILE_ALIAS || view->type == MAPFILE_SYSV;
 
-	if (view->type < MAPFILE_PATH || view->type > MAPFILE_ANON ||
+	if (view->type < MAPFILE_PATH || view->type > MAPFILE_SYSV ||
 	    (view->flags != O_RDONLY && view->flags != O_RDWR))
 		return err_set(err, ERR_DAMAGED, "mapfile: unknown bits");
 	if (strlen(view->name) != name_length || name_length >= PATH_MAX)
 		return err_set(err, ERR_DAMAGED, "mapfile: name");
 	if ((is_path || view->type == MAPFILE_UNNAMED) && view->name[0] != '/')
 		return err_set(err, ERR_DAMAGED, "mapfile: relative path");
-	if ((view->type == MAPFILE_ALIAS) != (le32_get(view->rec->alias) != 0))
+	if (is_alias != (le32_get(view->rec->alias) != 0))
 		return err_set(err, ERR_DAMAGED, "mapfile: alias");
 	if (is_sized != (size != 0) || size % IMAGE_PAGE || size > MM_ADDRESS_MAX)
 		return err_set(err, ERR_DAMAGED, "mapfile: size %" PRIu64, size);
@@ -548,7 +571,28 @@ uint64_t mapfile_anon_size(const struct record *record)
 {
 	const struct mapfile_rec *rec = record->body;
 
-	return le32_get(rec->type) == MAPFILE_ANON ? le64_get(rec->size) : 0;
+	return le32_get(rec->type) >= MAPFILE_ANON ? le64_get(rec->size) : 0;
+}
+
+uint32_t mapfile_segment(const struct record *record, bool *ret_is_writable)
+{
+	const struct mapfile_rec *rec = record->body;
+
+	*ret_is_writable = le32_get(rec->flags) == O_RDWR;
+	return le32_get(rec->type) == MAPFILE_SYSV ? le32_get(rec->alias) : 0;
+}
+
+static int link_segment(const struct image *image, const struct record *record, struct err *err)
+{
+	const struct mapfile_rec *rec = record->body;
+	const struct record *segment = image_find(image, TAG_SYSV_SHM, le32_get(rec->alias));
+
+	if (!segment || sysv_shm_room(segment) != le64_get(rec->size))
+		return err_set(err, ERR_DAMAGED, "mapfile: segment %u is not in the image",
+			       le32_get(rec->alias));
+	if (image_find(image, TAG_CONTENT, record->id))
+		return err_set(err, ERR_DAMAGED, "mapfile: content of a mapped segment");
+	return 0;
 }
 
 static int mapfile_link(const struct image *image, const struct record *record, struct err *err)
@@ -559,6 +603,8 @@ static int mapfile_link(const struct image *image, const struct record *record, 
 	const struct image_extent_rec *extents = content ? content->body : NULL;
 	size_t count = content ? content->length / sizeof(*extents) : 0;
 
+	if (le32_get(rec->type) == MAPFILE_SYSV)
+		return link_segment(image, record, err);
 	if (alias && !file_record(image, alias))
 		return err_set(err, ERR_DAMAGED, "mapfile: descriptor %u is not in the image",
 			       alias);
@@ -637,7 +683,7 @@ static int restore_path(struct restore *rs, const struct mapfile_view *view, int
 
 	if (r < 0)
 		return err_wrap(err, "mapped file %s", view->name);
-	r = compare_identity(rs, view, fd, err);
+	r = restore_has_device(rs, fd) ? 0 : compare_identity(rs, view, fd, err);
 	if (r < 0)
 		return r;
 	*ret_fd = take_fd(&fd);
@@ -694,7 +740,7 @@ static int mapfile_restore(struct restore *rs, const struct record *record, stru
 	int fd = -1;
 	int r = mapfile_view(record->body, record->length, &view, err);
 
-	if (r < 0 || view.type == MAPFILE_ANON)
+	if (r < 0 || view.type >= MAPFILE_ANON)
 		return r;
 	if (view.type == MAPFILE_PATH)
 		r = restore_path(rs, &view, &fd, err);

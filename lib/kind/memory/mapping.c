@@ -122,7 +122,7 @@ static int type_of(struct dump *d, const struct procfs_vma *vma, enum vma_type *
 	if (r < 0)
 		return r;
 	*ret_type = !vma->is_shared	   ? VMA_FILE
-		    : type == MAPFILE_ANON ? VMA_ANON_SHARED
+		    : type >= MAPFILE_ANON ? VMA_ANON_SHARED
 					   : VMA_FILE_SHARED;
 	return 0;
 }
@@ -466,6 +466,7 @@ static int mapping_link(const struct image *image, const struct record *record, 
 		const struct record *mapped = image_find(image, TAG_MAPFILE, file);
 		uint64_t size = mapped ? mapfile_anon_size(mapped) : 0;
 		bool is_anon = le16_get(vma->type) == VMA_ANON_SHARED;
+		bool is_writable = true;
 
 		if (file && !mapped)
 			return err_set(err, ERR_DAMAGED, "mapping: file %u is not in the image",
@@ -476,6 +477,9 @@ static int mapping_link(const struct image *image, const struct record *record, 
 		if (is_anon &&
 		    le64_get(vma->offset) + le64_get(vma->end) - le64_get(vma->start) > size)
 			return err_set(err, ERR_DAMAGED, "mapping: beyond object %u", file);
+		if (is_anon && mapfile_segment(mapped, &is_writable) && !is_writable &&
+		    le16_get(vma->prot) & PROT_WRITE)
+			return err_set(err, ERR_DAMAGED, "mapping: segment %u is read only", file);
 	}
 	r = link_guards(&view, err);
 	return r < 0 ? r : link_content(image, record, &view, err);

@@ -8,6 +8,7 @@
 
 #include "core/cleanup.h"
 #include "kind/support/files.h"
+#include "kind/support/mount_place.h"
 #include "restore/open.h"
 
 static int file_trial_access(int place, uint32_t flags)
@@ -30,6 +31,8 @@ int file_trial_open(int root, const char *path, uint32_t flags, mode_t type, str
 		return r;
 	if (fstat(place, ret_stat) < 0)
 		return -errno;
+	if (flags & O_PATH)
+		return 0;
 	if (type != S_IFREG && type != S_IFDIR)
 		return file_trial_access(place, flags);
 
@@ -66,20 +69,47 @@ int file_trial_root(const struct plan *plan, const char *path, int *ret_fd)
 	return 0;
 }
 
-void file_trial_run(struct plan *plan, struct file_trial *trial)
+static void try_path(const struct plan *plan, const char *path, struct file_trial *trial)
 {
 	auto_close int root = -1;
 
-	trial->result = file_trial_root(plan, trial->path, &root);
+	trial->result = file_trial_root(plan, path, &root);
 	if (trial->result == 0)
 		trial->result =
-		    file_trial_open(root, trial->path, trial->flags, trial->type, &trial->stat);
+		    file_trial_open(root, path, trial->flags, trial->type, &trial->stat);
+}
+
+/* What is only there when the mounts are cannot be tried. */
+static void assume(const struct mount_place *place, struct file_trial *trial)
+{
+	trial->stat = (struct stat){ .st_mode = place->is_known ? place->mode : trial->type,
+				     .st_size = INT64_MAX };
+	if (place->is_known)
+		trial->stat.st_size = (off_t)place->size;
+	if (place->is_missing)
+		trial->result = -ENOENT;
+	else if (trial->type && (trial->stat.st_mode & S_IFMT) != trial->type)
+		trial->result = -ESTALE;
+}
+
+void file_trial_run(struct plan *plan, struct file_trial *trial)
+{
+	auto_with(mount_place_free) struct mount_place place = { .path = NULL };
+
+	trial->result = 0;
+	mount_place_find(plan_image(plan), trial->path, &place);
+	if (place.path)
+		try_path(plan, place.path, trial);
+	else
+		assume(&place, trial);
 	if (trial->result == -ESTALE)
 		trial->trouble = "it is not of the saved type any more";
 }
 
 static const char *access_text(uint32_t flags)
 {
+	if (flags & O_PATH)
+		return "look up";
 	switch (flags & O_ACCMODE) {
 	case O_RDONLY:
 		return "read";
@@ -96,6 +126,7 @@ void file_trial_ask(struct plan *plan, uint32_t id, const struct file_trial *tri
 	struct question question = {
 		.class = CLASS_FILE,
 		.id = id,
+		.detail = trial->detail,
 		.saved = trial->flags,
 		.invoker = (uint64_t)-trial->result,
 		.subject = trial->path,

@@ -7,7 +7,8 @@
 #include "kind/kind.h"
 
 /* Opens `path` beneath `root` (a directory descriptor) as the calling process, as restore would:
- * regular files and directories really, others are only asked about. Returns 0 and what is there,
+ * regular files and directories really, others are only asked about; with O_PATH, nothing but the
+ * way to it is tried. Returns 0 and what is there,
  * or a negative errno. */
 int file_trial_open(int root, const char *path, uint32_t flags, mode_t type, struct stat *ret_stat);
 
@@ -18,6 +19,7 @@ struct file_trial {
 	const char *path;
 	uint32_t flags;
 	mode_t type;
+	uint32_t detail;     /* of the question: for objects that have several files */
 	int result;	     /* 0 or a negative errno; a kind may find reasons of its own */
 	struct stat stat;    /* if the result is 0 */
 	const char *trouble; /* the reason, where the system's words for it would not do; or NULL */

@@ -14,6 +14,8 @@
 #include "core/cleanup.h"
 #include "restore/open.h"
 
+#define DELETED " (deleted)"
+
 uint32_t file_flags(const struct target_fd *fd)
 {
 	return fd->flags & OPEN_FLAGS;
@@ -29,24 +31,10 @@ bool file_can_write(uint32_t flags)
 	return (flags & O_ACCMODE) == O_WRONLY || (flags & O_ACCMODE) == O_RDWR;
 }
 
-static bool has_owner(int fd)
-{
-	struct f_owner_ex owner = { .pid = 0 };
-
-	if (fcntl(fd, F_GETOWN_EX, &owner) == 0 && owner.pid != 0)
-		return true;
-	return fcntl(fd, F_GETSIG) > 0;
-}
-
 bool file_block_extras(struct dump *d)
 {
 	const struct target_fd *fd = d->fd;
 
-	if ((fd->flags & O_ASYNC) || has_owner(fd->fd)) {
-		(void)dump_block(d, NULL, "signals for input and output are not supported (%s)",
-				 fd->link);
-		return true;
-	}
 	if ((fd->flags & O_ACCMODE) == O_ACCMODE) {
 		(void)dump_block(d, NULL, "access mode 3 is not supported (%s)", fd->link);
 		return true;
@@ -72,6 +60,20 @@ static bool has_suffix(const char *text, const char *suffix)
 	return length >= size && strcmp(text + length - size, suffix) == 0;
 }
 
+bool file_is_of_a_process(const struct target_fd *fd)
+{
+	struct statfs fs;
+	const char *at;
+
+	if (fstatfs(fd->fd, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC)
+		return false;
+	for (at = strchr(fd->link, '/'); at; at = strchr(at + 1, '/')) {
+		if (at[1] >= '0' && at[1] <= '9')
+			return true;
+	}
+	return false;
+}
+
 /* A deleted file may have the name of a memfd, but not be in the kernel's own file system. */
 bool file_is_memfd(const struct target_fd *fd)
 {
@@ -79,7 +81,7 @@ bool file_is_memfd(const struct target_fd *fd)
 	struct statfs fs;
 	struct stat st;
 
-	if (strncmp(fd->link, "/memfd:", 7) != 0 || !has_suffix(fd->link, " (deleted)") ||
+	if (strncmp(fd->link, "/memfd:", 7) != 0 || !has_suffix(fd->link, DELETED) ||
 	    !S_ISREG(fd->stat.st_mode) || fd->stat.st_nlink != 0)
 		return false;
 	if (fstatfs(fd->fd, &fs) == 0 && fs.f_type == HUGETLBFS_MAGIC)
@@ -146,8 +148,7 @@ int file_find_path(const struct dump_task *task, const char *link, const struct 
 	return r;
 }
 
-/* The first living task: its root is the container's; others may have gone below another. */
-static const struct dump_task *first_task(const struct dump *d)
+const struct dump_task *file_first_task(const struct dump *d)
 {
 	const struct dump_task *task = NULL;
 
@@ -165,7 +166,7 @@ static bool is_mounted_inside(const struct dump *d)
 	uint64_t mount;
 
 	if (!procfs_field(fd->fdinfo, "mnt_id", 10, &mount) ||
-	    procfs_read(first_task(d)->proc, "mountinfo", &mounts, &err) < 0)
+	    procfs_read(file_first_task(d)->proc, "mountinfo", &mounts, &err) < 0)
 		return false;
 	for (const char *line = mounts.data; line; line = strchr(line, '\n')) {
 		line += *line == '\n';
@@ -177,7 +178,7 @@ static bool is_mounted_inside(const struct dump *d)
 
 int file_look_path(const struct dump *d, char **ret_path)
 {
-	return file_find_path(first_task(d), d->fd->link, &d->fd->stat, ret_path);
+	return file_find_path(file_first_task(d), d->fd->link, &d->fd->stat, ret_path);
 }
 
 void file_dump_path(struct dump *d, char **ret_path)
@@ -202,9 +203,24 @@ void file_dump_path(struct dump *d, char **ret_path)
 				 "%s is outside of the container", fd->link);
 }
 
+char *file_deleted_path(const char *link)
+{
+	size_t length = strlen(link);
+
+	if (has_suffix(link, DELETED))
+		length -= strlen(DELETED);
+	return mem_copy(link, length);
+}
+
 bool file_flags_are_valid(uint32_t flags)
 {
 	return (flags & ~(uint32_t)OPEN_FLAGS) == 0 && (flags & O_ACCMODE) != O_ACCMODE;
+}
+
+bool file_type_is_valid(uint32_t type)
+{
+	return type == S_IFREG || type == S_IFDIR || type == S_IFLNK || type == S_IFIFO ||
+	       type == S_IFCHR || type == S_IFBLK || type == S_IFSOCK;
 }
 
 static bool has_parent_component(const char *path)
@@ -238,6 +254,17 @@ const struct record *file_record(const struct image *image, uint32_t id)
 			return record;
 	}
 	return NULL;
+}
+
+bool file_is_kept(const struct image *image, uint32_t id)
+{
+	static const char *const names[] = { "regfile", "directory", "memfd" };
+
+	for (size_t i = 0; id != 0 && i < sizeof(names) / sizeof(names[0]); i++) {
+		if (image_find(image, kind_by_name(names[i])->tag, id))
+			return true;
+	}
+	return false;
 }
 
 const struct record *file_carrier(const struct image *image, const struct record *record,

@@ -42,6 +42,7 @@ static bool scan_type(const char **at, enum file_lock *ret_type)
 		{ "POSIX", FILE_LOCK_POSIX },
 		{ "FLOCK", FILE_LOCK_FLOCK },
 		{ "OFDLCK", FILE_LOCK_OFD },
+		{ "LEASE", FILE_LOCK_LEASE },
 	};
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
@@ -77,13 +78,19 @@ static bool scan_range(const char **at, struct lock_line *line)
 	return (**at == '\n' || **at == '\0') && line->start <= line->end;
 }
 
+static const char *mode_word(enum file_lock type)
+{
+	return type == FILE_LOCK_LEASE ? "ACTIVE" : "ADVISORY";
+}
+
 /* "lock:\t1: POSIX  ADVISORY  WRITE 1234 fe:00:12345 0 EOF", fs/locks.c: lock_get_status() */
 static bool parse(const char *at, struct lock_line *line)
 {
 	uint64_t number;
 
 	if (!scan_text(&at, PREFIX) || !scan_number(&at, 10, UINT64_MAX, &number) ||
-	    !scan_char(&at, ':') || !scan_type(&at, &line->type) || !scan_word(&at, "ADVISORY"))
+	    !scan_char(&at, ':') || !scan_type(&at, &line->type) ||
+	    !scan_word(&at, mode_word(line->type)))
 		return false;
 	line->is_write = scan_word(&at, "WRITE");
 	if (!line->is_write && !scan_word(&at, "READ"))

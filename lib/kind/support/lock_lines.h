@@ -9,7 +9,8 @@ enum file_lock {
 	FILE_LOCK_POSIX, /* fcntl(F_SETLK): of a process */
 	FILE_LOCK_FLOCK, /* flock(2): of an open file description */
 	FILE_LOCK_OFD,	 /* fcntl(F_OFD_SETLK): likewise */
-	FILE_LOCK_OTHER, /* leases, and what is not known */
+	FILE_LOCK_LEASE, /* fcntl(F_SETLEASE): likewise */
+	FILE_LOCK_OTHER, /* what is not known, and leases that are being broken */
 };
 
 struct lock_line {

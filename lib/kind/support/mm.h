@@ -93,6 +93,7 @@ enum mapfile_type {
 	MAPFILE_UNNAMED = 3, /* deleted, without a descriptor: content by value */
 	MAPFILE_MEMFD = 4,   /* the same, made by memfd_create */
 	MAPFILE_ANON = 5,    /* shared anonymous memory: has no descriptor */
+	MAPFILE_SYSV = 6,    /* a segment of System V shared memory */
 };
 
 /* Dump: the object that this mapping of d->task is of; its record is written when it is met
@@ -104,5 +105,21 @@ int mapfile_of_exe(struct dump *d, uint32_t *ret_id, struct err *err);
 /* Dump: once all address spaces are known: writes the records of objects whose size was not. */
 int mapfile_finish(struct dump *d, struct err *err);
 
-/* Restore: size in bytes of a MAPFILE_ANON object; 0 for others. */
+/* Size in bytes of an object without a descriptor; 0 for others. */
 uint64_t mapfile_anon_size(const struct record *record);
+/* The segment that a MAPFILE_SYSV object is; 0 for others. */
+uint32_t mapfile_segment(const struct record *record, bool *ret_is_writable);
+
+static inline uint64_t mm_page_up(uint64_t size)
+{
+	return (size + IMAGE_PAGE - 1) & ~(uint64_t)(IMAGE_PAGE - 1);
+}
+
+/* ---- objects without a descriptor: the first task maps them, and all tasks inherit that ---- */
+
+/* Bytes to be mapped for an object, of whatever record; 0 for what is none. */
+uint64_t mm_object_size(const struct record *record);
+/* Maps it at `place`; once all are mapped, mm_objects_made(). */
+int mm_object_make(const struct image *image, const struct record *record, uint64_t place,
+		   struct script *script, struct err *err);
+int mm_objects_made(const struct image *image, struct script *script, struct err *err);

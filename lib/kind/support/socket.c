@@ -142,9 +142,10 @@ static bool save_filter(struct dump *d, int fd, struct buf *body, uint32_t *ret_
 {
 	socklen_t count = 0;
 	socklen_t room;
+	char none;
 
 	*ret_count = 0;
-	if (getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, NULL, &count) < 0) {
+	if (getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, &none, &count) < 0) {
 		if (errno == EACCES)
 			(void)dump_block(d, NULL, "a BPF program on a socket is not supported");
 		return errno != EACCES;
@@ -176,6 +177,7 @@ bool socket_save_fd(struct dump *d, int fd, uint32_t flags, const struct socket_
 	if (has_error(fd)) {
 		(void)dump_block(d, "let the program read SO_ERROR or the socket's error queue",
 				 "a socket with an error that was not yet read is not supported");
+		dump_block_is_momentary(d);
 		return false;
 	}
 	rec.family = le32_make((uint32_t)socket_number(fd, SO_DOMAIN));

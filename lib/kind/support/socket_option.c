@@ -273,6 +273,11 @@ static int restore_one(struct restore *rs, int fd, const struct socket_option *o
 	return 0;
 }
 
+static bool is_due(const struct socket_option *option, bool is_early)
+{
+	return is_early ? option->rules & OPTION_EARLY : !(option->rules & OPTION_ONCE);
+}
+
 int socket_options_restore(struct restore *rs, int fd, const void *options, size_t size,
 			   const struct socket_option *table, bool is_early, struct err *err)
 {
@@ -281,7 +286,7 @@ int socket_options_restore(struct restore *rs, int fd, const void *options, size
 		    find_saved(options, size, option->level, option->name);
 		int r;
 
-		if (!rec || (is_early && !(option->rules & OPTION_EARLY)))
+		if (!rec || !is_due(option, is_early))
 			continue;
 		r = restore_one(rs, fd, option, rec, err);
 		if (r < 0)

@@ -20,11 +20,13 @@ enum option_form {
 
 enum option_rule {
 	OPTION_PLAIN = 0,
-	/* Needed before the socket has an address or a peer, and set again at the end; others would
-	 * be in the way until then. */
+	/* Needed before the socket has an address or a peer; set again at the end, if it is not as
+	 * it was. Others would be in the way until then. */
 	OPTION_EARLY = 1,
 	/* What the invoker may not set is said by a note, and no error. */
 	OPTION_SOFT = 2,
+	/* Not again at the end, when it may have changed by itself. */
+	OPTION_ONCE = 4,
 };
 
 struct socket_option {

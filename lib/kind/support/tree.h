@@ -18,6 +18,7 @@
 enum task_flag {
 	TASK_ZOMBIE = 1u << 0,
 	TASK_STOPPED = 1u << 1, /* in a group stop by stop_signal */
+	TASK_CWD_REMOVED = 1u << 2,
 };
 
 RECORDS_BEGIN

@@ -16,21 +16,38 @@ enum { FDSLOT_CLOEXEC = 1 };
 /* fs.nr_open's default: no table is larger. */
 #define FD_NUMBER_MAX (1u << 20)
 
+static int ask_cloexec(struct dump *d, struct dump_slot *slot, struct err *err)
+{
+	auto_script struct script script = SCRIPT_NONE;
+	size_t asked;
+	int r;
+
+	script_init(&script, &d->thread->remote);
+	asked = script_syscall(&script, "look at descriptor flags", 0, SYS_fcntl,
+			       (uint64_t)slot->number, F_GETFD);
+	r = script_run(&script, err);
+	if (r == 0)
+		slot->is_cloexec = script_result(&script, asked) & FD_CLOEXEC;
+	return r;
+}
+
 static int descriptors_dump(struct dump *d, struct err *err)
 {
 	auto_buf struct buf body = BUF_EMPTY;
 
-	(void)err;
 	if (!d->thread)
 		return 0;
 	for (size_t i = 0; i < d->task->slot_count; i++) {
-		const struct dump_slot *slot = &d->task->slots[i];
+		struct dump_slot *slot = &d->task->slots[i];
+		int r = slot->is_unsure ? ask_cloexec(d, slot, err) : 0;
 		struct fdslot_rec rec = {
 			.number = le32_make((uint32_t)slot->number),
 			.flags = le32_make(slot->is_cloexec ? FDSLOT_CLOEXEC : 0),
 			.file = le32_make(slot->file),
 		};
 
+		if (r < 0)
+			return r;
 		(void)buf_append(&body, &rec, sizeof(rec));
 	}
 	dump_record(d, d->task->id, &kind_descriptors, body.data, body.size);

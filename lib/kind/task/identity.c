@@ -9,6 +9,7 @@
 
 #include "core/cleanup.h"
 #include "dump/dump.h"
+#include "kind/support/files.h"
 #include "kind/support/owner.h"
 #include "kind/support/tree.h"
 #include "restore/open.h"
@@ -64,6 +65,16 @@ static bool is_deleted(const struct dump_task *task)
 	return fstatat(task->proc, "cwd", &stat, 0) == 0 && stat.st_nlink == 0;
 }
 
+/* Its path leads elsewhere: a mount is over it. */
+static bool is_hidden(const struct dump_task *task, const char *cwd)
+{
+	auto_free char *path = NULL;
+	struct stat stat;
+
+	return fstatat(task->proc, "cwd", &stat, 0) == 0 &&
+	       file_find_path(task, cwd, &stat, &path) < 0;
+}
+
 static int identity_dump(struct dump *d, struct err *err)
 {
 	const struct dump_task *task = d->task;
@@ -82,15 +93,22 @@ static int identity_dump(struct dump *d, struct err *err)
 		r = procfs_readlink(task->proc, "cwd", &cwd, err);
 	if (r < 0)
 		return r;
-	if (is_deleted(task))
-		return dump_block(d, NULL, "its current directory %s is gone", cwd);
+	if (is_deleted(task)) {
+		char *link = cwd;
+
+		cwd = file_deleted_path(link);
+		free(link);
+	} else if (is_hidden(task, cwd)) {
+		return dump_block(d, NULL, "its current directory %s is below a mount", cwd);
+	}
 	rec = (struct task_rec){
 		.pid = le32_make((uint32_t)task->vpid),
 		.parent = le32_make(task->parent),
 		.pgid = le32_make((uint32_t)d->thread->status.ns_pgid_inner),
 		.sid = le32_make((uint32_t)d->thread->status.ns_sid_inner),
 		.mm = le32_make(task->mm_id),
-		.flags = le32_make(d->thread->stop_signal ? TASK_STOPPED : 0),
+		.flags = le32_make((d->thread->stop_signal ? TASK_STOPPED : 0) |
+				   (is_deleted(task) ? TASK_CWD_REMOVED : 0)),
 		.exit_signal = le32_make((uint32_t)task->stat.exit_signal),
 		.stop_signal = le32_make((uint32_t)d->thread->stop_signal),
 		.umask = le32_make(d->thread->status.umask),
@@ -140,7 +158,7 @@ static int identity_check(const void *body, size_t length, struct err *err)
 	if (le32_get(rec->pid) == 0 || le32_get(rec->pid) > TASK_PID_MAX ||
 	    le32_get(rec->pgid) > TASK_PID_MAX || le32_get(rec->sid) > TASK_PID_MAX)
 		return err_set(err, ERR_DAMAGED, "identity: impossible pid");
-	if (le32_get(rec->flags) & ~(uint32_t)(TASK_ZOMBIE | TASK_STOPPED) ||
+	if (le32_get(rec->flags) & ~(uint32_t)(TASK_ZOMBIE | TASK_STOPPED | TASK_CWD_REMOVED) ||
 	    le32_get(rec->exit_signal) > 64 || le32_get(rec->umask) > 0777)
 		return err_set(err, ERR_DAMAGED, "identity: unknown bits");
 	if (memchr(rec->comm, '\0', sizeof(rec->comm)) == NULL)
@@ -211,7 +229,10 @@ static int identity_restore(struct restore *rs, const struct record *record, str
 
 	if (le32_get(rec->flags) & TASK_ZOMBIE)
 		return 0;
-	r = restore_open_path(rs, cwd, S_IFDIR, &fd, err);
+	if (le32_get(rec->flags) & TASK_CWD_REMOVED)
+		r = restore_removed_directory(cwd, 0755, &fd, err);
+	else
+		r = restore_open_path(rs, cwd, S_IFDIR, &fd, err);
 	if (r < 0)
 		return err_wrap(err, "current directory %s", cwd);
 	return restore_give_fd(rs, record, fd, err);

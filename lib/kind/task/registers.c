@@ -9,6 +9,7 @@
 #include "dump/dump.h"
 #include "kind/support/mm.h"
 #include "kind/support/owner.h"
+#include "kind/support/tcp_queues.h"
 #include "kind/support/tree.h"
 
 #ifndef NT_X86_XSTATE
@@ -36,6 +37,8 @@ static int registers_dump(struct dump *d, struct err *err)
 		return err_set(err, -errno, "read extended state");
 	rec.xstate_size = le32_make((uint32_t)vector.iov_len);
 	memcpy(regs, &thread->remote.saved, sizeof(regs));
+	if (tcp_connect_is_done(d))
+		regs[offsetof(struct user_regs_struct, rax) / 8] = 0;
 	for (size_t i = 0; i < 27; i++)
 		rec.regs[i] = le64_make(regs[i]);
 	(void)buf_append(&body, &rec, sizeof(rec));

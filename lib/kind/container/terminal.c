@@ -1,0 +1,686 @@
+/* Pseudo-terminals: a master and a slave with all that the kernel keeps of the pair. The pair makes
+ * all open file descriptions of its ends (kind pty), because some can only be made at one time. */
+#include <asm/termbits.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "core/cleanup.h"
+#include "dump/dump.h"
+#include "kind/kind.h"
+#include "kind/support/files.h"
+#include "kind/support/terminal.h"
+#include "kind/support/terminal_queue.h"
+#include "restore/open.h"
+
+extern const struct kind kind_terminal;
+
+#ifndef DEVPTS_SUPER_MAGIC
+#define DEVPTS_SUPER_MAGIC 0x1cd1
+#endif
+
+enum { CHARACTERS = 19 };
+static_assert(sizeof(((struct termios2 *)NULL)->c_cc) == CHARACTERS, "image format");
+
+/* ---- dump ---- */
+
+static void settings_save(const struct termios2 *settings, struct terminal_rec *rec)
+{
+	rec->input_modes = le32_make(settings->c_iflag);
+	rec->output_modes = le32_make(settings->c_oflag);
+	rec->control_modes = le32_make(settings->c_cflag);
+	rec->local_modes = le32_make(settings->c_lflag);
+	rec->input_speed = le32_make(settings->c_ispeed);
+	rec->output_speed = le32_make(settings->c_ospeed);
+	memcpy(rec->characters, settings->c_cc, CHARACTERS);
+}
+
+static void settings_load(const struct terminal_rec *rec, struct termios2 *settings)
+{
+	*settings = (struct termios2){
+		.c_iflag = le32_get(rec->input_modes),
+		.c_oflag = le32_get(rec->output_modes),
+		.c_cflag = le32_get(rec->control_modes),
+		.c_lflag = le32_get(rec->local_modes),
+		.c_ispeed = le32_get(rec->input_speed),
+		.c_ospeed = le32_get(rec->output_speed),
+	};
+	memcpy(settings->c_cc, rec->characters, CHARACTERS);
+}
+
+static bool has_other_discipline(int fd)
+{
+	int discipline = 0;
+
+	return fd >= 0 && (ioctl(fd, TIOCGETD, &discipline) < 0 || discipline != 0);
+}
+
+static bool block_strange(struct dump *d, const struct dump_terminal *pair)
+{
+	struct pollfd polled = { .fd = pair->master, .events = POLLIN | POLLPRI };
+	const char *trouble = NULL;
+
+	if (has_other_discipline(pair->master) || has_other_discipline(pair->slave))
+		trouble = "has a line discipline other than N_TTY";
+	else if (pair->master >= 0 && poll(&polled, 1, 0) < 0)
+		trouble = strerror(errno);
+	else if (polled.revents & POLLPRI)
+		trouble = "has packet status that was not read yet";
+	else if (pair->slave < 0 && polled.revents & POLLIN)
+		trouble = "has output already, but its slave was never opened";
+	if (trouble)
+		(void)dump_block(d, "let the program read it first", "terminal /dev/pts/%u %s",
+				 pair->index, trouble);
+	return trouble != NULL;
+}
+
+static uint32_t flags_of_master(int master)
+{
+	uint32_t flags = 0;
+	int value = 0;
+
+	if (ioctl(master, TIOCGPTLCK, &value) == 0 && value)
+		flags |= TERMINAL_LOCKED;
+	if (ioctl(master, TIOCGPKT, &value) == 0 && value)
+		flags |= TERMINAL_PACKET;
+	return flags;
+}
+
+static uint32_t flags_of(const struct dump *d, const struct dump_terminal *pair)
+{
+	uint32_t flags = pair->master >= 0 ? flags_of_master(pair->master) : TERMINAL_OUTSIDE;
+	int value = 0;
+
+	if (pair->slave < 0)
+		flags |= TERMINAL_UNTOUCHED;
+	else if (ioctl(pair->slave, TIOCGEXCL, &value) == 0 && value)
+		flags |= TERMINAL_EXCLUSIVE;
+	for (size_t i = 0; i < d->own->file_count; i++) {
+		if (d->own->files[i].id == pair->master_file &&
+		    strcmp(d->own->files[i].link, "/dev/ptmx") == 0)
+			flags |= TERMINAL_BY_DEV_PTMX;
+	}
+	return flags;
+}
+
+static void save_node(const struct dump *d, uint32_t index, struct terminal_rec *rec)
+{
+	char path[64];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "root/dev/pts/%u", index);
+	if (fstatat(d->own->tasks[0].proc, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return;
+	rec->mode = le32_make(st.st_mode & 07777);
+	rec->uid = le32_make(st.st_uid);
+	rec->gid = le32_make(st.st_gid);
+}
+
+/* Nobody reads or writes meanwhile: all who have an end stand still. */
+static int take_queue(const struct dump_terminal *pair, uint32_t flags,
+		      const struct termios2 *settings, struct terminal_queue *queue)
+{
+	int off = 0;
+	int on = 1;
+	int r;
+
+	if (flags & TERMINAL_PACKET && ioctl(pair->master, TIOCPKT, &off) < 0)
+		return -errno;
+	r = terminal_queue_take(pair->master, pair->slave, settings, queue);
+	if (queue->is_changed) {
+		struct terminal_content content = {
+			.pieces = (const void *)queue->pieces.data,
+			.piece_count = (uint32_t)(queue->pieces.size / sizeof(le32)),
+			.input = (const void *)queue->input.data,
+			.output = (const void *)queue->output.data,
+			.output_size = (uint32_t)queue->output.size,
+		};
+		int put = terminal_queue_put(pair->master, pair->slave, settings, queue->is_stopped,
+					     queue->is_held, &content);
+
+		r = r < 0 ? r : put;
+	}
+	if (flags & TERMINAL_PACKET && ioctl(pair->master, TIOCPKT, &on) < 0 && r == 0)
+		r = -errno;
+	return r;
+}
+
+/* What was typed at the user's own terminal, and not read, cannot be put back by us. */
+static int look_outside(struct dump *d, const struct dump_terminal *pair)
+{
+	int waiting = 0;
+
+	if (ioctl(pair->slave, FIONREAD, &waiting) == 0 && waiting > 0)
+		return dump_block(d, "let the program read it first",
+				  "%d bytes that were typed at the container's own terminal wait "
+				  "to be read",
+				  waiting);
+	return 0;
+}
+
+static int save_queue(struct dump *d, const struct dump_terminal *pair,
+		      const struct termios2 *settings, struct terminal_rec *rec,
+		      struct terminal_queue *queue, struct err *err)
+{
+	uint32_t flags = le32_get(rec->flags);
+	int r;
+
+	if (pair->slave < 0)
+		return 0;
+	if (pair->master < 0)
+		return look_outside(d, pair);
+	r = take_queue(pair, flags, settings, queue);
+	if (r == -EOVERFLOW)
+		return dump_block(d, "let the program read it first",
+				  "too much input waits in terminal /dev/pts/%u", pair->index);
+	if (r < 0)
+		return err_set(err, r, "look at what waits in terminal /dev/pts/%u", pair->index);
+	flags |= queue->is_stopped ? TERMINAL_STOPPED : 0;
+	flags |= queue->is_held ? TERMINAL_HELD : 0;
+	rec->flags = le32_make(flags);
+	rec->piece_count = le32_make((uint32_t)(queue->pieces.size / sizeof(le32)));
+	rec->output_size = le32_make((uint32_t)queue->output.size);
+	return 0;
+}
+
+static int save_living(struct dump *d, const struct dump_terminal *pair, struct terminal_rec *rec,
+		       struct terminal_queue *queue, struct err *err)
+{
+	/* Settings are the slave's at both ends. */
+	int any = pair->slave >= 0 ? pair->slave : pair->master;
+	struct termios2 settings;
+	struct winsize size;
+
+	if (ioctl(any, TCGETS2, &settings) < 0 || ioctl(any, TIOCGWINSZ, &size) < 0)
+		return err_set(err, -errno, "look at terminal /dev/pts/%u", pair->index);
+	settings_save(&settings, rec);
+	rec->rows = le16_make(size.ws_row);
+	rec->columns = le16_make(size.ws_col);
+	rec->width = le16_make(size.ws_xpixel);
+	rec->height = le16_make(size.ws_ypixel);
+	rec->flags = le32_make(flags_of(d, pair));
+	save_node(d, pair->index, rec);
+	return save_queue(d, pair, &settings, rec, queue, err);
+}
+
+static bool is_second_outside(const struct dump *d, const struct dump_terminal *pair)
+{
+	const struct dump_terminals *terminals = dump_terminals(d);
+
+	for (const struct dump_terminal *other = terminals->pairs; other != pair; other++) {
+		if (other->master < 0 && !other->is_hung_up)
+			return pair->master < 0 && !pair->is_hung_up;
+	}
+	return false;
+}
+
+int terminal_save(struct dump *d, struct dump_terminal *pair, struct err *err)
+{
+	struct terminal_rec rec = {
+		.index = le32_make(pair->index),
+		.flags = le32_make(TERMINAL_HUNG_UP),
+		.master = le32_make(pair->master_file),
+	};
+	auto_terminal_queue struct terminal_queue queue = { .is_changed = false };
+	auto_buf struct buf body = BUF_EMPTY;
+	int r = 0;
+
+	if (is_second_outside(d, pair))
+		return dump_block(d, NULL,
+				  "the other end of terminal /dev/pts/%u is outside of "
+				  "the container",
+				  pair->index);
+	if (!pair->is_hung_up) {
+		if (block_strange(d, pair))
+			return 0;
+		r = save_living(d, pair, &rec, &queue, err);
+	}
+	if (r < 0)
+		return r;
+	(void)buf_append(&body, &rec, sizeof(rec));
+	(void)buf_append(&body, queue.pieces.data, queue.pieces.size);
+	(void)buf_append(&body, queue.input.data, queue.input.size);
+	(void)buf_append(&body, queue.output.data, queue.output.size);
+	dump_record(d, pair->id, &kind_terminal, body.data, body.size);
+	return 0;
+}
+
+/* ---- check ---- */
+
+/* Flags that go together, and what is empty then. */
+static bool flags_are_valid(const struct terminal_rec *rec)
+{
+	uint32_t flags = le32_get(rec->flags);
+	uint32_t form = flags & (TERMINAL_HUNG_UP | TERMINAL_OUTSIDE | TERMINAL_UNTOUCHED);
+	bool has_content = le32_get(rec->piece_count) > 0 || le32_get(rec->output_size) > 0;
+	bool has_master = le32_get(rec->master) != 0;
+
+	if (flags & ~(uint32_t)TERMINAL_FLAGS || (form & (form - 1)) != 0)
+		return false;
+	if (has_master == ((form & (TERMINAL_HUNG_UP | TERMINAL_OUTSIDE)) != 0))
+		return false;
+	if (form && (has_content || flags & (TERMINAL_STOPPED | TERMINAL_HELD)))
+		return false;
+	if (!has_master && flags & (TERMINAL_LOCKED | TERMINAL_PACKET | TERMINAL_BY_DEV_PTMX))
+		return false;
+	if (form & (TERMINAL_HUNG_UP | TERMINAL_UNTOUCHED) && flags & TERMINAL_EXCLUSIVE)
+		return false;
+	if (flags & TERMINAL_STOPPED && !(le32_get(rec->input_modes) & IXON))
+		return false;
+	return (flags & TERMINAL_STOPPED) == 0 || (flags & TERMINAL_HELD) == 0;
+}
+
+/* One piece of `length` bytes at `data`, among others of this form of input. */
+static bool piece_is_valid(enum terminal_piece kind, const char *data, size_t length, bool is_last,
+			   bool has_lines)
+{
+	if (length > TERMINAL_PIECE_MAX || kind >= PIECE_KINDS)
+		return false;
+	if (kind == PIECE_BYTES)
+		return length > 0 && (is_last || !has_lines);
+	return has_lines && (kind == PIECE_FORCED || (length > 0 && data[length - 1] == '\n'));
+}
+
+static bool content_is_valid(const struct terminal_rec *rec, struct reader *reader)
+{
+	uint32_t local = le32_get(rec->local_modes);
+	bool has_lines = (local & ICANON) && !(local & EXTPROC);
+	uint32_t count = le32_get(rec->piece_count);
+	const le32 *pieces;
+	size_t total = 0;
+
+	if (count > TERMINAL_QUEUE_MAX || le32_get(rec->output_size) > TERMINAL_QUEUE_MAX)
+		return false;
+	pieces = reader_take(reader, count * sizeof(le32));
+	for (uint32_t i = 0; pieces && i < count; i++) {
+		size_t length = le32_get(pieces[i]) & 0xffff;
+		enum terminal_piece kind = le32_get(pieces[i]) >> 16;
+		const char *data = reader_take(reader, length);
+
+		total += length + (kind == PIECE_FORCED);
+		if (!data || total > (has_lines ? 4095 : TERMINAL_QUEUE_MAX) ||
+		    !piece_is_valid(kind, data, length, i + 1 == count, has_lines))
+			return false;
+	}
+	return pieces && reader_left(reader) == le32_get(rec->output_size);
+}
+
+static int terminal_check(const void *body, size_t length, struct err *err)
+{
+	struct reader reader = reader_of(body, length);
+	const struct terminal_rec *rec = reader_take(&reader, sizeof(*rec));
+
+	if (!rec)
+		return err_set(err, ERR_DAMAGED, "terminal: %zu bytes", length);
+	if (le32_get(rec->index) >= TERMINAL_INDEX_MAX)
+		return err_set(err, ERR_DAMAGED, "terminal: impossible number %u",
+			       le32_get(rec->index));
+	if (!flags_are_valid(rec) || le32_get(rec->reserved) != 0 ||
+	    rec->characters[CHARACTERS] != 0 || le32_get(rec->mode) & ~07777u)
+		return err_set(err, ERR_DAMAGED, "terminal: unknown bits");
+	if (!content_is_valid(rec, &reader))
+		return err_set(err, ERR_DAMAGED, "terminal: impossible content");
+	return 0;
+}
+
+static bool is_first_with(const struct image *image, const struct record *record)
+{
+	const struct terminal_rec *rec = record->body;
+	const struct record *other = NULL;
+
+	while ((other = image_next(image, TAG_TERMINAL, other)) && other != record) {
+		const struct terminal_rec *before = other->body;
+
+		if (le32_get(before->index) == le32_get(rec->index) ||
+		    (le32_get(before->flags) & le32_get(rec->flags) & TERMINAL_OUTSIDE))
+			return false;
+	}
+	return true;
+}
+
+static int terminal_link(const struct image *image, const struct record *record, struct err *err)
+{
+	const struct terminal_rec *rec = record->body;
+	uint32_t id = le32_get(rec->master);
+	const struct record *master = id ? image_find(image, TAG_PTY, id) : NULL;
+	const struct pty_rec *end = master ? master->body : NULL;
+
+	if (id &&
+	    (!end || le32_get(end->terminal) != record->id || le32_get(end->end) != PTY_MASTER))
+		return err_set(err, ERR_DAMAGED, "terminal: object %u is not its master", id);
+	if (!is_first_with(image, record))
+		return err_set(err, ERR_DAMAGED, "terminal: there are two of them");
+	return 0;
+}
+
+/* ---- ask ---- */
+
+static int terminal_ask(struct plan *plan, const struct image *image, const struct record *record,
+			struct err *err)
+{
+	const struct terminal_rec *rec = record->body;
+	auto_free char *subject = mem_printf("terminal /dev/pts/%u", le32_get(rec->index));
+
+	(void)image;
+	(void)err;
+	if (le32_get(rec->flags) & TERMINAL_OUTSIDE)
+		plan_ask(plan, &(struct question){
+				   .class = CLASS_STDIO,
+				   .id = record->id,
+				   .subject = subject,
+				   .saved_text = "the container's own",
+				   .invoker_text = isatty(STDIN_FILENO) ? "a terminal" : "none",
+			       });
+	return 0;
+}
+
+/* ---- restore ---- */
+
+struct terminal_content terminal_content(const struct terminal_rec *rec)
+{
+	struct terminal_content content = {
+		.pieces = (const void *)(rec + 1),
+		.piece_count = le32_get(rec->piece_count),
+		.output_size = le32_get(rec->output_size),
+	};
+
+	content.input = (const void *)(content.pieces + content.piece_count);
+	content.output = content.input;
+	for (uint32_t i = 0; i < content.piece_count; i++)
+		content.output += le32_get(content.pieces[i]) & 0xffff;
+	return content;
+}
+
+const struct record *terminal_console(const struct image *image)
+{
+	const struct record *record = NULL;
+
+	while ((record = image_next(image, TAG_TERMINAL, record))) {
+		if (le32_get(((const struct terminal_rec *)record->body)->flags) & TERMINAL_OUTSIDE)
+			return record;
+	}
+	return NULL;
+}
+
+bool terminal_can_control(const struct image *image, uint32_t terminal)
+{
+	const struct record *record = image_find(image, TAG_TERMINAL, terminal);
+	const struct terminal_rec *rec = record ? record->body : NULL;
+
+	return rec && !(le32_get(rec->flags) & (TERMINAL_UNTOUCHED | TERMINAL_HUNG_UP));
+}
+
+static bool is_own_devpts(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && fs.f_type == DEVPTS_SUPER_MAGIC;
+}
+
+/* A new pair, whose number is the lowest that is free. */
+static int open_new(struct restore *rs, const char *path, int *ret_master, uint32_t *ret_index,
+		    struct err *err)
+{
+	auto_close int master = -1;
+	int r = restore_open(rs, path, O_RDWR, S_IFCHR, &master, err);
+
+	if (r < 0)
+		return r;
+	if (ioctl(master, TIOCGPTN, ret_index) < 0)
+		return err_set(err, -errno, "ask %s for its number", path);
+	*ret_master = take_fd(&master);
+	return 0;
+}
+
+/* Those that are in front of it are taken until it is there. */
+static int open_numbered(struct restore *rs, const char *path, uint32_t index, int *ret_master,
+			 struct err *err)
+{
+	int fillers[TERMINAL_INDEX_MAX];
+	size_t count = 0;
+	uint32_t got = 0;
+	int master = -1;
+	int r;
+
+	do {
+		if (master >= 0)
+			fillers[count++] = master;
+		master = -1;
+		r = open_new(rs, path, &master, &got, err);
+	} while (r == 0 && got < index && count < TERMINAL_INDEX_MAX);
+	for (size_t i = 0; i < count; i++)
+		(void)close(fillers[i]);
+	if (r == 0 && got != index) {
+		(void)close(master);
+		return err_set(err, ERR_FAILED, "terminal /dev/pts/%u is in use", index);
+	}
+	*ret_master = master;
+	return r;
+}
+
+static int open_master(struct restore *rs, const struct terminal_rec *rec, int *ret_master,
+		       struct err *err)
+{
+	static const char own[] = "/dev/pts/ptmx";
+	bool is_by_dev = le32_get(rec->flags) & TERMINAL_BY_DEV_PTMX;
+	auto_close int place = -1;
+	int unlocked = 0;
+	int r = restore_open_path(rs, own, S_IFCHR, &place, err);
+
+	if (r < 0)
+		return r;
+	if (!is_own_devpts(place))
+		return err_set(err, ERR_FAILED, "%s is not of a devpts", own);
+	if (is_by_dev && faccessat(restore_root(rs)->dir, "dev/ptmx", R_OK | W_OK, 0) < 0)
+		is_by_dev = false;
+	r = open_numbered(rs, is_by_dev ? "/dev/ptmx" : own, le32_get(rec->index), ret_master, err);
+	if (r == 0 && ioctl(*ret_master, TIOCSPTLCK, &unlocked) < 0)
+		return err_set(err, -errno, "unlock a terminal");
+	return r;
+}
+
+static int open_slave(int master, uint32_t flags, int *ret_slave, struct err *err)
+{
+	/* With O_CLOEXEC, the kernel would show it for every duplicate. */
+	*ret_slave = ioctl(master, TIOCGPTPEER, (flags & O_ACCMODE) | O_NOCTTY | O_NONBLOCK);
+	return *ret_slave < 0 ? err_set(err, -errno, "open a terminal") : 0;
+}
+
+/* /dev/tty leads to the terminal of whoever opens it: for that moment, it is ours. Losing it sends
+ * signals to our group, which is us; and the first task of a namespace has none that it does not
+ * ask for. */
+static int open_controlling(struct restore *rs, int slave, uint32_t flags, int *ret_fd,
+			    struct err *err)
+{
+	int r;
+
+	if (ioctl(slave, TIOCSCTTY, 0) < 0)
+		return err_set(err, -errno, "take a controlling terminal");
+	r = restore_open(rs, "/dev/tty", flags, S_IFCHR, ret_fd, err);
+	if (ioctl(slave, TIOCNOTTY) < 0 && r == 0)
+		r = err_set(err, -errno, "give a controlling terminal up");
+	return r;
+}
+
+/* An end that is not the master, which is there. */
+static int restore_end(struct restore *rs, const struct record *record, int master, int slave,
+		       struct err *err)
+{
+	const struct pty_rec *rec = record->body;
+	uint32_t flags = le32_get(rec->flags);
+	auto_close int fd = -1;
+	int r;
+
+	if (le32_get(rec->end) == PTY_CONTROLLING) {
+		r = open_controlling(rs, slave, flags, &fd, err);
+	} else {
+		r = open_slave(master, flags, &fd, err);
+		if (r == 0)
+			r = restore_status_flags(rs, fd, flags, err);
+	}
+	return r < 0 ? r : restore_give_fd(rs, record, take_fd(&fd), err);
+}
+
+static int restore_ends(struct restore *rs, uint32_t id, int master, int slave, struct err *err)
+{
+	const struct record *record = NULL;
+	int r = 0;
+
+	while (r == 0 && (record = image_next(rs->image, TAG_PTY, record))) {
+		const struct pty_rec *rec = record->body;
+
+		if (le32_get(rec->terminal) == id && le32_get(rec->end) != PTY_MASTER)
+			r = restore_end(rs, record, master, slave, err);
+	}
+	return r;
+}
+
+static int set_node(struct restore *rs, const struct terminal_rec *rec, struct err *err)
+{
+	auto_free char *path = mem_printf("/dev/pts/%u", le32_get(rec->index));
+	auto_close int place = -1;
+	char self[32];
+	struct stat st;
+	int r = restore_open_path(rs, path, S_IFCHR, &place, err);
+
+	if (r < 0)
+		return r;
+	if (fstat(place, &st) < 0 || !is_own_devpts(place))
+		return err_set(err, -ENODEV, "look at %s", path);
+	if ((st.st_uid != le32_get(rec->uid) || st.st_gid != le32_get(rec->gid)) &&
+	    fchownat(place, "", le32_get(rec->uid), le32_get(rec->gid), AT_EMPTY_PATH) < 0)
+		restore_note(rs, "%s belongs to %u:%u: %s", path, st.st_uid, st.st_gid,
+			     strerror(errno));
+	(void)snprintf(self, sizeof(self), "self/fd/%d", place);
+	if (fchmodat(restore_root(rs)->proc, self, le32_get(rec->mode), 0) < 0)
+		return err_set(err, -errno, "set mode of %s", path);
+	return 0;
+}
+
+static int set_state(const struct terminal_rec *rec, int master, int slave, struct err *err)
+{
+	struct terminal_content content = terminal_content(rec);
+	struct winsize size = {
+		.ws_row = le16_get(rec->rows),
+		.ws_col = le16_get(rec->columns),
+		.ws_xpixel = le16_get(rec->width),
+		.ws_ypixel = le16_get(rec->height),
+	};
+	uint32_t flags = le32_get(rec->flags);
+	struct termios2 settings;
+	int r = 0;
+
+	settings_load(rec, &settings);
+	if (ioctl(master, TIOCSWINSZ, &size) < 0)
+		return err_set(err, -errno, "set window size");
+	if (slave < 0)
+		r = ioctl(master, TCSETS2, &settings) < 0 ? -errno : 0;
+	else
+		r = terminal_queue_put(master, slave, &settings, flags & TERMINAL_STOPPED,
+				       flags & TERMINAL_HELD, &content);
+	return r < 0 ? err_set(err, r, "fill terminal /dev/pts/%u", le32_get(rec->index)) : 0;
+}
+
+/* What would have been in the way before. */
+static int set_modes(const struct terminal_rec *rec, int master, int slave, struct err *err)
+{
+	uint32_t flags = le32_get(rec->flags);
+	int on = 1;
+
+	if ((flags & TERMINAL_EXCLUSIVE && ioctl(slave, TIOCEXCL) < 0) ||
+	    (flags & TERMINAL_PACKET && ioctl(master, TIOCPKT, &on) < 0) ||
+	    (flags & TERMINAL_LOCKED && ioctl(master, TIOCSPTLCK, &on) < 0))
+		return err_set(err, -errno, "set modes of a terminal");
+	return 0;
+}
+
+static int give_master(struct restore *rs, const struct terminal_rec *rec, int master,
+		       struct err *err)
+{
+	const struct record *record = image_find(rs->image, TAG_PTY, le32_get(rec->master));
+	auto_close int fd = master;
+	int r;
+
+	if (le32_get(rec->flags) & TERMINAL_HUNG_UP)
+		return 0;
+	if (!record)
+		return restore_give_console(rs, take_fd(&fd), err);
+	r = restore_status_flags(rs, fd, le32_get(((const struct pty_rec *)record->body)->flags),
+				 err);
+	return r < 0 ? r : restore_give_fd(rs, record, take_fd(&fd), err);
+}
+
+/* A node of the number of /dev/ptmx leads to the devpts beside it: that must be the one. */
+static int check_devpts(struct restore *rs, int slave, struct err *err)
+{
+	auto_close int dir = -1;
+	struct stat here;
+	struct stat st;
+	int r = restore_open_path(rs, "/dev/pts", S_IFDIR, &dir, err);
+
+	if (r < 0)
+		return r;
+	if (fstat(dir, &here) < 0 || fstat(slave, &st) < 0)
+		return err_set(err, -errno, "look at a terminal");
+	if (here.st_dev != st.st_dev)
+		return err_set(err, ERR_FAILED, "/dev/ptmx does not belong to /dev/pts");
+	return 0;
+}
+
+static int restore_pair(struct restore *rs, const struct record *record, int master, int *slave,
+			struct err *err)
+{
+	const struct terminal_rec *rec = record->body;
+	uint32_t flags = le32_get(rec->flags);
+	int r = 0;
+
+	if (!(flags & TERMINAL_UNTOUCHED)) {
+		r = open_slave(master, O_RDWR, slave, err);
+		if (r == 0)
+			r = check_devpts(rs, *slave, err);
+	}
+	if (r == 0)
+		r = restore_ends(rs, record->id, master, *slave, err);
+	if (r < 0 || flags & TERMINAL_HUNG_UP)
+		return r;
+	r = set_node(rs, rec, err);
+	if (r == 0)
+		r = set_state(rec, master, *slave, err);
+	if (r == 0)
+		r = set_modes(rec, master, *slave, err);
+	return r;
+}
+
+/* The slave stays until the end, for session leaders to take: also one that nobody has open. */
+static int terminal_restore(struct restore *rs, const struct record *record, struct err *err)
+{
+	const struct terminal_rec *rec = record->body;
+	auto_close int master = -1;
+	auto_close int slave = -1;
+	int r = open_master(rs, rec, &master, err);
+
+	if (r == 0)
+		r = restore_pair(rs, record, master, &slave, err);
+	if (r == 0)
+		r = give_master(rs, rec, take_fd(&master), err);
+	if (r == 0 && slave >= 0 && !(le32_get(rec->flags) & TERMINAL_HUNG_UP))
+		r = restore_give_fd(rs, record, take_fd(&slave), err);
+	return r;
+}
+
+const struct kind kind_terminal = {
+	.name = "terminal",
+	.summary = "pseudo-terminals: settings, size, input and output that waits",
+	.tag = TAG_TERMINAL,
+	.scope = SCOPE_CONTAINER,
+	.phase = PHASE_FILES,
+	.check = terminal_check,
+	.link = terminal_link,
+	.ask = terminal_ask,
+	.restore = terminal_restore,
+};

@@ -1,0 +1,331 @@
+/* TCP connections. Those with both ends in the container always come back; the second of a pair of
+ * records names the first, and makes both. */
+#include <arpa/inet.h>
+#include <poll.h>
+#include <string.h>
+
+#include "core/cleanup.h"
+#include "kind/kind.h"
+#include "kind/support/files.h"
+#include "kind/support/tcp_pair.h"
+#include "kind/support/tcp_queues.h"
+
+extern const struct kind kind_sock_tcp_connection;
+
+/* The record is a socket, a struct tcp_connection_rec, what was received, and what was not sent. */
+
+enum { SEGMENT_MAX = 65535, SCALE_MAX = 14 };
+
+static bool sock_tcp_connection_match(const struct target_fd *fd)
+{
+	struct tcp_info info;
+
+	return tcp_is(fd) && tcp_info_get(fd->fd, &info) && !tcp_is_fresh(fd->fd, &info);
+}
+
+/* ---- dump ---- */
+
+/* Somewhere on this host, as seen from its network: an address of loopback, or one's own. */
+static bool is_local(const struct tcp_place *local, const struct tcp_place *peer)
+{
+	static const unsigned char mapped[13] = { [10] = 0xff, 0xff, 127 };
+
+	return memcmp(local->address, peer->address, 16) == 0 ||
+	       memcmp(peer->address, mapped, sizeof(mapped)) == 0 ||
+	       IN6_IS_ADDR_LOOPBACK((const struct in6_addr *)(const void *)peer->address);
+}
+
+static bool is_waiting(const struct tcp_line *other)
+{
+	return other->inode == 0 &&
+	       (other->state == TCP_ESTABLISHED || other->state == TCP_CLOSE_WAIT ||
+		other->state == TCP_SYN_RECV);
+}
+
+/* What arrived before the server's accept(2) is in a socket that nobody has a descriptor of. */
+static bool block_unaccepted(struct dump *d, const struct tcp_line *other)
+{
+	if (other->to_receive <= (other->state == TCP_CLOSE_WAIT))
+		return false;
+	(void)dump_block(
+	    d, "let the server accept it",
+	    "a connection with data that its server did not yet accept is not supported");
+	dump_block_is_momentary(d);
+	return true;
+}
+
+/* Likewise, what a program has sent before it closed its end. */
+static bool block_closing(struct dump *d, const struct tcp_line *other, const struct tcp_info *info)
+{
+	if (!other || info->tcpi_state == TCP_CLOSE_WAIT || other->to_send <= 1)
+		return false;
+	(void)dump_block(
+	    d, "let the program read it",
+	    "a connection whose other end is closed, but has still %u bytes to send, is "
+	    "not supported",
+	    other->to_send - 1);
+	dump_block_is_momentary(d);
+	return true;
+}
+
+/* The other end has no descriptor. 0 if it is blocked. */
+static enum tcp_form find_single_form(struct dump *d, const struct tcp_line *other,
+				      const struct tcp_info *info,
+				      const struct tcp_connection_rec *rec)
+{
+	struct tcp_place local = tcp_place_of(&rec->local);
+	struct tcp_place peer = tcp_place_of(&rec->peer);
+
+	if ((other && other->inode != 0) || (!other && !is_local(&local, &peer))) {
+		(void)dump_block(d, NULL, "a TCP connection with %s, outside of the container",
+				 inet_address_print(&rec->peer).text);
+		return 0;
+	}
+	if (other && is_waiting(other))
+		return block_unaccepted(d, other) ? 0 : TCP_FORM_WAITING;
+	if (block_closing(d, other, info))
+		return 0;
+	if (other && other->to_send > 0)
+		return TCP_FORM_WIDOWED;
+	switch (info->tcpi_state) {
+	case TCP_CLOSE_WAIT:
+	case TCP_LAST_ACK:
+	case TCP_CLOSING:
+		return TCP_FORM_WIDOWED;
+	default:
+		return TCP_FORM_LOST;
+	}
+}
+
+/* 0 if it is blocked. */
+static enum tcp_form find_form(struct dump *d, const struct tcp_queues *queues,
+			       const struct tcp_info *info, const struct tcp_connection_rec *rec)
+{
+	if (info->tcpi_state == TCP_CLOSE)
+		return TCP_FORM_DEAD;
+	if (info->tcpi_state == TCP_SYN_SENT)
+		return TCP_FORM_CONNECTING;
+	if (queues->mate == queues || info->tcpi_state == TCP_SYN_RECV) {
+		(void)dump_block(d, NULL, "a TCP connection to itself is not supported");
+		return 0;
+	}
+	if (queues->mate)
+		return TCP_FORM_PAIR;
+	return find_single_form(d, queues->other, info, rec);
+}
+
+static uint32_t find_flags(int fd, const struct tcp_info *info)
+{
+	struct pollfd state = { .fd = fd, .events = POLLRDHUP };
+	uint32_t flags = 0;
+
+	switch (info->tcpi_state) {
+	case TCP_FIN_WAIT1:
+	case TCP_FIN_WAIT2:
+	case TCP_CLOSING:
+	case TCP_LAST_ACK:
+		flags |= TCP_SHUT_WRITE;
+	}
+	if ((info->tcpi_state == TCP_ESTABLISHED || info->tcpi_state == TCP_FIN_WAIT1 ||
+	     info->tcpi_state == TCP_FIN_WAIT2) &&
+	    poll(&state, 1, 0) > 0 && state.revents & POLLRDHUP)
+		flags |= TCP_SHUT_READ;
+	flags |= info->tcpi_options & TCPI_OPT_TIMESTAMPS ? TCP_TIMESTAMPS : 0;
+	flags |= info->tcpi_options & TCPI_OPT_SACK ? TCP_SACK : 0;
+	flags |= info->tcpi_options & TCPI_OPT_WSCALE ? TCP_SCALE : 0;
+	return flags;
+}
+
+static bool has_urgent(int fd)
+{
+	struct pollfd state = { .fd = fd, .events = POLLPRI };
+
+	return poll(&state, 1, 0) > 0 && state.revents & POLLPRI;
+}
+
+static uint32_t bounded(uint32_t value, uint32_t lowest, uint32_t highest)
+{
+	return value < lowest ? lowest : value > highest ? highest : value;
+}
+
+static int dump_connection(struct dump *d, struct tcp_queues *queues, const struct tcp_info *info,
+			   struct buf *body)
+{
+	int fd = d->fd->fd;
+	struct tcp_connection_rec rec = {
+		.local = inet_local(fd),
+		.peer = inet_peer(fd),
+		.flags = le32_make(find_flags(fd, info)),
+		.segment = le32_make(bounded(info->tcpi_advmss, 88, SEGMENT_MAX)),
+		.send_scale = le32_make(info->tcpi_snd_wscale),
+		.receive_scale = le32_make(info->tcpi_rcv_wscale),
+		.received = le32_make((uint32_t)queues->received_size),
+		.unsent = le32_make((uint32_t)queues->unsent_size),
+	};
+	enum tcp_form form = find_form(d, queues, info, &rec);
+
+	if (form == 0)
+		return 0;
+	rec.form = le32_make(form);
+	if (form == TCP_FORM_PAIR && queues->mate->is_dumped)
+		rec.mate = le32_make(queues->mate->file->id);
+	(void)buf_append(body, &rec, sizeof(rec));
+	(void)buf_append(body, queues->received, queues->received_size);
+	(void)buf_append(body, queues->unsent, queues->unsent_size);
+	queues->is_dumped = true;
+	dump_record(d, d->fd->id, &kind_sock_tcp_connection, body->data, body->size);
+	return 0;
+}
+
+static int sock_tcp_connection_dump(struct dump *d, struct err *err)
+{
+	auto_buf struct buf body = BUF_EMPTY;
+	struct tcp_snapshot *snapshot;
+	struct tcp_queues *queues;
+	struct tcp_info info;
+	int r = tcp_snapshot_get(d, &snapshot, err);
+
+	if (r < 0)
+		return r;
+	if (!tcp_is_plain(d) || !socket_save(d, inet_connection_options, &body))
+		return 0;
+	if (has_urgent(d->fd->fd))
+		return dump_block(d, "let the program read it",
+				  "a TCP connection with urgent data is not supported");
+	queues = tcp_snapshot_find(snapshot, d->fd->id);
+	if (!queues || !tcp_info_get(d->fd->fd, &info))
+		return err_set(err, ERR_FAILED, "its state has changed");
+	if (queues->error < 0)
+		return dump_block(d, NULL, "the queues of a TCP connection can't be read: %s",
+				  strerror(-queues->error));
+	return dump_connection(d, queues, &info, &body);
+}
+
+/* ---- check and link ---- */
+
+static int check_connection(const struct socket_rec *common, const struct tcp_connection_rec *rec,
+			    struct err *err)
+{
+	uint32_t form = le32_get(rec->form);
+	uint32_t family = le32_get(common->family);
+
+	if (form == 0 || form >= TCP_FORMS || le32_get(rec->flags) & ~TCP_FLAGS ||
+	    (le32_get(rec->mate) != 0 && form != TCP_FORM_PAIR))
+		return err_set(err, ERR_DAMAGED, "sock_tcp_connection: unknown bits");
+	if (!inet_address_is_valid(&rec->local, family) ||
+	    !inet_address_is_valid(&rec->peer, family) || inet_address_is_none(&rec->local))
+		return err_set(err, ERR_DAMAGED, "sock_tcp_connection: impossible address");
+	if (inet_address_is_none(&rec->peer) != (form == TCP_FORM_DEAD) ||
+	    (form != TCP_FORM_DEAD && le16_get(rec->local.port) == 0))
+		return err_set(err, ERR_DAMAGED, "sock_tcp_connection: impossible address");
+	if (le32_get(rec->send_scale) > SCALE_MAX || le32_get(rec->receive_scale) > SCALE_MAX ||
+	    le32_get(rec->segment) < 88 || le32_get(rec->segment) > SEGMENT_MAX)
+		return err_set(err, ERR_DAMAGED, "sock_tcp_connection: impossible agreement");
+	return 0;
+}
+
+static int sock_tcp_connection_check(const void *body, size_t length, struct err *err)
+{
+	struct reader reader = reader_of(body, length);
+	const struct tcp_connection_rec *rec;
+	const struct socket_rec *common;
+	int r = socket_check(&reader, inet_connection_options, &common, err);
+
+	if (r == 0)
+		r = inet_check(common, SOCK_STREAM, IPPROTO_TCP, err);
+	if (r < 0)
+		return r;
+	rec = reader_take(&reader, sizeof(*rec));
+	if (!rec || !reader_take(&reader, le32_get(rec->received)) ||
+	    !reader_take(&reader, le32_get(rec->unsent)) || reader_left(&reader) != 0)
+		return err_set(err, ERR_DAMAGED, "sock_tcp_connection: %zu bytes", length);
+	return check_connection(common, rec, err);
+}
+
+/* One's address is the other's peer, whatever family the two have. */
+static bool is_mirrored(const struct tcp_connection_rec *a, const struct tcp_connection_rec *b)
+{
+	struct tcp_place ends[4] = { tcp_place_of(&a->local), tcp_place_of(&b->peer),
+				     tcp_place_of(&a->peer), tcp_place_of(&b->local) };
+
+	return tcp_place_is_same(&ends[0], &ends[1]) && tcp_place_is_same(&ends[2], &ends[3]);
+}
+
+static int sock_tcp_connection_link(const struct image *image, const struct record *record,
+				    struct err *err)
+{
+	struct tcp_end end = tcp_end_take(record);
+	const struct record *carrier;
+	struct tcp_end mate;
+
+	if (le32_get(end.rec->mate) == 0)
+		return 0;
+	carrier = file_carrier(image, record, le32_get(end.rec->mate), err);
+	if (!carrier)
+		return err->code;
+	mate = tcp_end_take(carrier);
+	if (le32_get(mate.rec->form) != TCP_FORM_PAIR || le32_get(mate.rec->mate) != 0 ||
+	    !is_mirrored(end.rec, mate.rec))
+		return err_set(err, ERR_DAMAGED,
+			       "sock_tcp_connection: object %u is not the other end of object %u",
+			       carrier->id, record->id);
+	return 0;
+}
+
+/* ---- restore ---- */
+
+static int restore_pair(struct restore *rs, const struct record *record, struct err *err)
+{
+	struct tcp_end end = tcp_end_take(record);
+	const struct record *carrier = image_find(rs->image, record->tag, le32_get(end.rec->mate));
+	struct tcp_end mate;
+	int r;
+
+	/* The second one makes both. */
+	if (!carrier)
+		return 0;
+	if (restore_fd(rs, carrier->id) >= 0)
+		return err_set(err, ERR_DAMAGED, "object %u has two other ends", carrier->id);
+	mate = tcp_end_take(carrier);
+	r = tcp_pair_restore(rs, &end, &mate, err);
+	if (r < 0)
+		return r;
+	r = restore_give_fd(rs, carrier, mate.fd, err);
+	if (r < 0) {
+		drop_fd(&end.fd);
+		return r;
+	}
+	return restore_give_fd(rs, record, end.fd, err);
+}
+
+static int sock_tcp_connection_restore(struct restore *rs, const struct record *record,
+				       struct err *err)
+{
+	struct tcp_end end = tcp_end_take(record);
+	int r;
+
+	switch (le32_get(end.rec->form)) {
+	case TCP_FORM_PAIR:
+		return restore_pair(rs, record, err);
+	case TCP_FORM_WAITING:
+	case TCP_FORM_CONNECTING:
+		r = tcp_waiting_restore(rs, &end, err);
+		break;
+	default:
+		r = tcp_single_restore(rs, &end, err);
+	}
+	return r < 0 ? r : restore_give_fd(rs, record, end.fd, err);
+}
+
+const struct kind kind_sock_tcp_connection = {
+	.name = "sock_tcp_connection",
+	.summary = "TCP connections within the container, and what is in their queues",
+	.tag = TAG('T', 'C', 'P', 'C'),
+	.scope = SCOPE_FD,
+	.phase = PHASE_LINKED,
+	.match = sock_tcp_connection_match,
+	.dump = sock_tcp_connection_dump,
+	.check = sock_tcp_connection_check,
+	.link = sock_tcp_connection_link,
+	.restore = sock_tcp_connection_restore,
+};

@@ -1,0 +1,333 @@
+/* TCP connections made anew. See tcp_pair.h. */
+#include "kind/support/tcp_pair.h"
+
+#include <poll.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "core/cleanup.h"
+
+/* Options of a segment, RFC 9293 and RFC 7323. */
+enum { OPTION_SEGMENT = 2, OPTION_SCALE = 3, OPTION_SACK = 4, OPTION_TIMESTAMPS = 8 };
+
+struct tcp_end tcp_end_take(const struct record *record)
+{
+	struct reader reader = reader_of(record->body, record->length);
+	struct tcp_end end = { .common = socket_take(&reader), .fd = -1 };
+
+	end.rec = reader_take(&reader, sizeof(*end.rec));
+	end.local = end.rec->local;
+	end.peer = end.rec->peer;
+	end.received = reader_take(&reader, le32_get(end.rec->received));
+	end.unsent = reader_take(&reader, le32_get(end.rec->unsent));
+	return end;
+}
+
+static void close_both(struct tcp_end *a, struct tcp_end *b)
+{
+	drop_fd(&a->fd);
+	drop_fd(&b->fd);
+}
+
+/* ---- joining ---- */
+
+static int set_sequence(int fd, int queue, uint32_t sequence, struct err *err)
+{
+	if (setsockopt(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, &queue, sizeof(queue)) < 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_QUEUE_SEQ, &sequence, sizeof(sequence)) < 0)
+		return err_set(err, -errno, "set a sequence number");
+	return 0;
+}
+
+/* What both have agreed on; the segment is what the other end takes. */
+static int set_agreement(const struct tcp_end *end, const struct tcp_end *mate, struct err *err)
+{
+	uint32_t flags = le32_get(end->rec->flags);
+	struct tcp_repair_opt options[4] = {
+		{ OPTION_SEGMENT, le32_get(mate->rec->segment) },
+	};
+	socklen_t count = 1;
+
+	if (flags & TCP_SCALE)
+		options[count++] = (struct tcp_repair_opt){
+			OPTION_SCALE,
+			le32_get(end->rec->send_scale) | le32_get(mate->rec->send_scale) << 16,
+		};
+	if (flags & TCP_SACK)
+		options[count++].opt_code = OPTION_SACK;
+	if (flags & TCP_TIMESTAMPS)
+		options[count++].opt_code = OPTION_TIMESTAMPS;
+	if (setsockopt(end->fd, IPPROTO_TCP, TCP_REPAIR_OPTIONS, options,
+		       count * (socklen_t)sizeof(options[0])) < 0)
+		return err_set(err, -errno, "set what a connection has agreed on");
+	return 0;
+}
+
+/* Without a packet: in repair mode, a connection is there at once. */
+static int join(struct restore *rs, struct tcp_end *end, struct err *err)
+{
+	int r = tcp_make(rs, end->common, inet_connection_options, &end->fd, err);
+
+	if (r == 0)
+		r = tcp_repair(end->fd, 1, err);
+	if (r == 0)
+		r = set_sequence(end->fd, TCP_RECV_QUEUE, end->receive_sequence, err);
+	if (r == 0)
+		r = set_sequence(end->fd, TCP_SEND_QUEUE, end->send_sequence, err);
+	if (r == 0)
+		r = inet_bind(end->fd, &end->local, err);
+	/* A dead one may have lost its port. */
+	end->local = inet_local(end->fd);
+	return r;
+}
+
+static int join_to(const struct tcp_end *end, const struct tcp_end *mate, struct err *err)
+{
+	struct inet_address_rec peer = end->peer;
+	union inet_address address;
+	socklen_t size;
+
+	peer.port = mate->local.port;
+	size = inet_address_load(&peer, &address);
+	if (connect(end->fd, &address.any, size) < 0)
+		return err_set(err, -errno, "connect to %s", inet_address_print(&peer).text);
+	return set_agreement(end, mate, err);
+}
+
+/* Puts bytes into the receive queue, as if they had come. Returns how many it takes. */
+static uint32_t fill(const struct tcp_end *end)
+{
+	static const int queue = TCP_RECV_QUEUE;
+	uint32_t size = le32_get(end->rec->received);
+	uint32_t done = 0;
+
+	if (size > 0 &&
+	    setsockopt(end->fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, &queue, sizeof(queue)) < 0)
+		return 0;
+	while (done < size) {
+		size_t piece = size - done < 32768 ? size - done : 32768;
+		ssize_t n = send(end->fd, end->received + done, piece, MSG_DONTWAIT);
+
+		if (n <= 0)
+			break;
+		done += (uint32_t)n;
+	}
+	return done;
+}
+
+/* Joins both with receive queues of these many bytes; tells how many there was room for. */
+static int join_both(struct restore *rs, struct tcp_end *a, struct tcp_end *b, uint32_t fills[2],
+		     struct err *err)
+{
+	uint32_t starts[2];
+	int r;
+
+	if (getrandom(starts, sizeof(starts), 0) != sizeof(starts))
+		return err_set(err, -errno, "get random bytes");
+	a->receive_sequence = starts[0];
+	a->send_sequence = starts[1];
+	b->receive_sequence = starts[1] - fills[1];
+	b->send_sequence = starts[0] + fills[0];
+	r = join(rs, a, err);
+	if (r == 0)
+		r = join(rs, b, err);
+	if (r == 0)
+		r = join_to(a, b, err);
+	if (r == 0)
+		r = join_to(b, a, err);
+	if (r < 0)
+		return r;
+	fills[0] = fill(a);
+	fills[1] = fill(b);
+	return 0;
+}
+
+/* What finds no room in a receive queue is sent by the other end, which has its sequence number
+ * before it is known: so a second attempt is made with what is known then. */
+static int join_and_fill(struct restore *rs, struct tcp_end *a, struct tcp_end *b,
+			 uint32_t fills[2], struct err *err)
+{
+	for (;;) {
+		uint32_t wanted[2] = { fills[0], fills[1] };
+		int r = join_both(rs, a, b, fills, err);
+
+		if (r < 0 || (fills[0] >= wanted[0] && fills[1] >= wanted[1]))
+			return r;
+		fills[0] = fills[0] < wanted[0] ? fills[0] / 2 : wanted[0];
+		fills[1] = fills[1] < wanted[1] ? fills[1] / 2 : wanted[1];
+		close_both(a, b);
+	}
+}
+
+/* ---- what comes after ---- */
+
+static int send_all(int fd, const char *bytes, uint32_t size, struct err *err)
+{
+	for (uint32_t done = 0; done < size;) {
+		ssize_t n = send(fd, bytes + done, size - done, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0)
+			return err_set(err, -errno, "put %u bytes into a send queue", size - done);
+		done += (uint32_t)n;
+	}
+	return 0;
+}
+
+static int shut(const struct tcp_end *end, struct err *err)
+{
+	uint32_t flags = le32_get(end->rec->flags);
+
+	if ((flags & TCP_SHUT_WRITE && shutdown(end->fd, SHUT_WR) < 0) ||
+	    (flags & TCP_SHUT_READ && shutdown(end->fd, SHUT_RD) < 0))
+		return err_set(err, -errno, "shut a connection down");
+	return 0;
+}
+
+static int finish(struct restore *rs, const struct tcp_end *end, struct err *err)
+{
+	return socket_restore_options(rs, end->fd, end->common, inet_connection_options, err);
+}
+
+static int pair_restore(struct restore *rs, struct tcp_end *a, struct tcp_end *b, struct err *err)
+{
+	uint32_t wanted[2] = { le32_get(a->rec->received), le32_get(b->rec->received) };
+	uint32_t fills[2] = { wanted[0], wanted[1] };
+	int r = join_and_fill(rs, a, b, fills, err);
+
+	if (r == 0)
+		r = tcp_repair(a->fd, 0, err);
+	if (r == 0)
+		r = tcp_repair(b->fd, 0, err);
+	if (r == 0)
+		r = send_all(b->fd, a->received + fills[0], wanted[0] - fills[0], err);
+	if (r == 0)
+		r = send_all(b->fd, b->unsent, le32_get(b->rec->unsent), err);
+	if (r == 0)
+		r = send_all(a->fd, b->received + fills[1], wanted[1] - fills[1], err);
+	if (r == 0)
+		r = send_all(a->fd, a->unsent, le32_get(a->rec->unsent), err);
+	if (r == 0)
+		r = shut(a, err);
+	if (r == 0)
+		r = shut(b, err);
+	if (r == 0)
+		r = finish(rs, a, err);
+	return r < 0 ? r : finish(rs, b, err);
+}
+
+int tcp_pair_restore(struct restore *rs, struct tcp_end *a, struct tcp_end *b, struct err *err)
+{
+	int r = pair_restore(rs, a, b, err);
+
+	if (r < 0)
+		close_both(a, b);
+	return r;
+}
+
+/* ---- connections with one end ---- */
+
+/* The same address, and ports that nobody uses. The one of `end` may be known. */
+static int choose_peer(struct tcp_end *end, struct err *err)
+{
+	auto_close int probe = -1;
+	int r;
+
+	r = socket_make(end->common, &probe, err);
+	if (r < 0)
+		return r;
+	end->peer = end->local;
+	end->peer.port = le16_make(0);
+	r = inet_bind(probe, &end->peer, err);
+	end->peer = inet_local(probe);
+	return r;
+}
+
+/* The other end goes: by the end of the stream, or without a word. */
+static int let_mate_go(const struct tcp_end *end, struct tcp_end *mate, struct err *err)
+{
+	uint32_t form = le32_get(end->rec->form);
+	int r = 0;
+
+	if (form == TCP_FORM_LOST)
+		r = tcp_repair(mate->fd, 1, err);
+	drop_fd(&mate->fd);
+	if (r == 0 && form == TCP_FORM_DEAD)
+		(void)shutdown(end->fd, SHUT_RDWR);
+	return r;
+}
+
+static int single_restore(struct restore *rs, struct tcp_end *end, struct tcp_end *mate,
+			  struct err *err)
+{
+	uint32_t wanted = le32_get(end->rec->received);
+	uint32_t fills[2] = { wanted, 0 };
+	int r = 0;
+
+	if (inet_address_is_none(&end->peer))
+		r = choose_peer(end, err);
+	mate->local = end->peer;
+	mate->peer = end->local;
+	if (r == 0)
+		r = join_and_fill(rs, end, mate, fills, err);
+	if (r == 0)
+		r = tcp_repair(end->fd, 0, err);
+	if (r == 0)
+		r = tcp_repair(mate->fd, 0, err);
+	if (r == 0)
+		r = send_all(mate->fd, end->received + fills[0], wanted - fills[0], err);
+	if (r == 0)
+		r = shut(end, err);
+	if (r == 0)
+		r = let_mate_go(end, mate, err);
+	if (r == 0)
+		r = send_all(end->fd, end->unsent, le32_get(end->rec->unsent), err);
+	return r < 0 ? r : finish(rs, end, err);
+}
+
+int tcp_single_restore(struct restore *rs, struct tcp_end *end, struct err *err)
+{
+	struct tcp_connection_rec empty = *end->rec;
+	struct tcp_end mate = { .common = end->common, .rec = &empty, .fd = -1 };
+	int r;
+
+	empty.received = le32_make(0);
+	r = single_restore(rs, end, &mate, err);
+	if (r < 0)
+		drop_fd(&end->fd);
+	drop_fd(&mate.fd);
+	return r;
+}
+
+/* The second call only tells that the connection is there, as the program was told. */
+static int waiting_restore(struct restore *rs, struct tcp_end *end, struct err *err)
+{
+	union inet_address address;
+	socklen_t size = inet_address_load(&end->rec->peer, &address);
+	bool is_made = le32_get(end->rec->form) == TCP_FORM_WAITING;
+	int r = tcp_make(rs, end->common, inet_connection_options, &end->fd, err);
+
+	if (r == 0)
+		r = tcp_bind(end->fd, &end->rec->local, true, err);
+	if (r < 0)
+		return r;
+	if (connect(end->fd, &address.any, size) < 0 && errno != EINPROGRESS)
+		return err_set(err, -errno, "connect to %s",
+			       inet_address_print(&end->rec->peer).text);
+	if (is_made && connect(end->fd, &address.any, size) < 0)
+		return err_set(err, -errno, "connect to %s",
+			       inet_address_print(&end->rec->peer).text);
+	r = send_all(end->fd, end->unsent, le32_get(end->rec->unsent), err);
+	if (r == 0)
+		r = shut(end, err);
+	return r < 0 ? r : finish(rs, end, err);
+}
+
+int tcp_waiting_restore(struct restore *rs, struct tcp_end *end, struct err *err)
+{
+	int r = waiting_restore(rs, end, err);
+
+	if (r < 0)
+		drop_fd(&end->fd);
+	return r;
+}

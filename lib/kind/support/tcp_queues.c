@@ -1,0 +1,338 @@
+/* All TCP connections of a container at once. See tcp_queues.h. */
+#include "kind/support/tcp_queues.h"
+
+#include <linux/sockios.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/cleanup.h"
+#include "dump/dump.h"
+#include "kind/support/files.h"
+#include "kind/support/tcp.h"
+
+/* What the process finds that does the repairing: one for each connection, in shared memory. */
+struct found {
+	/* what it is to look for */
+	uint32_t room; /* bytes of send queue; 0: it is not asked for */
+	size_t place;  /* of these bytes, behind the array */
+	bool wants_receive_sequence;
+	/* what it has found */
+	int error;
+	uint32_t sent;		   /* bytes */
+	uint32_t sent_sequence;	   /* of the first of them */
+	uint32_t received;	   /* bytes of the receive queue that the sequence stands behind */
+	uint32_t receive_sequence; /* of the next byte to be received */
+};
+
+static int queue_size(int fd, unsigned long request)
+{
+	int size = 0;
+
+	return ioctl(fd, request, &size) < 0 || size < 0 ? 0 : size;
+}
+
+/* ---- in repair mode ---- */
+
+static int select_queue(int fd, int queue, uint32_t *ret_sequence)
+{
+	socklen_t size = sizeof(*ret_sequence);
+
+	if (setsockopt(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, &queue, sizeof(queue)) < 0 ||
+	    getsockopt(fd, IPPROTO_TCP, TCP_QUEUE_SEQ, ret_sequence, &size) < 0)
+		return -errno;
+	return 0;
+}
+
+/* A queued end of the stream counts in its sequence, and is behind all bytes. */
+static int read_sent(int fd, bool has_end, struct found *found, char *bytes)
+{
+	uint32_t sequence;
+	ssize_t n;
+	int r = select_queue(fd, TCP_SEND_QUEUE, &sequence);
+
+	if (r < 0)
+		return r;
+	n = recv(fd, bytes, found->room, MSG_PEEK | MSG_DONTWAIT);
+	if (n < 0)
+		return errno == EAGAIN ? 0 : -errno;
+	found->sent = (uint32_t)n;
+	found->sent_sequence = sequence - has_end - (uint32_t)n;
+	return 0;
+}
+
+/* Bytes may arrive between the calls; what is counted before and after is meant. */
+static int read_received(int fd, struct found *found)
+{
+	int after = queue_size(fd, SIOCINQ);
+	int before;
+	int r;
+
+	do {
+		before = after;
+		r = select_queue(fd, TCP_RECV_QUEUE, &found->receive_sequence);
+		after = queue_size(fd, SIOCINQ);
+	} while (r == 0 && before != after);
+	found->received = (uint32_t)after;
+	return r;
+}
+
+static bool has_sent_end(int fd)
+{
+	struct tcp_info info;
+
+	return tcp_info_get(fd, &info) &&
+	       (info.tcpi_state == TCP_FIN_WAIT1 || info.tcpi_state == TCP_FIN_WAIT2 ||
+		info.tcpi_state == TCP_CLOSING || info.tcpi_state == TCP_LAST_ACK);
+}
+
+/* Leaving it forgets SO_REUSEADDR, and with TCP_REPAIR_OFF_NO_WP sends nothing. */
+static int repair_one(int fd, struct found *found, char *bytes, bool is_sending)
+{
+	static const int on = 1;
+	static const int off = TCP_REPAIR_OFF_NO_WP;
+	int reuse = socket_number(fd, SO_REUSEADDR);
+	bool has_end = has_sent_end(fd);
+	int r;
+
+	if (setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on)) < 0)
+		return -errno;
+	r = is_sending ? read_sent(fd, has_end, found, bytes) : read_received(fd, found);
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &off, sizeof(off));
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof(reuse));
+	return r;
+}
+
+static void repair_all(const struct tcp_snapshot *snapshot, struct found *founds)
+{
+	char *bytes = (char *)(founds + snapshot->count);
+
+	for (size_t i = 0; i < snapshot->count; i++) {
+		if (founds[i].room > 0)
+			founds[i].error = repair_one(snapshot->queues[i].file->fd, &founds[i],
+						     bytes + founds[i].place, true);
+	}
+	for (size_t i = 0; i < snapshot->count; i++) {
+		if (founds[i].wants_receive_sequence && founds[i].error == 0)
+			founds[i].error =
+			    repair_one(snapshot->queues[i].file->fd, &founds[i], NULL, false);
+	}
+}
+
+static int repair_elsewhere(const struct tcp_snapshot *snapshot, struct found *founds,
+			    struct err *err)
+{
+	pid_t child = fork();
+	int status;
+
+	if (child < 0)
+		return err_set(err, -errno, "fork");
+	if (child == 0) {
+		repair_all(snapshot, founds);
+		_exit(0);
+	}
+	if (waitpid(child, &status, 0) < 0 || status != 0)
+		return err_set(err, ERR_FAILED, "reading the queues of TCP sockets failed");
+	return 0;
+}
+
+/* ---- the copies ---- */
+
+/* An offset for peeking, which the program may have set, moves with every peek. */
+static int peek_received(int fd, size_t size, struct tcp_queues *queues)
+{
+	static const int none = -1;
+	int offset = socket_number(fd, SO_PEEK_OFF);
+	ssize_t n;
+
+	if (size == 0)
+		return 0;
+	queues->received = mem_alloc(size, 1);
+	if (offset >= 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &none, sizeof(none));
+	n = recv(fd, queues->received, size, MSG_PEEK | MSG_DONTWAIT);
+	if (offset >= 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &offset, sizeof(offset));
+	if (n < 0)
+		return -errno;
+	queues->received_size = (size_t)n;
+	return queues->received_size == size ? 0 : -EIO;
+}
+
+/* What this end has sent and its mate did not receive. */
+static void keep_unsent(struct tcp_queues *queues, const struct found *found,
+			const struct found *mate, const char *bytes)
+{
+	uint32_t done = mate ? mate->receive_sequence - found->sent_sequence : 0;
+
+	/* The mate's sequence may be behind the end of the stream, and a byte more than all. */
+	if (done >= found->sent)
+		return;
+	queues->unsent_size = found->sent - done;
+	queues->unsent = mem_copy(bytes + found->place + done, queues->unsent_size);
+}
+
+static void keep_all(struct tcp_snapshot *snapshot, const struct found *founds)
+{
+	const char *bytes = (const char *)(founds + snapshot->count);
+
+	for (size_t i = 0; i < snapshot->count; i++) {
+		struct tcp_queues *queues = &snapshot->queues[i];
+		const struct found *mate =
+		    queues->mate ? &founds[queues->mate - snapshot->queues] : NULL;
+		int fd = queues->file->fd;
+
+		queues->error = founds[i].error;
+		if (queues->error == 0 && mate)
+			queues->error = mate->error;
+		if (queues->error == 0)
+			queues->error = peek_received(fd,
+						      founds[i].wants_receive_sequence
+							  ? founds[i].received
+							  : (size_t)queue_size(fd, SIOCINQ),
+						      queues);
+		if (queues->error == 0 && founds[i].room > 0)
+			keep_unsent(queues, &founds[i], mate, bytes);
+	}
+}
+
+static int copy_queues(struct tcp_snapshot *snapshot, struct err *err)
+{
+	size_t size = snapshot->count * sizeof(struct found);
+	size_t head = size;
+	struct found *founds;
+	int r = 0;
+
+	for (size_t i = 0; i < snapshot->count; i++)
+		size += (size_t)queue_size(snapshot->queues[i].file->fd, SIOCOUTQ);
+	if (size == 0)
+		return 0;
+	founds = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (founds == MAP_FAILED)
+		return err_set(err, -errno, "map %zu bytes", size);
+	for (size_t i = 0, place = 0; i < snapshot->count; i++) {
+		struct tcp_queues *queues = &snapshot->queues[i];
+		int room = queue_size(queues->file->fd, SIOCOUTQ);
+
+		/* Nothing is sent meanwhile: it only gets less. */
+		if ((size_t)room > size - head - place)
+			room = (int)(size - head - place);
+		founds[i].room = (uint32_t)room;
+		founds[i].place = place;
+		place += (size_t)room;
+		if (room > 0 && queues->mate)
+			founds[queues->mate - snapshot->queues].wants_receive_sequence = true;
+	}
+	if (size > head)
+		r = repair_elsewhere(snapshot, founds, err);
+	if (r == 0)
+		keep_all(snapshot, founds);
+	(void)munmap(founds, size);
+	return r;
+}
+
+/* ---- who is who ---- */
+
+static int read_table(const struct dump *d, struct tcp_table *table, struct err *err)
+{
+	if (!tcp_table_read(table, d, "net/tcp"))
+		return err_set(err, ERR_HOST, "/proc does not list TCP sockets");
+	/* Not there without IPv6. */
+	(void)tcp_table_read(table, d, "net/tcp6");
+	tcp_table_sort(table);
+	return 0;
+}
+
+static void add_connections(struct dump *d, struct tcp_snapshot *snapshot)
+{
+	for (size_t i = 0; i < d->own->file_count; i++) {
+		const struct target_fd *file = &d->own->files[i];
+		struct tcp_info info;
+
+		if (!tcp_is(file) || !tcp_info_get(file->fd, &info) ||
+		    tcp_is_fresh(file->fd, &info))
+			continue;
+		array_grow(snapshot->queues, snapshot->count);
+		snapshot->queues[snapshot->count++] = (struct tcp_queues){ .file = file };
+	}
+}
+
+static void find_mates(const struct dump *d, struct tcp_snapshot *snapshot)
+{
+	for (size_t i = 0; i < snapshot->count; i++) {
+		struct tcp_queues *queues = &snapshot->queues[i];
+		struct inet_address_rec local = inet_local(queues->file->fd);
+		struct inet_address_rec peer = inet_peer(queues->file->fd);
+		struct tcp_place from = tcp_place_of(&peer);
+		struct tcp_place to = tcp_place_of(&local);
+
+		if (inet_address_is_none(&peer))
+			continue;
+		queues->other = tcp_table_find(&snapshot->table, &from, &to);
+		if (queues->other && queues->other->inode != 0)
+			queues->mate = tcp_snapshot_find(
+			    snapshot,
+			    dump_first_file(d, queues->file->stat.st_dev, queues->other->inode));
+	}
+}
+
+int tcp_snapshot_get(struct dump *d, struct tcp_snapshot **ret_snapshot, struct err *err)
+{
+	struct tcp_snapshot *snapshot = d->own->tcp;
+	int r;
+
+	if (!snapshot) {
+		snapshot = mem_alloc(1, sizeof(*snapshot));
+		d->own->tcp = snapshot;
+		r = read_table(d, &snapshot->table, err);
+		if (r < 0)
+			return r;
+		add_connections(d, snapshot);
+		find_mates(d, snapshot);
+		r = copy_queues(snapshot, err);
+		if (r < 0)
+			return r;
+	}
+	*ret_snapshot = snapshot;
+	return 0;
+}
+
+struct tcp_queues *tcp_snapshot_find(const struct tcp_snapshot *snapshot, uint32_t file)
+{
+	for (size_t i = 0; file != 0 && i < snapshot->count; i++) {
+		if (snapshot->queues[i].file->id == file)
+			return &snapshot->queues[i];
+	}
+	return NULL;
+}
+
+bool tcp_connect_is_done(const struct dump *d)
+{
+	const struct user_regs_struct *regs = &d->thread->remote.saved;
+	const struct tcp_snapshot *snapshot = d->own->tcp;
+	const struct tcp_queues *queues;
+	struct tcp_info info;
+
+	/* Interrupted, and to be called again. */
+	if (!snapshot || (long)regs->orig_rax != SYS_connect || (long)regs->rax != -512)
+		return false;
+	queues = tcp_snapshot_find(snapshot, dump_file_at(d, d->task, (int)regs->rdi));
+	return queues && tcp_info_get(queues->file->fd, &info) &&
+	       (info.tcpi_state == TCP_ESTABLISHED || info.tcpi_state == TCP_CLOSE_WAIT);
+}
+
+void tcp_snapshot_free(struct tcp_snapshot *snapshot)
+{
+	if (!snapshot)
+		return;
+	for (size_t i = 0; i < snapshot->count; i++) {
+		free(snapshot->queues[i].received);
+		free(snapshot->queues[i].unsent);
+	}
+	free(snapshot->queues);
+	free(snapshot->table.lines);
+	free(snapshot);
+}

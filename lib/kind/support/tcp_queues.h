@@ -1,0 +1,36 @@
+/* All TCP connections of a container at once: who is at the other end, what is in the queues.
+ *
+ * What was sent and not confirmed can be read in repair mode only. A socket is in it for the time
+ * of a few calls, made by a process of their own: should we be killed, that one takes the socket
+ * out again. First all send queues are read, then all receive queues: whatever the network moves
+ * meanwhile is then in the first copy, and the sequence numbers tell what of it is in the second.
+ */
+#pragma once
+
+#include "kind/support/tcp_table.h"
+
+struct tcp_queues {
+	const struct target_fd *file; /* borrowed */
+	struct tcp_queues *mate;      /* the other end, if the container has a descriptor of it */
+	const struct tcp_line *other; /* the other end's line; NULL: this network has none */
+	char *received;		      /* owned */
+	size_t received_size;
+	char *unsent; /* owned: what the other end has not received yet */
+	size_t unsent_size;
+	bool is_dumped;
+	int error; /* it could not be read: a negative errno */
+};
+
+struct tcp_snapshot {
+	struct tcp_table table;
+	struct tcp_queues *queues; /* owned; in the order of files */
+	size_t count;
+};
+
+/* Takes it when it is called first. */
+int tcp_snapshot_get(struct dump *d, struct tcp_snapshot **ret_snapshot, struct err *err);
+struct tcp_queues *tcp_snapshot_find(const struct tcp_snapshot *snapshot, uint32_t file);
+/* Is the thread at the cursor in a connect(2) that only has to return? Restored, the call would
+ * find a socket that is connected already, and fail. */
+bool tcp_connect_is_done(const struct dump *d);
+void tcp_snapshot_free(struct tcp_snapshot *snapshot);

@@ -1,0 +1,103 @@
+#!/usr/bin/env bats
+# bats file_tags=cgroup,root
+
+load helper
+
+@test "cgroup: who is in the container's own stays there" {
+	victim_start cgroup
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	run -0 ctckpt restore --detach "$IMAGE"
+	victim_succeeds
+}
+
+own_cgroup() {
+	find /sys/fs/cgroup -type d -name "$VICTIM" 2>/dev/null
+}
+
+# A child in the cgroup a/b below the container's, the first task in its own.
+nested_start() {
+	local dir init child
+	ctckpt run --detach --name "$VICTIM" --log "$VICTIM_DIR/log" -- "$BUILD/victim/cgroup" moved \
+		>"$VICTIM_DIR/name"
+	"$AWAIT" "$VICTIM_DIR/parent" "$VICTIM_DIR/child"
+	dir=$(own_cgroup)
+	init=$(container_pid "$VICTIM")
+	until child=$(<"/proc/$init/task/$init/children") && [[ -n $child ]]; do :; done
+	mkdir "$dir/a" "$dir/a/b" "$dir/empty"
+	echo "${child% }" >"$dir/a/b/cgroup.procs"
+	: >"$VICTIM_DIR/moved"
+	victim_await ready result
+	assert_contains "$(<"$VICTIM_DIR/seen.child")" "/a/b"
+}
+
+@test "cgroup: tasks in cgroups of the container come back to them" {
+	requires cgroup
+	nested_start
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	[[ -z $(own_cgroup) ]]
+	run -0 ctckpt restore --detach "$IMAGE"
+	[[ -d $(own_cgroup)/empty ]]
+	victim_succeeds
+}
+
+@test "cgroup: settings come back" {
+	requires cgroup-v2
+	nested_start
+	echo 7 >"$(own_cgroup)/a/cgroup.max.descendants"
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	run -0 ctckpt restore --detach "$IMAGE"
+	assert_equal "$(<"$(own_cgroup)/a/cgroup.max.descendants")" 7
+	assert_equal "$(<"$(own_cgroup)/a/b/cgroup.max.descendants")" max
+	victim_succeeds
+}
+
+@test "cgroup: the original goes on where it was, and a twin has its own" {
+	requires cgroup
+	nested_start
+	run -0 ctckpt checkpoint --leave-running "$VICTIM" -o "$IMAGE"
+	run -0 ctckpt restore --detach --name "$VICTIM-twin" "$IMAGE"
+	[[ -d $(own_cgroup)-twin/a/b && -d $(own_cgroup)/a/b ]]
+	local twin
+	twin=$(container_pid "$VICTIM-twin")
+	victim_succeeds
+	"$AWAIT" -t 20 -p "$twin"
+}
+
+# rejected PLACE=VALUE MESSAGE: this image is damaged.
+rejected() {
+	run -0 "$BUILD/tests/forge" edit "$IMAGE" "$IMAGE.forged" "$1"
+	run -4 --separate-stderr ctckpt restore --detach "$IMAGE.forged"
+	assert_contains "$stderr" "$2"
+}
+
+@test "cgroup: impossible trees are damage" {
+	requires cgroup
+	nested_start
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	rejected CGRP+0:4=0 "cgroup"
+	rejected CGRP+0:4=5000 "cgroup"
+	rejected CGRP+20:4=1 "impossible cgroup"
+	rejected CGRP+8:4=9 "cgroup"
+}
+
+# without_cgroups COMMAND...: where no cgroup can be made.
+without_cgroups() {
+	unshare --map-root-user --mount -- sh -c 'mount -t tmpfs none /sys/fs/cgroup; exec "$@"' - "$@"
+}
+
+@test "cgroup: limits that cannot be kept are a refusal" {
+	requires cgroup-v2 user
+	nested_start
+	echo 7 >"$(own_cgroup)/a/cgroup.max.descendants"
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	run -3 without_cgroups timeout 60 "$CTCKPT" restore --detach "$IMAGE"
+	assert_contains "$output" "the container's limits need a cgroup (v2) of its own"
+}
+
+@test "cgroup: that names are lost is said" {
+	requires cgroup user
+	nested_start
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	run -0 --separate-stderr without_cgroups timeout 60 "$CTCKPT" restore --detach "$IMAGE"
+	assert_contains "$stderr" "the cgroups of the container are lost"
+}

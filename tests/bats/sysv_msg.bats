@@ -1,0 +1,24 @@
+#!/usr/bin/env bats
+load helper
+
+@test "sysv_msg: messages, limits and waiters survive" {
+	victim_start sysv_msg
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	run -0 ctckpt restore --detach "$IMAGE"
+	victim_succeeds
+}
+
+@test "sysv_msg: a checkpoint leaves messages alone" {
+	victim_start sysv_msg
+	run -0 ctckpt checkpoint --leave-running "$VICTIM" -o "$IMAGE"
+	victim_succeeds
+}
+
+@test "sysv_msg: the third generation is like the first" {
+	victim_start sysv_msg
+	for generation in 1 2 3; do
+		run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE.$generation"
+		run -0 ctckpt restore --detach "$IMAGE.$generation"
+	done
+	victim_succeeds
+}
