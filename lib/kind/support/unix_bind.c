@@ -181,12 +181,17 @@ int unix_bind_trial(int root, const char *path)
 }
 
 /* What was in its place, if it is still what was looked at. */
-static int put_in_place(int draft, const char *from, int parent, const char *name)
+static int put_in_place(struct restore *rs, const char *path, int draft, const char *from,
+			int parent, const char *name)
 {
+	struct stat st;
 	int r;
 
-	if (syscall(SYS_renameat2, draft, from, parent, name, RENAME_NOREPLACE) == 0)
+	if (syscall(SYS_renameat2, draft, from, parent, name, RENAME_NOREPLACE) == 0) {
+		if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			restore_made(rs, path, &st);
 		return 0;
+	}
 	if (errno != EEXIST)
 		return -errno;
 	r = is_unused(parent, name);
@@ -252,7 +257,7 @@ static int bind_file(struct restore *rs, struct binding *binding, const struct u
 	r = tree < 0 ? -errno : unix_apart(bind_apart, binding);
 	if (r == 0) {
 		dress(rs, draft, from, parts);
-		r = put_in_place(draft, from, parent, name);
+		r = put_in_place(rs, parts->path, draft, from, parent, name);
 	}
 	(void)unlinkat(draft, from, 0);
 	(void)unlinkat(parent, draft_name, AT_REMOVEDIR);
