@@ -164,7 +164,7 @@ static struct pollfd ask(int fd, bool is_wanted, short events)
 void console_poll(const struct console *console, struct pollfd *polls)
 {
 	bool is_there = console->master >= 0;
-	bool wants_input = is_there && !console->is_at_end && is_empty(&console->in);
+	bool wants_input = is_there && is_empty(&console->in);
 
 	polls[AT_USER] = ask(STDIN_FILENO, wants_input, POLLIN);
 	polls[AT_MASTER_IN] = ask(console->master, !is_empty(&console->in), POLLOUT);
@@ -213,17 +213,20 @@ static void drop(struct console *console)
 
 void console_carry(struct console *console, const struct pollfd *polls)
 {
+	bool is_at_end = polls[AT_LIFELINE].revents;
+
 	if (polls[AT_USER].revents) {
 		ssize_t n = fill_way(&console->in, STDIN_FILENO);
 
-		console->is_at_end = n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+		/* A raw terminal has no other end. */
+		is_at_end |= n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
 	}
 	if (!is_empty(&console->in))
 		empty_way(&console->in, console->master);
 	if (polls[AT_MASTER_OUT].revents)
 		(void)carry_out(console);
-	/* The container's terminal hangs up. */
-	if (polls[AT_LIFELINE].revents)
+	/* The user's terminal is gone: the container's hangs up. */
+	if (is_at_end)
 		drop(console);
 }
 

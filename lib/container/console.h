@@ -22,7 +22,6 @@ struct console {
 	int slave;    /* owned: while it is open, the master does not hang up */
 	int lifeline; /* borrowed: at its end, the user has gone; -1 */
 	bool is_raw;
-	bool is_at_end;	      /* no more input */
 	struct termios saved; /* of the user's terminal */
 	struct console_way in;
 	struct console_way out;

@@ -3,11 +3,20 @@
 #include <linux/seccomp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
 #include "dump/dump.h"
+
+#ifndef PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG
+#define PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG 0x4211
+struct ptrace_sud_config {
+	uint64_t mode, selector, offset, len;
+};
+#endif
 
 static int open_task(struct dump_task *task, struct err *err)
 {
@@ -284,6 +293,25 @@ static void check_seccomp(struct dump *d, struct dump_task *task)
 	}
 }
 
+/* Programs that run others' code (wine) take system calls of their own as signals: ours, too.
+ * Before 6.4 nobody could tell. */
+static void check_dispatch(struct dump *d, const struct dump_task *task)
+{
+	for (size_t i = 0; i < task->thread_count; i++) {
+		struct ptrace_sud_config config = { .mode = PR_SYS_DISPATCH_OFF };
+
+		if (ptrace(PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG, task->threads[i].tid,
+			   sizeof(config), &config) < 0 ||
+		    config.mode == PR_SYS_DISPATCH_OFF)
+			continue;
+		d->own->is_untouchable = true;
+		(void)dump_block(d, NULL,
+				 "thread %d: PR_SET_SYSCALL_USER_DISPATCH is not supported",
+				 task->threads[i].vtid);
+		return;
+	}
+}
+
 static void check_task(struct dump *d, char *const init[NAMESPACES], struct dump_task *task)
 {
 	if (task->thread_count == 0)
@@ -292,6 +320,7 @@ static void check_task(struct dump *d, char *const init[NAMESPACES], struct dump
 	if (task != d->own->tasks)
 		check_namespaces(d, init, task);
 	check_seccomp(d, task);
+	check_dispatch(d, task);
 	check_threads(d, task);
 }
 

@@ -10,6 +10,8 @@
  * link     a record among the others: do the objects it names exist, and fit; pure
  * ask      policy questions about a record; no side effect
  * restore  creates the object in the new container's first task, as the invoker
+ * replace  descriptors only: all tasks exist: makes, in the tracer, what takes the place of the
+ *          object that restore gave; -1: that one stays
  * finish   appends system calls that only the finished task can make
  * settle   descriptors only: all tasks are finished, none runs: `fd` is the tracer's duplicate
  */
@@ -129,6 +131,8 @@ struct kind {
 	int (*ask)(struct plan *plan, const struct image *image, const struct record *record,
 		   struct err *err);
 	int (*restore)(struct restore *rs, const struct record *record, struct err *err);
+	int (*replace)(struct restore *rs, const struct record *record, int *ret_fd,
+		       struct err *err);
 	int (*finish)(struct restore *rs, const struct record *record, struct script *script,
 		      struct err *err);
 	int (*settle)(struct restore *rs, const struct record *record, int fd, struct err *err);
@@ -211,6 +215,9 @@ int restore_unnamed(struct restore *rs, const char *path, mode_t mode, uint64_t 
 int restore_removed_directory(const char *path, mode_t mode, int *ret_fd, struct err *err);
 /* restore: tells which descriptor receives the content extents of object `id`. Taken over. */
 int restore_content_fd(struct restore *rs, uint32_t id, int fd, struct err *err);
+/* restore: the files on this device are made from the image: nothing is to be compared. */
+void restore_add_device(struct restore *rs, dev_t device);
+bool restore_has_device(const struct restore *rs, int fd);
 /* A line for the report: something that differs, and is not in the plan. */
 void restore_note(struct restore *rs, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

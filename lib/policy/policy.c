@@ -202,6 +202,18 @@ static void decide_file(const struct policy_rule *rule, const struct host_facts 
 	}
 }
 
+static void decide_mount(const struct policy_rule *rule, const struct host_facts *facts,
+			 struct decision *decision)
+{
+	(void)facts;
+	if (decision->invoker == 0) {
+		decision_refuse(decision, "it is a mount of the host", rule->remedy);
+		return;
+	}
+	decision->effective = decision->saved;
+	decision->outcome = OUTCOME_SUBSTITUTE;
+}
+
 static void decide_inherit(const struct policy_rule *rule, const struct host_facts *facts,
 			   struct decision *decision)
 {
@@ -212,6 +224,7 @@ static void decide_inherit(const struct policy_rule *rule, const struct host_fac
 }
 
 #define SIGNED(number) ((uint64_t)(int64_t)(number))
+#define MOUNT_REMEDY   "name a directory for it: --volume SOURCE:DIR"
 #define SECCOMP_REMEDY "start the container without a seccomp filter"
 #define FILE_REMEDY    "look at the file: it is not what it was when the image was made"
 
@@ -229,6 +242,7 @@ static void decide_inherit(const struct policy_rule *rule, const struct host_fac
 	[CLASS_SECCOMP] = { preset "/seccomp", decide_seccomp, 0, OUTCOME_CLAMP, SECCOMP_REMEDY }, \
 	[CLASS_FILE] = { preset "/files", decide_file, 0, OUTCOME_REFUSE, FILE_REMEDY },           \
 	[CLASS_STDIO] = { preset "/stdio", decide_inherit, 0, OUTCOME_INHERIT, NULL },             \
+	[CLASS_MOUNT] = { preset "/mounts", decide_mount, 0, OUTCOME_REFUSE, MOUNT_REMEDY },       \
 	[CLASS_SESSION] = { preset "/session", decide_inherit, 0, OUTCOME_INHERIT, NULL }
 
 static const struct policy presets[] = {
@@ -287,6 +301,7 @@ static bool detail_exists(const struct decision *decision)
 		[CLASS_FILE] = UINT32_MAX,
 		[CLASS_STDIO] = UINT32_MAX,
 		[CLASS_MLOCK] = UINT32_MAX,
+		[CLASS_MOUNT] = UINT32_MAX,
 		[CLASS_SESSION] = UINT32_MAX,
 	};
 	uint32_t count = counts[decision->class];

@@ -111,6 +111,7 @@ static int start_container(struct work *work, struct err *err)
 		.cgroup_v1 = work->entry.cgroup.v1,
 		.main = restore_stage_main,
 		.argument = &work->rs,
+		.volumes = &work->input.volumes,
 	};
 
 	spec.uid_map = plan_uid_map(work->input.plan, &spec.uid_map_count);
@@ -234,13 +235,15 @@ static int make_tasks(struct work *work, struct ctckpt_stats *stats, struct err 
 	if (r == 0)
 		r = restore_make_zombies(rs, err);
 	if (r == 0)
+		r = restore_replace_files(rs, err);
+	if (r == 0)
 		r = check_cancelled(work, err);
 	if (r == 0)
 		r = restore_finish_tasks(rs, err);
 	if (r == 0)
 		r = restore_load_registers(rs, err);
 	if (r == 0)
-		r = restore_settle(rs, err);
+		r = restore_settle_files(rs, err);
 	if (r == 0)
 		r = restore_post_check(rs, err);
 	return r;
@@ -298,7 +301,7 @@ static int prepare(struct work *work, struct err *err)
 {
 	const struct ctckpt_restore_options *options = work->job->options;
 	int r = input_open(options->image, options->fd, options->policy, options->rootfs,
-			   &work->input, err);
+			   options->volumes, &work->input, err);
 
 	if (r == 0)
 		r = plan_verdict(work->input.plan, err);
@@ -312,6 +315,8 @@ static int prepare(struct work *work, struct err *err)
 		r = restore_find_hole(&work->rs, err);
 	if (r == 0)
 		work->rs.own->detach = options->detach;
+	if (r == 0)
+		work->rs.own->volumes = &work->input.volumes;
 	return r;
 }
 

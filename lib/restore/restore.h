@@ -17,6 +17,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "container/volume.h"
 #include "core/cgroup.h"
 #include "core/err.h"
 #include "freeze/freeze.h"
@@ -100,7 +101,10 @@ struct restore_private {
 	const struct image *image;
 	struct restore_shared *shared; /* mapped shared */
 	size_t shared_size;
-	struct restore_root root; /* in the first task */
+	struct restore_root root;      /* in the first task */
+	const struct volumes *volumes; /* in the first task: for mounts of the host */
+	dev_t *devices; /* owned: in the first task: file systems made from the image */
+	size_t device_count;
 	bool detach;
 	uint32_t base; /* the first high number: above every saved one */
 	struct restore_hole hole;
@@ -146,12 +150,19 @@ int restore_fill_content(struct restore *rs, void (*progress)(void *, uint64_t, 
 			 bool (*is_cancelled)(void *), void *argument, struct err *err);
 int restore_protect_memory(struct restore *rs, struct err *err);
 
+/* late.c */
+int restore_replace_files(struct restore *rs, struct err *err);
+int restore_settle_files(struct restore *rs, struct err *err);
+/* The first task that has this open file description; NULL if none has. */
+struct restore_task *restore_holder(const struct restore *rs, uint32_t id);
+/* The pid, as the tracer sees it, of a task or thread object; 0 if unknown. */
+pid_t restore_outer_pid(const struct restore *rs, uint32_t id);
+
 /* cgroups.c: all tasks are there; none has run yet. */
 int restore_place_in_cgroups(struct restore *rs, const struct cgroup_own *own, struct err *err);
 
 /* finish.c, registers.c */
 int restore_finish_tasks(struct restore *rs, struct err *err);
-int restore_settle(struct restore *rs, struct err *err);
 int restore_load_registers(struct restore *rs, struct err *err);
 int restore_post_check(struct restore *rs, struct err *err);
 int restore_let_go(struct restore *rs, struct err *err);

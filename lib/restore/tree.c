@@ -530,8 +530,13 @@ static int find_group(struct growth *growth, struct restore_task *leader, pid_t 
 	if (has_ghost(growth, group))
 		return 0;
 	*ret_is_there = !is_saved_pid(rs, group);
-	if (!*ret_is_there)
+	if (!*ret_is_there) {
+		restore_note(rs,
+			     "the foreground group of session %d has ended, and its number is "
+			     "another's: now it is the session's own",
+			     leader->vpid);
 		return 0;
+	}
 	r = make_ghost(growth, remote_of(leader), leader->session, leader, group, err);
 	if (r < 0)
 		return r;

@@ -232,6 +232,19 @@ length_of() {
 	rejects 3 "no lease can be taken" LEAS+4:4=1
 }
 
+@test "forged: pidfds" {
+	victim_saved pidfd
+	rejects 4 "unknown bits" PIDF+0:4=1
+	rejects 4 "unknown bits" PIDF+12:4=1
+	rejects 4 "of no task" PIDF+4:4=0x7fffffff
+	rejects 4 "impossible exit code" PIDF+8:4=0x100
+	rejects 4 "impossible exit code" PIDF+4:4=0 PIDF+8:4=0x10000
+	rejects 4 "impossible exit code" PIDF+4:4=0 PIDF+8:4=0x80
+	rejects 4 "impossible exit code" PIDF+4:4=0 PIDF+8:4=0x7f
+	accepts PIDF+4:4=0 PIDF+8:4=19
+	accepts PIDF+4:4=0 PIDF+8:4=9
+}
+
 @test "forged: places" {
 	local size
 	victim_saved opath
@@ -274,6 +287,110 @@ length_of() {
 	rejects 4 "" PIPE+12:4=0x7fffffff
 	rejects 4 flags PIPE+0:4=0xffffffff
 	rejects 4 "" PIPE+4:4=0x7fffffff
+}
+
+# body_of TAG: where its first record's body starts in the image.
+body_of() {
+	"$FORGE" list "$IMAGE" | awk -v tag="$1" '$1 == tag { print $3; exit }'
+}
+
+# text_in TAG TEXT: where in the body of its first record the text is.
+text_in() {
+	local at
+	at=$(grep -abo -m 1 -F "$2" "$IMAGE" | head -n 1 | cut -d : -f 1)
+	echo $((at - $(body_of "$1")))
+}
+
+@test "forged: mounts: counts, numbers, bits" {
+	victim_saved ns_mnt flags
+	rejects 4 "mounts: " NMNT+4:4=0xffffffff
+	rejects 4 "mounts: " NMNT+4:4=1025
+	rejects 4 "mounts: " NMNT+4:4=1
+	rejects 4 "mounts: " NMNT+0:4=2
+	rejects 4 "is impossible" NMNT+8:4=0
+	rejects 4 "is impossible" NMNT+8:4=6
+	rejects 4 "is impossible" NMNT+12:4=4
+	rejects 4 "is impossible" NMNT+16:4=1
+	rejects 4 "is impossible" NMNT+24:4=7
+	rejects 4 "is impossible" NMNT+28:4=0x100000
+	rejects 4 "mounts: " NMNT+32:4=2
+	rejects 4 "master of mount" NMNT+40:4=9
+	rejects 4 "mounts: " NMNT+44:4=0xffffffff
+}
+
+@test "forged: mounts: a mount on itself, or on a later one" {
+	local entry
+	victim_saved ns_mnt flags
+	[[ $(stat -c %m "$VICTIM_DIR") == / ]] || skip "the victim's directory is not on /"
+	entry=$(($(text_in NMNT "${VICTIM_DIR#/}/ro") - 56))
+	for number in 0 90 0xffffffff; do
+		rejects 4 "is impossible" "NMNT+$((entry + 8)):4=$number"
+	done
+	rejects 4 "is impossible" "NMNT+$((entry)):4=1"
+	rejects 4 "is impossible" "NMNT+$((entry)):4=4"
+	rejects 4 "is impossible" "NMNT+$((entry + 12)):4=1"
+	rejects 4 "tree" "NMNT+$((entry + 16)):4=90"
+}
+
+@test "forged: mounts: paths that lead elsewhere" {
+	local path
+	victim_saved ns_mnt flags
+	[[ $(stat -c %m "$VICTIM_DIR") == / ]] || skip "the victim's directory is not on /"
+	path=$(text_in NMNT "${VICTIM_DIR#/}/ro")
+	rejects 4 "is impossible" "NMNT+$path:6=@../../"
+	rejects 4 "is impossible" "NMNT+$path:2=@./"
+	rejects 4 "is impossible" "NMNT+$path:1=@/"
+	rejects 4 "mounts: NUL in a text" "NMNT+$path:1=0"
+	rejects 1 "find the mount point" "NMNT+$path:3=@xxx"
+}
+
+@test "forged: mounts: a restriction of the host cannot be taken away" {
+	local entry
+	victim_saved ns_mnt locked
+	[[ $(stat -c %m "$VICTIM_DIR") == / ]] || skip "the victim's directory is not on /"
+	entry=$(($(text_in NMNT "${VICTIM_DIR#/}/locked") - 56))
+	"$FORGE" edit "$IMAGE" "$EVIL" "NMNT+$((entry + 20)):4=0"
+	run -0 ctckpt restore --policy map --detach "$EVIL"
+	assert_contains "$output" "/locked keeps restrictions that it did not have"
+	victim_succeeds
+}
+
+@test "forged: mounts: a link in the place of a mount point is not followed" {
+	victim_saved ns_mnt flags
+	rmdir "$VICTIM_DIR/ro"
+	mkdir "$BATS_TEST_TMPDIR/elsewhere"
+	ln -s "$BATS_TEST_TMPDIR/elsewhere" "$VICTIM_DIR/ro"
+	run -1 ctckpt restore --detach "$IMAGE"
+	assert_contains "$output" "/ro: find the mount point: Too many levels of symbolic links"
+	assert_equal "$(ctckpt ps --quiet)" ""
+}
+
+@test "forged: files in memory: names, numbers, sizes" {
+	local name
+	victim_saved tmpfs types
+	rejects 4 "tree: " TMFS+0:4=0
+	rejects 4 "tree: " TMFS+0:4=0xffffffff
+	rejects 4 "tree: " TMFS+0:4=1
+	rejects 4 "tree: " TMFS+4:4=1
+	rejects 4 "entry 1 is impossible" TMFS+8:4=1
+	rejects 4 "entry 1 is impossible" TMFS+12:4=0x81a4
+	rejects 4 "entry 1 is impossible" TMFS+16:4=0xffffffff
+	rejects 4 "entry 1 is impossible" TMFS+24:4=1
+	rejects 4 "entry 1 is impossible" TMFS+28:4=5
+	rejects 4 "entry 1 is impossible" TMFS+32:8=1
+	rejects 4 "entry 1 is impossible" TMFS+56:4=1000000000
+	rejects 4 "tree: " TMFS+64:4=0xffffffff
+	rejects 4 "entry 1 is impossible" TMFS+76:4=1
+	name=$(text_in TMFS dangling)
+	rejects 4 "is impossible" "TMFS+$name:8=@/"
+	rejects 4 "is impossible" "TMFS+$((name + 2)):1=@/"
+	rejects 4 "is impossible" "TMFS+$name:1=0"
+	for parent in 0 3000 0xffffffff; do
+		rejects 4 "is impossible" "TMFS+$((name - 72)):4=$parent"
+	done
+	rejects 4 "is impossible" "TMFS+$((name - 68)):4=0x61ff"
+	rejects 4 "is impossible" "TMFS+$((name - 56)):4=1"
+	rejects 4 "is impossible" "TMFS+$((name - 56)):4=0xffffffff"
 }
 
 @test "forged: System V shared memory" {
@@ -363,4 +480,78 @@ length_of() {
 	rejects 4 "no such queue" MQNO+4:4=99
 	rejects 4 "unknown bits" MQNO+8:4=65
 	rejects 1 "ask for a notification" MQNO+4:4=0
+
+# Where the kind's own part of a socket's record begins: behind options and filter.
+socket_end() {
+	echo $((32 + $("$FORGE" get "$IMAGE" "$1+20:4") + 8 * $("$FORGE" get "$IMAGE" "$1+24:4")))
+}
+
+@test "forged: the common part of sockets" {
+	victim_saved sock_tcp
+	rejects 4 "unknown flags" STCP+0:4=0xffffffff
+	rejects 4 "unknown bits" STCP+4:4=1
+	rejects 4 "family" STCP+8:4=1
+	rejects 4 "type" STCP+12:4=2
+	rejects 4 "protocol" STCP+16:4=262
+	rejects 4 "options are cut" STCP+20:4=0xfffffff8
+	rejects 4 "instructions" STCP+24:4=0xffffffff
+	rejects 4 "unknown bits" STCP+28:4=2
+	rejects 4 "unexpected option" STCP+32:2=77
+	rejects 4 "unexpected option" STCP+34:2=26
+	rejects 4 "impossible" STCP+36:4=3
+	rejects 4 "options are cut" STCP+36:4=0xffffffff
+	rejects 4 "impossible" STCP+44:4=1
+}
+
+@test "forged: TCP sockets" {
+	local own
+	victim_saved sock_tcp
+	own=$(socket_end STCP.1)
+	rejects 4 "impossible address" "STCP.1+$own:2=1"
+	rejects 4 "impossible address" "STCP.1+$((own + 20)):4=1"
+	rejects 4 "unknown bits" "STCP.1+$((own + 24)):4=2"
+	rejects 4 "unknown bits" "STCP.1+$((own + 28)):4=0xffffffff"
+	rejects 1 "the container's new network does not have this address" \
+		"STCP.1+$((own + 8)):4=0x01020304"
+}
+
+@test "forged: TCP connections" {
+	local own
+	victim_saved sock_tcp_connection
+	own=$(socket_end TCPC.1)
+	rejects 4 "impossible address" "TCPC.1+$((own + 2)):2=0"
+	rejects 4 "is not before it" "TCPC.1+$((own + 48)):4=0x7fffffff"
+	rejects 4 "is not the other end" "TCPC.1+$((own + 2)):2=1"
+	rejects 4 "unknown bits" "TCPC.1+$((own + 52)):4=99"
+	rejects 4 "unknown bits" "TCPC.1+$((own + 56)):4=32"
+	rejects 4 "impossible agreement" "TCPC.1+$((own + 60)):4=1"
+	rejects 4 "impossible agreement" "TCPC.1+$((own + 64)):4=15"
+	rejects 4 "impossible agreement" "TCPC.1+$((own + 68)):4=15"
+	rejects 4 "bytes" "TCPC.1+$((own + 72)):4=0xffffffff"
+	rejects 4 "bytes" "TCPC.1+$((own + 76)):4=1"
+}
+
+@test "forged: a TCP connection that lost its other end" {
+	local own
+	victim_saved sock_tcp_connection
+	own=$(socket_end TCPC.1)
+	rejects 14 "" "TCPC.1+$((own + 48)):4=0"
+}
+
+@test "forged: UDP sockets" {
+	local own
+	victim_saved sock_udp
+	own=$(socket_end SUDP.3)
+	rejects 4 "unknown bits" "SUDP.3+$((own + 48)):4=4"
+	rejects 4 "multicast" "SUDP.3+$((own + 52)):4=0xffffffff"
+	rejects 4 "unknown bits" "SUDP.3+$((own + 56)):4=0xffffffff"
+	rejects 4 "datagrams are cut" "SUDP.3+$((own + 56)):4=1000"
+	rejects 4 "impossible address" "SUDP.3+$((own + 64)):2=1"
+	rejects 4 "datagrams are cut" "SUDP.3+$((own + 64 + 48)):4=0xffffffff"
+}
+
+@test "forged: ping and raw sockets" {
+	victim_saved sock_ping
+	rejects 4 "protocol" PING+16:4=17
+	rejects 4 "type" PING+12:4=3
 }

@@ -38,6 +38,11 @@ comes_back() {
 	comes_back timers.pl
 }
 
+@test "programs: a shell on a terminal with an editor in it" {
+	requires cmd-python3 cmd-vi
+	comes_back shell.py
+}
+
 @test "programs: a hundred threads on futexes" {
 	comes_back threads
 }

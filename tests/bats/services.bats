@@ -7,12 +7,16 @@ load helper
 service_start() {
 	victim_dir_share
 	local file=$BATS_TEST_DIRNAME/../services/$1 command
+	mkdir -p "$VICTIM_DIR/data"
 	shift
 	case $file in
 	*.py) command=(python3 "$file") ;;
 	*.js) command=(node "$file") ;;
 	*.java) command=(java -Xmx256m "$file") ;;
 	esac
+	# shellcheck disable=SC2016 # for the shell in the container
+	[[ -z ${OWN_FILES:-} ]] ||
+		command=(sh -c 'mount -t tmpfs none "$VICTIM_DIR/data" && exec "$@"' - "${command[@]}")
 	ctckpt run --detach --name "$VICTIM" --log "$VICTIM_DIR/log" "$@" -- "${command[@]}" \
 		>"$VICTIM_DIR/name" || fail "$VICTIM did not start"
 	victim_await ready result || return
@@ -23,7 +27,8 @@ service_start() {
 all_succeed() {
 	local pids=() pid result count=0
 	mapfile -t pids < <(ctckpt ps | awk 'NR > 1 { print $2 }')
-	assert_equal "${#pids[@]}" "$1"
+	((${#pids[@]} == $1)) || fail "${#pids[@]} of $1 are left" "$(cat "$VICTIM_DIR"/result.*.all)" \
+		"$(<"$VICTIM_DIR/log")" || return
 	: >"$VICTIM_DIR/go"
 	for pid in "${pids[@]}"; do
 		"$AWAIT" -t 150 -p "$pid" || victim_failed "to end"
@@ -54,7 +59,7 @@ lives_for_generations() {
 
 # Each copy has files of its own, in a tmpfs that is part of the image.
 has_twins() {
-	export SERVICE_TMPFS=1
+	local OWN_FILES=1
 	service_start "$@"
 	run -0 ctckpt checkpoint --leave-running "$VICTIM" -o "$IMAGE"
 	run -0 ctckpt restore --detach --policy map --name "$VICTIM-a" "$IMAGE"

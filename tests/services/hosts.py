@@ -32,9 +32,7 @@ def echo(peer):
         peer.sendall(data)
 
 
-def serve_udp(address):
-    server = socket.socket(type=socket.SOCK_DGRAM)
-    server.bind((address, PORT))
+def serve_udp(server):
     while True:
         data, sender = server.recvfrom(65536)
         server.sendto(data, sender)
@@ -115,9 +113,11 @@ def run_host(number, told, wait):
     unshare_net()
     os.write(told, b"x")
     os.read(wait, 1)
+    server = socket.socket(type=socket.SOCK_DGRAM)
+    server.bind((f"10.1.0.{number}", PORT))
+    threading.Thread(target=serve_udp, args=(server,), daemon=True).start()
     for family, address in ((socket.AF_INET, f"10.1.0.{number}"), (socket.AF_INET6, f"fd01::{number}")):
         threading.Thread(target=serve_tcp, args=(family, address), daemon=True).start()
-    threading.Thread(target=serve_udp, args=(f"10.1.0.{number}",), daemon=True).start()
     other = 3 - number
     service.wait_until(lambda: service.is_listening(PORT, f"10.1.0.{other}"))
     service.wait_until(lambda: can_connect6(f"fd01::{other}"))

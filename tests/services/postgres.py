@@ -51,7 +51,7 @@ def work():
         server = start(program("postgres"), "-D", data, "-k", ".", "-c", "unix_socket_directories=../",
                        "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", stdout=log, stderr=log)
     host = "127.0.0.1"
-    service.wait_until(lambda: service.is_listening(5432))
+    service.wait_until(lambda: start(program("pg_isready"), "-q", "-h", host).wait() == 0)
     run(program("pgbench"), "-h", host, "-U", "bench", "-i", "-q", "-s", "1", "postgres")
     # More time than any test takes; it is told to end by the end of its clients' connections.
     bench = [start(program("pgbench"), "-h", where, "-U", "bench", "-c", "2", "-T", "3600", "-n",

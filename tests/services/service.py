@@ -2,7 +2,6 @@
 saved and restored. A client that meets an error ends the service as failed."""
 import os
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -51,12 +50,9 @@ def is_listening(port, host="127.0.0.1"):
         return probe.connect_ex((host, port)) == 0
 
 
-def private_directory(name="data", owner=None):
-    """A directory that is the container's alone: in a tmpfs, where it may mount one."""
-    path = os.path.join(DIR, name)
-    os.makedirs(path, exist_ok=True)
-    if os.environ.get("SERVICE_TMPFS"):
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "none", path], check=True)
+def private_directory(owner=None):
+    """A directory that is the container's alone: where several are to run, a tmpfs."""
+    path = os.path.join(DIR, "data")
     if owner is not None:
         os.chown(path, owner, owner)
     return path

@@ -27,7 +27,8 @@ static void lines_of_all_types(struct unit *unit)
 static void lines_that_are_not_known(struct unit *unit)
 {
 	static const char *const texts[] = {
-		"lock:\t1: LEASE  ACTIVE    WRITE 1234 fe:00:12345 0 EOF\n",
+		"lock:\t1: LEASE  BREAKING  READ 1234 fe:00:12345 0 EOF\n",
+		"lock:\t1: LEASE  ADVISORY  WRITE 1234 fe:00:12345 0 EOF\n",
 		"lock:\t1: DELEG  ACTIVE    READ 1234 fe:00:12345 0 EOF\n",
 		"lock:\t1: POSIX  MANDATORY WRITE 1234 fe:00:12345 0 EOF\n",
 		"lock:\t1: POSIX  ADVISORY  UNLCK 1234 fe:00:12345 0 EOF\n",

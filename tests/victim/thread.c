@@ -1,5 +1,6 @@
 /* thread: names, slack, death signals, thread-local storage, rseq, robust mutexes, the word that
- * pthread_join() waits on, alternate signal stacks, also while one is in use. */
+ * pthread_join() waits on, alternate signal stacks, also while one is in use. The argument
+ * `dispatch`: a switch that cannot be saved. */
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -134,13 +135,25 @@ static void leave_first(void)
 	_exit(WEXITSTATUS(status));
 }
 
-int main(void)
+/* Takes system calls of its own as signals, while a byte says so. */
+static void dispatch(void)
+{
+	static char selector;
+
+	EXPECT(prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, 0, 0, &selector) == 0);
+	wait_for_restore();
+	victim_done();
+}
+
+int main(int argc, char **argv)
 {
 	struct sigaction action = { .sa_handler = on_usr1, .sa_flags = SA_ONSTACK };
 	pthread_t threads[THREADS];
 	pid_t child;
 	int status;
 
+	if (argc > 1 && strcmp(argv[1], "dispatch") == 0)
+		dispatch();
 	leave_first();
 	EXPECT(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
 	child = make_child();

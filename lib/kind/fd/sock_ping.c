@@ -42,31 +42,25 @@ static int sock_ping_check(const void *body, size_t length, struct err *err)
 	return r;
 }
 
-/* Who may make one is a range of groups, which nobody is in at first. */
-static int make(const struct restore *rs, const struct socket_rec *common, int *ret_fd,
-		struct err *err)
+/* Who may make one is a range of groups, which nobody is in at first. With one group mapped, it
+ * can't be made empty again. */
+static int make(struct restore *rs, const struct socket_rec *common, int *ret_fd, struct err *err)
 {
 	auto_close int range = -1;
 	char own[32];
-	char old[64];
-	ssize_t n;
 	int length;
 	int r = socket_make(common, ret_fd, err);
 
 	if (r != -EACCES)
 		return r;
-	range = openat(restore_root(rs)->proc, "sys/net/ipv4/ping_group_range", O_RDWR | O_CLOEXEC);
+	range =
+	    openat(restore_root(rs)->proc, "sys/net/ipv4/ping_group_range", O_WRONLY | O_CLOEXEC);
 	length = snprintf(own, sizeof(own), "%u %u\n", getegid(), getegid());
-	if (range < 0)
-		return r;
-	n = pread(range, old, sizeof(old), 0);
-	if (n <= 0 || pwrite(range, own, (size_t)length, 0) != length)
+	if (range < 0 || write(range, own, (size_t)length) != length)
 		return r;
 	*err = ERR_NONE;
-	r = socket_make(common, ret_fd, err);
-	if (pwrite(range, old, (size_t)n, 0) != n && r == 0)
-		return err_set(err, -errno, "set who may make ping sockets");
-	return r;
+	restore_note(rs, "group %u may make ping sockets (net.ipv4.ping_group_range)", getegid());
+	return socket_make(common, ret_fd, err);
 }
 
 static int sock_ping_restore(struct restore *rs, const struct record *record, struct err *err)

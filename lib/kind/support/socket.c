@@ -142,9 +142,10 @@ static bool save_filter(struct dump *d, int fd, struct buf *body, uint32_t *ret_
 {
 	socklen_t count = 0;
 	socklen_t room;
+	char none;
 
 	*ret_count = 0;
-	if (getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, NULL, &count) < 0) {
+	if (getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, &none, &count) < 0) {
 		if (errno == EACCES)
 			(void)dump_block(d, NULL, "a BPF program on a socket is not supported");
 		return errno != EACCES;

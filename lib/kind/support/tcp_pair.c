@@ -260,14 +260,10 @@ static int let_mate_go(const struct tcp_end *end, struct tcp_end *mate, struct e
 static int single_restore(struct restore *rs, struct tcp_end *end, struct tcp_end *mate,
 			  struct err *err)
 {
-	struct tcp_connection_rec empty = *end->rec;
 	uint32_t wanted = le32_get(end->rec->received);
 	uint32_t fills[2] = { wanted, 0 };
 	int r = 0;
 
-	empty.received = le32_make(0);
-	mate->common = end->common;
-	mate->rec = &empty;
 	if (inet_address_is_none(&end->peer))
 		r = choose_peer(end, err);
 	mate->local = end->peer;
@@ -291,9 +287,12 @@ static int single_restore(struct restore *rs, struct tcp_end *end, struct tcp_en
 
 int tcp_single_restore(struct restore *rs, struct tcp_end *end, struct err *err)
 {
-	struct tcp_end mate = { .fd = -1 };
-	int r = single_restore(rs, end, &mate, err);
+	struct tcp_connection_rec empty = *end->rec;
+	struct tcp_end mate = { .common = end->common, .rec = &empty, .fd = -1 };
+	int r;
 
+	empty.received = le32_make(0);
+	r = single_restore(rs, end, &mate, err);
 	if (r < 0)
 		drop_fd(&end->fd);
 	drop_fd(&mate.fd);

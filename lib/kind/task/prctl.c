@@ -1,9 +1,11 @@
 /* prctl: switches of a process: dumpable, subreaper, transparent huge pages, memory that may not
- * become executable, extended CPU state. */
+ * become executable, extended CPU state, locking of future memory, membarriers. */
 #include <asm/prctl.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/membarrier.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
@@ -20,12 +22,17 @@ extern const struct kind kind_prctl;
 #ifndef PR_GET_MEMORY_MERGE
 #define PR_GET_MEMORY_MERGE 68
 #endif
-#define ARCH_GET_UNTAG_MASK 0x4001
+#define ARCH_GET_UNTAG_MASK	     0x4001
+#define MEMBARRIER_GET_REGISTRATIONS (1 << 9) /* 6.3 */
 
 enum {
 	MDWE_BITS = 3,	     /* PR_MDWE_REFUSE_EXEC_GAIN, PR_MDWE_NO_INHERIT */
 	THP_BITS = 3,	     /* disabled; except where advised (6.18) */
 	XCOMP_TILEDATA = 18, /* AMX: the only one that must be asked for */
+	REGISTER_BITS = MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED |
+			MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED |
+			MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE |
+			MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ,
 };
 
 RECORDS_BEGIN
@@ -36,9 +43,13 @@ struct prctl_rec {
 	le32 mdwe;
 	le32 has_merge; /* 0 or 1: KSM for all its memory */
 	le32 has_amx;	/* 0 or 1 */
+	/* In version 2: */
+	le32 lock_future; /* MCL_FUTURE, MCL_ONFAULT */
+	le32 membarrier;  /* MEMBARRIER_CMD_REGISTER_* */
 };
 RECORDS_END
-static_assert(sizeof(struct prctl_rec) == 24, "image format");
+static_assert(sizeof(struct prctl_rec) == 32, "image format");
+static const size_t first_length = offsetof(struct prctl_rec, lock_future);
 
 struct prctl_answers {
 	int subreaper;
@@ -91,6 +102,78 @@ static int prctl_query(struct script *s, struct prctl_rec *rec, uint64_t *ret_un
 	return 0;
 }
 
+/* Where the kernel does not tell, it is all that a program may have asked for. */
+static int query_membarrier(struct dump *d, struct prctl_rec *rec, struct err *err)
+{
+	auto_script struct script s = SCRIPT_NONE;
+	int64_t registered;
+	size_t all, own;
+	int r;
+
+	script_init(&s, &d->thread->remote);
+	all = script_syscall(&s, "query membarriers", SCRIPT_MAY_FAIL, SYS_membarrier,
+			     MEMBARRIER_CMD_QUERY, 0, 0);
+	own = script_syscall(&s, "get membarriers", SCRIPT_MAY_FAIL, SYS_membarrier,
+			     MEMBARRIER_GET_REGISTRATIONS, 0, 0);
+	r = script_run(&s, err);
+	if (r < 0)
+		return r;
+	registered = script_result(&s, own);
+	if (registered < 0)
+		registered = script_result(&s, all);
+	rec->membarrier = le32_make(registered > 0 ? (uint32_t)registered & REGISTER_BITS : 0);
+	return 0;
+}
+
+/* New memory that is locked counts at once; that which is locked on a fault is not there before. */
+static int query_future_page(struct dump *d, bool *ret_is_present, struct err *err)
+{
+	auto_script struct script s = SCRIPT_NONE;
+	const unsigned char *present;
+	uint64_t page, out;
+	size_t step;
+	int r;
+
+	script_init(&s, &d->thread->remote);
+	step = script_syscall(&s, "map a page", 0, SYS_mmap, 0, IMAGE_PAGE, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS, (uint64_t)-1, 0);
+	r = script_run(&s, err);
+	if (r < 0)
+		return r;
+	page = (uint64_t)script_result(&s, step);
+	out = script_out(&s, 1);
+	(void)script_syscall(&s, "ask for a page", 0, SYS_mincore, page, IMAGE_PAGE, out);
+	(void)script_syscall(&s, "unmap a page", 0, SYS_munmap, page, IMAGE_PAGE);
+	r = script_run(&s, err);
+	if (r < 0)
+		return r;
+	present = script_output(&s, out, 1, err);
+	if (!present)
+		return err->code;
+	*ret_is_present = *present & 1;
+	return 0;
+}
+
+/* Our own zone was mapped since the status was read: what of it is locked, mlockall() asked for. */
+static int query_lock(struct dump *d, struct prctl_rec *rec, struct err *err)
+{
+	auto_buf struct buf text = BUF_EMPTY;
+	uint64_t locked = 0;
+	bool is_present = false;
+	int r = procfs_read(d->task->proc, "status", &text, err);
+
+	if (r < 0)
+		return r;
+	if (!procfs_field(text.data, "VmLck", 10, &locked) ||
+	    locked * 1024 <= d->thread->status.locked)
+		return 0;
+	r = query_future_page(d, &is_present, err);
+	if (r < 0)
+		return r;
+	rec->lock_future = le32_make(is_present ? MCL_FUTURE : MCL_FUTURE | MCL_ONFAULT);
+	return 0;
+}
+
 static int prctl_dump(struct dump *d, struct err *err)
 {
 	auto_script struct script s = SCRIPT_NONE;
@@ -102,6 +185,10 @@ static int prctl_dump(struct dump *d, struct err *err)
 		return 0;
 	script_init(&s, &d->thread->remote);
 	r = prctl_query(&s, &rec, &untag_mask, err);
+	if (r == 0)
+		r = query_membarrier(d, &rec, err);
+	if (r == 0)
+		r = query_lock(d, &rec, err);
 	if (r < 0)
 		return r;
 	if (untag_mask != UINT64_MAX)
@@ -110,11 +197,21 @@ static int prctl_dump(struct dump *d, struct err *err)
 	return 0;
 }
 
+static int check_second(const struct prctl_rec *rec, struct err *err)
+{
+	uint32_t lock = le32_get(rec->lock_future);
+
+	if ((lock != 0 && lock != MCL_FUTURE && lock != (MCL_FUTURE | MCL_ONFAULT)) ||
+	    le32_get(rec->membarrier) & ~(uint32_t)REGISTER_BITS)
+		return err_set(err, ERR_DAMAGED, "prctl: unknown bits");
+	return 0;
+}
+
 static int prctl_check(const void *body, size_t length, struct err *err)
 {
 	const struct prctl_rec *rec = body;
 
-	if (length != sizeof(*rec))
+	if (length != sizeof(*rec) && length != first_length)
 		return err_set(err, ERR_DAMAGED, "prctl: %zu bytes", length);
 	if (le32_get(rec->dumpable) > 1 || le32_get(rec->subreaper) > 1 ||
 	    le32_get(rec->has_merge) > 1 || le32_get(rec->has_amx) > 1)
@@ -123,7 +220,38 @@ static int prctl_check(const void *body, size_t length, struct err *err)
 		return err_set(err, ERR_DAMAGED, "prctl: unknown state of huge pages");
 	if (le32_get(rec->mdwe) > MDWE_BITS || le32_get(rec->mdwe) == 2)
 		return err_set(err, ERR_DAMAGED, "prctl: unknown bits of MDWE");
+	return length == first_length ? 0 : check_second(rec, err);
+}
+
+static int prctl_ask(struct plan *plan, const struct image *image, const struct record *record,
+		     struct err *err)
+{
+	const struct prctl_rec *rec = record->body;
+
+	(void)image;
+	(void)err;
+	if (record->length > first_length && le32_get(rec->lock_future))
+		plan_ask(plan, &(struct question){ .class = CLASS_MLOCK,
+						   .id = record->id,
+						   .saved = IMAGE_PAGE,
+						   .invoker = plan_facts(plan)->hard_limits[8],
+						   .subject = "locking of future memory" });
 	return 0;
+}
+
+static void finish_second(struct restore *rs, const struct record *record, struct script *script)
+{
+	const struct prctl_rec *rec = record->body;
+	const struct decision *lock = plan_answer(rs->plan, CLASS_MLOCK, record->id, 0);
+
+	for (uint32_t bit = 1; bit <= REGISTER_BITS; bit <<= 1) {
+		if (le32_get(rec->membarrier) & bit)
+			(void)script_syscall(script, "register membarriers", 0, SYS_membarrier, bit,
+					     0, 0);
+	}
+	if (lock && lock->outcome == OUTCOME_KEEP)
+		(void)script_syscall(script, "lock future memory", 0, SYS_mlockall,
+				     le32_get(rec->lock_future));
 }
 
 static int prctl_finish(struct restore *rs, const struct record *record, struct script *script,
@@ -131,10 +259,12 @@ static int prctl_finish(struct restore *rs, const struct record *record, struct 
 {
 	const struct prctl_rec *rec = record->body;
 	uint32_t thp = le32_get(rec->thp_disable);
-	int r = script_room(script, 8, 0, err);
+	int r = script_room(script, 16, 0, err);
 
 	if (r < 0)
 		return r;
+	if (record->length > first_length)
+		finish_second(rs, record, script);
 	if (le32_get(rec->has_merge))
 		restore_note(rs, "KSM for all memory needs a privilege: it is off now");
 	if (le32_get(rec->has_amx))
@@ -158,12 +288,14 @@ static int prctl_finish(struct restore *rs, const struct record *record, struct 
 
 const struct kind kind_prctl = {
 	.name = "prctl",
-	.summary = "dumpable, subreaper, huge pages, MDWE, AMX permission",
+	.summary = "dumpable, subreaper, huge pages, MDWE, mlockall, membarriers, AMX permission",
 	.tag = TAG('P', 'R', 'C', 'T'),
+	.version = 2,
 	.scope = SCOPE_TASK,
 	.phase = PHASE_CONFINE,
 	.dump = prctl_dump,
 	.check = prctl_check,
 	.link = owner_link_task,
+	.ask = prctl_ask,
 	.finish = prctl_finish,
 };
