@@ -4,8 +4,8 @@
 #include "kind/support/mm.h"
 #include "kind/support/mqueue.h"
 #include "kind/support/sysv.h"
-#include "kind/support/unix_sockets.h"
 #include "kind/support/tcp_queues.h"
+#include "kind/support/unix_sockets.h"
 
 #include <fcntl.h>
 #include <signal.h>
