@@ -39,6 +39,10 @@ struct dump_private {
 	size_t task_count;
 	struct target_fd *files; /* owned; unique open file descriptions */
 	size_t file_count;
+	size_t level;			   /* of the container's pid namespace, in status.ns_pid */
+	struct dump_namespace *namespaces; /* owned; the container's own first, parents in front */
+	size_t namespace_count;
+	uint32_t network;   /* id of the container's own network namespace; 0: none yet */
 	struct buf records; /* of struct dump_entry */
 	size_t record_count;
 	struct dump_source *sources; /* owned */
@@ -89,10 +93,21 @@ void dump_free(struct dump *d);
 
 /* collect.c: tasks and threads from the frozen list; namespaces and sharing checked. */
 int dump_collect_tasks(struct dump *d, struct err *err);
+/* namespaces.c: all that the tasks are in, and the id of one behind a descriptor: then -EPERM if
+ * it leads out of the container, which is noted. */
+int dump_find_namespaces(struct dump *d, struct err *err);
+/* Likewise all that descriptors lead to, or that their sockets are in. */
+int dump_find_file_namespaces(struct dump *d, struct err *err);
+int dump_namespace_id(struct dump *d, enum namespace_type type, int fd, uint32_t *ret_id,
+		      struct err *err);
+/* Completes and follows the struct namespace_rec in `body`. */
+int dump_user_maps(const struct dump_namespace *ns, struct buf *body, struct err *err);
+void dump_free_namespaces(struct dump_private *own);
 /* sharing.c: sets the groups of all tasks. */
 void dump_group_tasks(struct dump *d);
-/* descriptors.c: descriptor tables, one target_fd an open file description. */
+/* descriptors.c: descriptor tables, one target_fd an open file description; then their records. */
 int dump_collect_files(struct dump *d, struct err *err);
+int dump_files(struct dump *d, struct err *err);
 
 /* Queues content whose pieces are known. Pieces are taken over. */
 void dump_add_source(struct dump *d, uint32_t id, int file, struct dump_piece *pieces,
