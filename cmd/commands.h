@@ -11,6 +11,8 @@ struct run_settings {
 	const char *hostname;
 	const char *userns;
 	const char *seccomp;
+	const char **volumes;
+	const char **tmpfs;
 	const char *log;
 	const char *pid_file;
 	bool detach;
@@ -37,6 +39,7 @@ struct checkpoint_settings {
 	const char *output;
 	bool force;
 	int after;
+	bool tcp_close;
 	int compression;
 	int level;
 	bool print_stats;
@@ -50,6 +53,7 @@ struct restore_settings {
 	const char *policy;
 	const char *name;
 	const char *rootfs;
+	const char **volumes;
 	const char *pid_file;
 	bool detach;
 	bool userns;
@@ -64,6 +68,7 @@ int cmd_restore(struct invocation *inv, const void *settings, struct err *err);
 struct plan_settings {
 	const char *policy;
 	const char *rootfs;
+	const char **volumes;
 };
 extern const struct option_row plan_options[];
 int cmd_plan(struct invocation *inv, const void *settings, struct err *err);

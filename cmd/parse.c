@@ -80,6 +80,17 @@ static int parse_word(const struct option_row *row, const char *text, int *ret_w
 	return err->code;
 }
 
+static void add_text(const char ***list, const char *text)
+{
+	size_t count = 0;
+
+	while (*list && (*list)[count])
+		count++;
+	*list = mem_resize(*list, count + 2, sizeof(**list));
+	(*list)[count] = text;
+	(*list)[count + 1] = NULL;
+}
+
 static int store(const struct option_row *row, const char *text, void *base, struct err *err)
 {
 	void *destination = (char *)base + row->destination;
@@ -97,6 +108,9 @@ static int store(const struct option_row *row, const char *text, void *base, str
 		return 0;
 	case OPTION_TEXT:
 		*(const char **)destination = text;
+		return 0;
+	case OPTION_LIST:
+		add_text(destination, text);
 		return 0;
 	case OPTION_NUMBER:
 		return parse_number(row->name, text, number, err);

@@ -13,6 +13,8 @@ const struct option_row plan_options[] = {
 	  AT(policy), 0, policy_words },
 	{ "rootfs", 0, "DIR", "the root directory that restore would be given", OPTION_TEXT,
 	  AT(rootfs), 0, NULL },
+	{ "volume", 0, "SOURCE:DIR[:ro]", "for a mount of the host, as restore would be given",
+	  OPTION_LIST, AT(volumes), 0, NULL },
 	{ 0 },
 };
 #undef AT
@@ -47,7 +49,7 @@ int cmd_plan(struct invocation *inv, const void *argument, struct err *err)
 
 	if (r == 0)
 		r = ctckpt_plan(inv->operands[0], STDIN_FILENO, settings->policy, settings->rootfs,
-				&image, &plan, err);
+				settings->volumes, &image, &plan, err);
 	if (r < 0)
 		return r;
 	print_plan(inv, plan);

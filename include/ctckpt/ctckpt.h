@@ -38,9 +38,11 @@ struct ctckpt_run_options {
 	const char *name;   /* NULL: one is made up */
 	const char *rootfs; /* NULL: the invoker's view of the file system */
 	const char *hostname;
-	const char *userns;   /* "keep-id", "auto", or NULL: see ctckpt-run(1) */
-	const char *seccomp;  /* a profile in JSON; NULL: none */
-	char *const *command; /* argv */
+	const char *userns;	    /* "keep-id", "auto", or NULL: see ctckpt-run(1) */
+	const char *seccomp;	    /* a profile in JSON; NULL: none */
+	const char *const *volumes; /* "SOURCE:DIR", "SOURCE:DIR:ro"; ends with NULL; or NULL */
+	const char *const *tmpfs;   /* directories for new file systems; likewise */
+	char *const *command;	    /* argv */
 	bool detach;
 	const char *log; /* detached: stdout and stderr go here; NULL: /dev/null */
 	const char *pid_file;
@@ -73,6 +75,7 @@ struct ctckpt_checkpoint_options {
 	int fd;		   /* for "-" */
 	bool force;	   /* replace an image that is there */
 	enum ctckpt_after after;
+	bool tcp_close; /* TCP connections that lead out of the container are restored as closed */
 	enum image_compression compression;
 	int compression_level;	      /* 0: the library's default */
 	ctckpt_progress_fn *progress; /* may be NULL */
@@ -84,9 +87,10 @@ int ctckpt_checkpoint(const struct ctckpt_checkpoint_options *options,
 struct ctckpt_restore_options {
 	const char *image; /* a path; "-": from fd */
 	int fd;
-	const char *policy; /* "strict", "map" */
-	const char *name;   /* NULL: the saved one if it is free, else one is made up */
-	const char *rootfs; /* NULL: as saved */
+	const char *policy;	    /* "strict", "map" */
+	const char *name;	    /* NULL: the saved one if it is free, else one is made up */
+	const char *rootfs;	    /* NULL: as saved */
+	const char *const *volumes; /* for mounts of the host, as of ctckpt_run_options */
 	const char *pid_file;
 	bool detach;
 	bool leave_frozen; /* with detach only */
@@ -110,4 +114,5 @@ int ctckpt_restore(const struct ctckpt_restore_options *options,
 
 /* The decisions that restore would act on. *ret_image must outlive the plan. */
 int ctckpt_plan(const char *image, int fd, const char *policy, const char *rootfs,
-		struct image **ret_image, struct plan **ret_plan, struct err *err);
+		const char *const *volumes, struct image **ret_image, struct plan **ret_plan,
+		struct err *err);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "container/volume.h"
 #include "core/err.h"
 #include "policy/plan.h"
 
@@ -22,8 +23,9 @@ struct container_spec {
 	bool has_time_offsets;	     /* a time namespace with these offsets */
 	int64_t monotonic_offset_ns; /* against the invoker's clocks */
 	int64_t boottime_offset_ns;
-	int cgroup;    /* directory descriptor of the cgroup to start in (v2), or -1 */
-	int cgroup_v1; /* the same for the v1 freezer, or -1 */
+	struct volumes *volumes; /* mounted in it; NULL: none */
+	int cgroup;		 /* directory descriptor of the cgroup to start in (v2), or -1 */
+	int cgroup_v1;		 /* the same for the v1 freezer, or -1 */
 	/* Runs in the container's first task (pid 1), as root of its user namespace, once all
 	 * namespaces are in place; it must not return 0 but through exec or _exit. An error
 	 * travels to container_start. */
@@ -59,9 +61,3 @@ void container_free(struct container *container);
 
 /* In main: messages to the caller, before exec; the descriptor is close-on-exec. */
 int container_sync_fd(void);
-
-/* Does the mount namespace of `proc` (a /proc/PID directory) have only mounts that container_start
- * would make for this rootfs? Otherwise ERR_REFUSED, and *ret_stranger (owned) names the first that
- * it would not: "/mnt/x (tmpfs)". Without a rootfs, the caller's own mounts are what it starts
- * from. */
-int container_check_mounts(int proc, const char *rootfs, char **ret_stranger, struct err *err);

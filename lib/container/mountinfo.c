@@ -1,13 +1,9 @@
-/* What is mounted in a container, and whether we would mount the same. See mountinfo.h. */
+/* What is mounted in a container, and which of it we make ourselves. See mountinfo.h. */
 #include "container/mountinfo.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
 
-#include "container/container.h"
 #include "container/parts.h"
 #include "core/buf.h"
 #include "core/cleanup.h"
@@ -47,13 +43,26 @@ static char *take_field(const char **at)
 	return field;
 }
 
+static void parse_optional_field(const char *at, struct mountinfo *mount)
+{
+	uint64_t number;
+
+	if (scan_text(&at, "shared:") && scan_number(&at, 10, UINT32_MAX, &number))
+		mount->group = (uint32_t)number;
+	else if (scan_text(&at, "master:") && scan_number(&at, 10, UINT32_MAX, &number))
+		mount->master = (uint32_t)number;
+	else if (scan_text(&at, "unbindable"))
+		mount->is_unbindable = true;
+}
+
 /* "shared:1 master:2 ... - " */
-static bool skip_optional_fields(const char **at)
+static bool take_optional_fields(const char **at, struct mountinfo *mount)
 {
 	while (**at != '\0' && **at != '\n') {
 		size_t length = strcspn(*at, " \n");
 		bool is_end = length == 1 && **at == '-';
 
+		parse_optional_field(*at, mount);
 		*at += length;
 		if (!scan_char(at, ' '))
 			return false;
@@ -78,12 +87,14 @@ static bool parse_line(const char *at, struct mountinfo *mount)
 	mount->root = take_field(&at);
 	mount->point = take_field(&at);
 	mount->options = take_field(&at);
-	if (!mount->root || !mount->point || !mount->options || !skip_optional_fields(&at))
+	if (!mount->root || !mount->point || !mount->options || !take_optional_fields(&at, mount))
 		return false;
 	mount->type = take_field(&at);
 	/* The source may be empty: two spaces follow each other. */
 	mount->source = *at == ' ' ? mem_string("") : take_field(&at);
-	return mount->type && mount->source;
+	(void)scan_char(&at, ' ');
+	mount->super = take_field(&at);
+	return mount->type && mount->source && mount->super;
 }
 
 void mountinfo_free(struct mountinfo *mounts, size_t count)
@@ -94,6 +105,7 @@ void mountinfo_free(struct mountinfo *mounts, size_t count)
 		free(mounts[i].options);
 		free(mounts[i].type);
 		free(mounts[i].source);
+		free(mounts[i].super);
 	}
 	free(mounts);
 }
@@ -119,29 +131,7 @@ int mountinfo_parse(const char *text, struct mountinfo **ret_mounts, size_t *ret
 	return 0;
 }
 
-/* ---- strangers ---- */
-
-static bool is_same(const struct mountinfo *a, const struct mountinfo *b)
-{
-	return a->dev_major == b->dev_major && a->dev_minor == b->dev_minor &&
-	       strcmp(a->root, b->root) == 0 && strcmp(a->point, b->point) == 0 &&
-	       strcmp(a->options, b->options) == 0 && strcmp(a->type, b->type) == 0 &&
-	       strcmp(a->source, b->source) == 0;
-}
-
-static bool is_among(const struct mountinfo *mount, const struct mountinfo *own, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (is_same(mount, &own[i]))
-			return true;
-	return false;
-}
-
-static bool is_of_row(const struct mountinfo *mount, const struct mount_row *row)
-{
-	return strcmp(mount->point, row->point) == 0 && strcmp(mount->type, row->type) == 0 &&
-	       strcmp(mount->root, "/") == 0 && strcmp(mount->options, row->shown) == 0;
-}
+/* ---- mounts of ours ---- */
 
 static bool is_device(const struct mountinfo *mount)
 {
@@ -156,50 +146,48 @@ static bool is_device(const struct mountinfo *mount)
 	return false;
 }
 
-/* What container_start() adds is there once: what is mounted twice is somebody else's. */
-static bool is_first_at(const struct mountinfo *mounts, size_t n, const struct mountinfo *own,
-			size_t own_count)
+bool mountinfo_is_made(const struct mountinfo *mount, bool has_root)
 {
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(mounts[i].point, mounts[n].point) == 0 &&
-		    !is_among(&mounts[i], own, own_count))
-			return false;
-	return true;
-}
-
-static bool is_made_by_us(const struct mountinfo *mount, bool has_root)
-{
-	for (const struct mount_row *row = mount_rows; row->name; row++)
-		if ((has_root || row->is_in_view) && is_of_row(mount, row))
+	for (const struct mount_row *row = mount_rows; row->name; row++) {
+		if ((has_root || row->is_in_view) && strcmp(mount->point, row->point) == 0 &&
+		    strcmp(mount->type, row->type) == 0 && strcmp(mount->root, "/") == 0)
 			return true;
-	return has_root && (is_device(mount) || strcmp(mount->point, "/") == 0);
+	}
+	return has_root && is_device(mount);
 }
 
-const struct mountinfo *mountinfo_stranger(const struct mountinfo *mounts, size_t count,
-					   const struct mountinfo *own, size_t own_count)
+const char *mountinfo_made_options(const char *point)
 {
-	for (size_t i = 0; i < count; i++) {
-		if (is_among(&mounts[i], own, own_count))
-			continue;
-		if (!is_made_by_us(&mounts[i], !own) || !is_first_at(mounts, i, own, own_count))
-			return &mounts[i];
+	for (const struct mount_row *row = mount_rows; row->name; row++) {
+		if (strcmp(point, row->point) == 0)
+			return row->shown;
 	}
 	return NULL;
 }
 
-/* ---- the check ---- */
-
-struct mount_list {
-	struct mountinfo *mounts;
-	size_t count;
-};
-
-static void mount_list_free(struct mount_list *list)
+char **mountinfo_points(bool has_root, size_t *ret_count)
 {
-	mountinfo_free(list->mounts, list->count);
+	char **points = NULL;
+	size_t count = 0;
+
+	for (const struct mount_row *row = mount_rows; row->name; row++) {
+		if (!has_root && !row->is_in_view)
+			continue;
+		array_grow(points, count);
+		points[count++] = mem_string(row->point);
+	}
+	for (size_t i = 0; has_root && mount_devices[i]; i++) {
+		array_grow(points, count);
+		points[count++] = mem_printf("/dev/%s", mount_devices[i]);
+	}
+	*ret_count = count;
+	return points;
 }
 
-static int read_list(int proc, const char *path, struct mount_list *list, struct err *err)
+/* ---- reading ---- */
+
+int mountinfo_read(int proc, const char *path, struct mountinfo **ret_mounts, size_t *ret_count,
+		   struct err *err)
 {
 	auto_buf struct buf text = BUF_EMPTY;
 	int r;
@@ -207,50 +195,5 @@ static int read_list(int proc, const char *path, struct mount_list *list, struct
 	r = procfs_read(proc, path, &text, err);
 	if (r < 0)
 		return r;
-	return mountinfo_parse(text.data ? text.data : "", &list->mounts, &list->count, err);
-}
-
-/* Is the target's root that directory, and no more or less restricted? */
-static int check_root(int proc, const char *rootfs, char **ret_stranger, struct err *err)
-{
-	auto_close int wanted = open(rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	auto_close int found = openat(proc, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	struct statvfs wanted_fs;
-	struct statvfs found_fs;
-	struct stat wanted_stat;
-	struct stat found_stat;
-
-	if (wanted < 0 || fstat(wanted, &wanted_stat) < 0 || fstatvfs(wanted, &wanted_fs) < 0)
-		return err_set(err, -errno, "root file system %s", rootfs);
-	if (found < 0 || fstat(found, &found_stat) < 0 || fstatvfs(found, &found_fs) < 0)
-		return err_set(err, -errno, "look at the container's root");
-	if (wanted_stat.st_dev == found_stat.st_dev && wanted_stat.st_ino == found_stat.st_ino &&
-	    wanted_fs.f_flag == found_fs.f_flag)
-		return 0;
-	*ret_stranger = mem_string("/");
-	return err_set(err, ERR_REFUSED, "the container's root is not %s, or was remounted",
-		       rootfs);
-}
-
-int container_check_mounts(int proc, const char *rootfs, char **ret_stranger, struct err *err)
-{
-	auto_with(mount_list_free) struct mount_list target = { NULL, 0 };
-	auto_with(mount_list_free) struct mount_list own = { NULL, 0 };
-	const struct mountinfo *stranger;
-	int r;
-
-	r = read_list(proc, "mountinfo", &target, err);
-	if (r == 0 && !rootfs)
-		r = read_list(AT_FDCWD, "/proc/self/mountinfo", &own, err);
-	if (r == 0 && rootfs)
-		r = check_root(proc, rootfs, ret_stranger, err);
-	if (r < 0)
-		return r;
-	stranger = mountinfo_stranger(target.mounts, target.count, own.mounts, own.count);
-	if (!stranger)
-		return 0;
-	*ret_stranger = mem_printf("%s (%s)", stranger->point, stranger->type);
-	(void)err_set(err, ERR_REFUSED, "the container has a mount that restore would not make: %s",
-		      *ret_stranger);
-	return err_hint(err, "unmount it in the container");
+	return mountinfo_parse(text.data ? text.data : "", ret_mounts, ret_count, err);
 }

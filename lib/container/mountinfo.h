@@ -17,13 +17,23 @@ struct mountinfo {
 	char *options; /* of this mount: "rw,nosuid" */
 	char *type;
 	char *source;
+	char *super;	 /* options of the file system: "rw,size=64k" */
+	uint32_t group;	 /* of peers; 0: not shared */
+	uint32_t master; /* the group that it is a slave of; 0: none */
+	bool is_unbindable;
 };
 
 int mountinfo_parse(const char *text, struct mountinfo **ret_mounts, size_t *ret_count,
 		    struct err *err);
 void mountinfo_free(struct mountinfo *mounts, size_t count);
 
-/* The first mount of `mounts` that a container made from `own` (the invoker's mounts; NULL: with a
- * root file system of its own) would not have; NULL if there is none. */
-const struct mountinfo *mountinfo_stranger(const struct mountinfo *mounts, size_t count,
-					   const struct mountinfo *own, size_t own_count);
+/* Parses /proc/PID/mountinfo, relative to a directory descriptor. */
+int mountinfo_read(int proc, const char *path, struct mountinfo **ret_mounts, size_t *ret_count,
+		   struct err *err);
+
+/* Could container_start() have mounted that? With a root file system of its own, or without. */
+bool mountinfo_is_made(const struct mountinfo *mount, bool has_root);
+/* The options of a mount that container_start() makes there; NULL: as on the host. */
+const char *mountinfo_made_options(const char *point);
+/* Where container_start() mounts something. Owned, each and all. */
+char **mountinfo_points(bool has_root, size_t *ret_count);

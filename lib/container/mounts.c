@@ -259,19 +259,30 @@ static int enter_root(struct err *err)
 	return 0;
 }
 
-int mounts_make_root(bool has_tty_group, struct err *err)
+static int attach_volumes(const struct volumes *volumes, int root, bool is_making, struct err *err)
+{
+	if (!volumes || volumes->are_kept)
+		return 0;
+	return volumes_attach(volumes, root, is_making, err);
+}
+
+int mounts_make_root(bool has_tty_group, struct volumes *volumes, struct err *err)
 {
 	auto_close int root = -1;
 	mode_t mask;
 	int r;
 
 	r = make_private(err);
+	if (r == 0 && volumes)
+		r = volumes_take(volumes, err);
 	if (r == 0)
 		r = bind_root(&root, err);
 	if (r < 0)
 		return r;
 	mask = umask(022);
 	r = mount_rows_all(root, has_tty_group, err);
+	if (r == 0)
+		r = attach_volumes(volumes, root, true, err);
 	(void)umask(mask);
 	if (r < 0)
 		return r;
@@ -310,12 +321,16 @@ static int replace(const struct mount_row *row, struct err *err)
 	return 0;
 }
 
-int mounts_make_view(struct err *err)
+int mounts_make_view(struct volumes *volumes, struct err *err)
 {
+	auto_close int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int r = make_private(err);
+
+	if (r == 0 && volumes)
+		r = volumes_take(volumes, err);
 
 	for (const struct mount_row *row = mount_rows; row->name && r == 0; row++)
 		if (row->is_in_view)
 			r = replace(row, err);
-	return r;
+	return r < 0 ? r : attach_volumes(volumes, root, false, err);
 }

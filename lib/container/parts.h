@@ -47,9 +47,9 @@ int net_loopback_up(struct err *err);
 /* mounts.c: run by the first task in its own mount namespace */
 
 /* The invoker's view, with /proc, /dev/mqueue and /dev/pts of its own. */
-int mounts_make_view(struct err *err);
+int mounts_make_view(struct volumes *volumes, struct err *err);
 /* Makes the current directory the root. */
-int mounts_make_root(bool has_tty_group, struct err *err);
+int mounts_make_root(bool has_tty_group, struct volumes *volumes, struct err *err);
 
 /* A mount that ctckpt makes: for mounts.c to make, for mountinfo.c to know. */
 enum mount_place { PLACE_ROOT, PLACE_DEV };

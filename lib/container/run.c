@@ -15,6 +15,7 @@ struct run {
 	struct entry entry;
 	struct idmap ids;
 	struct command command;
+	struct volumes volumes;
 	struct container container;
 	struct console console;
 	int socket; /* for the master of its terminal; -1 */
@@ -28,6 +29,7 @@ static int start(struct run *run, struct err *err)
 		.hostname = options->hostname,
 		.main = command_main,
 		.argument = &run->command,
+		.volumes = &run->volumes,
 	};
 	int r;
 
@@ -38,6 +40,8 @@ static int start(struct run *run, struct err *err)
 		r = command_open(&run->command, options, err);
 	if (r == 0 && options->console_socket)
 		r = console_connect(options->console_socket, &run->socket, err);
+	if (r == 0)
+		r = volumes_parse(options->volumes, options->tmpfs, &run->volumes, err);
 	if (r == 0)
 		r = entry_make_cgroup(&run->entry, err);
 	if (r < 0)
@@ -90,6 +94,7 @@ static void run_free(struct run *run)
 	drop_fd(&run->socket);
 	container_free(&run->container);
 	command_free(&run->command);
+	volumes_free(&run->volumes);
 	idmap_free(&run->ids);
 	entry_free(&run->entry);
 }

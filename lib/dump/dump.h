@@ -60,6 +60,7 @@ struct dump_private {
 	size_t queue_count;
 	dev_t queues_dev;		   /* of their file system; 0: none is the container's */
 	struct unix_sockets *unix_sockets; /* owned; kind/support/unix_sockets.c */
+	bool tcp_close;			   /* connections that lead outside are saved as closed */
 	struct tcp_snapshot *tcp;	   /* owned; kind/support/tcp_queues.c */
 	struct dump_terminals terminals;   /* kind/support/terminal_find.c */
 	uint32_t last_id;
@@ -85,7 +86,7 @@ struct dump_entry {
 /* Collects everything of a frozen target and asks all kinds. ERR_REFUSED names all blockers;
  * ERR_MOMENT if all of them are momentary. */
 int dump_gather(struct dump *d, const struct target *target, const struct freeze *frozen,
-		struct err *err);
+		bool tcp_close, struct err *err);
 /* Gives every task its registers, mask and address space back. */
 int dump_release(struct dump *d, struct err *err);
 void dump_free(struct dump *d);

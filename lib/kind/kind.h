@@ -240,6 +240,9 @@ int restore_unnamed(struct restore *rs, const char *path, mode_t mode, uint64_t 
 int restore_removed_directory(const char *path, mode_t mode, int *ret_fd, struct err *err);
 /* restore: tells which descriptor receives the content extents of object `id`. Taken over. */
 int restore_content_fd(struct restore *rs, uint32_t id, int fd, struct err *err);
+/* restore: the files on this device are made from the image: nothing is to be compared. */
+void restore_add_device(struct restore *rs, dev_t device);
+bool restore_has_device(const struct restore *rs, int fd);
 /* A line for the report: something that differs, and is not in the plan. */
 void restore_note(struct restore *rs, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

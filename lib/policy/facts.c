@@ -267,5 +267,8 @@ void host_facts_free(struct host_facts *facts)
 	free(facts->cpus);
 	free(facts->own_uids);
 	free(facts->own_gids);
+	for (size_t i = 0; i < facts->volume_count; i++)
+		free(facts->volumes[i]);
+	free(facts->volumes);
 	*facts = HOST_FACTS_NONE;
 }

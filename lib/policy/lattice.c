@@ -132,7 +132,9 @@ static const struct lattice lattices[CLASS_COUNT] = {
 	[CLASS_SECCOMP] = { seccomp_leq, seccomp_meet, explain_seccomp, UINT64_MAX, 0 },
 	[CLASS_FILE] = { same_leq, same_meet, explain_nothing, ID_NONE, ID_NONE },
 	[CLASS_STDIO] = { same_leq, same_meet, explain_nothing, ID_NONE, ID_NONE },
+	[CLASS_MOUNT] = { same_leq, same_meet, explain_nothing, ID_NONE, ID_NONE },
 	[CLASS_SESSION] = { same_leq, same_meet, explain_nothing, ID_NONE, ID_NONE },
+	[CLASS_SOCKET] = { same_leq, same_meet, explain_nothing, ID_NONE, ID_NONE },
 };
 
 const struct lattice *lattice_of(enum policy_class class)

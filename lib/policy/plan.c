@@ -39,7 +39,9 @@ const char *policy_class_name(enum policy_class class)
 		[CLASS_SECCOMP] = "seccomp",
 		[CLASS_FILE] = "file",
 		[CLASS_STDIO] = "stdio",
+		[CLASS_MOUNT] = "mount",
 		[CLASS_SESSION] = "session",
+		[CLASS_SOCKET] = "socket",
 	};
 
 	return (unsigned int)class < CLASS_COUNT ? names[class] : "unknown";
@@ -61,6 +63,9 @@ static void copy_facts(const struct host_facts *from, struct host_facts *to)
 	to->cpus = copy_array(from->cpus, from->cpu_words, sizeof(*from->cpus));
 	to->own_uids = copy_array(from->own_uids, from->own_uid_count, sizeof(struct id_range));
 	to->own_gids = copy_array(from->own_gids, from->own_gid_count, sizeof(struct id_range));
+	to->volumes = copy_array(from->volumes, from->volume_count, sizeof(*from->volumes));
+	for (size_t i = 0; i < from->volume_count; i++)
+		to->volumes[i] = mem_string(from->volumes[i]);
 }
 
 struct plan *plan_new(const struct image *image, const struct policy *policy,

@@ -39,7 +39,9 @@ enum policy_class {
 	CLASS_SECCOMP,
 	CLASS_FILE,    /* an open, mapped or watched file; detail: which of several */
 	CLASS_STDIO,   /* a descriptor that leads outside of the container */
+	CLASS_MOUNT,   /* a directory of the host that was mounted in the container */
 	CLASS_SESSION, /* a session or process group whose leader is outside */
+	CLASS_SOCKET,  /* a connection that leads outside of the container */
 	CLASS_COUNT,
 };
 const char *policy_class_name(enum policy_class class);
@@ -103,8 +105,10 @@ struct host_facts {
 	uint64_t known_securebits;
 	uint64_t *cpus; /* owned: mask of the CPUs that may be used */
 	size_t cpu_words;
-	bool is_root; /* in the initial user namespace, with CAP_SYS_ADMIN */
-	int root;     /* the root directory of the container, borrowed; 0: the invoker's */
+	bool is_root;	/* in the initial user namespace, with CAP_SYS_ADMIN */
+	char **volumes; /* owned, each and all: where the invoker mounts directories of the host */
+	size_t volume_count;
+	int root; /* the root directory of the container, borrowed; 0: the invoker's */
 	/* The ids of the invoker's own user namespace, and whether all of them may be mapped. */
 	struct id_range *own_uids; /* owned */
 	size_t own_uid_count;

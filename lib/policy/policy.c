@@ -197,9 +197,28 @@ static void decide_file(const struct policy_rule *rule, const struct host_facts 
 		decision_refuse(decision, "its file system is read-only",
 				"mount the file system writable");
 		return;
+	case EADDRINUSE:
+		decision_refuse(decision, "it is a socket that somebody has in use",
+				"end the program that has it, or restore with another --rootfs");
+		return;
+	case EEXIST:
+		decision_refuse(decision, "something else is in its place", "move it away");
+		return;
 	default:
 		decision_refuse(decision, "it can't be opened as it was", rule->remedy);
 	}
+}
+
+static void decide_mount(const struct policy_rule *rule, const struct host_facts *facts,
+			 struct decision *decision)
+{
+	(void)facts;
+	if (decision->invoker == 0) {
+		decision_refuse(decision, "it is a mount of the host", rule->remedy);
+		return;
+	}
+	decision->effective = decision->saved;
+	decision->outcome = OUTCOME_SUBSTITUTE;
 }
 
 static void decide_inherit(const struct policy_rule *rule, const struct host_facts *facts,
@@ -211,7 +230,27 @@ static void decide_inherit(const struct policy_rule *rule, const struct host_fac
 	decision->outcome = OUTCOME_INHERIT;
 }
 
+/* Nothing that was said in a connection can be said again; but whoever sends single messages to a
+ * name may go on. */
+static void decide_socket(const struct policy_rule *rule, const struct host_facts *facts,
+			  struct decision *decision)
+{
+	(void)facts;
+	if (decision->saved != 0 && decision->invoker == 0) {
+		decision->effective = decision->saved;
+		decision->outcome = OUTCOME_REOPEN;
+	} else if (rule->shortfall == OUTCOME_DROP) {
+		decision->effective = 0;
+		decision->outcome = OUTCOME_DROP;
+		decision->reason = "the program will see it closed";
+	} else {
+		decision_refuse(decision, "its other end is outside of the container",
+				rule->remedy);
+	}
+}
+
 #define SIGNED(number) ((uint64_t)(int64_t)(number))
+#define MOUNT_REMEDY   "name a directory for it: --volume SOURCE:DIR"
 #define SECCOMP_REMEDY "start the container without a seccomp filter"
 #define FILE_REMEDY    "look at the file: it is not what it was when the image was made"
 
@@ -229,6 +268,7 @@ static void decide_inherit(const struct policy_rule *rule, const struct host_fac
 	[CLASS_SECCOMP] = { preset "/seccomp", decide_seccomp, 0, OUTCOME_CLAMP, SECCOMP_REMEDY }, \
 	[CLASS_FILE] = { preset "/files", decide_file, 0, OUTCOME_REFUSE, FILE_REMEDY },           \
 	[CLASS_STDIO] = { preset "/stdio", decide_inherit, 0, OUTCOME_INHERIT, NULL },             \
+	[CLASS_MOUNT] = { preset "/mounts", decide_mount, 0, OUTCOME_REFUSE, MOUNT_REMEDY },       \
 	[CLASS_SESSION] = { preset "/session", decide_inherit, 0, OUTCOME_INHERIT, NULL }
 
 static const struct policy presets[] = {
@@ -240,6 +280,9 @@ static const struct policy presets[] = {
 			[CLASS_GID] = { .name = "strict/ids", .remedy = "use --policy map" },
 			[CLASS_GROUPS] = { .name = "strict/groups" },
 			[CLASS_CAPS] = { "strict/caps", decide_caps, 0, OUTCOME_DROP, NULL },
+			[CLASS_SOCKET] = { "strict/sockets", decide_socket, 0, OUTCOME_REFUSE,
+					   "let the program close it before the checkpoint, or use "
+					   "--policy map, which closes it" },
 			[CLASS_NO_NEW_PRIVS] = { "strict/no_new_privs", decide_no_new_privs, 1,
 						 OUTCOME_CLAMP, NULL },
 			COMMON_RULES("strict"),
@@ -256,6 +299,7 @@ static const struct policy presets[] = {
 			[CLASS_GROUPS] = { .name = "map/groups",
 					   .remedy = "give the invoker a (larger) range in /etc/subgid" },
 			[CLASS_CAPS] = { "map/caps", decide_caps, UINT64_MAX, OUTCOME_CLAMP, NULL },
+			[CLASS_SOCKET] = { "map/sockets", decide_socket, 0, OUTCOME_DROP, NULL },
 			[CLASS_NO_NEW_PRIVS] = { "map/no_new_privs", decide_no_new_privs, 0,
 						 OUTCOME_CLAMP, NULL },
 			COMMON_RULES("map"),
@@ -287,7 +331,9 @@ static bool detail_exists(const struct decision *decision)
 		[CLASS_FILE] = UINT32_MAX,
 		[CLASS_STDIO] = UINT32_MAX,
 		[CLASS_MLOCK] = UINT32_MAX,
+		[CLASS_MOUNT] = UINT32_MAX,
 		[CLASS_SESSION] = UINT32_MAX,
+		[CLASS_SOCKET] = UINT32_MAX,
 	};
 	uint32_t count = counts[decision->class];
 

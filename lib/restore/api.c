@@ -111,6 +111,7 @@ static int start_container(struct work *work, struct err *err)
 		.cgroup_v1 = work->entry.cgroup.v1,
 		.main = restore_stage_main,
 		.argument = &work->rs,
+		.volumes = &work->input.volumes,
 	};
 
 	spec.uid_map = plan_uid_map(work->input.plan, &spec.uid_map_count);
@@ -300,7 +301,7 @@ static int prepare(struct work *work, struct err *err)
 {
 	const struct ctckpt_restore_options *options = work->job->options;
 	int r = input_open(options->image, options->fd, options->policy, options->rootfs,
-			   &work->input, err);
+			   options->volumes, &work->input, err);
 
 	if (r == 0)
 		r = plan_verdict(work->input.plan, err);
@@ -314,6 +315,8 @@ static int prepare(struct work *work, struct err *err)
 		r = restore_find_hole(&work->rs, err);
 	if (r == 0)
 		work->rs.own->detach = options->detach;
+	if (r == 0)
+		work->rs.own->volumes = &work->input.volumes;
 	return r;
 }
 

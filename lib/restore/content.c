@@ -34,6 +34,8 @@ struct sink {
 	uint64_t base;
 	int file;      /* else; owned */
 	uint64_t size; /* of the file: its last page may be cut */
+	int number;    /* of the file, in the first task */
+	struct timespec times[2];
 };
 
 static int report(const struct filling *filling, struct err *err)
@@ -64,8 +66,11 @@ static int take_file(const struct remote *first, int pidfd, int number, struct s
 	if (r < 0)
 		return r;
 	if (fstat(sink->file, &stat) < 0)
-		return err_set(err, -errno, "look at an unnamed file");
+		return err_set(err, -errno, "look at a file");
 	sink->size = (uint64_t)stat.st_size;
+	sink->number = number;
+	sink->times[0] = stat.st_atim;
+	sink->times[1] = stat.st_mtim;
 	return 0;
 }
 
@@ -102,12 +107,21 @@ static int find_sink(const struct restore *rs, uint32_t id, struct sink *ret_sin
 	return take_file(&first->threads[0].remote, pidfd, content, ret_sink, err);
 }
 
-/* Content comes in whole pages. */
-static int end_sink(struct sink *sink, struct err *err)
+/* Content comes in whole pages, and is no change: the first task, which may be its owner where we
+ * are not, gives the file its times back. */
+static int end_sink(const struct restore *rs, struct sink *sink, struct err *err)
 {
-	if (sink->file >= 0 && ftruncate(sink->file, (off_t)sink->size) < 0)
-		return err_set(err, -errno, "cut an unnamed file to its size");
-	return 0;
+	auto_script struct script script = SCRIPT_NONE;
+
+	if (sink->file < 0)
+		return 0;
+	if (ftruncate(sink->file, (off_t)sink->size) < 0)
+		return err_set(err, -errno, "cut a file to its size");
+	script_init(&script, &rs->own->tasks[0].threads[0].remote);
+	(void)script_syscall(&script, "set times of a file", 0, SYS_utimensat,
+			     (uint64_t)sink->number, 0,
+			     script_copy(&script, sink->times, sizeof(sink->times)), 0);
+	return script_run(&script, err);
 }
 
 static void drop_sink(struct sink *sink)
@@ -295,7 +309,7 @@ static int copy_file(struct filling *filling, int to, struct place at, struct er
 				return err_set(err, ERR_DAMAGED,
 					       "the image is cut within its pages");
 			if (pwrite(to, block, (size_t)n, start) != n)
-				return err_set(err, -errno, "write an unnamed file");
+				return err_set(err, -errno, "write a file");
 			from += n;
 			start += n;
 			left -= (uint64_t)n;
@@ -325,12 +339,15 @@ static int fill_plain(struct filling *filling, struct err *err)
 		r = find_sink(rs, content->id, &sink, err);
 		if (r < 0)
 			break;
-		if (sink.task)
+		if (sink.task) {
 			r = read_inside(filling, &sink, place_of(content), runners, err);
-		else
-			r = copy_file(filling, sink.file, place_of(content), err);
+			continue;
+		}
+		r = copy_file(filling, sink.file, place_of(content), err);
+		while (r == 0 && runners[0].task)
+			r = wait_oldest(runners, err);
 		if (r == 0)
-			r = end_sink(&sink, err);
+			r = end_sink(rs, &sink, err);
 	}
 	while (runners[0].task) {
 		struct err late = ERR_NONE;
@@ -352,7 +369,7 @@ static int write_sink(const struct sink *sink, uint64_t start, const void *data,
 		return remote_write(&sink->task->threads[0].remote, sink->base + start, data, size,
 				    err);
 	if (pwrite(sink->file, data, size, (off_t)start) != (ssize_t)size)
-		return err_set(err, -errno, "write an unnamed file");
+		return err_set(err, -errno, "write a file");
 	return 0;
 }
 
@@ -384,7 +401,7 @@ static int stream_object(struct filling *filling, struct image_stream *stream,
 		}
 		r = report(filling, err);
 	}
-	return r < 0 ? r : end_sink(&sink, err);
+	return r < 0 ? r : end_sink(filling->rs, &sink, err);
 }
 
 static int fill_stream(struct filling *filling, struct err *err)

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "kind/support/mount_place.h"
 #include "kind/support/tree.h"
 
 static int open_image(const char *path, int fd, struct input *input, struct err *err)
@@ -48,8 +49,26 @@ static int make_plan(const char *policy_name, struct input *input, struct err *e
 	return r;
 }
 
+/* Each must be the place of a mount that the image lacks. */
+static int name_volumes(const char *const *volumes, struct input *input, struct err *err)
+{
+	int r = volumes_parse(volumes, NULL, &input->volumes, err);
+
+	input->volumes.are_kept = true;
+	for (size_t i = 0; r == 0 && i < input->volumes.count; i++) {
+		const char *point = input->volumes.list[i].point;
+
+		if (!mount_is_named(input->image, point))
+			return err_set(err, ERR_USAGE,
+				       "the container has no mount of the host on %s", point);
+		array_grow(input->facts.volumes, input->facts.volume_count);
+		input->facts.volumes[input->facts.volume_count++] = mem_string(point);
+	}
+	return r;
+}
+
 int input_open(const char *path, int fd, const char *policy, const char *rootfs,
-	       struct input *ret_input, struct err *err)
+	       const char *const *volumes, struct input *ret_input, struct err *err)
 {
 	auto_input struct input input = INPUT_NONE;
 	int r = open_image(path, fd, &input, err);
@@ -58,6 +77,8 @@ int input_open(const char *path, int fd, const char *policy, const char *rootfs,
 		r = host_facts_get(&input.facts, err);
 	if (r == 0)
 		r = open_root(rootfs, &input, err);
+	if (r == 0)
+		r = name_volumes(volumes, &input, err);
 	if (r == 0)
 		r = make_plan(policy, &input, err);
 	if (r < 0)
@@ -75,14 +96,16 @@ void input_free(struct input *input)
 	host_facts_free(&input->facts);
 	drop_fd(&input->fd);
 	drop_fd(&input->root);
+	volumes_free(&input->volumes);
 	*input = INPUT_NONE;
 }
 
 int ctckpt_plan(const char *image, int fd, const char *policy, const char *rootfs,
-		struct image **ret_image, struct plan **ret_plan, struct err *err)
+		const char *const *volumes, struct image **ret_image, struct plan **ret_plan,
+		struct err *err)
 {
 	auto_input struct input input = INPUT_NONE;
-	int r = input_open(image, fd, policy, rootfs, &input, err);
+	int r = input_open(image, fd, policy, rootfs, volumes, &input, err);
 
 	if (r < 0)
 		return r;

@@ -1,6 +1,7 @@
 /* Where an image comes from: a path, or "-" for a descriptor. */
 #pragma once
 
+#include "container/volume.h"
 #include "core/err.h"
 #include "ctckpt/ctckpt.h"
 #include "policy/plan.h"
@@ -12,6 +13,7 @@ struct input {
 	struct image *image; /* owned */
 	struct plan *plan;   /* owned */
 	struct host_facts facts;
+	struct volumes volumes; /* for mounts of the host */
 };
 
 #define INPUT_NONE ((struct input){ .fd = -1, .root = -1 })
@@ -19,6 +21,6 @@ struct input {
 /* `policy` NULL: "strict". `rootfs` NULL: the image must not have a root directory of its own, or
  * it is a refusal. The verdict on the plan is the caller's. */
 int input_open(const char *path, int fd, const char *policy, const char *rootfs,
-	       struct input *ret_input, struct err *err);
+	       const char *const *volumes, struct input *ret_input, struct err *err);
 void input_free(struct input *input);
 #define auto_input __attribute__((cleanup(input_free)))

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
@@ -110,6 +111,27 @@ int restore_fd(const struct restore *rs, uint32_t id)
 const struct restore_root *restore_root(const struct restore *rs)
 {
 	return &rs->own->root;
+}
+
+void restore_add_device(struct restore *rs, dev_t device)
+{
+	struct restore_private *own = rs->own;
+
+	array_grow(own->devices, own->device_count);
+	own->devices[own->device_count++] = device;
+}
+
+bool restore_has_device(const struct restore *rs, int fd)
+{
+	struct stat stat;
+
+	if (fstat(fd, &stat) < 0)
+		return false;
+	for (size_t i = 0; i < rs->own->device_count; i++) {
+		if (rs->own->devices[i] == stat.st_dev)
+			return true;
+	}
+	return false;
 }
 
 int restore_stdio(const struct restore *rs, int n)
@@ -374,6 +396,7 @@ void restore_free(struct restore *rs)
 	free(own->tasks);
 	free(own->anon_offsets);
 	free(own->finishes);
+	free(own->devices);
 	if (own->shared)
 		(void)munmap(own->shared, own->shared_size);
 	free(own);

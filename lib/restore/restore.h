@@ -17,6 +17,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "container/volume.h"
 #include "core/cgroup.h"
 #include "core/err.h"
 #include "freeze/freeze.h"
@@ -116,7 +117,10 @@ struct restore_private {
 	const struct image *image;
 	struct restore_shared *shared; /* mapped shared */
 	size_t shared_size;
-	struct restore_root root; /* in the first task */
+	struct restore_root root;      /* in the first task */
+	const struct volumes *volumes; /* in the first task: for mounts of the host */
+	dev_t *devices; /* owned: in the first task: file systems made from the image */
+	size_t device_count;
 	bool detach;
 	uint32_t base; /* the first high number: above every saved one */
 	struct restore_hole hole;

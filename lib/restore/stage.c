@@ -102,6 +102,14 @@ static int open_root(struct restore_private *own, struct err *err)
 	return 0;
 }
 
+/* The mounts are there: the root may be another one. */
+static int open_root_again(struct restore_private *own, struct err *err)
+{
+	drop_fd(&own->root.dir);
+	own->root.dir = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return own->root.dir < 0 ? err_set(err, -errno, "open the container's root") : 0;
+}
+
 static int detach_stdio(struct restore *rs, struct err *err)
 {
 	auto_close int null = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOCTTY);
@@ -190,7 +198,11 @@ int restore_stage_main(void *argument, struct err *err)
 		r = detach_stdio(rs, err);
 	if (r == 0)
 		r = restore_hold_own_namespaces(rs, err);
-	for (enum phase phase = PHASE_NAMESPACES; r == 0 && phase < PHASE_COUNT; phase++)
+	if (r == 0)
+		r = restore_phase(rs, PHASE_NAMESPACES, err);
+	if (r == 0)
+		r = open_root_again(rs->own, err);
+	for (enum phase phase = PHASE_NAMESPACES + 1; r == 0 && phase < PHASE_COUNT; phase++)
 		r = restore_phase(rs, phase, err);
 	if (r == 0)
 		r = hold_image(rs->own, err);

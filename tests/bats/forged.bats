@@ -245,6 +245,21 @@ length_of() {
 	accepts PIDF+4:4=0 PIDF+8:4=9
 }
 
+@test "forged: files of processes" {
+	local size path
+	victim_saved procfile
+	size=$(($(length_of PROF) - 17))
+	rejects 4 "unknown flags" PROF+8:4=0x42
+	rejects 4 "impossible type" PROF+12:4=0x3000
+	rejects 4 "impossible offset" PROF+0:8=0x8000000000000000
+	rejects 4 "bad path" "PROF+16:$size=@/etc"
+	rejects 4 "bad path" "PROF+16:$size=@/1/../x"
+	rejects 4 "no process" "PROF+16:$size=@/proc/99/x"
+	for path in /proc/1/root /proc/1/exe /proc/1/fd/0 /proc/1/cwd/x /1; do
+		rejects 1 "" "PROF+16:$size=@$path"
+	done
+}
+
 @test "forged: places" {
 	local size
 	victim_saved opath
@@ -289,6 +304,110 @@ length_of() {
 	rejects 4 "" PIPE+4:4=0x7fffffff
 }
 
+# body_of TAG: where its first record's body starts in the image.
+body_of() {
+	"$FORGE" list "$IMAGE" | awk -v tag="$1" '$1 == tag { print $3; exit }'
+}
+
+# text_in TAG TEXT: where in the body of its first record the text is.
+text_in() {
+	local at
+	at=$(grep -abo -m 1 -F "$2" "$IMAGE" | head -n 1 | cut -d : -f 1)
+	echo $((at - $(body_of "$1")))
+}
+
+@test "forged: mounts: counts, numbers, bits" {
+	victim_saved ns_mnt flags
+	rejects 4 "mounts: " NMNT+4:4=0xffffffff
+	rejects 4 "mounts: " NMNT+4:4=1025
+	rejects 4 "mounts: " NMNT+4:4=1
+	rejects 4 "mounts: " NMNT+0:4=2
+	rejects 4 "is impossible" NMNT+8:4=0
+	rejects 4 "is impossible" NMNT+8:4=6
+	rejects 4 "is impossible" NMNT+12:4=4
+	rejects 4 "is impossible" NMNT+16:4=1
+	rejects 4 "is impossible" NMNT+24:4=7
+	rejects 4 "is impossible" NMNT+28:4=0x100000
+	rejects 4 "mounts: " NMNT+32:4=2
+	rejects 4 "master of mount" NMNT+40:4=9
+	rejects 4 "mounts: " NMNT+44:4=0xffffffff
+}
+
+@test "forged: mounts: a mount on itself, or on a later one" {
+	local entry
+	victim_saved ns_mnt flags
+	[[ $(stat -c %m "$VICTIM_DIR") == / ]] || skip "the victim's directory is not on /"
+	entry=$(($(text_in NMNT "${VICTIM_DIR#/}/ro") - 56))
+	for number in 0 90 0xffffffff; do
+		rejects 4 "is impossible" "NMNT+$((entry + 8)):4=$number"
+	done
+	rejects 4 "is impossible" "NMNT+$((entry)):4=1"
+	rejects 4 "is impossible" "NMNT+$((entry)):4=4"
+	rejects 4 "is impossible" "NMNT+$((entry + 12)):4=1"
+	rejects 4 "tree" "NMNT+$((entry + 16)):4=90"
+}
+
+@test "forged: mounts: paths that lead elsewhere" {
+	local path
+	victim_saved ns_mnt flags
+	[[ $(stat -c %m "$VICTIM_DIR") == / ]] || skip "the victim's directory is not on /"
+	path=$(text_in NMNT "${VICTIM_DIR#/}/ro")
+	rejects 4 "is impossible" "NMNT+$path:6=@../../"
+	rejects 4 "is impossible" "NMNT+$path:2=@./"
+	rejects 4 "is impossible" "NMNT+$path:1=@/"
+	rejects 4 "mounts: NUL in a text" "NMNT+$path:1=0"
+	rejects 1 "find the mount point" "NMNT+$path:3=@xxx"
+}
+
+@test "forged: mounts: a restriction of the host cannot be taken away" {
+	local entry
+	victim_saved ns_mnt locked
+	[[ $(stat -c %m "$VICTIM_DIR") == / ]] || skip "the victim's directory is not on /"
+	entry=$(($(text_in NMNT "${VICTIM_DIR#/}/locked") - 56))
+	"$FORGE" edit "$IMAGE" "$EVIL" "NMNT+$((entry + 20)):4=0"
+	run -0 ctckpt restore --policy map --detach "$EVIL"
+	assert_contains "$output" "/locked keeps restrictions that it did not have"
+	victim_succeeds
+}
+
+@test "forged: mounts: a link in the place of a mount point is not followed" {
+	victim_saved ns_mnt flags
+	rmdir "$VICTIM_DIR/ro"
+	mkdir "$BATS_TEST_TMPDIR/elsewhere"
+	ln -s "$BATS_TEST_TMPDIR/elsewhere" "$VICTIM_DIR/ro"
+	run -1 ctckpt restore --detach "$IMAGE"
+	assert_contains "$output" "/ro: find the mount point: Too many levels of symbolic links"
+	assert_equal "$(ctckpt ps --quiet)" ""
+}
+
+@test "forged: files in memory: names, numbers, sizes" {
+	local name
+	victim_saved tmpfs types
+	rejects 4 "tree: " TMFS+0:4=0
+	rejects 4 "tree: " TMFS+0:4=0xffffffff
+	rejects 4 "tree: " TMFS+0:4=1
+	rejects 4 "tree: " TMFS+4:4=1
+	rejects 4 "entry 1 is impossible" TMFS+8:4=1
+	rejects 4 "entry 1 is impossible" TMFS+12:4=0x81a4
+	rejects 4 "entry 1 is impossible" TMFS+16:4=0xffffffff
+	rejects 4 "entry 1 is impossible" TMFS+24:4=1
+	rejects 4 "entry 1 is impossible" TMFS+28:4=5
+	rejects 4 "entry 1 is impossible" TMFS+32:8=1
+	rejects 4 "entry 1 is impossible" TMFS+56:4=1000000000
+	rejects 4 "tree: " TMFS+64:4=0xffffffff
+	rejects 4 "entry 1 is impossible" TMFS+76:4=1
+	name=$(text_in TMFS dangling)
+	rejects 4 "is impossible" "TMFS+$name:8=@/"
+	rejects 4 "is impossible" "TMFS+$((name + 2)):1=@/"
+	rejects 4 "is impossible" "TMFS+$name:1=0"
+	for parent in 0 3000 0xffffffff; do
+		rejects 4 "is impossible" "TMFS+$((name - 72)):4=$parent"
+	done
+	rejects 4 "is impossible" "TMFS+$((name - 68)):4=0x61ff"
+	rejects 4 "is impossible" "TMFS+$((name - 56)):4=1"
+	rejects 4 "is impossible" "TMFS+$((name - 56)):4=0xffffffff"
+}
+
 @test "forged: namespaces, their owners and maps" {
 	victim_saved nsproxy
 	# The first is a user namespace with one uid and one gid, the second a pid namespace of it.
@@ -326,6 +445,8 @@ length_of() {
 	rejects 4 "not as many pids as threads" NSPX.0+40:4=0x7fffffff
 	rejects 4 bytes NSPX.0+44:4=0x7fffffff
 	rejects 4 "unknown bits" NSPX.0+40:4=0
+}
+
 @test "forged: System V shared memory" {
 	victim_saved sysv_shm
 	rejects 4 "impossible id" SHMS+0:4=0x80000000
@@ -488,3 +609,90 @@ socket_end() {
 	rejects 4 "protocol" PING+16:4=17
 	rejects 4 "type" PING+12:4=3
 }
+
+@test "forged: terminals" {
+	victim_saved terminal
+	rejects 4 "impossible number" TERM+0:4=4096
+	rejects 4 "two of them" TERM.1+0:4="$("$FORGE" get "$IMAGE" TERM+0:4)"
+	rejects 4 "unknown bits" TERM+4:4=0x200
+	rejects 4 "unknown bits" TERM+4:4=0x18
+	rejects 4 "unknown bits" TERM+4:4=0x10
+	rejects 4 "unknown bits" TERM+4:4=0xc0
+	rejects 4 "unknown bits" TERM+8:4=0
+	rejects 4 "is not its master" TERM+8:4="$("$FORGE" get "$IMAGE" TERM.1+8:4)"
+	rejects 4 "is not its master" TERM+8:4=1
+	rejects 4 "unknown bits" TERM+12:4=0x8000
+	rejects 4 "unknown bits" TERM+75:1=1
+	rejects 4 "unknown bits" TERM+84:4=1
+	rejects 4 "impossible content" TERM+76:4=0x40000000
+	rejects 4 "impossible content" TERM+80:4=0xffffffff
+	rejects 4 "impossible content" TERM+88:4=0xffffffff
+	rejects 4 "impossible content" TERM+88:4=0x30004
+	rejects 4 "impossible content" TERM+44:4=0
+	accepts TERM+32:4=0xffffffff TERM+36:4=0xffffffff TERM+40:4=0xffffffff
+	accepts TERM+16:4=0xfffffffe TERM+20:4=0xfffffffe
+	accepts TERM+0:4=3000
+	rejects 4 "unknown bits" PTYF+4:4=3
+	rejects 4 "unknown bits" PTYF+8:4=3
+	rejects 4 "not in the image" PTYF.1+0:4=0
+	rejects 4 "no such end" PTYF.1+4:4=0
+	rejects 4 "is not its master" PTYF+4:4=1
+	rejects 4 "is not its master" PTYF+0:4="$("$FORGE" get "$IMAGE" PTYF.2+0:4)"
+}
+
+@test "forged: a terminal that leads to the user's" {
+	victim_saved terminal
+	rejects 4 "" TERM.2+4:4=0x20 TERM.2+8:4=0
+}
+
+@test "forged: controlling terminals" {
+	victim_saved ctty
+	rejects 4 "impossible process group" CTTY+4:4=0x400001
+	rejects 4 "unknown bits" CTTY+8:4=2
+	rejects 4 "unknown bits" CTTY+12:4=1
+	rejects 4 "cannot be one" CTTY+0:4=1
+	rejects 4 "does not lead its session" CTTY+8:4=1
+	rejects 4 "of two sessions" CTTY.1+0:4="$("$FORGE" get "$IMAGE" CTTY+0:4)"
+	# A group of another session, and none at all.
+	rejects 1 "set the foreground group" CTTY+4:4=1
+	accepts CTTY+4:4=0
+	accepts CTTY+4:4=4000
+}
+
+@test "forged: namespaces, their owners and maps" {
+	victim_saved nsproxy
+	# The first is a user namespace with one uid and one gid, the second a pid namespace of it.
+	rejects 4 "unknown bits" NSPC.0+0:4=0
+	rejects 4 "unknown bits" NSPC.0+0:4=9
+	rejects 4 "only user namespaces have id maps" NSPC.0+0:4=5
+	rejects 4 "is not in front of it" NSPC.0+4:4=1 NSPC.0+8:4=1
+	rejects 4 "impossible owner" NSPC.0+8:4=1
+	rejects 4 "impossible owner" NSPC.0+16:4=0xffffffff
+	rejects 4 "bytes" NSPC.0+20:4=2
+	rejects 4 "bytes" NSPC.0+20:4=0xffffffff
+	rejects 4 "impossible id map" NSPC.0+40:4=0
+	rejects 4 "impossible id map" NSPC.0+36:4=0xffffffff
+	rejects 4 "is not in front of it" NSPC.1+4:4=0x7fffffff
+	rejects 4 "is not in front of it" NSPC.1+8:4=0x7fffffff
+	rejects 4 "" NSPC-
+}
+
+@test "forged: ids in a user namespace that its parent does not have" {
+	victim_saved namespace
+	local i=0
+	# A user namespace in a user namespace.
+	while [[ $("$FORGE" get "$IMAGE" "NSPC.$i+8:4") == 0 ]]; do
+		((i += 1))
+	done
+	rejects 4 "maps an id that is not in its parent" "NSPC.$i+36:4=77"
+}
+
+@test "forged: where a task is" {
+	victim_saved nsproxy
+	rejects 4 "unknown bits" NSPX.0+0:4=1
+	rejects 4 "user namespace" NSPX.0+4:4=0x7fffffff
+	rejects 4 "user namespace" NSPX.0+4:4=1
+	rejects 4 "pid namespace 2147483647 is not in the image" NSPX.0+36:4=0x7fffffff
+	rejects 4 "not as many pids as threads" NSPX.0+40:4=0x7fffffff
+	rejects 4 bytes NSPX.0+44:4=0x7fffffff
+	rejects 4 "unknown bits" NSPX.0+40:4=0

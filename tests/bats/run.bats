@@ -99,3 +99,35 @@ load helper
 	run -0 ctckpt ps --json
 	assert_contains "$output" "\"name\": \"$VICTIM\""
 }
+
+@test "run: volumes, read-only ones too, and file systems in memory" {
+	load roots
+	root_make "$(command -v busybox)"
+	mkdir "$BATS_TEST_TMPDIR/data"
+	echo text >"$BATS_TEST_TMPDIR/data/file"
+	run -0 ctckpt run --rootfs "$ROOT" --volume "$BATS_TEST_TMPDIR/data:/a/b" \
+		--volume "$BATS_TEST_TMPDIR/data/file:/c:ro" --tmpfs /m -- \
+		/bin/busybox sh -c 'cat /a/b/file /c && echo x >/m/y && echo new >/a/b/new && ! echo x >/c'
+	assert_contains "$output" "text"$'\n'"text"
+	assert_contains "$output" "Read-only file system"
+	assert_equal "$(cat "$BATS_TEST_TMPDIR/data/new")" "new"
+}
+
+@test "run: volumes that cannot be are usage errors" {
+	run -2 ctckpt run --volume /tmp -- true
+	assert_contains "$output" "/tmp cannot be mounted"
+	run -2 ctckpt run --volume /tmp:/x/../y -- true
+	run -2 ctckpt run --tmpfs relative -- true
+	run -2 ctckpt run --tmpfs /mnt --volume /tmp:/mnt/ -- true
+	assert_contains "$output" "two mounts on /mnt"
+	run -1 ctckpt run --volume /no/where:/mnt -- true
+	assert_contains "$output" "volume /no/where: No such file or directory"
+}
+
+@test "run: a link in the root directory is no mount point" {
+	load roots
+	root_make "$(command -v busybox)"
+	ln -s /tmp "$ROOT/link"
+	run -1 ctckpt run --rootfs "$ROOT" --tmpfs /link -- /bin/busybox true
+	assert_contains "$output" "mount point /link: Not a directory"
+}

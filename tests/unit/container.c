@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
@@ -139,16 +138,6 @@ static int inside_message(void *argument, struct err *err)
 	(void)argument;
 	CHECK(write(container_sync_fd(), "hello", 5) == 5);
 	_exit(0);
-}
-
-/* Mounts something if there is an argument, says that it is there, and stays. */
-static int inside_mount(void *argument, struct err *err)
-{
-	if (argument)
-		CHECK(mount("some thing", argument, "tmpfs", 0, NULL) == 0);
-	CHECK(write(container_sync_fd(), "r", 1) == 1);
-	for (;;)
-		(void)pause();
 }
 
 /* ---- outside ---- */
@@ -405,58 +394,6 @@ static void test_orphans(struct unit *unit)
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 0);
 }
 
-static int check_mounts(const char *rootfs, char *mounted, char **ret_stranger, struct err *err)
-{
-	auto_container struct container container = CONTAINER_NONE;
-	struct setting setting;
-	auto_close int proc = -1;
-	char byte;
-	int r;
-
-	setting_init(&setting, inside_mount);
-	setting.spec.rootfs = rootfs;
-	setting.spec.argument = mounted;
-	r = container_start(&setting.spec, &container, err);
-	if (r == 0)
-		r = container_go(&container, err);
-	if (r == 0)
-		r = container_receive(&container, &byte, 1, err) == 1 ? 0 : err->code;
-	if (r == 0)
-		r = procfs_open_pid(container.init, &proc, err);
-	if (r == 0)
-		r = container_check_mounts(proc, rootfs, ret_stranger, err);
-	container_kill(&container);
-	return r;
-}
-
-static void test_mounts_of_view(struct unit *unit)
-{
-	struct err err = ERR_NONE;
-	char point[] = "/tmp";
-	auto_free char *stranger = NULL;
-
-	EXPECT_WELL(unit, check_mounts(NULL, NULL, &stranger, &err), &err);
-	EXPECT(unit, !stranger);
-	EXPECT(unit, check_mounts(NULL, point, &stranger, &err) == ERR_REFUSED);
-	EXPECT_TEXT(unit, stranger, "/tmp (tmpfs)");
-}
-
-static void test_mounts_of_root(struct unit *unit)
-{
-	char path[] = "/tmp/ctckpt-root-XXXXXX";
-	struct err err = ERR_NONE;
-	char point[] = "/proc/sys";
-	auto_free char *stranger = NULL;
-
-	if (!mkdtemp(path))
-		abort();
-	EXPECT_WELL(unit, check_mounts(path, NULL, &stranger, &err), &err);
-	EXPECT(unit, !stranger);
-	EXPECT(unit, check_mounts(path, point, &stranger, &err) == ERR_REFUSED);
-	EXPECT_TEXT(unit, stranger, "/proc/sys (tmpfs)");
-	remove_root(path);
-}
-
 static void test_basics(struct unit *unit)
 {
 	try_simple(unit, inside_basics);
@@ -468,11 +405,10 @@ static void test_exec(struct unit *unit)
 }
 
 static const struct unit_case cases[] = {
-	UNIT_CASE(test_basics),		UNIT_CASE(test_exec),		UNIT_CASE(test_other_id),
-	UNIT_CASE(test_clocks),		UNIT_CASE(test_failure),	UNIT_CASE(test_message),
-	UNIT_CASE(test_rootfs),		UNIT_CASE(test_rootfs_link),	UNIT_CASE(test_foreign_ids),
-	UNIT_CASE(test_mounts_of_view), UNIT_CASE(test_mounts_of_root), UNIT_CASE(test_seize),
-	UNIT_CASE(test_orphans),
+	UNIT_CASE(test_basics), UNIT_CASE(test_exec),	     UNIT_CASE(test_other_id),
+	UNIT_CASE(test_clocks), UNIT_CASE(test_failure),     UNIT_CASE(test_message),
+	UNIT_CASE(test_rootfs), UNIT_CASE(test_rootfs_link), UNIT_CASE(test_foreign_ids),
+	UNIT_CASE(test_seize),	UNIT_CASE(test_orphans),
 };
 
 int main(void)

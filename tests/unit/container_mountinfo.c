@@ -1,4 +1,4 @@
-/* The parser of mountinfo, and which mounts are strangers. */
+/* The parser of mountinfo, and which mounts are ours. */
 #include "container/mountinfo.h"
 
 #include <stdio.h>
@@ -21,8 +21,6 @@ static struct list parse(const char *text)
 	return list;
 }
 
-#define ROOT  "27 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n"
-#define PROC  "22 27 0:21 / /proc rw,relatime - proc proc rw\n"
 #define OURS  "90 22 0:41 / /proc rw,nosuid,nodev,noexec,relatime - proc proc rw\n"
 #define QUEUE "91 22 0:42 / /dev/mqueue rw,nosuid,nodev,noexec,relatime - mqueue mqueue rw\n"
 
@@ -57,6 +55,7 @@ static void test_damaged(struct unit *unit)
 		"1 2 0:5 / / rw a b c\n",
 		"1 2 0:5 / / rw -\n",
 		"1 2 0:5 / / rw - tmpfs\n",
+		"1 2 0:5 / / rw - tmpfs x\n",
 		"1 2 0:99999999999 / / rw - tmpfs x rw\n",
 		"-1 2 0:5 / / rw - tmpfs x rw\n",
 		"1 2 0:5  / rw - tmpfs x rw\n",
@@ -73,55 +72,43 @@ static void test_damaged(struct unit *unit)
 	}
 }
 
-/* The mount point of the stranger, or "" if there is none. */
-static bool stranger_is(const char *target, const char *own, const char *wanted)
+static void test_optional_fields(struct unit *unit)
 {
-	struct list theirs = parse(target);
-	struct list ours = own ? parse(own) : (struct list){ NULL, 0 };
-	const struct mountinfo *found =
-	    mountinfo_stranger(theirs.mounts, theirs.count, ours.mounts, ours.count);
-	bool is_wanted = theirs.count > 0 && strcmp(found ? found->point : "", wanted) == 0;
+	struct list list = parse("1 2 0:5 / /x ro,nosuid shared:7 master:3 - tmpfs a rw,size=4k\n"
+				 "3 4 0:5 / /y rw unbindable - tmpfs a ro\n");
 
-	mountinfo_free(theirs.mounts, theirs.count);
-	mountinfo_free(ours.mounts, ours.count);
-	return is_wanted;
+	EXPECT(unit, list.count == 2 && list.mounts[0].group == 7 && list.mounts[0].master == 3 &&
+			 !list.mounts[0].is_unbindable &&
+			 strcmp(list.mounts[0].super, "rw,size=4k") == 0);
+	EXPECT(unit, list.count == 2 && list.mounts[1].group == 0 && list.mounts[1].master == 0 &&
+			 list.mounts[1].is_unbindable && strcmp(list.mounts[1].super, "ro") == 0);
+	mountinfo_free(list.mounts, list.count);
 }
 
-static void test_view(struct unit *unit)
+static bool is_made(const char *text, bool has_root)
 {
-	EXPECT(unit, stranger_is(ROOT PROC OURS QUEUE, ROOT PROC, ""));
-	EXPECT(unit, stranger_is(ROOT PROC OURS "99 27 0:50 / /mnt rw - tmpfs x rw\n", ROOT PROC,
-				 "/mnt"));
-	EXPECT(unit, stranger_is(ROOT PROC OURS OURS, ROOT PROC, "/proc"));
-	EXPECT(unit, stranger_is("27 1 254:0 / / ro,relatime - ext4 /dev/vda rw\n" PROC OURS,
-				 ROOT PROC, "/"));
-	EXPECT(unit, stranger_is(ROOT PROC "90 22 0:41 / /proc ro,relatime - proc proc ro\n",
-				 ROOT PROC, "/proc"));
-	EXPECT(unit,
-	       stranger_is(ROOT PROC OURS "99 27 254:0 /etc /mnt rw,relatime - ext4 /dev/vda rw\n",
-			   ROOT PROC, "/mnt"));
+	struct list list = parse(text);
+	bool result = list.count == 1 && mountinfo_is_made(&list.mounts[0], has_root);
+
+	mountinfo_free(list.mounts, list.count);
+	return result;
 }
 
-#define BOX                                                                                        \
-	"65 42 254:0 /srv/box / rw,relatime - ext4 /dev/vda rw\n"                                  \
-	"66 65 0:41 / /proc rw,nosuid,nodev,noexec,relatime - proc proc rw\n"                      \
-	"68 65 0:42 / /dev rw,nosuid,relatime - tmpfs tmpfs rw\n"                                  \
-	"69 68 0:6 /null /dev/null rw,relatime - devtmpfs devtmpfs rw\n"
-
-static void test_root(struct unit *unit)
+static void test_made(struct unit *unit)
 {
-	EXPECT(unit, stranger_is(BOX, NULL, ""));
-	EXPECT(unit, stranger_is(BOX "70 68 0:6 /kmsg /dev/zero rw - devtmpfs devtmpfs rw\n", NULL,
-				 "/dev/zero"));
-	EXPECT(unit, stranger_is(BOX "70 68 0:6 /kmsg /dev/kmsg rw - devtmpfs devtmpfs rw\n", NULL,
-				 "/dev/kmsg"));
-	EXPECT(unit, stranger_is(BOX ROOT, NULL, "/"));
-	EXPECT(unit, stranger_is(BOX "99 65 0:50 / /data rw - tmpfs x rw\n", NULL, "/data"));
+	EXPECT(unit, is_made(OURS, false) && is_made(OURS, true) && is_made(QUEUE, false));
+	EXPECT(unit, !is_made("9 2 0:5 / /dev rw - tmpfs tmpfs rw\n", false));
+	EXPECT(unit, is_made("9 2 0:5 / /dev rw - tmpfs tmpfs rw\n", true));
+	EXPECT(unit, !is_made("9 2 0:5 /x /dev rw - tmpfs tmpfs rw\n", true));
+	EXPECT(unit, is_made("9 2 0:6 /null /dev/null rw - devtmpfs devtmpfs rw\n", true));
+	EXPECT(unit, !is_made("9 2 0:6 /null /dev/null rw - devtmpfs devtmpfs rw\n", false));
+	EXPECT(unit, !is_made("9 2 0:6 /kmsg /dev/null rw - devtmpfs devtmpfs rw\n", true));
+	EXPECT(unit, !is_made("9 2 0:6 /kmsg /dev/kmsg rw - devtmpfs devtmpfs rw\n", true));
 }
 
 static const struct unit_case cases[] = {
-	UNIT_CASE(test_escapes), UNIT_CASE(test_empty_source), UNIT_CASE(test_damaged),
-	UNIT_CASE(test_view),	 UNIT_CASE(test_root),
+	UNIT_CASE(test_escapes), UNIT_CASE(test_empty_source),	  UNIT_CASE(test_damaged),
+	UNIT_CASE(test_made),	 UNIT_CASE(test_optional_fields),
 };
 
 int main(void)

@@ -1,42 +1,121 @@
-/* ns_mnt: a mount namespace as ctckpt makes them: the invoker's view or a root directory, with a
- * fresh proc. */
+/* ns_mnt: the mounts of a container: those that ctckpt and its tasks have made in it, over those of
+ * the host or of its root directory. */
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "container/container.h"
 #include "core/cleanup.h"
 #include "dump/dump.h"
+#include "kind/support/mount_dump.h"
+#include "kind/support/mount_record.h"
+#include "kind/support/mount_restore.h"
 
 extern const struct kind kind_ns_mnt;
 
+struct own_mounts {
+	struct mountinfo *mounts;
+	size_t count;
+};
+
+static void own_mounts_free(struct own_mounts *own)
+{
+	mountinfo_free(own->mounts, own->count);
+}
+
 static int ns_mnt_dump(struct dump *d, struct err *err)
 {
-	auto_free char *stranger = NULL;
-	int r;
+	auto_with(own_mounts_free) struct own_mounts own = { .mounts = NULL };
+	struct mount_origin origin = { .rootfs = d->own->target->rootfs, .has_made = true };
+	int r = 0;
 
 	if (d->own->target->form == TARGET_TREE)
 		return 0;
-	r = container_check_mounts(d->own->tasks[0].proc, d->own->target->rootfs, &stranger, err);
-	if (stranger)
-		return dump_block(d, "unmount it in the container", "mount %s is not supported",
-				  stranger);
+	if (!origin.rootfs)
+		r = mountinfo_read(AT_FDCWD, "/proc/self/mountinfo", &own.mounts, &own.count, err);
 	if (r < 0)
 		return r;
-	dump_record(d, dump_new_id(d), &kind_ns_mnt, NULL, 0);
-	return 0;
+	origin.own = own.mounts;
+	origin.own_count = own.count;
+	return mount_dump(d, &kind_ns_mnt, dump_new_id(d), d->own->tasks[0].proc, &origin, err);
 }
 
 static int ns_mnt_check(const void *body, size_t length, struct err *err)
 {
-	(void)body;
-	return length == 0 ? 0 : err_set(err, ERR_DAMAGED, "ns_mnt: %zu bytes", length);
+	auto_mount_list struct mount_list list = MOUNT_LIST_NONE;
+
+	return mount_list_read(body, length, &list, err);
+}
+
+static int ns_mnt_link(const struct image *image, const struct record *record, struct err *err)
+{
+	auto_mount_list struct mount_list list = MOUNT_LIST_NONE;
+	int r;
+
+	if (image_next(image, TAG_MOUNTS, NULL) != record)
+		return err_set(err, ERR_DAMAGED, "ns_mnt: a second one");
+	r = mount_list_read(record->body, record->length, &list, err);
+	return r < 0 ? r : mount_list_link(image, &list, err);
+}
+
+/* What is below a mount of the host comes with it. */
+static bool is_along(const struct mount_list *list, size_t n)
+{
+	uint32_t parent = list->entries[n].parent;
+
+	while (parent && list->entries[parent - 1].how != MOUNT_NAMED)
+		parent = list->entries[parent - 1].parent;
+	return parent != 0;
+}
+
+static void ask_for(struct plan *plan, const struct record *record, const struct mount_list *list,
+		    size_t n)
+{
+	const struct host_facts *facts = plan_facts(plan);
+	auto_free char *place = mount_list_place(list, n);
+	auto_free char *subject = mem_printf("mount %s", place);
+	bool is_named = false;
+
+	for (size_t i = 0; i < facts->volume_count; i++)
+		is_named |= strcmp(facts->volumes[i], place) == 0;
+	plan_ask(plan, &(struct question){ .class = CLASS_MOUNT,
+					   .id = record->id,
+					   .detail = (uint32_t)n,
+					   .saved = 1,
+					   .invoker = is_named,
+					   .subject = subject,
+					   .saved_text = "of the host",
+					   .invoker_text = is_named ? "named" : "-" });
+}
+
+static int ns_mnt_ask(struct plan *plan, const struct image *image, const struct record *record,
+		      struct err *err)
+{
+	auto_mount_list struct mount_list list = MOUNT_LIST_NONE;
+	int r = mount_list_read(record->body, record->length, &list, err);
+
+	(void)image;
+	for (size_t i = 0; r == 0 && i < list.count; i++) {
+		if (list.entries[i].how == MOUNT_NAMED && !is_along(&list, i))
+			ask_for(plan, record, &list, i);
+	}
+	return r;
+}
+
+static int ns_mnt_restore(struct restore *rs, const struct record *record, struct err *err)
+{
+	return mount_restore(rs, record, err);
 }
 
 const struct kind kind_ns_mnt = {
 	.name = "ns_mnt",
-	.summary = "a mount namespace with the mounts that ctckpt makes",
-	.tag = TAG('N', 'M', 'N', 'T'),
+	.summary = "the tree of mounts",
+	.tag = TAG_MOUNTS,
+	.version = 2,
 	.scope = SCOPE_CONTAINER,
 	.phase = PHASE_NAMESPACES,
 	.dump = ns_mnt_dump,
 	.check = ns_mnt_check,
+	.link = ns_mnt_link,
+	.ask = ns_mnt_ask,
+	.restore = ns_mnt_restore,
 };

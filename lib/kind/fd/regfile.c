@@ -240,7 +240,7 @@ static int regfile_restore(struct restore *rs, const struct record *record, stru
 		r = restore_deleted(rs, record, &fd, err);
 	else
 		r = restore_open(rs, regfile_path(rec), flags, S_IFREG, &fd, err);
-	if (r == 0 && !le32_get(rec->is_deleted))
+	if (r == 0 && !le32_get(rec->is_deleted) && !restore_has_device(rs, fd))
 		r = compare(rs, rec, fd, err);
 	if (r < 0)
 		return r;

@@ -683,7 +683,7 @@ static int restore_path(struct restore *rs, const struct mapfile_view *view, int
 
 	if (r < 0)
 		return err_wrap(err, "mapped file %s", view->name);
-	r = compare_identity(rs, view, fd, err);
+	r = restore_has_device(rs, fd) ? 0 : compare_identity(rs, view, fd, err);
 	if (r < 0)
 		return r;
 	*ret_fd = take_fd(&fd);

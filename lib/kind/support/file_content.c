@@ -101,6 +101,19 @@ void file_content_dump(struct dump *d, uint32_t id)
 		dump_content(d, id, take_fd(&fd), extents.list, extents.count);
 }
 
+int file_content_take(struct dump *d, uint32_t id, int fd, uint64_t size)
+{
+	auto_with(extents_free) struct extents extents = { .list = NULL };
+	auto_close int own = fd;
+	int r = extents_find(own, (off_t)size, &extents);
+
+	if (r < 0)
+		return r;
+	if (extents.count > 0)
+		dump_content(d, id, take_fd(&own), extents.list, extents.count);
+	return extents.count > 0;
+}
+
 int file_content_link(const struct image *image, uint32_t id, uint64_t size, struct err *err)
 {
 	const struct record *record = image_find(image, TAG_CONTENT, id);

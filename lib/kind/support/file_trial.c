@@ -8,6 +8,7 @@
 
 #include "core/cleanup.h"
 #include "kind/support/files.h"
+#include "kind/support/mount_place.h"
 #include "restore/open.h"
 
 static int file_trial_access(int place, uint32_t flags)
@@ -54,18 +55,53 @@ static bool is_mounted_over(const char *path)
 	return false;
 }
 
-void file_trial_run(struct plan *plan, struct file_trial *trial)
+int file_trial_root(const struct plan *plan, const char *path, int *ret_fd)
 {
 	int root = plan_facts(plan)->root;
-	auto_close int own = -1;
 
-	if (root <= 0 || is_mounted_over(trial->path))
-		root = own = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (root < 0)
-		trial->result = -errno;
+	if (root <= 0 || is_mounted_over(path))
+		root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	else
+		root = fcntl(root, F_DUPFD_CLOEXEC, 0);
+	if (root < 0)
+		return -errno;
+	*ret_fd = root;
+	return 0;
+}
+
+static void try_path(const struct plan *plan, const char *path, struct file_trial *trial)
+{
+	auto_close int root = -1;
+
+	trial->result = file_trial_root(plan, path, &root);
+	if (trial->result == 0)
 		trial->result =
-		    file_trial_open(root, trial->path, trial->flags, trial->type, &trial->stat);
+		    file_trial_open(root, path, trial->flags, trial->type, &trial->stat);
+}
+
+/* What is only there when the mounts are cannot be tried. */
+static void assume(const struct mount_place *place, struct file_trial *trial)
+{
+	trial->stat = (struct stat){ .st_mode = place->is_known ? place->mode : trial->type,
+				     .st_size = INT64_MAX };
+	if (place->is_known)
+		trial->stat.st_size = (off_t)place->size;
+	if (place->is_missing)
+		trial->result = -ENOENT;
+	else if (trial->type && (trial->stat.st_mode & S_IFMT) != trial->type)
+		trial->result = -ESTALE;
+}
+
+void file_trial_run(struct plan *plan, struct file_trial *trial)
+{
+	auto_with(mount_place_free) struct mount_place place = { .path = NULL };
+
+	trial->result = 0;
+	mount_place_find(plan_image(plan), trial->path, &place);
+	if (place.path)
+		try_path(plan, place.path, trial);
+	else
+		assume(&place, trial);
 	if (trial->result == -ESTALE)
 		trial->trouble = "it is not of the saved type any more";
 }

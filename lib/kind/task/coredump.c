@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
@@ -52,7 +54,21 @@ static int coredump_check(const void *body, size_t length, struct err *err)
 	return 0;
 }
 
-/* From outside, because the container may have no /proc; before ids change, the file is ours. */
+static bool is_set(int proc, uint32_t filter)
+{
+	auto_buf struct buf text = BUF_EMPTY;
+	struct err none;
+	const char *at;
+	uint64_t now;
+
+	if (procfs_read(proc, "coredump_filter", &text, &none) < 0)
+		return false;
+	at = text.data;
+	return scan_number(&at, 16, UINT32_MAX, &now) && now == filter;
+}
+
+/* From outside, because the container may have no /proc. The file is the task's own only while that
+ * is dumpable, which the execution of our program may have ended. */
 static int coredump_finish(struct restore *rs, const struct record *record, struct script *script,
 			   struct err *err)
 {
@@ -64,6 +80,10 @@ static int coredump_finish(struct restore *rs, const struct record *record, stru
 	int r = procfs_open_pid(script->remote->tid, &proc, err);
 
 	(void)rs;
+	if (r < 0 || is_set(proc, le32_get(rec->filter)))
+		return r;
+	(void)script_syscall(script, "be dumpable", 0, SYS_prctl, PR_SET_DUMPABLE, 1);
+	r = script_run(script, err);
 	if (r < 0)
 		return r;
 	fd = openat(proc, "coredump_filter", O_WRONLY | O_CLOEXEC);

@@ -65,6 +65,16 @@ static bool is_deleted(const struct dump_task *task)
 	return fstatat(task->proc, "cwd", &stat, 0) == 0 && stat.st_nlink == 0;
 }
 
+/* Its path leads elsewhere: a mount is over it. */
+static bool is_hidden(const struct dump_task *task, const char *cwd)
+{
+	auto_free char *path = NULL;
+	struct stat stat;
+
+	return fstatat(task->proc, "cwd", &stat, 0) == 0 &&
+	       file_find_path(task, cwd, &stat, &path) < 0;
+}
+
 static int identity_dump(struct dump *d, struct err *err)
 {
 	const struct dump_task *task = d->task;
@@ -88,6 +98,8 @@ static int identity_dump(struct dump *d, struct err *err)
 
 		cwd = file_deleted_path(link);
 		free(link);
+	} else if (is_hidden(task, cwd)) {
+		return dump_block(d, NULL, "its current directory %s is below a mount", cwd);
 	}
 	rec = (struct task_rec){
 		.pid = le32_make((uint32_t)task->vpid),

@@ -1,0 +1,23 @@
+/* Saves the mounts of one mount namespace. */
+#pragma once
+
+#include "container/mountinfo.h"
+#include "kind/kind.h"
+
+/* What the namespace was made from. */
+struct mount_origin {
+	/* The mounts of the namespace that it is a copy of; borrowed. Where it has a root directory
+	 * of its own, none. */
+	const struct mountinfo *own;
+	size_t own_count;
+	const char *rootfs; /* else this, and what ctckpt mounts in it; NULL */
+	/* ctckpt has mounted its own proc and mqueue over the copy. */
+	bool has_made;
+};
+
+/* Writes a record of `kind` with `id` for the mount namespace of the task with this /proc/PID
+ * directory, and those of its trees. What cannot be saved is blocked. */
+int mount_dump(struct dump *d, const struct kind *kind, uint32_t id, int proc,
+	       const struct mount_origin *origin, struct err *err);
+/* The kind of the trees' records. */
+extern const struct kind kind_tmpfs;

@@ -1,0 +1,307 @@
+/* Reads the files of a tmpfs. All tasks that could change them are stopped; the directory is a
+ * mount of ours, on which no device can be opened. See tree_record.h. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "core/cleanup.h"
+#include "kind/support/file_content.h"
+#include "kind/support/tree_record.h"
+
+#define INLINE_MAX (64u << 20) /* of all small files together */
+
+/* A file with more than one name. */
+struct named {
+	ino_t inode;
+	uint32_t number;
+};
+
+struct tree {
+	struct dump *d;
+	const char *place;
+	struct buf body;
+	uint32_t count;
+	size_t inlined;
+	struct named *named; /* owned */
+	size_t named_count;
+	bool is_blocked;
+};
+
+static void tree_free(struct tree *tree)
+{
+	buf_free(&tree->body);
+	free(tree->named);
+}
+
+/* Where it is is said once: what comes next might be the same a million times. */
+static int block(struct tree *tree, const char *path, const char *reason)
+{
+	if (!tree->is_blocked)
+		(void)dump_block(tree->d, NULL, "%s%s%s: %s", tree->place, *path ? "/" : "", path,
+				 reason);
+	tree->is_blocked = true;
+	return 0;
+}
+
+static uint32_t find_named(const struct tree *tree, ino_t inode)
+{
+	for (size_t i = 0; i < tree->named_count; i++) {
+		if (tree->named[i].inode == inode)
+			return tree->named[i].number;
+	}
+	return 0;
+}
+
+/* ---- one entry ---- */
+
+struct file {
+	struct tree_entry_rec rec;
+	struct stat stat;
+	int fd; /* of regular files and directories; owned */
+	struct buf xattrs;
+	struct buf data;
+};
+
+static void file_free(struct file *file)
+{
+	drop_fd(&file->fd);
+	buf_free(&file->xattrs);
+	buf_free(&file->data);
+}
+
+/* Labels of security modules are the host's to give. */
+static bool is_kept(const char *name)
+{
+	return strncmp(name, "user.", 5) == 0 || strcmp(name, "security.capability") == 0 ||
+	       strncmp(name, "system.posix_acl_", 17) == 0;
+}
+
+static int add_xattr(struct file *file, const char *name)
+{
+	auto_free char *value = mem_alloc(1, 65536);
+	ssize_t size = fgetxattr(file->fd, name, value, 65536);
+	le32 length;
+
+	if (size < 0)
+		return errno == ENODATA ? 0 : -errno;
+	length = le32_make((uint32_t)size);
+	(void)buf_append(&file->xattrs, name, strlen(name) + 1);
+	(void)buf_append(&file->xattrs, &length, sizeof(length));
+	(void)buf_append(&file->xattrs, value, (size_t)size);
+	return file->xattrs.size > TREE_XATTRS_MAX ? -E2BIG : 0;
+}
+
+static int read_xattrs(struct file *file)
+{
+	ssize_t size = flistxattr(file->fd, NULL, 0);
+	auto_free char *names = size > 0 ? mem_alloc(1, (size_t)size + 1) : NULL;
+	int r = 0;
+
+	if (size <= 0)
+		return size < 0 && errno != ENOTSUP ? -errno : 0;
+	size = flistxattr(file->fd, names, (size_t)size);
+	for (const char *name = names; r == 0 && name < names + size; name += strlen(name) + 1) {
+		if (is_kept(name))
+			r = add_xattr(file, name);
+	}
+	return size < 0 ? -errno : r;
+}
+
+static int read_inline(struct tree *tree, struct file *file)
+{
+	char *bytes = buf_append(&file->data, NULL, (size_t)file->stat.st_size);
+	size_t done = 0;
+
+	while (done < (size_t)file->stat.st_size) {
+		ssize_t n =
+		    pread(file->fd, bytes + done, (size_t)file->stat.st_size - done, (off_t)done);
+
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return -EIO;
+		done += (size_t)n;
+	}
+	tree->inlined += done;
+	return 0;
+}
+
+/* Bytes that arrive later are written by somebody whose writing takes these away. */
+static bool is_delicate(const struct file *file)
+{
+	return file->stat.st_mode & (S_ISUID | S_ISGID) ||
+	       (file->xattrs.size > 0 &&
+		memmem(file->xattrs.data, file->xattrs.size, "security.capability", 20) != NULL);
+}
+
+static int read_content(struct tree *tree, struct file *file)
+{
+	uint64_t size = (uint64_t)file->stat.st_size;
+	bool is_small = size <= TREE_INLINE && tree->inlined + size <= INLINE_MAX;
+	uint32_t id;
+	int r;
+
+	file->rec.size = le64_make(size);
+	if (is_small || is_delicate(file))
+		return size > INLINE_MAX - tree->inlined ? -EFBIG : read_inline(tree, file);
+	id = dump_new_id(tree->d);
+	r = file_content_take(tree->d, id, take_fd(&file->fd), size);
+	if (r > 0)
+		file->rec.content = le32_make(id);
+	return r < 0 ? r : 0;
+}
+
+static int read_target(int dir, const char *name, struct file *file)
+{
+	char target[4096];
+	ssize_t size = readlinkat(dir, name, target, sizeof(target));
+
+	if (size < 0)
+		return -errno;
+	if (size == 0 || size == sizeof(target))
+		return -ENAMETOOLONG;
+	(void)buf_append(&file->data, target, (size_t)size);
+	return 0;
+}
+
+static int read_file(struct tree *tree, int dir, const char *name, struct file *file)
+{
+	int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	struct stat now;
+	int r;
+
+	switch (file->stat.st_mode & S_IFMT) {
+	case S_IFREG:
+	case S_IFDIR:
+		file->fd =
+		    openat(dir, name, flags | (S_ISDIR(file->stat.st_mode) ? O_DIRECTORY : 0));
+		if (file->fd < 0 || fstat(file->fd, &now) < 0)
+			return -errno;
+		if (now.st_ino != file->stat.st_ino || now.st_mode != file->stat.st_mode)
+			return -EAGAIN;
+		r = read_xattrs(file);
+		return r == 0 && S_ISREG(now.st_mode) ? read_content(tree, file) : r;
+	case S_IFLNK:
+		return read_target(dir, name, file);
+	case S_IFCHR:
+		return file->stat.st_rdev == 0 ? 0 : -ENODEV;
+	case S_IFBLK:
+		return -ENODEV;
+	default:
+		return 0;
+	}
+}
+
+static void fill_rec(struct tree *tree, uint32_t parent, struct file *file)
+{
+	const struct stat *stat = &file->stat;
+
+	file->rec.parent = le32_make(parent);
+	file->rec.mode = le32_make(stat->st_mode & (S_IFMT | 07777));
+	file->rec.uid = le32_make(stat->st_uid);
+	file->rec.gid = le32_make(stat->st_gid);
+	file->rec.atime_s = le64_make((uint64_t)stat->st_atim.tv_sec);
+	file->rec.mtime_s = le64_make((uint64_t)stat->st_mtim.tv_sec);
+	file->rec.atime_ns = le32_make((uint32_t)stat->st_atim.tv_nsec);
+	file->rec.mtime_ns = le32_make((uint32_t)stat->st_mtim.tv_nsec);
+	if (S_ISDIR(stat->st_mode) || stat->st_nlink < 2)
+		return;
+	file->rec.link = le32_make(find_named(tree, stat->st_ino));
+	if (le32_get(file->rec.link))
+		return;
+	array_grow(tree->named, tree->named_count);
+	tree->named[tree->named_count++] =
+	    (struct named){ .inode = stat->st_ino, .number = tree->count + 1 };
+}
+
+static void write_file(struct tree *tree, const char *name, struct file *file)
+{
+	struct buf *body = &tree->body;
+
+	file->rec.name_length = le32_make((uint32_t)strlen(name));
+	file->rec.xattrs_length = le32_make((uint32_t)file->xattrs.size);
+	file->rec.data_length = le32_make((uint32_t)file->data.size);
+	(void)buf_append(body, &file->rec, sizeof(file->rec));
+	(void)buf_append(body, name, strlen(name));
+	(void)buf_append(body, file->xattrs.data, file->xattrs.size);
+	(void)buf_append(body, file->data.data, file->data.size);
+	buf_align(body, 8);
+	tree->count++;
+}
+
+/* ---- the walk ---- */
+
+static int read_directory(struct tree *tree, int fd, const char *path, uint32_t number,
+			  size_t depth, struct err *err);
+
+static int read_entry(struct tree *tree, int dir, const char *name, const char *path,
+		      uint32_t parent, size_t depth, struct err *err)
+{
+	auto_with(file_free) struct file file = { .fd = -1 };
+	int r = 0;
+
+	if (fstatat(dir, name, &file.stat, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_set(err, -errno, "look at %s/%s", tree->place, path);
+	fill_rec(tree, parent, &file);
+	if (!le32_get(file.rec.link))
+		r = read_file(tree, dir, name, &file);
+	if (r == -ENODEV)
+		return block(tree, path, "device nodes are not supported");
+	if (r == -EFBIG)
+		return block(tree, path, "a set-id file of this size is not supported");
+	if (r < 0)
+		return block(tree, path, strerror(-r));
+	write_file(tree, parent ? name : "", &file);
+	if (tree->count >= TREE_ENTRIES_MAX || tree->body.size > TREE_BYTES_MAX - (2u << 20))
+		return block(tree, "", "there are too many files");
+	if (!S_ISDIR(file.stat.st_mode))
+		return 0;
+	return read_directory(tree, take_fd(&file.fd), path, tree->count, depth, err);
+}
+
+/* `fd` is taken over. */
+static int read_directory(struct tree *tree, int fd, const char *path, uint32_t number,
+			  size_t depth, struct err *err)
+{
+	auto_closedir DIR *dir = fdopendir(fd);
+	const struct dirent *entry;
+	int r = 0;
+
+	if (!dir)
+		return err_set(err, -errno, "read %s/%s", tree->place, path);
+	if (depth > TREE_DEPTH_MAX)
+		return block(tree, path, "it is too deep in directories");
+	while (r == 0 && !tree->is_blocked && (entry = readdir(dir))) {
+		auto_free char *below = NULL;
+
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		below = mem_printf("%s%s%s", path, *path ? "/" : "", entry->d_name);
+		if (strlen(below) >= 4095)
+			return block(tree, path, "the path is too long");
+		r = read_entry(tree, fd, entry->d_name, below, number, depth + 1, err);
+	}
+	return r;
+}
+
+int tree_dump(struct dump *d, const struct kind *kind, uint32_t id, int dir, const char *place,
+	      struct err *err)
+{
+	auto_with(tree_free) struct tree tree = { .d = d,
+						  .place = strcmp(place, "/") == 0 ? "" : place };
+	struct tree_rec rec = { .count = le32_make(0) };
+	int r;
+
+	(void)buf_append(&tree.body, &rec, sizeof(rec));
+	r = read_entry(&tree, dir, ".", "", 0, 0, err);
+	if (r < 0 || tree.is_blocked)
+		return r;
+	rec.count = le32_make(tree.count);
+	memcpy(tree.body.data, &rec, sizeof(rec));
+	dump_record(d, id, kind, tree.body.data, tree.body.size);
+	return 0;
+}

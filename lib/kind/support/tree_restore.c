@@ -1,0 +1,340 @@
+/* Makes the files of a tmpfs again. The directory is that of a mount that only we have: no name in
+ * it changes meanwhile, and what is there already is what ctckpt itself puts into its /dev. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "core/cleanup.h"
+#include "kind/support/file_content.h"
+#include "kind/support/tree_record.h"
+
+/* A directory that is being filled. */
+struct level {
+	uint32_t number;
+	int fd; /* owned */
+};
+
+struct making {
+	struct restore *rs;
+	const char *place;
+	struct tree_entry *entries; /* owned: those so far, by number */
+	size_t count;
+	struct level levels[TREE_DEPTH_MAX + 2];
+	size_t depth;
+	size_t disowned; /* files whose ids the container does not have */
+	size_t bare;	 /* files without an attribute that they had */
+};
+
+static void making_free(struct making *making)
+{
+	while (making->depth > 0)
+		drop_fd(&making->levels[--making->depth].fd);
+	free(making->entries);
+}
+
+static char *name_of(const struct tree_entry *entry)
+{
+	return mem_copy(entry->name, entry->name_length);
+}
+
+/* Below the root of the tree. Owned. */
+static char *path_of(const struct making *making, uint32_t number)
+{
+	auto_free char *path = name_of(&making->entries[number - 1]);
+
+	number = le32_get(making->entries[number - 1].rec->parent);
+	while (number > 1) {
+		auto_free char *name = name_of(&making->entries[number - 1]);
+		char *longer = mem_printf("%s/%s", name, path);
+
+		free(path);
+		path = longer;
+		number = le32_get(making->entries[number - 1].rec->parent);
+	}
+	return take_ptr(path);
+}
+
+static int fail(const struct making *making, uint32_t number, const char *what, struct err *err)
+{
+	int code = -errno;
+	auto_free char *path = path_of(making, number);
+
+	return err_set(err, code, "%s %s/%s", what, making->place, path);
+}
+
+/* ---- what all files have ---- */
+
+static void set_xattrs(struct making *making, int fd, const struct tree_entry *entry)
+{
+	const char *at = entry->xattrs;
+	const char *end = at + entry->xattrs_length;
+	const char *name;
+	const void *value;
+	uint32_t size;
+
+	while (at < end && tree_next_xattr(&at, end, &name, &value, &size)) {
+		if (fsetxattr(fd, name, value, size, 0) < 0)
+			making->bare++;
+	}
+}
+
+/* An id that is not mapped is nobody's here: the file is ours, and no set-id file. */
+static int set_owner(struct making *making, int dir, const char *name,
+		     const struct tree_entry *entry, mode_t *mode)
+{
+	uid_t uid = le32_get(entry->rec->uid);
+	gid_t gid = le32_get(entry->rec->gid);
+
+	if (fchownat(dir, name, uid, gid, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) == 0)
+		return 0;
+	if (errno != EINVAL && errno != EPERM)
+		return -errno;
+	making->disowned++;
+	*mode &= ~(mode_t)(S_ISUID | S_ISGID);
+	return 0;
+}
+
+static int set_times(int dir, const char *name, const struct tree_entry_rec *rec)
+{
+	struct timespec times[2] = {
+		{ les64_get(rec->atime_s), le32_get(rec->atime_ns) },
+		{ les64_get(rec->mtime_s), le32_get(rec->mtime_ns) },
+	};
+
+	return utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW);
+}
+
+/* Owner first: a change of it takes set-id bits and capabilities. */
+static int set_open(struct making *making, int fd, const struct tree_entry *entry, struct err *err)
+{
+	mode_t mode = le32_get(entry->rec->mode) & 07777;
+	struct timespec times[2] = {
+		{ les64_get(entry->rec->atime_s), le32_get(entry->rec->atime_ns) },
+		{ les64_get(entry->rec->mtime_s), le32_get(entry->rec->mtime_ns) },
+	};
+
+	if (set_owner(making, fd, "", entry, &mode) < 0 || fchmod(fd, mode) < 0)
+		return fail(making, entry->number, "set owner and mode of", err);
+	set_xattrs(making, fd, entry);
+	if (futimens(fd, times) < 0)
+		return fail(making, entry->number, "set times of", err);
+	return 0;
+}
+
+static int set_named(struct making *making, int dir, const char *name,
+		     const struct tree_entry *entry, struct err *err)
+{
+	mode_t mode = le32_get(entry->rec->mode) & 07777;
+
+	if (set_owner(making, dir, name, entry, &mode) < 0 ||
+	    (!S_ISLNK(le32_get(entry->rec->mode)) && fchmodat(dir, name, mode, 0) < 0) ||
+	    set_times(dir, name, entry->rec) < 0)
+		return fail(making, entry->number, "set owner, mode and times of", err);
+	return 0;
+}
+
+/* ---- one entry ---- */
+
+static int make_regular(struct making *making, int dir, const char *name,
+			const struct tree_entry *entry, struct err *err)
+{
+	auto_close int fd =
+	    openat(dir, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
+	uint32_t content = le32_get(entry->rec->content);
+	int r;
+
+	if (fd < 0 || ftruncate(fd, 0) < 0 || ftruncate(fd, (off_t)le64_get(entry->rec->size)) < 0)
+		return fail(making, entry->number, "create", err);
+	if (entry->data_length > 0 &&
+	    pwrite(fd, entry->data, entry->data_length, 0) != (ssize_t)entry->data_length)
+		return fail(making, entry->number, "write", err);
+	r = set_open(making, fd, entry, err);
+	if (r == 0 && content)
+		r = file_content_restore(making->rs, content, fd, err);
+	return r;
+}
+
+static int make_link(struct making *making, int dir, const char *name,
+		     const struct tree_entry *entry, struct err *err)
+{
+	auto_free char *path = path_of(making, le32_get(entry->rec->link));
+
+	if (linkat(making->levels[0].fd, path, dir, name, 0) < 0)
+		return fail(making, entry->number, "link", err);
+	return 0;
+}
+
+static int make_special(struct making *making, int dir, const char *name,
+			const struct tree_entry *entry, struct err *err)
+{
+	mode_t mode = le32_get(entry->rec->mode);
+	auto_free char *target = NULL;
+	int r;
+
+	if (S_ISLNK(mode)) {
+		target = mem_copy(entry->data, entry->data_length);
+		r = symlinkat(target, dir, name);
+	} else {
+		r = mknodat(dir, name, (mode & S_IFMT) | 0600, 0);
+	}
+	if (r < 0)
+		return fail(making, entry->number, "create", err);
+	return set_named(making, dir, name, entry, err);
+}
+
+static int enter_directory(struct making *making, int dir, const char *name,
+			   const struct tree_entry *entry, struct err *err)
+{
+	struct level *level = &making->levels[making->depth];
+	int fd;
+
+	if (mkdirat(dir, name, 0700) < 0 && errno != EEXIST)
+		return fail(making, entry->number, "create", err);
+	fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return fail(making, entry->number, "open", err);
+	*level = (struct level){ .number = entry->number, .fd = fd };
+	making->depth++;
+	return 0;
+}
+
+/* Its time of change is known when all is in it. */
+static int leave_directory(struct making *making, struct err *err)
+{
+	struct level *level = &making->levels[--making->depth];
+	int r = set_open(making, level->fd, &making->entries[level->number - 1], err);
+
+	drop_fd(&level->fd);
+	return r;
+}
+
+/* What is there under this name already stays if it is of the same type: a mount may be on it. */
+static int clear_name(int dir, const char *name, mode_t mode)
+{
+	struct stat stat;
+
+	if (fstatat(dir, name, &stat, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	if ((stat.st_mode & S_IFMT) == (mode & S_IFMT) && (S_ISREG(mode) || S_ISDIR(mode)))
+		return 0;
+	return unlinkat(dir, name, S_ISDIR(stat.st_mode) ? AT_REMOVEDIR : 0);
+}
+
+static int make_entry(struct making *making, const struct tree_entry *entry, struct err *err)
+{
+	auto_free char *name = name_of(entry);
+	mode_t mode = le32_get(entry->rec->mode);
+	int dir = making->levels[making->depth - 1].fd;
+
+	if (clear_name(dir, name, mode) < 0)
+		return fail(making, entry->number, "replace", err);
+	if (le32_get(entry->rec->link))
+		return make_link(making, dir, name, entry, err);
+	switch (mode & S_IFMT) {
+	case S_IFDIR:
+		return enter_directory(making, dir, name, entry, err);
+	case S_IFREG:
+		return make_regular(making, dir, name, entry, err);
+	default:
+		return make_special(making, dir, name, entry, err);
+	}
+}
+
+/* ---- the walk ---- */
+
+static bool has_entry(const struct tree_walk *walk, const char *name)
+{
+	struct tree_walk rest;
+	struct tree_entry entry;
+	struct err ignored;
+	int r =
+	    tree_begin(walk->body, (size_t)(walk->reader.end - (const unsigned char *)walk->body),
+		       &rest, &ignored);
+
+	while (r > 0 && (r = tree_next(&rest, &entry, &ignored)) > 0) {
+		if (le32_get(entry.rec->parent) == 1 && entry.name_length == strlen(name) &&
+		    memcmp(entry.name, name, entry.name_length) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Of what is in the root already, only what the record has too. */
+static int remove_others(const struct making *making, int dir, const struct tree_walk *walk,
+			 struct err *err)
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_closedir DIR *list = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+
+	if (!list)
+		return err_set(err, -errno, "read %s", making->place);
+	while ((entry = readdir(list))) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+		    has_entry(walk, entry->d_name))
+			continue;
+		if (unlinkat(fd, entry->d_name, 0) < 0 &&
+		    (errno != EISDIR || unlinkat(fd, entry->d_name, AT_REMOVEDIR) < 0))
+			return err_set(err, -errno, "remove %s/%s", making->place, entry->d_name);
+	}
+	return 0;
+}
+
+static int make_all(struct making *making, struct tree_walk *walk, int dir, struct err *err)
+{
+	struct tree_entry entry;
+	int r;
+
+	while ((r = tree_next(walk, &entry, err)) > 0) {
+		uint32_t parent = le32_get(entry.rec->parent);
+
+		array_grow(making->entries, making->count);
+		making->entries[making->count++] = entry;
+		r = 0;
+		while (r == 0 && making->depth > 0 &&
+		       making->levels[making->depth - 1].number != parent)
+			r = leave_directory(making, err);
+		if (r == 0)
+			r = making->depth == 0 ? enter_directory(making, dir, ".", &entry, err)
+					       : make_entry(making, &entry, err);
+		if (r < 0)
+			return r;
+	}
+	while (r == 0 && making->depth > 0)
+		r = leave_directory(making, err);
+	return r;
+}
+
+int tree_restore(struct restore *rs, const struct record *record, int dir, const char *place,
+		 struct err *err)
+{
+	auto_with(making_free) struct making making = {
+		.rs = rs,
+		.place = strcmp(place, "/") == 0 ? "" : place,
+	};
+	struct tree_walk walk;
+	struct stat stat;
+	int r = tree_begin(record->body, record->length, &walk, err);
+
+	if (r > 0 && fstat(dir, &stat) < 0)
+		r = err_set(err, -errno, "look at the mount");
+	if (r > 0)
+		restore_add_device(rs, stat.st_dev);
+	if (r > 0)
+		r = remove_others(&making, dir, &walk, err);
+	if (r == 0)
+		r = make_all(&making, &walk, dir, err);
+	if (making.disowned > 0)
+		restore_note(rs,
+			     "%zu files of %s belong to the invoker: their owners are not mapped",
+			     making.disowned, place);
+	if (making.bare > 0)
+		restore_note(rs, "%zu files of %s have lost an extended attribute", making.bare,
+			     place);
+	return r;
+}
