@@ -15,7 +15,7 @@ struct command {
 	int input; /* detached: stdin; -1: as ours */
 	int output;
 	struct filter filter; /* seccomp */
-	bool has_terminal; /* of its own */
+	bool has_terminal;    /* of its own */
 	struct winsize size;
 	int terminal[2]; /* by this socket its master comes to us */
 };
