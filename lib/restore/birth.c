@@ -186,7 +186,7 @@ static int make_pid_namespace(struct restore *rs, struct remote *helper,
 			       "its pid namespace belongs to user namespace %u, out of reach for "
 			       "its parent",
 			       owner);
-	r = restore_enter(rs, helper, place, task, owner, err);
+	r = restore_enter_for(rs, helper, place, task, owner, err);
 	if (r < 0)
 		return r;
 	return restore_call(helper, "create a pid namespace", SYS_unshare, CLONE_NEWPID, 0, 0, NULL,

@@ -1,6 +1,8 @@
 /* Tasks enter their namespaces, by calls made inside of them. All but the pid namespace, where they
  * were born (birth.c): the user namespace last, since it takes what the others need. A task with
  * threads may not enter some: this comes before they are made. */
+#include <fcntl.h>
+#include <linux/openat2.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -12,9 +14,8 @@
 static void enter_others(const struct restore *rs, struct restore_place *place,
 			 const struct restore_task *task, struct script *script)
 {
-	static const enum namespace_type order[] = { NAMESPACE_CGROUP, NAMESPACE_IPC,
-						     NAMESPACE_UTS,    NAMESPACE_NET,
-						     NAMESPACE_TIME,   NAMESPACE_MNT };
+	static const enum namespace_type order[] = { NAMESPACE_CGROUP, NAMESPACE_IPC, NAMESPACE_UTS,
+						     NAMESPACE_NET, NAMESPACE_TIME };
 
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
 		uint32_t id = task->ns ? le32_get(task->ns->ids[order[i]]) : 0;
@@ -28,26 +29,104 @@ static void enter_others(const struct restore *rs, struct restore_place *place,
 	}
 }
 
-/* `remote` is, or is to become, the task; `userns` where it ends. */
-int restore_enter(struct restore *rs, struct remote *remote, struct restore_place *place,
-		  const struct restore_task *task, uint32_t userns, struct err *err)
+static void enter_user(const struct restore *rs, struct restore_place *place, uint32_t userns,
+		       struct script *script)
 {
-	auto_script struct script script = SCRIPT_NONE;
+	if (userns == place->ids[NAMESPACE_USER])
+		return;
+	(void)script_syscall(script, "enter a user namespace", 0, SYS_setns,
+			     (uint64_t)restore_fd(rs, userns), CLONE_NEWUSER);
+	(void)script_syscall(script, "stay dumpable", 0, SYS_prctl, PR_SET_DUMPABLE, 1);
+	place->ids[NAMESPACE_USER] = userns;
+}
+
+/* Ids while all of them can be set, and what may need the capabilities that they end with. */
+static int prepare(struct restore *rs, struct restore_place *place, const struct restore_task *task,
+		   uint32_t userns, struct script *script, struct err *err)
+{
 	int r = 0;
 
-	script_init(&script, remote);
 	if (userns != place->ids[NAMESPACE_USER] && task->thread_count > 0)
 		r = creds_take_ids(rs, task->threads[0].record->id, place->ids[NAMESPACE_USER],
-				   &script, err);
+				   script, err);
+	if (r == 0)
+		enter_others(rs, place, task, script);
+	return r;
+}
+
+/* A mount namespace that belongs to the user namespace where the task will be, it can enter itself,
+ * and has more to do there than the helper could. */
+static bool can_wait(const struct restore *rs, const struct restore_task *task, uint32_t userns)
+{
+	const struct namespace_rec *rec =
+	    task->ns ? namespace_find(rs->image, le32_get(task->ns->ids[NAMESPACE_MNT])) : NULL;
+
+	return !rec || namespace_is_below(rs->image, le32_get(rec->owner), userns);
+}
+
+int restore_enter_for(struct restore *rs, struct remote *helper, struct restore_place *place,
+		      const struct restore_task *task, uint32_t userns, struct err *err)
+{
+	auto_script struct script script = SCRIPT_NONE;
+	int r;
+
+	script_init(&script, helper);
+	r = prepare(rs, place, task, userns, &script, err);
+	if (r == 0 && !can_wait(rs, task, userns)) {
+		uint32_t id = le32_get(task->ns->ids[NAMESPACE_MNT]);
+
+		(void)script_syscall(&script, "enter a mount namespace", 0, SYS_setns,
+				     (uint64_t)restore_fd(rs, id), CLONE_NEWNS);
+		place->ids[NAMESPACE_MNT] = id;
+	}
+	if (r == 0)
+		enter_user(rs, place, userns, &script);
+	return r < 0 ? r : script_run(&script, err);
+}
+
+/* In a mount namespace of its own, its current directory is one of there. */
+static int enter_directory(struct remote *remote, const struct restore_task *task, struct err *err)
+{
+	const struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+				      .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
+	auto_free char *path = mem_copy(task->rec + 1, le32_get(task->rec->cwd_length));
+	auto_script struct script script = SCRIPT_NONE;
+	uint64_t dir;
+	size_t step;
+	int r;
+
+	if (le32_get(task->ns->ids[NAMESPACE_MNT]) == 0)
+		return 0;
+	script_init(&script, remote);
+	step = script_syscall(&script, "open the current directory", 0, SYS_openat2,
+			      (uint64_t)AT_FDCWD, script_copy(&script, path, strlen(path) + 1),
+			      script_copy(&script, &how, sizeof(how)), sizeof(how));
+	r = script_run(&script, err);
+	if (r < 0)
+		return err_wrap(err, "current directory %s", path);
+	dir = (uint64_t)script_result(&script, step);
+	r = restore_call(remote, "enter the current directory", SYS_fchdir, dir, 0, 0, NULL, err);
+	return r < 0 ? r : restore_call(remote, "close", SYS_close, dir, 0, 0, NULL, err);
+}
+
+static int enter_all(struct restore *rs, struct restore_task *task, struct err *err)
+{
+	struct remote *remote = &task->threads[0].remote;
+	uint32_t userns = le32_get(task->ns->ids[NAMESPACE_USER]);
+	auto_script struct script script = SCRIPT_NONE;
+	int r;
+
+	script_init(&script, remote);
+	r = prepare(rs, &task->now, task, userns, &script, err);
+	if (r == 0)
+		r = script_run(&script, err);
+	if (r == 0)
+		r = restore_enter_mounts(rs, remote, &task->now, task, err);
+	if (r == 0)
+		r = enter_directory(remote, task, err);
 	if (r < 0)
 		return r;
-	enter_others(rs, place, task, &script);
-	if (userns != place->ids[NAMESPACE_USER]) {
-		(void)script_syscall(&script, "enter a user namespace", 0, SYS_setns,
-				     (uint64_t)restore_fd(rs, userns), CLONE_NEWUSER);
-		(void)script_syscall(&script, "stay dumpable", 0, SYS_prctl, PR_SET_DUMPABLE, 1);
-		place->ids[NAMESPACE_USER] = userns;
-	}
+	enter_user(rs, &task->now, userns, &script);
 	return script_run(&script, err);
 }
 
@@ -61,8 +140,7 @@ static int enter_task(struct restore *rs, struct restore_task *task, struct err 
 		r = restore_enter_pid_namespace(rs, &task->threads[0].remote, pid_ns, children,
 						err);
 	if (r == 0)
-		r = restore_enter(rs, &task->threads[0].remote, &task->now, task,
-				  le32_get(task->ns->ids[NAMESPACE_USER]), err);
+		r = enter_all(rs, task, err);
 	return r;
 }
 

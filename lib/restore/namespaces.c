@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "kind/support/mount_record.h"
+#include "kind/support/mount_restore.h"
 #include "restore/restore.h"
 
 /* ---- children ---- */
@@ -99,10 +101,34 @@ static int open_namespace(const struct part *part, pid_t pid, const char *name, 
 
 /* ---- all but user namespaces ---- */
 
+static int move_high(struct restore *rs, int fd, int *ret_high, struct err *err);
+
+/* The mounts of a namespace in which a proc is to be made later, see late_proc.c. */
+static int restore_mounts(const struct part *part, struct err *err)
+{
+	const struct record *mounts = image_find(part->rs->image, TAG_MOUNTS, part->record->id);
+	int fd = -1;
+	int r;
+
+	if (!mounts)
+		return 0;
+	r = open_namespace(part, getpid(), "mnt", &fd, err);
+	if (r == 0)
+		r = move_high(part->rs, fd, &restore_object(part->rs, part->record->id)->staging,
+			      err);
+	if (r < 0)
+		return r;
+	if (unshare(CLONE_NEWNS) < 0)
+		return err_set(err, -errno, "create a mount namespace");
+	return mount_restore(part->rs, mounts, err);
+}
+
 static int restore_content(const struct part *part, struct err *err)
 {
 	if (le32_get(part->rec->type) == NAMESPACE_NET)
 		return 0;
+	if (le32_get(part->rec->type) == NAMESPACE_MNT)
+		return restore_mounts(part, err);
 	for (size_t i = 0; kinds[i]; i++) {
 		const struct record *record;
 		int r;

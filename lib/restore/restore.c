@@ -34,7 +34,9 @@ struct restore_object *restore_object(const struct restore *rs, uint32_t id)
 		if (object->id == id)
 			return object;
 		if (object->id == 0) {
-			*object = (struct restore_object){ .id = id, .fd = -1, .content = -1 };
+			*object = (struct restore_object){
+				.id = id, .fd = -1, .content = -1, .staging = -1
+			};
 			return object;
 		}
 	}

@@ -72,6 +72,7 @@ struct restore_object {
 	uint32_t id; /* 0: free */
 	int fd;
 	int content;	/* the descriptor that receives its content; -1 */
+	int staging;	/* of a mount namespace: one where proc can still be mounted; -1 */
 	uint32_t owner; /* the task that finishes it; 0: none has it */
 };
 
@@ -196,8 +197,13 @@ int restore_call(struct remote *remote, const char *name, long nr, uint64_t a, u
 		 uint64_t c, int64_t *ret_result, struct err *err);
 /* enter.c: all tasks, from where they grew to where they were; then their threads are made. */
 int restore_enter_namespaces(struct restore *rs, struct err *err);
-int restore_enter(struct restore *rs, struct remote *remote, struct restore_place *place,
-		  const struct restore_task *task, uint32_t userns, struct err *err);
+/* A helper, before it makes `task`: as far as that could not go alone from user namespace `userns`,
+ * where the helper ends. */
+int restore_enter_for(struct restore *rs, struct remote *helper, struct restore_place *place,
+		      const struct restore_task *task, uint32_t userns, struct err *err);
+/* late_proc.c: the mount namespace of `task`. */
+int restore_enter_mounts(struct restore *rs, struct remote *remote, struct restore_place *place,
+			 const struct restore_task *task, struct err *err);
 /* birth.c: its children will be in the pid namespace `pid_ns`, not in its `own`. */
 int restore_enter_pid_namespace(struct restore *rs, struct remote *remote, uint32_t own,
 				uint32_t pid_ns, struct err *err);

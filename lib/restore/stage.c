@@ -35,9 +35,9 @@ static int restore_kind(struct restore *rs, const struct kind *kind, struct err 
 		int r;
 
 		/* What is in other namespaces comes with them, but for networks, which hang
-		 * together. */
+		 * together, and mounts, which are copied from the container's. */
 		if (kind->namespace && kind->namespace != NAMESPACE_NET &&
-		    namespace_find(rs->image, record->id))
+		    kind->namespace != NAMESPACE_MNT && namespace_find(rs->image, record->id))
 			continue;
 		r = restore_record(rs, kind, record, err);
 		if (r < 0)

@@ -171,6 +171,7 @@ static int namespace_restore(struct restore *rs, const struct record *record, st
 	case NAMESPACE_USER:
 		return restore_make_user_namespace(rs, record, err);
 	case NAMESPACE_PID: /* it begins with its init */
+	case NAMESPACE_MNT: /* ns_mnt makes it, once the container's mounts are made */
 		return 0;
 	default:
 		return restore_make_namespace(rs, record, err);

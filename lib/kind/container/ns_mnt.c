@@ -9,6 +9,7 @@
 #include "kind/support/mount_dump.h"
 #include "kind/support/mount_record.h"
 #include "kind/support/mount_restore.h"
+#include "restore/restore.h"
 
 extern const struct kind kind_ns_mnt;
 
@@ -22,12 +23,28 @@ static void own_mounts_free(struct own_mounts *own)
 	mountinfo_free(own->mounts, own->count);
 }
 
+/* A copy of the container's, and what was done in it since. */
+static int dump_nested(struct dump *d, struct err *err)
+{
+	auto_with(own_mounts_free) struct own_mounts own = { .mounts = NULL };
+	struct mount_origin origin = { .has_made = false };
+	int r = mountinfo_read(d->own->tasks[0].proc, "mountinfo", &own.mounts, &own.count, err);
+
+	if (r < 0)
+		return r;
+	origin.own = own.mounts;
+	origin.own_count = own.count;
+	return mount_dump(d, &kind_ns_mnt, d->ns->id, d->ns->task->proc, &origin, err);
+}
+
 static int ns_mnt_dump(struct dump *d, struct err *err)
 {
 	auto_with(own_mounts_free) struct own_mounts own = { .mounts = NULL };
 	struct mount_origin origin = { .rootfs = d->own->target->rootfs, .has_made = true };
 	int r = 0;
 
+	if (d->ns)
+		return dump_nested(d, err);
 	if (d->own->target->form == TARGET_TREE)
 		return 0;
 	if (!origin.rootfs)
@@ -51,7 +68,7 @@ static int ns_mnt_link(const struct image *image, const struct record *record, s
 	auto_mount_list struct mount_list list = MOUNT_LIST_NONE;
 	int r;
 
-	if (image_next(image, TAG_MOUNTS, NULL) != record)
+	if (image_next(image, TAG_MOUNTS, NULL) != record && !namespace_find(image, record->id))
 		return err_set(err, ERR_DAMAGED, "ns_mnt: a second one");
 	r = mount_list_read(record->body, record->length, &list, err);
 	return r < 0 ? r : mount_list_link(image, &list, err);
@@ -103,7 +120,10 @@ static int ns_mnt_ask(struct plan *plan, const struct image *image, const struct
 
 static int ns_mnt_restore(struct restore *rs, const struct record *record, struct err *err)
 {
-	return mount_restore(rs, record, err);
+	const struct record *namespace = image_find(rs->image, TAG_NAMESPACE, record->id);
+
+	return namespace ? restore_make_namespace(rs, namespace, err)
+			 : mount_restore(rs, record, err);
 }
 
 const struct kind kind_ns_mnt = {
@@ -118,4 +138,5 @@ const struct kind kind_ns_mnt = {
 	.link = ns_mnt_link,
 	.ask = ns_mnt_ask,
 	.restore = ns_mnt_restore,
+	.namespace = NAMESPACE_MNT,
 };

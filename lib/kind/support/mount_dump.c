@@ -223,6 +223,52 @@ static bool has_group(const struct saving *saving, uint32_t group)
 	return false;
 }
 
+/* With the namespace that this one is a copy of. */
+static bool is_shared(const struct saving *saving, uint32_t group)
+{
+	for (size_t i = 0; i < saving->origin->own_count; i++) {
+		if (saving->origin->own[i].group == group)
+			return true;
+	}
+	return false;
+}
+
+/* There are none on a proc that comes late, and it is nobody's peer. */
+static void check_late(struct saving *saving, size_t n)
+{
+	const struct saved *saved = &saving->saved[n];
+	size_t count = 0;
+
+	for (size_t i = 0; i < saving->count; i++) {
+		const struct saved *other = &saving->saved[i];
+		bool is_late = other->how == MOUNT_FILESYSTEM && other->content &&
+			       strcmp(other->info->type, "proc") == 0;
+
+		count += is_late;
+		if (is_late && i != n)
+			continue;
+		if (other->parent == (ssize_t)n || other->source == (ssize_t)n)
+			(void)saving_block(saving, other->info, NULL,
+					   "it is on, or of, the proc of a pid namespace");
+	}
+	if (count > 1)
+		(void)saving_block(saving, saved->info, NULL,
+				   "a second proc of a pid namespace in one mount namespace");
+	if (saved->info->group || saved->info->master)
+		(void)saving_block(saving, saved->info, NULL, "it is shared");
+}
+
+static void check_lates(struct saving *saving)
+{
+	for (size_t i = 0; i < saving->count; i++) {
+		const struct saved *saved = &saving->saved[i];
+
+		if (saved->how == MOUNT_FILESYSTEM && saved->content &&
+		    strcmp(saved->info->type, "proc") == 0)
+			check_late(saving, i);
+	}
+}
+
 static void check_propagation(struct saving *saving)
 {
 	for (size_t i = 0; i < saving->count; i++) {
@@ -230,6 +276,10 @@ static void check_propagation(struct saving *saving)
 
 		if (mount->master && !has_group(saving, mount->master))
 			(void)saving_block(saving, mount, NULL, "a slave of a mount outside");
+		if (saving->d->ns && mount->group && is_shared(saving, mount->group))
+			(void)saving_block(
+			    saving, mount, NULL,
+			    "what is mounted on it is mounted in the container, too");
 	}
 }
 
@@ -257,7 +307,7 @@ static int read_all(struct saving *saving, int proc, struct err *err)
 int mount_dump(struct dump *d, const struct kind *kind, uint32_t id, int proc,
 	       const struct mount_origin *origin, struct err *err)
 {
-	auto_with(saving_free) struct saving saving = { .d = d, .origin = origin };
+	auto_with(saving_free) struct saving saving = { .d = d, .proc = proc, .origin = origin };
 	int r = read_all(&saving, proc, err);
 
 	if (r < 0 || saving.is_blocked)
@@ -267,6 +317,7 @@ int mount_dump(struct dump *d, const struct kind *kind, uint32_t id, int proc,
 	if (r < 0)
 		return err_set(err, r, "mounts");
 	check_propagation(&saving);
+	check_lates(&saving);
 	if (saving.is_blocked)
 		return 0;
 	r = saving_take_trees(&saving, proc, err);

@@ -166,11 +166,13 @@ static size_t list_steps(const struct saving *saving, struct mount_step *steps, 
 		const struct saved *saved = &saving->saved[saving->order[i]];
 		bool is_unmounted = saved->how != MOUNT_THERE && !saved->is_root;
 
-		if (saved->content == 0 && !is_unmounted)
+		bool has_tree = saved->content && strcmp(saved->info->type, "tmpfs") == 0;
+
+		if (!has_tree && !is_unmounted)
 			continue;
 		numbers[count] = saving->order[i];
 		steps[count++] = (struct mount_step){ .point = saved->info->point,
-						      .is_taken = saved->content != 0,
+						      .is_taken = has_tree,
 						      .is_unmounted = is_unmounted,
 						      .fd = -1 };
 	}
@@ -205,7 +207,7 @@ int saving_take_trees(struct saving *saving, int proc, struct err *err)
 	for (size_t i = 0; i < count; i++) {
 		const struct saved *saved = &saving->saved[numbers[i]];
 
-		if (r == 0 && saved->content)
+		if (r == 0 && steps[i].is_taken)
 			r = tree_dump(saving->d, &kind_tmpfs, saved->content, steps[i].fd,
 				      saved->info->point, err);
 		drop_fd(&steps[i].fd);

@@ -1,5 +1,6 @@
 /* The list of mounts in bytes. See mount_record.h. */
 #include "kind/support/mount_record.h"
+#include "kind/support/namespaces.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -157,12 +158,21 @@ static bool is_gone(const struct mount_entry *entry)
 	       !entry->propagation && !entry->group && !entry->master;
 }
 
+static bool is_late(const struct mount_entry *entry)
+{
+	return entry->content && strcmp(entry->type, "proc") == 0;
+}
+
 static bool is_filesystem(const struct mount_entry *entry)
 {
 	bool is_tmpfs = strcmp(entry->type, "tmpfs") == 0;
 
+	bool has_content = is_tmpfs || strcmp(entry->type, "proc") == 0;
+
 	return mount_type_is_known(entry->type) && entry->source == 0 &&
-	       (is_tmpfs || (!entry->root[0] && entry->content == 0)) &&
+	       (is_tmpfs || !entry->root[0]) && (has_content || entry->content == 0) &&
+	       (!is_late(entry) ||
+		(entry->group == 0 && entry->master == 0 && entry->propagation == 0)) &&
 	       mount_options_are_valid(entry->type, entry->options);
 }
 
@@ -170,7 +180,8 @@ static bool is_filesystem(const struct mount_entry *entry)
 static bool is_bind(const struct mount_list *list, const struct mount_entry *entry)
 {
 	return entry->source > 0 && entry->source <= list->count && entry->content == 0 &&
-	       list->entries[entry->source - 1].how != MOUNT_GONE && is_empty(entry);
+	       list->entries[entry->source - 1].how != MOUNT_GONE &&
+	       !is_late(&list->entries[entry->source - 1]) && is_empty(entry);
 }
 
 static bool is_named(const struct mount_entry *entry)
@@ -183,7 +194,8 @@ static bool is_placed(const struct mount_list *list, const struct mount_entry *e
 	if (entry->flags & MOUNT_ROOT)
 		return entry->parent == 0 && entry->point[0] == '\0';
 	return entry->parent > 0 && entry->parent <= list->count &&
-	       list->entries[entry->parent - 1].how != MOUNT_GONE;
+	       list->entries[entry->parent - 1].how != MOUNT_GONE &&
+	       !is_late(&list->entries[entry->parent - 1]);
 }
 
 static bool is_sound(const struct mount_list *list, const struct mount_entry *entry)
@@ -256,17 +268,21 @@ static int take_entry(struct reader *reader, const void *body, struct mount_list
 static int check_whole(const struct mount_list *list, struct err *err)
 {
 	size_t roots = 0;
+	size_t lates = 0;
 
 	for (size_t i = 0; i < list->count; i++) {
 		const struct mount_entry *entry = &list->entries[i];
 		bool has_master = entry->master == 0;
 
+		lates += is_late(entry);
 		roots += (entry->flags & MOUNT_ROOT) != 0;
 		for (size_t j = 0; j < list->count && !has_master; j++)
 			has_master = list->entries[j].group == entry->master;
 		if (!has_master)
 			return err_set(err, ERR_DAMAGED, "mounts: master of mount %zu", i + 1);
 	}
+	if (lates > 1)
+		return err_set(err, ERR_DAMAGED, "mounts: %zu procs of pid namespaces", lates);
 	if (roots > 1)
 		return err_set(err, ERR_DAMAGED, "mounts: %zu roots", roots);
 	return 0;
@@ -300,8 +316,12 @@ int mount_list_link(const struct image *image, const struct mount_list *list, st
 {
 	for (size_t i = 0; i < list->count; i++) {
 		uint32_t content = list->entries[i].content;
+		const struct namespace_rec *ns = namespace_find(image, content);
 
-		if (content && !image_find(image, TAG_TREE, content))
+		if (is_late(&list->entries[i]) && (!ns || le32_get(ns->type) != NAMESPACE_PID))
+			return err_set(err, ERR_DAMAGED, "mounts: pid namespace %u is not there",
+				       content);
+		if (content && !is_late(&list->entries[i]) && !image_find(image, TAG_TREE, content))
 			return err_set(err, ERR_DAMAGED, "mounts: tree %u is not there", content);
 		for (size_t j = 0; content && j < i; j++) {
 			if (list->entries[j].content == content)

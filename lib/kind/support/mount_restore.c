@@ -13,12 +13,14 @@
 
 #include "core/cleanup.h"
 #include "kind/support/mount_make.h"
+#include "kind/support/mount_proc.h"
 #include "kind/support/mount_record.h"
 #include "kind/support/tree_record.h"
 #include "restore/restore.h"
 
 struct making {
 	struct restore *rs;
+	const struct record *record;
 	struct mount_list list;
 	int *roots;	/* owned: an O_PATH descriptor of each mount; -1 */
 	bool *is_whole; /* owned: it came with all mounts on it */
@@ -281,6 +283,8 @@ static int make_mount(struct making *making, size_t n, struct err *err)
 	r = open_point(making, n, &point, err);
 	if (r < 0)
 		return r;
+	if (mount_proc_is_late(entry))
+		return mount_proc_keep(making->rs, making->record, take_fd(&point), err);
 	if (entry->how == MOUNT_FILESYSTEM)
 		r = make_filesystem(making, n, point, &mount, err);
 	else if (entry->how == MOUNT_BIND)
@@ -299,7 +303,7 @@ static int set_attributes(struct making *making, size_t n, const char *place, st
 	bool is_stricter = false;
 	int r;
 
-	if (entry->how == MOUNT_GONE ||
+	if (entry->how == MOUNT_GONE || mount_proc_is_late(entry) ||
 	    (entry->how == MOUNT_THERE && !(entry->flags & MOUNT_CHANGED)))
 		return 0;
 	r = mount_set_attributes(making->roots[n], entry->attributes, &is_stricter);
@@ -348,7 +352,7 @@ static int make_all(struct making *making, struct err *err)
 
 int mount_restore(struct restore *rs, const struct record *record, struct err *err)
 {
-	auto_with(making_free) struct making making = { .rs = rs };
+	auto_with(making_free) struct making making = { .rs = rs, .record = record };
 	mode_t mask;
 	int r = mount_list_read(record->body, record->length, &making.list, err);
 

@@ -30,6 +30,7 @@ struct saved {
 
 struct saving {
 	struct dump *d;
+	int proc; /* of the task that sees them */
 	const struct mount_origin *origin;
 	struct mountinfo *mounts; /* owned */
 	size_t count;

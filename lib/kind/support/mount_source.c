@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/cleanup.h"
+#include "kind/support/mount_proc.h"
 #include "kind/support/mount_saving.h"
 
 static bool has_suffix(const char *text, const char *suffix)
@@ -230,9 +231,14 @@ static int save_filesystem(struct saving *saving, struct saved *saved)
 		reason = mem_printf("option %s", stranger);
 		return saving_block(saving, mount, NULL, reason);
 	}
+	if (strcmp(mount->type, "proc") == 0 &&
+	    !mount_proc_find(saving->d, saving->proc, mount, &saved->content))
+		return saving_block(saving, mount, NULL,
+				    "it is not known whose processes it shows");
 	saved->how = MOUNT_FILESYSTEM;
 	saved->root = mem_string(is_tmpfs ? mount->root + 1 : "");
-	saved->content = is_tmpfs ? dump_new_id(saving->d) : 0;
+	if (is_tmpfs)
+		saved->content = dump_new_id(saving->d);
 	return 0;
 }
 

@@ -101,6 +101,10 @@ static int identity_dump(struct dump *d, struct err *err)
 	} else if (is_hidden(task, cwd)) {
 		return dump_block(d, NULL, "its current directory %s is below a mount", cwd);
 	}
+	if (is_deleted(task) && task->namespaces[NAMESPACE_MNT])
+		return dump_block(
+		    d, NULL, "its current directory %s is gone, in a mount namespace of its own",
+		    cwd);
 	rec = (struct task_rec){
 		.pid = le32_make((uint32_t)task->vpid),
 		.parent = le32_make(task->parent),
@@ -219,6 +223,13 @@ static int identity_ask(struct plan *plan, const struct image *image, const stru
 
 /* ---- restore ---- */
 
+static bool is_elsewhere(const struct restore *rs, uint32_t task)
+{
+	const struct nsproxy_rec *ns = nsproxy_find(rs->image, task);
+
+	return ns && le32_get(ns->ids[NAMESPACE_MNT]) != 0;
+}
+
 /* The current directory, as a descriptor of this record's object. */
 static int identity_restore(struct restore *rs, const struct record *record, struct err *err)
 {
@@ -227,7 +238,8 @@ static int identity_restore(struct restore *rs, const struct record *record, str
 	int fd = -1;
 	int r;
 
-	if (le32_get(rec->flags) & TASK_ZOMBIE)
+	/* In a mount namespace of its own, it goes there when it enters that. */
+	if (le32_get(rec->flags) & TASK_ZOMBIE || is_elsewhere(rs, record->id))
 		return 0;
 	if (le32_get(rec->flags) & TASK_CWD_REMOVED)
 		r = restore_removed_directory(cwd, 0755, &fd, err);
@@ -244,8 +256,9 @@ static int identity_finish(struct restore *rs, const struct record *record, stru
 	const struct task_rec *rec = record->body;
 
 	(void)err;
-	(void)script_syscall(script, "enter the current directory", 0, SYS_fchdir,
-			     (uint64_t)restore_fd(rs, record->id));
+	if (!is_elsewhere(rs, record->id))
+		(void)script_syscall(script, "enter the current directory", 0, SYS_fchdir,
+				     (uint64_t)restore_fd(rs, record->id));
 	(void)script_syscall(script, "set umask", 0, SYS_umask, le32_get(rec->umask));
 	(void)script_syscall(script, "set personality", 0, SYS_personality,
 			     le32_get(rec->personality));
