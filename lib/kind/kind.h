@@ -97,8 +97,8 @@ struct dump_slot {
 	int number;
 	bool is_cloexec;
 	bool is_unsure; /* fdinfo would say so for any duplicate: the task must be asked */
-	uint32_t file; /* id of the open file description */
-	char *locks;   /* owned; its fdinfo from the first lock line on; NULL: none */
+	uint32_t file;	/* id of the open file description */
+	char *locks;	/* owned; its fdinfo from the first lock line on; NULL: none */
 };
 
 /* An open file description, as met first in `task` under `number`. */
@@ -106,7 +106,7 @@ struct target_fd {
 	const struct dump_task *task;
 	int number;
 	bool is_in_flight; /* in no table: in the queue of the socket under `number` */
-	int fd; /* our duplicate of it: shares offset and flags with the target! */
+	int fd;		   /* our duplicate of it: shares offset and flags with the target! */
 	uint32_t id;
 	uint32_t flags; /* O_* from fdinfo, without O_CLOEXEC */
 	uint64_t position;
@@ -166,8 +166,8 @@ int dump_block(struct dump *d, const char *remedy, const char *format, ...)
 void dump_block_is_momentary(struct dump *d);
 /* The id of the open file description under `number` in `task`; 0 if there is none. */
 uint32_t dump_file_at(const struct dump *d, const struct dump_task *task, int number);
-/* collect: the id of the description behind `fd` (taken over, also on failure), a duplicate of one in
- * the queue of the socket at the cursor. One that is not known yet is collected and dumped like
+/* collect: the id of the description behind `fd` (taken over, also on failure), a duplicate of one
+ * in the queue of the socket at the cursor. One that is not known yet is collected and dumped like
  * those in tables. */
 int dump_add_file(struct dump *d, int fd, uint32_t *ret_id, struct err *err);
 /* The task or thread with this outer pid; NULL if it is not one of ours. */
