@@ -348,6 +348,8 @@ static int dump_file(struct dump *d, struct target_fd *file, enum phase phase, s
 	if (kind && kind->phase == phase) {
 		int r = kind->dump(d, err);
 
+		if (r == 0)
+			netns_dump(d);
 		if (r < 0)
 			return err_wrap(err, "task %d (%s), descriptor %d: %s", file->task->vpid,
 					file->task->stat.comm, file->number, kind->name);
@@ -385,6 +387,14 @@ int dump_collect_files(struct dump *d, struct err *err)
 	}
 	if (r == 0)
 		r = collect_in_flight(d, err);
+	return r;
+}
+
+int dump_files(struct dump *d, struct err *err)
+{
+	struct dump_private *own = d->own;
+	int r = 0;
+
 	for (size_t i = 0; r == 0 && i < own->file_count; i++)
 		r = dump_file(d, &own->files[i], PHASE_FILES, err);
 	for (size_t i = 0; r == 0 && i < own->file_count; i++)

@@ -408,6 +408,45 @@ text_in() {
 	rejects 4 "is impossible" "TMFS+$((name - 56)):4=0xffffffff"
 }
 
+@test "forged: namespaces, their owners and maps" {
+	victim_saved nsproxy
+	# The first is a user namespace with one uid and one gid, the second a pid namespace of it.
+	rejects 4 "unknown bits" NSPC.0+0:4=0
+	rejects 4 "unknown bits" NSPC.0+0:4=9
+	rejects 4 "only user namespaces have id maps" NSPC.0+0:4=5
+	rejects 4 "is not in front of it" NSPC.0+4:4=1 NSPC.0+8:4=1
+	rejects 4 "impossible owner" NSPC.0+8:4=1
+	rejects 4 "impossible owner" NSPC.0+16:4=0xffffffff
+	rejects 4 "bytes" NSPC.0+20:4=2
+	rejects 4 "bytes" NSPC.0+20:4=0xffffffff
+	rejects 4 "impossible id map" NSPC.0+40:4=0
+	rejects 4 "impossible id map" NSPC.0+36:4=0xffffffff
+	rejects 4 "is not in front of it" NSPC.1+4:4=0x7fffffff
+	rejects 4 "is not in front of it" NSPC.1+8:4=0x7fffffff
+	rejects 4 "" NSPC-
+}
+
+@test "forged: ids in a user namespace that its parent does not have" {
+	victim_saved namespace
+	local i=0
+	# A user namespace in a user namespace.
+	while [[ $("$FORGE" get "$IMAGE" "NSPC.$i+8:4") == 0 ]]; do
+		((i += 1))
+	done
+	rejects 4 "maps an id that is not in its parent" "NSPC.$i+36:4=77"
+}
+
+@test "forged: where a task is" {
+	victim_saved nsproxy
+	rejects 4 "unknown bits" NSPX.0+0:4=1
+	rejects 4 "user namespace" NSPX.0+4:4=0x7fffffff
+	rejects 4 "user namespace" NSPX.0+4:4=1
+	rejects 4 "pid namespace 2147483647 is not in the image" NSPX.0+36:4=0x7fffffff
+	rejects 4 "not as many pids as threads" NSPX.0+40:4=0x7fffffff
+	rejects 4 bytes NSPX.0+44:4=0x7fffffff
+	rejects 4 "unknown bits" NSPX.0+40:4=0
+}
+
 @test "forged: System V shared memory" {
 	victim_saved sysv_shm
 	rejects 4 "impossible id" SHMS+0:4=0x80000000
@@ -569,4 +608,53 @@ socket_end() {
 	victim_saved sock_ping
 	rejects 4 "protocol" PING+16:4=17
 	rejects 4 "type" PING+12:4=3
+}
+
+@test "forged: terminals" {
+	victim_saved terminal
+	rejects 4 "impossible number" TERM+0:4=4096
+	rejects 4 "two of them" TERM.1+0:4="$("$FORGE" get "$IMAGE" TERM+0:4)"
+	rejects 4 "unknown bits" TERM+4:4=0x200
+	rejects 4 "unknown bits" TERM+4:4=0x18
+	rejects 4 "unknown bits" TERM+4:4=0x10
+	rejects 4 "unknown bits" TERM+4:4=0xc0
+	rejects 4 "unknown bits" TERM+8:4=0
+	rejects 4 "is not its master" TERM+8:4="$("$FORGE" get "$IMAGE" TERM.1+8:4)"
+	rejects 4 "is not its master" TERM+8:4=1
+	rejects 4 "unknown bits" TERM+12:4=0x8000
+	rejects 4 "unknown bits" TERM+75:1=1
+	rejects 4 "unknown bits" TERM+84:4=1
+	rejects 4 "impossible content" TERM+76:4=0x40000000
+	rejects 4 "impossible content" TERM+80:4=0xffffffff
+	rejects 4 "impossible content" TERM+88:4=0xffffffff
+	rejects 4 "impossible content" TERM+88:4=0x30004
+	rejects 4 "impossible content" TERM+44:4=0
+	accepts TERM+32:4=0xffffffff TERM+36:4=0xffffffff TERM+40:4=0xffffffff
+	accepts TERM+16:4=0xfffffffe TERM+20:4=0xfffffffe
+	accepts TERM+0:4=3000
+	rejects 4 "unknown bits" PTYF+4:4=3
+	rejects 4 "unknown bits" PTYF+8:4=3
+	rejects 4 "not in the image" PTYF.1+0:4=0
+	rejects 4 "no such end" PTYF.1+4:4=0
+	rejects 4 "is not its master" PTYF+4:4=1
+	rejects 4 "is not its master" PTYF+0:4="$("$FORGE" get "$IMAGE" PTYF.2+0:4)"
+}
+
+@test "forged: a terminal that leads to the user's" {
+	victim_saved terminal
+	rejects 4 "" TERM.2+4:4=0x20 TERM.2+8:4=0
+}
+
+@test "forged: controlling terminals" {
+	victim_saved ctty
+	rejects 4 "impossible process group" CTTY+4:4=0x400001
+	rejects 4 "unknown bits" CTTY+8:4=2
+	rejects 4 "unknown bits" CTTY+12:4=1
+	rejects 4 "cannot be one" CTTY+0:4=1
+	rejects 4 "does not lead its session" CTTY+8:4=1
+	rejects 4 "of two sessions" CTTY.1+0:4="$("$FORGE" get "$IMAGE" CTTY+0:4)"
+	# A group of another session, and none at all.
+	rejects 1 "set the foreground group" CTTY+4:4=1
+	accepts CTTY+4:4=0
+	accepts CTTY+4:4=4000
 }

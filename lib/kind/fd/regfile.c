@@ -42,7 +42,8 @@ static bool regfile_match(const struct target_fd *fd)
 
 	if (!S_ISREG(fd->stat.st_mode) || (fd->flags & O_PATH) || fd->link[0] != '/')
 		return false;
-	if (fstatfs(fd->fd, &fs) == 0 && fs.f_type == SECRETMEM_MAGIC)
+	if (fstatfs(fd->fd, &fs) == 0 &&
+	    (fs.f_type == SECRETMEM_MAGIC || fs.f_type == NAMESPACE_MAGIC))
 		return false;
 	return !file_is_memfd(fd) && !mqueue_is(fd);
 }

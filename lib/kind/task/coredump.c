@@ -1,14 +1,13 @@
 /* coredump: which mappings a core dump of the process holds. */
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/cleanup.h"
 #include "core/scan.h"
 #include "kind/kind.h"
 #include "kind/support/owner.h"
+#include "kind/support/proc_file.h"
 
 extern const struct kind kind_coredump;
 
@@ -52,24 +51,15 @@ static int coredump_check(const void *body, size_t length, struct err *err)
 	return 0;
 }
 
-/* From outside, because the container may have no /proc; before ids change, the file is ours. */
 static int coredump_finish(struct restore *rs, const struct record *record, struct script *script,
 			   struct err *err)
 {
 	const struct coredump_rec *rec = record->body;
-	auto_close int proc = -1;
-	auto_close int fd = -1;
 	char text[16];
-	int length = snprintf(text, sizeof(text), "%#" PRIx32, le32_get(rec->filter));
-	int r = procfs_open_pid(script->remote->tid, &proc, err);
 
 	(void)rs;
-	if (r < 0)
-		return r;
-	fd = openat(proc, "coredump_filter", O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, text, (size_t)length) != length)
-		return err_set(err, -errno, "set coredump_filter to %s", text);
-	return 0;
+	(void)snprintf(text, sizeof(text), "0x%08" PRIx32, le32_get(rec->filter));
+	return proc_file_set(script, "coredump_filter", text, err);
 }
 
 const struct kind kind_coredump = {
