@@ -18,8 +18,8 @@ RECORDS_BEGIN
 struct directory_rec {
 	le64 offset; /* the file system's own cookie */
 	le32 flags;
-	le32 removed; /* S_IFDIR and the permission bits of one that was removed; 0: it is there */
-	/* then the path, with its NUL */
+	/* The mode of one that was removed; 0: it is there. Then the path follows, with its NUL. */
+	le32 removed;
 };
 RECORDS_END
 static_assert(sizeof(struct directory_rec) == 16, "image format");
