@@ -480,6 +480,7 @@ text_in() {
 	rejects 4 "no such queue" MQNO+4:4=99
 	rejects 4 "unknown bits" MQNO+8:4=65
 	rejects 1 "ask for a notification" MQNO+4:4=0
+}
 
 # Where the kind's own part of a socket's record begins: behind options and filter.
 socket_end() {
