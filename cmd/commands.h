@@ -39,6 +39,7 @@ struct checkpoint_settings {
 	const char *output;
 	bool force;
 	int after;
+	bool tcp_close;
 	int compression;
 	int level;
 	bool print_stats;

@@ -75,6 +75,7 @@ struct ctckpt_checkpoint_options {
 	int fd;		   /* for "-" */
 	bool force;	   /* replace an image that is there */
 	enum ctckpt_after after;
+	bool tcp_close; /* TCP connections that lead out of the container are restored as closed */
 	enum image_compression compression;
 	int compression_level;	      /* 0: the library's default */
 	ctckpt_progress_fn *progress; /* may be NULL */

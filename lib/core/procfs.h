@@ -34,9 +34,9 @@ struct procfs_status {
 	uint32_t uid[4], gid[4]; /* real, effective, saved, fs */
 	uint32_t *groups;	 /* owned */
 	size_t group_count;
-	pid_t ns_pid[33]; /* outer to inner: of the reader's pid namespace, then below */
 	size_t ns_depth;
-	pid_t ns_pgid_inner, ns_sid_inner; /* innermost; 0: outside */
+	pid_t ns_pid[33]; /* outer to inner: of the reader's pid namespace, then below */
+	pid_t ns_pgid[33], ns_sid[33]; /* likewise; 0: outside */
 	uint64_t sig_pending, shared_pending, sig_blocked, sig_ignored, sig_caught;
 	uint64_t cap_inheritable, cap_permitted, cap_effective, cap_bounding, cap_ambient;
 	bool no_new_privs;

@@ -20,8 +20,8 @@ enum line_form {
 	FORM_IDS,   /* uint32_t[4] */
 	FORM_GROUPS,
 	FORM_NS_PIDS,
-	FORM_LAST_PID, /* pid_t, the last column */
-	FORM_MM,       /* says that there is memory */
+	FORM_NS_OTHERS, /* pid_t[33], as many columns as there are pids */
+	FORM_MM,	/* says that there is memory */
 };
 
 static const struct line_rule {
@@ -39,9 +39,9 @@ static const struct line_rule {
 	{ "Uid", FORM_IDS, FIELD(uid), false },
 	{ "Gid", FORM_IDS, FIELD(gid), false },
 	{ "Groups", FORM_GROUPS, 0, false },
-	{ "NSpid", FORM_NS_PIDS, 0, false },
-	{ "NSpgid", FORM_LAST_PID, FIELD(ns_pgid_inner), false },
-	{ "NSsid", FORM_LAST_PID, FIELD(ns_sid_inner), false },
+	{ "NSpid", FORM_NS_PIDS, FIELD(ns_pid), false },
+	{ "NSpgid", FORM_NS_OTHERS, FIELD(ns_pgid), false },
+	{ "NSsid", FORM_NS_OTHERS, FIELD(ns_sid), false },
 	{ "VmSize", FORM_MM, 0, true },
 	{ "VmLck", FORM_KB, FIELD(locked), true },
 	{ "Threads", FORM_U32, FIELD(thread_count), false },
@@ -103,30 +103,19 @@ static bool scan_groups(const char **at, struct procfs_status *status)
 	return true;
 }
 
-static bool scan_ns_pids(const char **at, struct procfs_status *status)
+static bool scan_pids(const char **at, pid_t pids[33], size_t *ret_count)
 {
+	size_t count = 0;
+
 	for (scan_blanks(at); **at != '\n'; scan_blanks(at)) {
 		uint64_t value;
 
-		if (status->ns_depth == sizeof(status->ns_pid) / sizeof(status->ns_pid[0]) ||
-		    !scan_number(at, 10, INT_MAX, &value))
+		if (count == 33 || !scan_number(at, 10, INT_MAX, &value))
 			return false;
-		status->ns_pid[status->ns_depth++] = (pid_t)value;
+		pids[count++] = (pid_t)value;
 	}
-	return status->ns_depth > 0;
-}
-
-static bool scan_last_pid(const char **at, pid_t *ret_pid)
-{
-	uint64_t value;
-
-	do {
-		if (!scan_value(at, 10, INT_MAX, &value))
-			return false;
-		scan_blanks(at);
-	} while (**at != '\n');
-	*ret_pid = (pid_t)value;
-	return true;
+	*ret_count = count;
+	return count > 0;
 }
 
 static bool scan_kb(const char **at, uint64_t *ret_bytes)
@@ -152,6 +141,7 @@ static bool scan_simple(const char **at, int base, uint64_t max, void *place, si
 static bool scan_line(const struct line_rule *rule, const char *at, struct procfs_status *status)
 {
 	void *place = (char *)status + rule->offset;
+	size_t columns;
 
 	switch (rule->form) {
 	case FORM_PID:
@@ -172,9 +162,9 @@ static bool scan_line(const struct line_rule *rule, const char *at, struct procf
 	case FORM_GROUPS:
 		return scan_groups(&at, status);
 	case FORM_NS_PIDS:
-		return scan_ns_pids(&at, status);
-	case FORM_LAST_PID:
-		return scan_last_pid(&at, place);
+		return scan_pids(&at, place, &status->ns_depth);
+	case FORM_NS_OTHERS:
+		return scan_pids(&at, place, &columns);
 	case FORM_MM:
 		status->has_mm = true;
 		return true;

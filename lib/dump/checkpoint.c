@@ -138,7 +138,7 @@ int checkpoint_frozen(const struct target *target, struct freeze *frozen,
 	int r;
 
 	join_user_namespace(target);
-	r = dump_gather(&d, target, frozen, err);
+	r = dump_gather(&d, target, frozen, work->tcp_close, err);
 	stats->memdump_time = clock_us() - start;
 	count_tasks(&d, stats);
 	if (r == 0)
@@ -228,6 +228,7 @@ static int checkpoint_here(struct job *job, const struct target *target, struct 
 	const struct ctckpt_checkpoint_options *options = job->options;
 	struct checkpoint_work work = { .compression = options->compression,
 					.compression_level = options->compression_level,
+					.tcp_close = options->tcp_close,
 					.is_cancelled = job_is_cancelled,
 					.progress = job_progress,
 					.argument = job };
@@ -253,8 +254,7 @@ static int checkpoint_there(struct job *job, const struct target *target, struct
 {
 	const struct ctckpt_checkpoint_options *options = job->options;
 	uint64_t start = clock_us();
-	int r = held_dump(target, options->compression, options->compression_level, output->fd,
-			  stats, err);
+	int r = held_dump(target, options, output->fd, stats, err);
 
 	if (r == 0)
 		r = output_commit(output, err);

@@ -13,6 +13,7 @@
 struct checkpoint_work {
 	enum image_compression compression;
 	int compression_level;
+	bool tcp_close;							 /* see ctckpt.h */
 	bool (*is_cancelled)(void *argument);				 /* may be NULL */
 	void (*progress)(void *argument, uint64_t done, uint64_t total); /* may be NULL */
 	void *argument;

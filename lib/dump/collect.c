@@ -80,22 +80,23 @@ static int add_thread(struct dump *d, struct dump_task *task, const struct froze
 	if (r < 0)
 		return r;
 	task->thread_count++;
-	if (thread->status.ns_depth == 0)
+	if (thread->status.ns_depth <= d->own->level)
 		return err_set(err, ERR_HOST, "/proc/%d/status has no NSpid", frozen->tid);
-	thread->vtid = thread->status.ns_pid[thread->status.ns_depth - 1];
+	thread->vtid = thread->status.ns_pid[d->own->level];
 	return 0;
 }
 
 /* A zombie has a pid in its namespace, and nothing else to ask for. */
-static int add_zombie(struct dump_task *task, struct err *err)
+static int add_zombie(const struct dump *d, struct dump_task *task, struct err *err)
 {
-	struct procfs_status status = { 0 };
-	int r = read_status(task, task->pid, &status, err);
+	int r = read_status(task, task->pid, &task->status, err);
 
 	if (r < 0)
 		return r;
-	task->vpid = status.ns_depth ? status.ns_pid[status.ns_depth - 1] : task->pid;
-	procfs_status_free(&status);
+	procfs_status_free(&task->status);
+	if (task->status.ns_depth <= d->own->level)
+		return err_set(err, ERR_HOST, "/proc/%d/status has no NSpid", task->pid);
+	task->vpid = task->status.ns_pid[d->own->level];
 	return 0;
 }
 
@@ -123,7 +124,7 @@ static int add_task(struct dump *d, const struct frozen_thread *threads, size_t 
 		return 0;
 	}
 	if (threads[0].is_zombie)
-		return add_zombie(task, err);
+		return add_zombie(d, task, err);
 
 	for (size_t i = 0; i < count; i++) {
 		r = add_thread(d, task, &threads[i], err);
@@ -131,8 +132,27 @@ static int add_task(struct dump *d, const struct frozen_thread *threads, size_t 
 			return r;
 	}
 	task->vpid = task->threads[0].vtid;
+	task->status = task->threads[0].status;
 	task->mm_id = dump_new_id(d);
 	return read_vmas(task, err);
+}
+
+/* Which of the pids of a task is that in the container: the innermost of its first task. */
+static int find_level(struct dump *d, struct err *err)
+{
+	struct dump_task init = { .pid = d->own->target->init, .proc = -1 };
+	auto_with(procfs_status_free) struct procfs_status status = { .groups = NULL };
+	int r = procfs_open_pid(init.pid, &init.proc, err);
+
+	if (r == 0)
+		r = read_status(&init, init.pid, &status, err);
+	drop_fd(&init.proc);
+	if (r < 0)
+		return r;
+	if (status.ns_depth == 0)
+		return err_set(err, ERR_HOST, "/proc/%d/status has no NSpid", init.pid);
+	d->own->level = status.ns_depth - 1;
+	return 0;
 }
 
 static int add_tasks(struct dump *d, struct err *err)
@@ -227,45 +247,6 @@ static void check_threads(struct dump *d, const struct dump_task *task)
 	}
 }
 
-enum { NAMESPACES = 10 };
-
-static const char *const namespaces[NAMESPACES] = {
-	"user", "mnt",	  "pid",  "pid_for_children", "net", "ipc",
-	"uts",	"cgroup", "time", "time_for_children"
-};
-
-/* A namespace that this kernel does not have is nobody's: NULL. */
-static void read_namespaces(const struct dump_task *task, char *links[NAMESPACES])
-{
-	for (size_t i = 0; i < NAMESPACES; i++) {
-		struct err ignored;
-		char path[32];
-
-		links[i] = NULL;
-		(void)snprintf(path, sizeof(path), "ns/%s", namespaces[i]);
-		(void)procfs_readlink(task->proc, path, &links[i], &ignored);
-	}
-}
-
-static void free_namespaces(char *links[NAMESPACES])
-{
-	for (size_t i = 0; i < NAMESPACES; i++)
-		free(links[i]);
-}
-
-static void check_namespaces(struct dump *d, char *const init[NAMESPACES],
-			     const struct dump_task *task)
-{
-	char *own[NAMESPACES];
-
-	read_namespaces(task, own);
-	for (size_t i = 0; i < NAMESPACES; i++) {
-		if (init[i] && (!own[i] || strcmp(own[i], init[i]) != 0))
-			(void)dump_block(d, NULL, "has a %s namespace of its own", namespaces[i]);
-	}
-	free_namespaces(own);
-}
-
 /* Only one that the container was started with is known: all have it, so who has one has this. */
 static bool is_known_filter(const struct dump *d, const struct procfs_status *status)
 {
@@ -312,13 +293,11 @@ static void check_dispatch(struct dump *d, const struct dump_task *task)
 	}
 }
 
-static void check_task(struct dump *d, char *const init[NAMESPACES], struct dump_task *task)
+static void check_task(struct dump *d, struct dump_task *task)
 {
 	if (task->thread_count == 0)
 		return;
 	d->task = task;
-	if (task != d->own->tasks)
-		check_namespaces(d, init, task);
 	check_seccomp(d, task);
 	check_dispatch(d, task);
 	check_threads(d, task);
@@ -327,9 +306,10 @@ static void check_task(struct dump *d, char *const init[NAMESPACES], struct dump
 int dump_collect_tasks(struct dump *d, struct err *err)
 {
 	struct dump_private *own = d->own;
-	char *init[NAMESPACES];
-	int r = add_tasks(d, err);
+	int r = find_level(d, err);
 
+	if (r == 0)
+		r = add_tasks(d, err);
 	if (r < 0)
 		return r;
 	if (own->task_count == 0)
@@ -340,10 +320,8 @@ int dump_collect_tasks(struct dump *d, struct err *err)
 		return r;
 	order_tasks(d);
 	dump_group_tasks(d);
-	read_namespaces(&own->tasks[0], init);
 	for (size_t i = 0; i < own->task_count; i++)
-		check_task(d, init, &own->tasks[i]);
-	free_namespaces(init);
+		check_task(d, &own->tasks[i]);
 	d->task = NULL;
-	return 0;
+	return dump_find_namespaces(d, err);
 }

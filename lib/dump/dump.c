@@ -4,8 +4,8 @@
 #include "kind/support/mm.h"
 #include "kind/support/mqueue.h"
 #include "kind/support/sysv.h"
-#include "kind/support/unix_sockets.h"
 #include "kind/support/tcp_queues.h"
+#include "kind/support/unix_sockets.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -94,6 +94,16 @@ struct dump_thread *dump_thread_by_tid(const struct dump *d, pid_t tid)
 		}
 	}
 	return NULL;
+}
+
+struct dump_task *dump_ns_task(const struct dump *d)
+{
+	return d->ns ? d->ns->task : &d->own->tasks[0];
+}
+
+uint32_t dump_ns_id(struct dump *d)
+{
+	return d->ns ? d->ns->id : dump_new_id(d);
 }
 
 struct dump_terminals *dump_terminals(const struct dump *d)
@@ -187,6 +197,28 @@ static int dump_kind(struct dump *d, const struct kind *kind, struct err *err)
 	return 0;
 }
 
+/* What is in a namespace, after the container's own: of each that tasks are in. */
+static int dump_namespaces(struct dump *d, const struct kind *kind, struct err *err)
+{
+	for (size_t i = 0; i < d->own->namespace_count; i++) {
+		const struct dump_namespace *ns = &d->own->namespaces[i];
+		int r;
+
+		/* One without a task was refused, unless it can be looked into by descriptor. */
+		if (ns->id == 0 || ns->type != kind->namespace ||
+		    (!ns->task && ns->type != NAMESPACE_NET))
+			continue;
+		d->ns = ns;
+		d->task = ns->task;
+		r = dump_kind(d, kind, err);
+		d->ns = NULL;
+		d->task = NULL;
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 static int dump_containers(struct dump *d, struct err *err)
 {
 	for (size_t i = 0; kinds[i]; i++) {
@@ -195,6 +227,8 @@ static int dump_containers(struct dump *d, struct err *err)
 		if (kinds[i]->scope != SCOPE_CONTAINER)
 			continue;
 		r = dump_kind(d, kinds[i], err);
+		if (r == 0 && kinds[i]->namespace)
+			r = dump_namespaces(d, kinds[i], err);
 		if (r < 0)
 			return r;
 	}
@@ -308,7 +342,7 @@ static int refuse(const struct dump_private *own, struct err *err)
 }
 
 int dump_gather(struct dump *d, const struct target *target, const struct freeze *frozen,
-		struct err *err)
+		bool tcp_close, struct err *err)
 {
 	struct dump_private *own = mem_alloc(1, sizeof(*own));
 	int r;
@@ -316,15 +350,20 @@ int dump_gather(struct dump *d, const struct target *target, const struct freeze
 	*d = (struct dump){ .own = own };
 	own->target = target;
 	own->frozen = frozen;
+	own->tcp_close = tcp_close;
 	r = dump_collect_tasks(d, err);
 	if (r == 0 && own->is_untouchable)
 		return refuse(own, err);
 	for (size_t i = 0; r == 0 && i < own->task_count; i++)
 		r = prepare_task(&own->tasks[i], err);
 	if (r == 0)
+		r = dump_collect_files(d, err);
+	if (r == 0)
+		r = dump_find_file_namespaces(d, err);
+	if (r == 0)
 		r = dump_containers(d, err);
 	if (r == 0)
-		r = dump_collect_files(d, err);
+		r = dump_files(d, err);
 	if (r == 0)
 		r = dump_tasks(d, err);
 	if (r < 0)
@@ -383,6 +422,7 @@ void dump_free(struct dump *d)
 		free(own->files[i].fdinfo);
 	}
 	free(own->files);
+	dump_free_namespaces(own);
 	for (size_t i = 0; i < own->source_count; i++) {
 		drop_fd(&own->sources[i].file);
 		free(own->sources[i].pieces);

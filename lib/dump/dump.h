@@ -39,6 +39,10 @@ struct dump_private {
 	size_t task_count;
 	struct target_fd *files; /* owned; unique open file descriptions */
 	size_t file_count;
+	size_t level;			   /* of the container's pid namespace, in status.ns_pid */
+	struct dump_namespace *namespaces; /* owned; the container's own first, parents in front */
+	size_t namespace_count;
+	uint32_t network;   /* id of the container's own network namespace; 0: none yet */
 	struct buf records; /* of struct dump_entry */
 	size_t record_count;
 	struct dump_source *sources; /* owned */
@@ -54,10 +58,11 @@ struct dump_private {
 	size_t set_count;
 	struct dump_queue *queues; /* owned; kind/container/posix_mq.c */
 	size_t queue_count;
-	dev_t queues_dev; /* of their file system; 0: none is the container's */
+	dev_t queues_dev;		   /* of their file system; 0: none is the container's */
 	struct unix_sockets *unix_sockets; /* owned; kind/support/unix_sockets.c */
-	struct tcp_snapshot *tcp; /* owned; kind/support/tcp_queues.c */
-	struct dump_terminals terminals; /* kind/support/terminal_find.c */
+	bool tcp_close;			   /* connections that lead outside are saved as closed */
+	struct tcp_snapshot *tcp;	   /* owned; kind/support/tcp_queues.c */
+	struct dump_terminals terminals;   /* kind/support/terminal_find.c */
 	uint32_t last_id;
 	struct buf blockers; /* one line each */
 	size_t blocker_count;
@@ -81,17 +86,28 @@ struct dump_entry {
 /* Collects everything of a frozen target and asks all kinds. ERR_REFUSED names all blockers;
  * ERR_MOMENT if all of them are momentary. */
 int dump_gather(struct dump *d, const struct target *target, const struct freeze *frozen,
-		struct err *err);
+		bool tcp_close, struct err *err);
 /* Gives every task its registers, mask and address space back. */
 int dump_release(struct dump *d, struct err *err);
 void dump_free(struct dump *d);
 
 /* collect.c: tasks and threads from the frozen list; namespaces and sharing checked. */
 int dump_collect_tasks(struct dump *d, struct err *err);
+/* namespaces.c: all that the tasks are in, and the id of one behind a descriptor: then -EPERM if
+ * it leads out of the container, which is noted. */
+int dump_find_namespaces(struct dump *d, struct err *err);
+/* Likewise all that descriptors lead to, or that their sockets are in. */
+int dump_find_file_namespaces(struct dump *d, struct err *err);
+int dump_namespace_id(struct dump *d, enum namespace_type type, int fd, uint32_t *ret_id,
+		      struct err *err);
+/* Completes and follows the struct namespace_rec in `body`. */
+int dump_user_maps(const struct dump_namespace *ns, struct buf *body, struct err *err);
+void dump_free_namespaces(struct dump_private *own);
 /* sharing.c: sets the groups of all tasks. */
 void dump_group_tasks(struct dump *d);
-/* descriptors.c: descriptor tables, one target_fd an open file description. */
+/* descriptors.c: descriptor tables, one target_fd an open file description; then their records. */
 int dump_collect_files(struct dump *d, struct err *err);
+int dump_files(struct dump *d, struct err *err);
 
 /* Queues content whose pieces are known. Pieces are taken over. */
 void dump_add_source(struct dump *d, uint32_t id, int file, struct dump_piece *pieces,

@@ -14,6 +14,7 @@ struct held_request {
 	uint32_t verb;
 	int32_t compression;
 	int32_t level;
+	uint32_t tcp_close;
 };
 
 /* ---- in the holder ---- */
@@ -23,7 +24,8 @@ static int serve_dump(struct freeze *freeze, const struct held_request *request,
 {
 	const struct checkpoint_work work = { .compression =
 						  (enum image_compression)request->compression,
-					      .compression_level = request->level };
+					      .compression_level = request->level,
+					      .tcp_close = request->tcp_close != 0 };
 	struct ctckpt_stats stats = { .freezing_time = freeze->freezing_time };
 	int r = checkpoint_frozen(freeze->target, freeze, &work, fd, &stats, err);
 
@@ -75,12 +77,13 @@ static int ask(const struct target *target, const struct held_request *request, 
 			      reply, err);
 }
 
-int held_dump(const struct target *target, enum image_compression compression, int level, int fd,
+int held_dump(const struct target *target, const struct ctckpt_checkpoint_options *options, int fd,
 	      struct ctckpt_stats *ret_stats, struct err *err)
 {
 	const struct held_request request = { .verb = HELD_DUMP,
-					      .compression = (int32_t)compression,
-					      .level = level };
+					      .compression = (int32_t)options->compression,
+					      .level = options->compression_level,
+					      .tcp_close = options->tcp_close };
 	auto_buf struct buf reply = BUF_EMPTY;
 	int r = ask(target, &request, fd, &reply, err);
 

@@ -11,7 +11,7 @@
 /* Does a holder keep it? With `make`, one is started where there is none. */
 int held_find(const struct target *target, bool make, bool *ret_is_held, struct err *err);
 /* The holder writes the image to fd. */
-int held_dump(const struct target *target, enum image_compression compression, int level, int fd,
+int held_dump(const struct target *target, const struct ctckpt_checkpoint_options *options, int fd,
 	      struct ctckpt_stats *ret_stats, struct err *err);
 /* The holder kills it, and ends. */
 int held_kill(const struct target *target, struct err *err);

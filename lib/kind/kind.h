@@ -28,6 +28,7 @@
 #include "core/procfs.h"
 #include "image/image.h"
 #include "image/record.h"
+#include "kind/support/namespaces.h"
 #include "policy/plan.h"
 #include "remote/remote.h"
 
@@ -58,7 +59,7 @@ struct restore; /* restore/restore.h */
 
 struct dump_thread {
 	pid_t tid;  /* outer */
-	pid_t vtid; /* in its innermost pid namespace */
+	pid_t vtid; /* in the container */
 	uint32_t id;
 	int stop_signal; /* it was in a group stop by this signal; else 0 */
 	struct remote remote;
@@ -76,7 +77,7 @@ enum task_share {
 
 struct dump_task {
 	pid_t pid;  /* outer */
-	pid_t vpid; /* innermost */
+	pid_t vpid; /* in the container */
 	uint32_t id;
 	uint32_t mm_id;		      /* 0: a zombie */
 	uint32_t parent;	      /* task id; 0: none of ours */
@@ -84,6 +85,9 @@ struct dump_task {
 	int pidfd;
 	int proc; /* O_PATH|O_DIRECTORY on /proc/PID */
 	struct procfs_stat stat;
+	struct procfs_status status;	      /* of the leader; its groups are in the thread */
+	uint32_t namespaces[NAMESPACE_TYPES]; /* ids; 0: the container's own */
+	uint32_t pid_for_children;
 	struct dump_thread *threads; /* owned; the leader first; none for a zombie */
 	size_t thread_count;
 	struct procfs_vma *vmas; /* owned */
@@ -112,8 +116,21 @@ struct target_fd {
 	uint64_t position;
 	char *link;   /* what /proc/PID/fd/N reads as */
 	char *fdinfo; /* the whole text */
+	uint32_t ns;  /* the namespace that it is, or of a socket, the one of the network; 0: own */
 	int unread;   /* inotify: bytes of events, before we ourselves opened any file */
 	struct stat stat;
+};
+
+/* A namespace of some tasks. */
+struct dump_namespace {
+	enum namespace_type type;
+	dev_t dev;
+	ino_t ino;
+	uint32_t id; /* 0: the container's own, then nothing follows */
+	uint32_t owner, parent;
+	uint32_t owner_uid;	/* of a user namespace */
+	int fd;			/* owned */
+	struct dump_task *task; /* where it was met; it may be in one below */
 };
 
 struct kind {
@@ -123,6 +140,7 @@ struct kind {
 	uint16_t version; /* of the record that dump writes; 0 means 1 */
 	enum scope scope;
 	enum phase phase;
+	enum namespace_type namespace; /* scope container: once for each of this type */
 	bool (*match)(const struct target_fd *fd);
 	int (*collect)(struct dump *d, struct err *err);
 	int (*dump)(struct dump *d, struct err *err);
@@ -150,6 +168,7 @@ struct dump {
 	struct dump_task *task;
 	struct dump_thread *thread;
 	struct target_fd *fd;
+	const struct dump_namespace *ns; /* NULL: the container's own */
 	struct dump_private *own;
 };
 
@@ -180,6 +199,12 @@ void dump_content(struct dump *d, uint32_t id, int fd, const struct image_extent
 
 /* A number for an object that has no other source of ids. */
 uint32_t dump_new_id(struct dump *d);
+/* For kinds of namespaces: the task that answers for the namespace at the cursor, and the id of the
+ * record of what is in it. */
+struct dump_task *dump_ns_task(const struct dump *d);
+uint32_t dump_ns_id(struct dump *d);
+/* The namespace with that inode; NULL if it is none of the container's. */
+const struct dump_namespace *dump_namespace_by_stat(const struct dump *d, const struct stat *stat);
 /* Does any task of the container, other than by this description, still hold the other end of
  * the pipe or fifo with this inode? For descriptors that lead outside of the container. */
 bool dump_has_file(const struct dump *d, dev_t dev, ino_t ino, int access_mode);
@@ -221,5 +246,11 @@ bool restore_has_device(const struct restore *rs, int fd);
 /* A line for the report: something that differs, and is not in the plan. */
 void restore_note(struct restore *rs, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* finish: the pid, in the container, of a task or thread object; 0 if unknown. */
+/* restore: sockets that are made from now on are in this network namespace; 0: the container's own.
+ * The engine does it for those with a record of kind netns. */
+int restore_enter_netns(struct restore *rs, uint32_t id, struct err *err);
+/* restore: a descriptor of a namespace, borrowed; 0: the container's own; -1: there is none. */
+int restore_namespace_fd(const struct restore *rs, enum namespace_type type, uint32_t id);
+/* finish: the pid of a task or thread object, as the task sees it that the script runs in; 0 if it
+ * does not, or there is none. */
 pid_t restore_pid(const struct restore *rs, uint32_t id);

@@ -41,6 +41,7 @@ const char *policy_class_name(enum policy_class class)
 		[CLASS_STDIO] = "stdio",
 		[CLASS_MOUNT] = "mount",
 		[CLASS_SESSION] = "session",
+		[CLASS_SOCKET] = "socket",
 	};
 
 	return (unsigned int)class < CLASS_COUNT ? names[class] : "unknown";

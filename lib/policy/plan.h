@@ -41,6 +41,7 @@ enum policy_class {
 	CLASS_STDIO,   /* a descriptor that leads outside of the container */
 	CLASS_MOUNT,   /* a directory of the host that was mounted in the container */
 	CLASS_SESSION, /* a session or process group whose leader is outside */
+	CLASS_SOCKET,  /* a connection that leads outside of the container */
 	CLASS_COUNT,
 };
 const char *policy_class_name(enum policy_class class);

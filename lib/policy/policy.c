@@ -197,6 +197,13 @@ static void decide_file(const struct policy_rule *rule, const struct host_facts 
 		decision_refuse(decision, "its file system is read-only",
 				"mount the file system writable");
 		return;
+	case EADDRINUSE:
+		decision_refuse(decision, "it is a socket that somebody has in use",
+				"end the program that has it, or restore with another --rootfs");
+		return;
+	case EEXIST:
+		decision_refuse(decision, "something else is in its place", "move it away");
+		return;
 	default:
 		decision_refuse(decision, "it can't be opened as it was", rule->remedy);
 	}
@@ -221,6 +228,25 @@ static void decide_inherit(const struct policy_rule *rule, const struct host_fac
 	(void)facts;
 	decision->effective = decision->saved;
 	decision->outcome = OUTCOME_INHERIT;
+}
+
+/* Nothing that was said in a connection can be said again; but whoever sends single messages to a
+ * name may go on. */
+static void decide_socket(const struct policy_rule *rule, const struct host_facts *facts,
+			  struct decision *decision)
+{
+	(void)facts;
+	if (decision->saved != 0 && decision->invoker == 0) {
+		decision->effective = decision->saved;
+		decision->outcome = OUTCOME_REOPEN;
+	} else if (rule->shortfall == OUTCOME_DROP) {
+		decision->effective = 0;
+		decision->outcome = OUTCOME_DROP;
+		decision->reason = "the program will see it closed";
+	} else {
+		decision_refuse(decision, "its other end is outside of the container",
+				rule->remedy);
+	}
 }
 
 #define SIGNED(number) ((uint64_t)(int64_t)(number))
@@ -254,6 +280,9 @@ static const struct policy presets[] = {
 			[CLASS_GID] = { .name = "strict/ids", .remedy = "use --policy map" },
 			[CLASS_GROUPS] = { .name = "strict/groups" },
 			[CLASS_CAPS] = { "strict/caps", decide_caps, 0, OUTCOME_DROP, NULL },
+			[CLASS_SOCKET] = { "strict/sockets", decide_socket, 0, OUTCOME_REFUSE,
+					   "let the program close it before the checkpoint, or use "
+					   "--policy map, which closes it" },
 			[CLASS_NO_NEW_PRIVS] = { "strict/no_new_privs", decide_no_new_privs, 1,
 						 OUTCOME_CLAMP, NULL },
 			COMMON_RULES("strict"),
@@ -270,6 +299,7 @@ static const struct policy presets[] = {
 			[CLASS_GROUPS] = { .name = "map/groups",
 					   .remedy = "give the invoker a (larger) range in /etc/subgid" },
 			[CLASS_CAPS] = { "map/caps", decide_caps, UINT64_MAX, OUTCOME_CLAMP, NULL },
+			[CLASS_SOCKET] = { "map/sockets", decide_socket, 0, OUTCOME_DROP, NULL },
 			[CLASS_NO_NEW_PRIVS] = { "map/no_new_privs", decide_no_new_privs, 0,
 						 OUTCOME_CLAMP, NULL },
 			COMMON_RULES("map"),
@@ -303,6 +333,7 @@ static bool detail_exists(const struct decision *decision)
 		[CLASS_MLOCK] = UINT32_MAX,
 		[CLASS_MOUNT] = UINT32_MAX,
 		[CLASS_SESSION] = UINT32_MAX,
+		[CLASS_SOCKET] = UINT32_MAX,
 	};
 	uint32_t count = counts[decision->class];
 

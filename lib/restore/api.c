@@ -231,7 +231,7 @@ static int make_tasks(struct work *work, struct ctckpt_stats *stats, struct err 
 	if (r == 0)
 		r = restore_protect_memory(rs, err);
 	if (r == 0)
-		r = restore_make_threads(rs, err);
+		r = restore_enter_namespaces(rs, err);
 	if (r == 0)
 		r = restore_make_zombies(rs, err);
 	if (r == 0)

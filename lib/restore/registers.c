@@ -218,6 +218,43 @@ static void compare_ids(struct comparison *c, const struct procfs_status *status
 	}
 }
 
+static int compare_numbers(const void *left, const void *right)
+{
+	const uint32_t *a = left;
+	const uint32_t *b = right;
+
+	return *a < *b ? -1 : *a > *b;
+}
+
+/* In a user namespace of its own a task may have been unable to set its groups: it must have
+ * inherited the planned ones. */
+static int compare_groups(const struct restore *rs, const struct restore_thread *thread,
+			  const struct procfs_status *status, struct err *err)
+{
+	const struct decision *decision;
+	size_t map_count;
+	const struct id_map *map = plan_gid_map(rs->plan, &map_count);
+	auto_free uint32_t *groups = NULL;
+	size_t count = 0;
+
+	for (uint32_t i = 0;
+	     (decision = plan_answer(rs->plan, CLASS_GROUPS, thread->record->id, i)); i++) {
+		if (decision->outcome == OUTCOME_INHERIT)
+			return 0;
+		if (decision->outcome == OUTCOME_DROP)
+			continue;
+		array_grow(groups, count);
+		groups[count++] = outside_id(map, map_count, decision->effective);
+	}
+	if (count > 0)
+		qsort(groups, count, sizeof(*groups), compare_numbers);
+	if (count != status->group_count ||
+	    (count > 0 && memcmp(groups, status->groups, count * sizeof(*groups)) != 0))
+		return err_set(err, ERR_FAILED, "task %d: its groups are not as planned",
+			       thread->vtid);
+	return 0;
+}
+
 static int compare_thread(struct restore *rs, const struct restore_thread *thread,
 			  const struct procfs_status *status, struct err *err)
 {
@@ -254,7 +291,12 @@ static int check_thread(struct restore *rs, const struct restore_task *task,
 	r = procfs_read(AT_FDCWD, path, &text, err);
 	if (r == 0)
 		r = procfs_status_parse(text.data, &status, err);
-	return r < 0 ? r : compare_thread(rs, thread, &status, err);
+	if (r == 0)
+		r = compare_thread(rs, thread, &status, err);
+	if (r == 0 && task->ns && le32_get(task->ns->ids[NAMESPACE_USER]) &&
+	    plan_may_setgroups(rs->plan))
+		r = compare_groups(rs, thread, &status, err);
+	return r;
 }
 
 /* The owner of a user namespace may read the limits of all in it. */

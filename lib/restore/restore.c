@@ -12,6 +12,7 @@
 #include "core/cleanup.h"
 #include "kind/support/epoll_owner.h"
 #include "kind/support/files.h"
+#include "kind/support/owner.h"
 #include "kind/support/seccomp.h"
 #include "kind/support/sharing.h"
 #include "kind/support/terminal.h"
@@ -160,11 +161,32 @@ void restore_note(struct restore *rs, const char *format, ...)
 	shared->notes[shared->notes_size] = '\0';
 }
 
+static size_t thread_number(const struct restore *rs, uint32_t id)
+{
+	const struct record *thread = image_find(rs->image, TAG_REGISTERS, id);
+
+	return thread ? le32_get(((const struct registers_rec *)thread->body)->number) : 0;
+}
+
+/* The pid of a task as one sees it that is in a pid namespace of its own. */
+static pid_t pid_from_inside(const struct restore *rs, uint32_t task, uint32_t id)
+{
+	uint32_t own = le32_get(rs->task->ns->ids[NAMESPACE_PID]);
+	const struct nsproxy_rec *ns = nsproxy_find(rs->image, task);
+
+	if (!ns || !namespace_is_below(rs->image, le32_get(ns->ids[NAMESPACE_PID]), own))
+		return 0;
+	return (pid_t)nsproxy_pid(ns, NSPROXY_THREADS + thread_number(rs, id),
+				  le32_get(rs->task->ns->level_count));
+}
+
 pid_t restore_pid(const struct restore *rs, uint32_t id)
 {
 	const struct record *task = image_find(rs->image, TAG_TASK, id);
 	const struct record *thread = image_find(rs->image, TAG_REGISTERS, id);
 
+	if ((task || thread) && rs->task && rs->task->ns && le32_get(rs->task->ns->level_count) > 0)
+		return pid_from_inside(rs, task ? id : owner_task_of(rs->image, id), id);
 	if (task)
 		return (pid_t)le32_get(((const struct task_rec *)task->body)->pid);
 	if (thread)
@@ -228,6 +250,7 @@ static void add_task(struct restore *rs, const struct record *record)
 		.vpid = (pid_t)le32_get(rec->pid),
 		.mm = image_find(rs->image, TAG_MM, le32_get(rec->mm)),
 		.table = image_find(rs->image, TAG_FDTABLE, record->id),
+		.ns = nsproxy_find(rs->image, record->id),
 	};
 }
 
@@ -315,7 +338,9 @@ static int list_tasks(struct restore *rs, struct err *err)
 	for (size_t i = 0; i < own->task_count; i++)
 		find_sharing(rs, &own->tasks[i]);
 	r = add_threads(rs, err);
-	return r < 0 ? r : check_pids(own, err);
+	if (r == 0)
+		r = check_pids(own, err);
+	return r < 0 ? r : restore_check_namespaces(rs, err);
 }
 
 /* Above every saved number, so that objects can be held in every task until the end. */

@@ -34,6 +34,18 @@ struct restore_thread {
 	struct remote remote;
 };
 
+/* Where a task is while the tree grows: ids of namespaces; of the user namespace that its
+ * capabilities are of, and of its pid namespace. */
+struct restore_place {
+	uint32_t ids[NAMESPACE_TYPES];
+};
+
+/* The pids of a task, from the container's pid namespace to its own. */
+struct restore_pids {
+	size_t count;
+	pid_t pids[1 + NAMESPACE_LEVELS];
+};
+
 struct restore_task {
 	const struct record *record; /* TASK; NULL: an init of ours */
 	const struct task_rec *rec;
@@ -43,6 +55,8 @@ struct restore_task {
 	struct restore_task *parent;	/* NULL: a root */
 	struct restore_thread *threads; /* owned; the leader first; none: a zombie */
 	size_t thread_count;
+	const struct nsproxy_rec *ns; /* NULL: in the container's own */
+	struct restore_place now;
 	pid_t session;		      /* in the container, while the tree grows */
 	uint32_t groups[SHARE_COUNT]; /* as in struct dump_task */
 	bool shares_memory;	      /* an earlier task has the same, and does what is done once */
@@ -66,6 +80,8 @@ struct restore_shared {
 	uint32_t next;	 /* the next high number */
 	int console;	 /* the master of the container's own terminal, in the first task; -1 */
 	int image_fd;	 /* the image in the tasks; -1: it comes through a pipe */
+	int last_pid;	 /* ns_last_pid of proc(5); -1: none */
+	int own_namespaces[NAMESPACE_TYPES]; /* the container's own, for who left them; -1 */
 	char notes[65536];
 	size_t notes_size;
 	struct restore_object objects[]; /* hashed by id */
@@ -135,14 +151,49 @@ int restore_find_hole(struct restore *rs, struct err *err);
 int restore_make_program(const struct restore *rs, int *ret_fd, struct err *err);
 int restore_make_template(struct restore *rs, pid_t init, struct err *err);
 
+/* namespaces.c: in the first task: makes a namespace for the object of that record. */
+int restore_make_namespace(struct restore *rs, const struct record *record, struct err *err);
+int restore_make_user_namespace(struct restore *rs, const struct record *record, struct err *err);
+int restore_hold_own_namespaces(struct restore *rs, struct err *err);
+
 /* tree.c */
 int restore_make_tree(struct restore *rs, struct err *err);
-int restore_make_threads(struct restore *rs, struct err *err);
+int restore_end_task(struct remote *remote, int status, struct err *err);
+/* zombies.c */
 int restore_make_zombies(struct restore *rs, struct err *err);
-/* clone.c: a new task by a call inside of `parent`: stopped, prepared, before its first
- * instruction. `flags` of clone(2); `vpid` 0 lets the kernel choose. */
-int restore_clone(struct remote *parent, uint64_t flags, int exit_signal, pid_t vpid,
+/* clone.c: a new task by a call inside of `parent`, who is at `place`: stopped, prepared, before
+ * its first instruction. `flags` of clone(2). */
+int restore_clone(struct restore *rs, struct remote *parent, const struct restore_place *place,
+		  uint64_t flags, int exit_signal, const struct restore_pids *pids,
 		  struct remote *ret_child, struct err *err);
+/* The next task in that pid namespace that is made without a choice gets this pid, or the next that
+ * is free. */
+int restore_announce_pid(struct restore *rs, uint32_t pid_ns, pid_t pid, struct err *err);
+/* birth.c: `task` as a child of `parent`, in its pid namespace, with these flags of clone(2), by
+ * which they share something; with CLONE_PARENT, as a sibling of it. */
+int restore_birth(struct restore *rs, struct remote *parent, const struct restore_place *at,
+		  uint64_t flags, struct restore_task *task, struct remote *ret_child,
+		  struct err *err);
+/* Is it one that was saved, of anything, at any level? */
+bool restore_has_pid(const struct restore *rs, pid_t pid);
+/* A pid for a helper, at any level: the kernel's own choice could be one that is needed later. */
+pid_t restore_temporary_pid(struct restore *rs);
+/* A row of the task's pids (enum nsproxy_row) below `outer`; the same pid at each level. */
+struct restore_pids restore_pids_of(const struct restore_task *task, size_t row, pid_t outer);
+struct restore_pids restore_pids_same(const struct restore *rs, uint32_t pid_ns, pid_t pid);
+/* The first task of a pid namespace; NULL if there is none. */
+struct restore_task *restore_init_of(const struct restore *rs, uint32_t pid_ns);
+int restore_check_namespaces(const struct restore *rs, struct err *err);
+/* One call; `ret_result` may be NULL. */
+int restore_call(struct remote *remote, const char *name, long nr, uint64_t a, uint64_t b,
+		 uint64_t c, int64_t *ret_result, struct err *err);
+/* enter.c: all tasks, from where they grew to where they were; then their threads are made. */
+int restore_enter_namespaces(struct restore *rs, struct err *err);
+int restore_enter(struct restore *rs, struct remote *remote, struct restore_place *place,
+		  const struct restore_task *task, uint32_t userns, struct err *err);
+/* birth.c: its children will be in the pid namespace `pid_ns`, not in its `own`. */
+int restore_enter_pid_namespace(struct restore *rs, struct remote *remote, uint32_t own,
+				uint32_t pid_ns, struct err *err);
 
 /* memory.c, content.c */
 int restore_map_memory(struct restore *rs, struct err *err);

@@ -13,13 +13,33 @@
 #include "core/cleanup.h"
 #include "restore/restore.h"
 
+/* A socket is made in its network namespace. */
+static int restore_record(struct restore *rs, const struct kind *kind, const struct record *record,
+			  struct err *err)
+{
+	uint32_t netns = kind->scope == SCOPE_FD ? netns_find(rs->image, record->id) : 0;
+	int r = netns ? restore_enter_netns(rs, netns, err) : 0;
+
+	if (r == 0)
+		r = kind->restore(rs, record, err);
+	if (r == 0 && netns)
+		r = restore_enter_netns(rs, 0, err);
+	return r;
+}
+
 static int restore_kind(struct restore *rs, const struct kind *kind, struct err *err)
 {
 	const struct record *record = NULL;
 
 	while ((record = image_next(rs->image, kind->tag, record))) {
-		int r = kind->restore(rs, record, err);
+		int r;
 
+		/* What is in other namespaces comes with them, but for networks, which hang
+		 * together. */
+		if (kind->namespace && kind->namespace != NAMESPACE_NET &&
+		    namespace_find(rs->image, record->id))
+			continue;
+		r = restore_record(rs, kind, record, err);
 		if (r < 0)
 			return err_wrap(err, "%s %u", kind->name, record->id);
 	}
@@ -176,6 +196,8 @@ int restore_stage_main(void *argument, struct err *err)
 		r = open_root(rs->own, err);
 	if (r == 0 && rs->own->detach)
 		r = detach_stdio(rs, err);
+	if (r == 0)
+		r = restore_hold_own_namespaces(rs, err);
 	if (r == 0)
 		r = restore_phase(rs, PHASE_NAMESPACES, err);
 	if (r == 0)

@@ -24,9 +24,16 @@
 /* A task that is not in the image, alive while the tree is made. */
 struct ghost {
 	struct remote remote;
-	pid_t vpid;
+	struct restore_place now;
+	struct restore_pids pids;
 	pid_t session;
 	struct restore_task *parent;
+};
+
+/* Who can make a task. */
+struct maker {
+	struct remote remote;
+	struct restore_place now;
 };
 
 struct growth {
@@ -60,14 +67,10 @@ static struct restore_task *parent_of(const struct restore *rs, struct restore_t
 static int call(struct remote *remote, const char *name, long nr, uint64_t a, uint64_t b,
 		struct err *err)
 {
-	auto_script struct script script = SCRIPT_NONE;
-
-	script_init(&script, remote);
-	(void)script_syscall(&script, name, 0, nr, a, b);
-	return script_run(&script, err);
+	return restore_call(remote, name, nr, a, b, 0, NULL, err);
 }
 
-static int end_task(struct remote *remote, int status, struct err *err)
+int restore_end_task(struct remote *remote, int status, struct err *err)
 {
 	auto_script struct script script = SCRIPT_NONE;
 	int died;
@@ -177,30 +180,29 @@ static const uint64_t share_flags[SHARE_COUNT] = {
 	[SHARE_HANDLERS] = CLONE_SIGHAND,
 };
 
-/* By who shares something with it; else by `creator`. */
-static int make_task(struct restore *rs, struct remote *creator, pid_t session,
+/* By who shares something with it; else by `maker`. */
+static int make_task(struct restore *rs, const struct maker *maker, pid_t session,
 		     struct restore_task *task, struct err *err)
 {
 	struct remote remote;
-	struct restore_task *maker;
-	int exit_signal = (int)le32_get(task->rec->exit_signal);
+	struct restore_task *sharer;
+	struct maker by = *maker;
 	uint64_t flags = 0;
-	int r = find_maker(rs, task, &maker, err);
+	int r = find_maker(rs, task, &sharer, err);
 
 	if (r < 0)
 		return r;
-	for (int share = 0; maker && share < SHARE_COUNT; share++) {
-		if (maker->groups[share] == task->groups[share])
+	for (int share = 0; sharer && share < SHARE_COUNT; share++) {
+		if (sharer->groups[share] == task->groups[share])
 			flags |= share_flags[share];
 	}
-	if (maker && maker != parent_of(rs, task)) {
-		flags |= CLONE_PARENT; /* its exit signal is the maker's */
-		exit_signal = 0;
+	if (sharer && sharer != parent_of(rs, task))
+		flags |= CLONE_PARENT;
+	if (sharer) {
+		by = (struct maker){ *remote_of(sharer), sharer->now };
+		session = sharer->session;
 	}
-	if (maker)
-		session = maker->session;
-	r = restore_clone(maker ? remote_of(maker) : creator, flags, exit_signal, task->vpid,
-			  &remote, err);
+	r = restore_birth(rs, &by.remote, &by.now, flags, task, &remote, err);
 	if (r < 0)
 		return r;
 	if (is_zombie(task) && !task->threads)
@@ -212,6 +214,35 @@ static int make_task(struct restore *rs, struct remote *creator, pid_t session,
 	return 0;
 }
 
+static struct restore_task *task_by_vpid(const struct restore *rs, pid_t vpid)
+{
+	for (size_t i = 0; i < rs->own->task_count; i++) {
+		if (rs->own->tasks[i].vpid == vpid)
+			return &rs->own->tasks[i];
+	}
+	return NULL;
+}
+
+/* From inside of a pid namespace, a group above cannot be joined: it is inherited. */
+static int settle_group(struct restore *rs, struct restore_task *task,
+			const struct restore_task *child, struct err *err)
+{
+	uint32_t group = task->rec ? le32_get(task->rec->pgid) : 0;
+	struct restore_task *leader = task_by_vpid(rs, (pid_t)group);
+
+	if (!child->ns || group == 0 || le32_get(child->rec->pgid) != group ||
+	    (pid_t)group == task->session || !leader || !leader->pid ||
+	    task->now.ids[NAMESPACE_PID])
+		return 0;
+	if (leader != task && leader->session == task->session && !is_zombie(leader)) {
+		int r = call(remote_of(leader), "lead a process group", SYS_setpgid, 0, 0, err);
+
+		if (r < 0)
+			return r;
+	}
+	return call(remote_of(task), "join a process group", SYS_setpgid, 0, group, err);
+}
+
 /* Makes the children of `task` that want the session it is in now. */
 static int make_children(struct restore *rs, struct restore_task *task, bool only_wanting,
 			 struct err *err)
@@ -219,15 +250,22 @@ static int make_children(struct restore *rs, struct restore_task *task, bool onl
 	for (size_t i = 1; i < rs->own->task_count; i++) {
 		struct restore_task *child = &rs->own->tasks[i];
 		pid_t wanted = wanted_session(rs, child);
+		struct maker maker;
 		int r;
 
 		if (child->pid || parent_of(rs, child) != task)
 			continue;
 		if (wanted ? wanted != task->session : only_wanting)
 			continue;
-		r = make_task(rs, remote_of(task), task->session, child, err);
+		maker = (struct maker){ *remote_of(task), task->now };
+		r = settle_group(rs, task, child, err);
+		if (r == 0)
+			r = make_task(rs, &maker, task->session, child, err);
 		if (r < 0)
 			return r;
+		/* It may have had a helper. */
+		task->has_new_child |=
+		    child->now.ids[NAMESPACE_PID] != task->now.ids[NAMESPACE_PID];
 	}
 	return 0;
 }
@@ -271,36 +309,15 @@ static int grow(struct restore *rs, struct restore_task *task, struct err *err)
 
 /* ---- tasks that lost their parent ---- */
 
-static bool is_saved_pid(const struct restore *rs, pid_t vpid)
+/* A child of `parent`. */
+static int make_ghost(struct growth *growth, struct restore_task *parent, pid_t session,
+		      const struct restore_pids *pids, struct err *err)
 {
-	for (size_t i = 0; i < rs->own->task_count; i++) {
-		const struct restore_task *task = &rs->own->tasks[i];
-
-		if (task->vpid == vpid || names_session(rs, vpid) ||
-		    (task->rec && (pid_t)le32_get(task->rec->pgid) == vpid))
-			return true;
-		for (size_t j = 0; j < task->thread_count; j++) {
-			if (task->threads[j].vtid == vpid)
-				return true;
-		}
-	}
-	return false;
-}
-
-/* A pid for a helper: the kernel's own choice could be one that is needed later. */
-static pid_t temporary_pid(struct restore *rs)
-{
-	do
-		rs->own->temporary++;
-	while (rs->own->temporary == 1 || is_saved_pid(rs, rs->own->temporary));
-	return rs->own->temporary;
-}
-
-static int make_ghost(struct growth *growth, struct remote *creator, pid_t session,
-		      struct restore_task *parent, pid_t vpid, struct err *err)
-{
-	struct ghost ghost = { .vpid = vpid, .session = session, .parent = parent };
-	int r = restore_clone(creator, 0, SIGCHLD, vpid, &ghost.remote, err);
+	struct ghost ghost = {
+		.pids = *pids, .session = session, .parent = parent, .now = parent->now
+	};
+	int r = restore_clone(growth->rs, remote_of(parent), &parent->now, 0, SIGCHLD, pids,
+			      &ghost.remote, err);
 
 	if (r < 0)
 		return r;
@@ -317,35 +334,50 @@ static bool is_below(const struct restore *rs, struct restore_task *task,
 	return task == parent;
 }
 
-/* A member of the session, below `parent`, to whom the kernel gives what the member's children
- * leave behind; a leader is made where there is none. */
-static int find_member(struct growth *growth, pid_t session, struct restore_task *parent,
-		       struct remote **ret_member, struct err *err)
+static bool is_beside(const struct restore_place *place, const struct restore_task *parent)
+{
+	return place->ids[NAMESPACE_PID] == parent->now.ids[NAMESPACE_PID];
+}
+
+/* A member of the session of `task`, below `parent` and in its pid namespace, to whom the kernel
+ * gives what the member's children leave behind; a leader is made where there is none. */
+static int find_member(struct growth *growth, struct restore_task *task, pid_t session,
+		       struct restore_task *parent, struct maker *ret_member, struct err *err)
 {
 	struct restore *rs = growth->rs;
+	struct restore_pids pids = restore_pids_of(task, NSPROXY_SESSION, session);
+	size_t level = namespace_level(rs->image, parent->now.ids[NAMESPACE_PID]);
 	struct ghost *ghost;
 	int r;
 
 	for (size_t i = 0; i < rs->own->task_count; i++) {
-		struct restore_task *task = &rs->own->tasks[i];
+		struct restore_task *other = &rs->own->tasks[i];
 
-		if (task->pid && task->session == session && is_below(rs, task, parent)) {
-			*ret_member = remote_of(task);
+		if (other->pid && other->session == session && is_beside(&other->now, parent) &&
+		    is_below(rs, other, parent)) {
+			*ret_member = (struct maker){ *remote_of(other), other->now };
 			return 0;
 		}
 	}
 	for (size_t i = 0; i < growth->ghost_count; i++) {
 		ghost = &growth->ghosts[i];
-		if (ghost->session == session && is_below(rs, ghost->parent, parent)) {
-			*ret_member = &ghost->remote;
+		if (ghost->session == session && is_beside(&ghost->now, parent) &&
+		    is_below(rs, ghost->parent, parent)) {
+			*ret_member = (struct maker){ ghost->remote, ghost->now };
 			return 0;
 		}
 	}
-	r = make_ghost(growth, remote_of(parent), session, parent, session, err);
+	if (pids.count <= level)
+		return err_set(err, ERR_REFUSED,
+			       "task %d cannot be put into session %d, which leads out of its pid "
+			       "namespace",
+			       task->vpid, session);
+	pids.count = level + 1;
+	r = make_ghost(growth, parent, session, &pids, err);
 	if (r < 0)
 		return r;
 	ghost = &growth->ghosts[growth->ghost_count - 1];
-	*ret_member = &ghost->remote;
+	*ret_member = (struct maker){ ghost->remote, ghost->now };
 	return call(&ghost->remote, "start a session", SYS_setsid, 0, 0, err);
 }
 
@@ -380,30 +412,32 @@ static int make_orphan(struct growth *growth, struct restore_task *task, struct 
 	struct restore *rs = growth->rs;
 	struct restore_task *parent = parent_of(rs, task);
 	pid_t session = wanted_session(rs, task);
-	struct remote *found;
-	struct remote member;
-	struct remote helper;
-	pid_t temporary = temporary_pid(rs);
-	int r = find_member(growth, session, parent, &found, err);
+	struct maker member;
+	struct maker helper;
+	pid_t temporary = restore_temporary_pid(rs);
+	struct restore_pids pids;
+	int r = find_member(growth, task, session, parent, &member, err);
 
 	if (r < 0)
 		return r;
-	member = *found;
+	helper.now = member.now;
+	pids = restore_pids_same(rs, member.now.ids[NAMESPACE_PID], temporary);
 	r = set_subreaper(rs, parent, true, err);
 	if (r == 0)
-		r = restore_clone(&member, 0, SIGCHLD, temporary, &helper, err);
+		r = restore_clone(rs, &member.remote, &member.now, 0, SIGCHLD, &pids,
+				  &helper.remote, err);
 	if (r == 0)
 		r = make_task(rs, &helper, session, task, err);
 	if (r == 0)
-		r = end_task(&helper, 0, err);
+		r = restore_end_task(&helper.remote, 0, err);
 	if (r == 0)
-		r = reap(&member, temporary, err);
+		r = reap(&member.remote, temporary, err);
 	if (r == 0)
 		r = set_subreaper(rs, parent, false, err);
 	if (r == 0)
 		r = check_parent(rs, task, err);
 	for (size_t i = 0; i < rs->own->task_count; i++) {
-		if (rs->own->tasks[i].pid == member.tid)
+		if (rs->own->tasks[i].pid == member.remote.tid)
 			rs->own->tasks[i].has_new_child = true;
 	}
 	return r;
@@ -455,15 +489,6 @@ static bool names_group(const struct restore *rs, pid_t vpid)
 	return false;
 }
 
-static struct restore_task *task_by_vpid(const struct restore *rs, pid_t vpid)
-{
-	for (size_t i = 0; i < rs->own->task_count; i++) {
-		if (rs->own->tasks[i].vpid == vpid)
-			return &rs->own->tasks[i];
-	}
-	return NULL;
-}
-
 static int lead_groups(struct restore *rs, struct err *err)
 {
 	for (size_t i = 0; i < rs->own->task_count; i++) {
@@ -479,10 +504,34 @@ static int lead_groups(struct restore *rs, struct err *err)
 	return 0;
 }
 
+static int check_group(const struct restore_task *task, pid_t group, struct err *err)
+{
+	auto_with(procfs_status_free) struct procfs_status status = { .groups = NULL };
+	auto_buf struct buf text = BUF_EMPTY;
+	auto_close int proc = -1;
+	int r = procfs_open_pid(task->pid, &proc, err);
+	size_t level;
+
+	if (r == 0)
+		r = procfs_read(proc, "status", &text, err);
+	if (r == 0)
+		r = procfs_status_parse(text.data, &status, err);
+	if (r < 0)
+		return r;
+	level = le32_get(task->ns->level_count);
+	if (status.ns_depth <= level || status.ns_pgid[status.ns_depth - 1 - level] != group)
+		return err_set(
+		    err, ERR_REFUSED,
+		    "task %d cannot be put into process group %d, which leads out of its "
+		    "pid namespace",
+		    task->vpid, group);
+	return 0;
+}
+
 static bool has_ghost(const struct growth *growth, pid_t vpid)
 {
 	for (size_t i = 0; i < growth->ghost_count; i++) {
-		if (growth->ghosts[i].vpid == vpid)
+		if (growth->ghosts[i].pids.pids[0] == vpid)
 			return true;
 	}
 	return false;
@@ -492,27 +541,40 @@ static int join_group(struct growth *growth, struct restore_task *task, struct e
 {
 	struct restore *rs = growth->rs;
 	pid_t group = (pid_t)le32_get(task->rec->pgid);
+	struct restore_pids pids = restore_pids_of(task, NSPROXY_GROUP, group);
+	size_t level = namespace_level(rs->image, task->now.ids[NAMESPACE_PID]);
 	int r = 0;
 
 	if (group == 0 || group == task->vpid || task->session == task->vpid)
 		return 0;
+	/* One that cannot be seen was inherited. */
+	if (pids.count <= level)
+		return check_group(task, group, err);
 	if (!task_by_vpid(rs, group) && !has_ghost(growth, group)) {
-		r = make_ghost(growth, remote_of(task), task->session, task, group, err);
+		r = make_ghost(growth, task, task->session, &pids, err);
 		if (r == 0)
 			r = call(&growth->ghosts[growth->ghost_count - 1].remote,
 				 "lead a process group", SYS_setpgid, 0, 0, err);
 	}
 	if (r == 0)
-		r = call(remote_of(task), "join a process group", SYS_setpgid, 0, (uint64_t)group,
-			 err);
+		r = call(remote_of(task), "join a process group", SYS_setpgid, 0,
+			 (uint64_t)pids.pids[level], err);
 	return r < 0 ? err_wrap(err, "task %d", task->vpid) : 0;
 }
 
 /* ---- foreground groups ---- */
 
-static bool is_group_of(const struct restore_task *task, pid_t group)
+/* The group as the leader sees it. */
+static bool is_group_of(const struct restore_task *task, const struct restore_task *leader,
+			pid_t group)
 {
-	return task->rec && !is_zombie(task) && (pid_t)le32_get(task->rec->pgid) == group;
+	size_t level = leader->ns ? le32_get(leader->ns->level_count) : 0;
+	struct restore_pids pids;
+
+	if (!task->rec || is_zombie(task))
+		return false;
+	pids = restore_pids_of(task, NSPROXY_GROUP, (pid_t)le32_get(task->rec->pgid));
+	return pids.count > level && pids.pids[level] == group;
 }
 
 /* A group that all members have left is still a terminal's foreground group. */
@@ -520,16 +582,17 @@ static int find_group(struct growth *growth, struct restore_task *leader, pid_t 
 		      bool *ret_is_there, struct err *err)
 {
 	struct restore *rs = growth->rs;
+	struct restore_pids pids = { .count = 1, .pids = { group } };
 	int r;
 
 	*ret_is_there = true;
 	for (size_t i = 0; i < rs->own->task_count; i++) {
-		if (is_group_of(&rs->own->tasks[i], group))
+		if (is_group_of(&rs->own->tasks[i], leader, group))
 			return 0;
 	}
 	if (has_ghost(growth, group))
 		return 0;
-	*ret_is_there = !is_saved_pid(rs, group);
+	*ret_is_there = leader->now.ids[NAMESPACE_PID] == 0 && !restore_has_pid(rs, group);
 	if (!*ret_is_there) {
 		restore_note(rs,
 			     "the foreground group of session %d has ended, and its number is "
@@ -537,7 +600,7 @@ static int find_group(struct growth *growth, struct restore_task *leader, pid_t 
 			     leader->vpid);
 		return 0;
 	}
-	r = make_ghost(growth, remote_of(leader), leader->session, leader, group, err);
+	r = make_ghost(growth, leader, leader->session, &pids, err);
 	if (r < 0)
 		return r;
 	return call(&growth->ghosts[growth->ghost_count - 1].remote, "lead a process group",
@@ -579,14 +642,19 @@ static int set_foregrounds(struct growth *growth, struct err *err)
 	return 0;
 }
 
+static pid_t innermost(const struct restore_pids *pids)
+{
+	return pids->pids[pids->count - 1];
+}
+
 static int end_ghosts(struct growth *growth, struct err *err)
 {
 	for (size_t i = 0; i < growth->ghost_count; i++) {
 		struct ghost *ghost = &growth->ghosts[i];
-		int r = end_task(&ghost->remote, 0, err);
+		int r = restore_end_task(&ghost->remote, 0, err);
 
 		if (r == 0)
-			r = reap(remote_of(ghost->parent), ghost->vpid, err);
+			r = reap(remote_of(ghost->parent), innermost(&ghost->pids), err);
 		if (r < 0)
 			return r;
 		ghost->parent->has_new_child = true;
@@ -625,68 +693,4 @@ int restore_make_tree(struct restore *rs, struct err *err)
 	r = grow_all(&growth, err);
 	free(growth.ghosts);
 	return r;
-}
-
-/* ---- threads and the dead ---- */
-
-int restore_make_threads(struct restore *rs, struct err *err)
-{
-	static const uint64_t flags =
-	    CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
-
-	for (size_t i = 0; i < rs->own->task_count; i++) {
-		struct restore_task *task = &rs->own->tasks[i];
-
-		for (size_t j = 1; j < task->thread_count; j++) {
-			struct restore_thread *thread = &task->threads[j];
-			int r = restore_clone(remote_of(task), flags, 0, thread->vtid,
-					      &thread->remote, err);
-
-			if (r < 0)
-				return r;
-			thread->tid = thread->remote.tid;
-		}
-	}
-	return 0;
-}
-
-/* Its exit code, by the same road: exit(2) or a signal. No core is dumped a second time. */
-static int die(struct restore_task *task, struct err *err)
-{
-	static const struct {
-		uint64_t soft, hard;
-	} no_core;
-	uint32_t code = le32_get(task->rec->exit_code);
-	uint64_t open_mask = 0;
-	auto_script struct script script = SCRIPT_NONE;
-	int status;
-	int r;
-
-	if ((code & 0x7f) == 0)
-		return end_task(remote_of(task), (int)(code >> 8), err);
-	if (ptrace(PTRACE_SETSIGMASK, task->pid, sizeof(open_mask), &open_mask) < 0)
-		return err_set(err, -errno, "unblock signals");
-	script_init(&script, remote_of(task));
-	(void)script_syscall(&script, "limit cores", 0, SYS_prlimit64, 0, 4 /* RLIMIT_CORE */,
-			     script_copy(&script, &no_core, sizeof(no_core)), 0);
-	(void)script_syscall(&script, "die by a signal", 0, SYS_kill, (uint64_t)task->vpid,
-			     code & 0x7f);
-	r = script_start(&script, err);
-	return r < 0 ? r : script_wait_death(&script, &status, err);
-}
-
-int restore_make_zombies(struct restore *rs, struct err *err)
-{
-	for (size_t i = 1; i < rs->own->task_count; i++) {
-		struct restore_task *task = &rs->own->tasks[i];
-		int r;
-
-		if (!is_zombie(task))
-			continue;
-		r = die(task, err);
-		if (r < 0)
-			return err_wrap(err, "task %d", task->vpid);
-		parent_of(rs, task)->has_new_child = true;
-	}
-	return 0;
 }

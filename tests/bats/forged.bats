@@ -245,6 +245,21 @@ length_of() {
 	accepts PIDF+4:4=0 PIDF+8:4=9
 }
 
+@test "forged: files of processes" {
+	local size path
+	victim_saved procfile
+	size=$(($(length_of PROF) - 17))
+	rejects 4 "unknown flags" PROF+8:4=0x42
+	rejects 4 "impossible type" PROF+12:4=0x3000
+	rejects 4 "impossible offset" PROF+0:8=0x8000000000000000
+	rejects 4 "bad path" "PROF+16:$size=@/etc"
+	rejects 4 "bad path" "PROF+16:$size=@/1/../x"
+	rejects 4 "no process" "PROF+16:$size=@/proc/99/x"
+	for path in /proc/1/root /proc/1/exe /proc/1/fd/0 /proc/1/cwd/x /1; do
+		rejects 1 "" "PROF+16:$size=@$path"
+	done
+}
+
 @test "forged: places" {
 	local size
 	victim_saved opath
@@ -391,6 +406,45 @@ text_in() {
 	rejects 4 "is impossible" "TMFS+$((name - 68)):4=0x61ff"
 	rejects 4 "is impossible" "TMFS+$((name - 56)):4=1"
 	rejects 4 "is impossible" "TMFS+$((name - 56)):4=0xffffffff"
+}
+
+@test "forged: namespaces, their owners and maps" {
+	victim_saved nsproxy
+	# The first is a user namespace with one uid and one gid, the second a pid namespace of it.
+	rejects 4 "unknown bits" NSPC.0+0:4=0
+	rejects 4 "unknown bits" NSPC.0+0:4=9
+	rejects 4 "only user namespaces have id maps" NSPC.0+0:4=5
+	rejects 4 "is not in front of it" NSPC.0+4:4=1 NSPC.0+8:4=1
+	rejects 4 "impossible owner" NSPC.0+8:4=1
+	rejects 4 "impossible owner" NSPC.0+16:4=0xffffffff
+	rejects 4 "bytes" NSPC.0+20:4=2
+	rejects 4 "bytes" NSPC.0+20:4=0xffffffff
+	rejects 4 "impossible id map" NSPC.0+40:4=0
+	rejects 4 "impossible id map" NSPC.0+36:4=0xffffffff
+	rejects 4 "is not in front of it" NSPC.1+4:4=0x7fffffff
+	rejects 4 "is not in front of it" NSPC.1+8:4=0x7fffffff
+	rejects 4 "" NSPC-
+}
+
+@test "forged: ids in a user namespace that its parent does not have" {
+	victim_saved namespace
+	local i=0
+	# A user namespace in a user namespace.
+	while [[ $("$FORGE" get "$IMAGE" "NSPC.$i+8:4") == 0 ]]; do
+		((i += 1))
+	done
+	rejects 4 "maps an id that is not in its parent" "NSPC.$i+36:4=77"
+}
+
+@test "forged: where a task is" {
+	victim_saved nsproxy
+	rejects 4 "unknown bits" NSPX.0+0:4=1
+	rejects 4 "user namespace" NSPX.0+4:4=0x7fffffff
+	rejects 4 "user namespace" NSPX.0+4:4=1
+	rejects 4 "pid namespace 2147483647 is not in the image" NSPX.0+36:4=0x7fffffff
+	rejects 4 "not as many pids as threads" NSPX.0+40:4=0x7fffffff
+	rejects 4 bytes NSPX.0+44:4=0x7fffffff
+	rejects 4 "unknown bits" NSPX.0+40:4=0
 }
 
 @test "forged: System V shared memory" {
@@ -555,4 +609,53 @@ socket_end() {
 	victim_saved sock_ping
 	rejects 4 "protocol" PING+16:4=17
 	rejects 4 "type" PING+12:4=3
+}
+
+@test "forged: terminals" {
+	victim_saved terminal
+	rejects 4 "impossible number" TERM+0:4=4096
+	rejects 4 "two of them" TERM.1+0:4="$("$FORGE" get "$IMAGE" TERM+0:4)"
+	rejects 4 "unknown bits" TERM+4:4=0x200
+	rejects 4 "unknown bits" TERM+4:4=0x18
+	rejects 4 "unknown bits" TERM+4:4=0x10
+	rejects 4 "unknown bits" TERM+4:4=0xc0
+	rejects 4 "unknown bits" TERM+8:4=0
+	rejects 4 "is not its master" TERM+8:4="$("$FORGE" get "$IMAGE" TERM.1+8:4)"
+	rejects 4 "is not its master" TERM+8:4=1
+	rejects 4 "unknown bits" TERM+12:4=0x8000
+	rejects 4 "unknown bits" TERM+75:1=1
+	rejects 4 "unknown bits" TERM+84:4=1
+	rejects 4 "impossible content" TERM+76:4=0x40000000
+	rejects 4 "impossible content" TERM+80:4=0xffffffff
+	rejects 4 "impossible content" TERM+88:4=0xffffffff
+	rejects 4 "impossible content" TERM+88:4=0x30004
+	rejects 4 "impossible content" TERM+44:4=0
+	accepts TERM+32:4=0xffffffff TERM+36:4=0xffffffff TERM+40:4=0xffffffff
+	accepts TERM+16:4=0xfffffffe TERM+20:4=0xfffffffe
+	accepts TERM+0:4=3000
+	rejects 4 "unknown bits" PTYF+4:4=3
+	rejects 4 "unknown bits" PTYF+8:4=3
+	rejects 4 "not in the image" PTYF.1+0:4=0
+	rejects 4 "no such end" PTYF.1+4:4=0
+	rejects 4 "is not its master" PTYF+4:4=1
+	rejects 4 "is not its master" PTYF+0:4="$("$FORGE" get "$IMAGE" PTYF.2+0:4)"
+}
+
+@test "forged: a terminal that leads to the user's" {
+	victim_saved terminal
+	rejects 4 "" TERM.2+4:4=0x20 TERM.2+8:4=0
+}
+
+@test "forged: controlling terminals" {
+	victim_saved ctty
+	rejects 4 "impossible process group" CTTY+4:4=0x400001
+	rejects 4 "unknown bits" CTTY+8:4=2
+	rejects 4 "unknown bits" CTTY+12:4=1
+	rejects 4 "cannot be one" CTTY+0:4=1
+	rejects 4 "does not lead its session" CTTY+8:4=1
+	rejects 4 "of two sessions" CTTY.1+0:4="$("$FORGE" get "$IMAGE" CTTY+0:4)"
+	# A group of another session, and none at all.
+	rejects 1 "set the foreground group" CTTY+4:4=1
+	accepts CTTY+4:4=0
+	accepts CTTY+4:4=4000
 }

@@ -87,6 +87,15 @@ root_survives() {
 	victim_succeeds
 }
 
+@test "ns_mnt: three generations" {
+	root_start ns_mnt flags bind over shared kernel overlay
+	for _ in 1 2 3; do
+		run -0 ctckpt checkpoint --force "$VICTIM" -o "$IMAGE"
+		run -0 ctckpt restore --policy map --detach --rootfs "$ROOT" "$IMAGE"
+	done
+	victim_succeeds
+}
+
 @test "ns_mnt: a file system that is not known is refused" {
 	victim_start ns_mnt ramfs
 	run -3 ctckpt checkpoint "$VICTIM" -o "$IMAGE"

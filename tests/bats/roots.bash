@@ -22,12 +22,13 @@ root_start() {
 
 # root_options_start "OPTION..." VICTIM [ARGUMENT...]: with these options of run.
 root_options_start() {
-	local options=$1 program=$2
+	local options=$1 program=$2 log
 	shift 2
 	root_make "$BUILD/victim/$program"
+	log=$VICTIM_DIR/log
 	# shellcheck disable=SC2086 # options are words
-	VICTIM_DIR=/v ctckpt run --detach --name "$VICTIM" --rootfs "$ROOT" --log "$VICTIM_DIR/log" \
-		$options -- "/bin/$program" "$@" >"$VICTIM_DIR/name" ||
+	VICTIM_DIR=/v ctckpt run --detach --name "$VICTIM" --rootfs "$ROOT" --log "$log" \
+		$options -- "/bin/$program" "$@" >"$log.name" ||
 		fail "container $VICTIM did not start" || return
 	victim_await ready result || return
 	[[ -e $VICTIM_DIR/ready ]] || victim_failed "before the checkpoint"

@@ -16,7 +16,8 @@ service_start() {
 	esac
 	# shellcheck disable=SC2016 # for the shell in the container
 	[[ -z ${OWN_FILES:-} ]] ||
-		command=(sh -c 'mount -t tmpfs none "$VICTIM_DIR/data" && exec "$@"' - "${command[@]}")
+		command=(sh -c 'mount -t tmpfs none /dev/shm && mount -t tmpfs none "$VICTIM_DIR/data" &&
+			exec "$@"' - "${command[@]}")
 	ctckpt run --detach --name "$VICTIM" --log "$VICTIM_DIR/log" "$@" -- "${command[@]}" \
 		>"$VICTIM_DIR/name" || fail "$VICTIM did not start"
 	victim_await ready result || return

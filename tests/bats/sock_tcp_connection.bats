@@ -61,3 +61,46 @@ load helper
 	done
 	victim_succeeds
 }
+
+# A tree of tasks that is connected to somebody outside, who sends it some news. Its pid is $tree.
+outside_start() {
+	python3 -c '
+import socket, sys
+listener = socket.create_server(("127.0.0.1", 0))
+open(sys.argv[1] + ".draft", "w").write(str(listener.getsockname()[1]))
+import os
+os.rename(sys.argv[1] + ".draft", sys.argv[1])
+peer, _ = listener.accept()
+peer.sendall(b"news")
+peer.recv(1)
+' "$BATS_TEST_TMPDIR/port" </dev/null >/dev/null 2>&1 3>&- &
+	server=$!
+	"$AWAIT" -p "$server" "$BATS_TEST_TMPDIR/port"
+	bash -c 'for n in /proc/$$/fd/*; do ((${n##*/} < 3)) || eval "exec ${n##*/}>&-"; done
+		exec "$@"' - "$BUILD/victim/sock_tcp_connection" outside "$(<"$BATS_TEST_TMPDIR/port")" \
+		</dev/null >/dev/null 2>&1 &
+	tree=$!
+	"$AWAIT" -p "$tree" "$VICTIM_DIR/ready" "$VICTIM_DIR/result"
+}
+
+@test "sock_tcp_connection: one that leads out of the container is refused" {
+	requires cmd-python3
+	local server tree
+	outside_start
+	run -3 --separate-stderr ctckpt checkpoint "pid:$tree" -o "$IMAGE"
+	assert_contains "$stderr" "a TCP connection with 127.0.0.1 port $(<"$BATS_TEST_TMPDIR/port"), outside of the container"
+	assert_contains "$stderr" "hint: end it, or use --tcp-close"
+	kill_tasks "$tree"
+	wait "$server" || true
+}
+
+@test "sock_tcp_connection: with --tcp-close, it is closed, and what came can be read" {
+	requires cmd-python3
+	local server tree
+	outside_start
+	run -0 ctckpt checkpoint --tcp-close "pid:$tree" -o "$IMAGE"
+	wait "$server" || true
+	run -0 --separate-stderr ctckpt restore --detach --name "$VICTIM" "$IMAGE"
+	assert_contains "$stderr" "the TCP connection with 127.0.0.1 port $(<"$BATS_TEST_TMPDIR/port"), outside of the container, is closed"
+	victim_succeeds
+}

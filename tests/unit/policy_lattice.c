@@ -31,6 +31,7 @@ static const struct samples samples[] = {
 	{ CLASS_FILE, 4, { 0, 2, 13, ID_NONE } },
 	{ CLASS_STDIO, 3, { 0, 1, ID_NONE } },
 	{ CLASS_SESSION, 3, { 0, 1, ID_NONE } },
+	{ CLASS_SOCKET, 3, { 0, 1, ID_NONE } },
 };
 
 static bool pair_holds(const struct lattice *l, uint64_t a, uint64_t b)

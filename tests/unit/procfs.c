@@ -122,7 +122,7 @@ static void status_fields(struct unit *unit)
 	EXPECT(unit, s.gid[0] == 5 && s.gid[3] == 8);
 	EXPECT(unit, s.group_count == 3 && s.groups[0] == 4 && s.groups[2] == 65534);
 	EXPECT(unit, s.ns_depth == 3 && s.ns_pid[0] == 6 && s.ns_pid[1] == 3 && s.ns_pid[2] == 1);
-	EXPECT(unit, s.ns_pgid_inner == 0 && s.ns_sid_inner == 9);
+	EXPECT(unit, s.ns_pgid[1] == 0 && s.ns_sid[1] == 9);
 	EXPECT(unit, s.has_mm && s.locked == 65536 && s.thread_count == 3);
 	EXPECT(unit, s.sig_pending == 1 && s.shared_pending == 2 && s.sig_blocked == 4);
 	EXPECT(unit, s.sig_ignored == 1ull << 63 && s.sig_caught == 0x10);

@@ -1,6 +1,7 @@
 /* TCP connections with both ends in the container: idle, with queues that are full in both
  * directions, half closed, closed by the other end, closed by both, waiting to be accepted, being
- * made. With an argument, one that cannot be saved: "urgent", "unaccepted", "closing". */
+ * made. With an argument, one that cannot be saved: "urgent", "unaccepted", "closing"; "outside"
+ * and a port: one that leads to somebody else. */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -165,6 +166,25 @@ static void refused(const char *what)
 	victim_done();
 }
 
+/* What came before the checkpoint, and nothing else. */
+static void outside(const char *port)
+{
+	struct sockaddr_in there = { .sin_family = AF_INET,
+				     .sin_port = htons((uint16_t)atoi(port)),
+				     .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	struct pollfd input = { .fd = fd, .events = POLLIN };
+	char bytes[5] = "";
+
+	EXPECT(fd >= 0 && connect(fd, (struct sockaddr *)&there, sizeof(there)) == 0);
+	EXPECT(poll(&input, 1, 10000) == 1);
+	wait_for_restore();
+	EXPECT(recv(fd, bytes, 4, MSG_WAITALL) == 4 && strcmp(bytes, "news") == 0);
+	expect_end(fd);
+	EXPECT(send(fd, "x", 1, MSG_NOSIGNAL) < 0 && errno == EPIPE);
+	victim_done();
+}
+
 int main(int argc, char **argv)
 {
 	struct pair idle, mixed, v6, full, half, widow, dead, deaf;
@@ -175,6 +195,8 @@ int main(int argc, char **argv)
 	char byte;
 
 	(void)victim_dir();
+	if (argc > 2)
+		outside(argv[2]);
 	if (argc > 1)
 		refused(argv[1]);
 	idle = make_pair(AF_INET, AF_INET);

@@ -282,15 +282,109 @@ static void check_known(const struct known *known)
 	EXPECT(waitpid(known->child, &status, 0) == known->child && status == 0);
 }
 
-/* Without files: can be restored twice at the same time. */
-static bool has_argument(int argc, char **argv, const char *name)
+/* ---- variants ---- */
+
+/* Somebody waits whose words have already been sent. */
+static void be_unread(void)
 {
-	return argc > 1 && strcmp(argv[1], name) == 0;
+	int listener = bound(SOCK_STREAM, "@unread");
+	int quiet, loud;
+
+	EXPECT(listen(listener, 5) == 0);
+	quiet = connected_with(SOCK_STREAM, "@unread");
+	loud = connected_with(SOCK_STREAM, "@unread");
+	EXPECT(send(loud, "words", 5, 0) == 5);
+	wait_for_restore();
+	expect_talk(quiet, accepted_by(listener));
 }
 
-int main(int argc, char **argv)
+static void be_deserted(void)
 {
-	bool has_files = !has_argument(argc, argv, "nameless");
+	int listener = bound(SOCK_STREAM, "@deserted");
+
+	EXPECT(listen(listener, 5) == 0);
+	EXPECT(close(connected_with(SOCK_STREAM, "@deserted")) == 0);
+	wait_for_restore();
+	expect_end(accepted_by(listener));
+}
+
+static void be_urgent(void)
+{
+	int pair[2];
+
+	EXPECT(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+	EXPECT(send(pair[0], "!", 1, MSG_OOB) == 1);
+	wait_for_restore();
+}
+
+/* Outside of the container: its own directory is in the victim's. */
+static void be_server(void)
+{
+	char name[108], byte;
+	int listener, fd;
+
+	EXPECT(snprintf(name, sizeof(name), "%s/socket", victim_dir()) < 108);
+	listener = bound(SOCK_STREAM, name);
+	EXPECT(listen(listener, 5) == 0);
+	victim_write("ready", "");
+	fd = accepted_by(listener);
+	EXPECT(send(fd, "welcome", 7, 0) == 7);
+	victim_wait_file("go");
+	/* It has ended without having read all. */
+	EXPECT(recv(fd, &byte, 1, MSG_DONTWAIT) <= 0 && errno != EAGAIN);
+}
+
+static void be_client(void)
+{
+	char name[108], back[16];
+	int fd;
+
+	EXPECT(snprintf(name, sizeof(name), "%s/out/socket", victim_dir()) < 108);
+	fd = connected_with(SOCK_STREAM, name);
+	EXPECT(recv(fd, back, 7, MSG_WAITALL | MSG_PEEK) == 7);
+	wait_for_restore();
+	/* What had come is there; more does not come. */
+	EXPECT(recv(fd, back, sizeof(back), 0) == 7 && memcmp(back, "welcome", 7) == 0);
+	expect_end(fd);
+	EXPECT(send(fd, "x", 1, MSG_NOSIGNAL) < 0 && errno == EPIPE);
+}
+
+static void be_receiver(void)
+{
+	char name[108], back[16];
+	int fd;
+
+	EXPECT(snprintf(name, sizeof(name), "%s/socket", victim_dir()) < 108);
+	fd = bound(SOCK_DGRAM, name);
+	wait_for_restore();
+	EXPECT(recv(fd, back, sizeof(back), 0) == 6 && memcmp(back, "before", 6) == 0);
+	EXPECT(recv(fd, back, sizeof(back), 0) == 5 && memcmp(back, "after", 5) == 0);
+}
+
+static void be_sender(void)
+{
+	char name[108];
+	int fd;
+
+	EXPECT(snprintf(name, sizeof(name), "%s/out/socket", victim_dir()) < 108);
+	fd = connected_with(SOCK_DGRAM, name);
+	EXPECT(send(fd, "before", 6, 0) == 6);
+	wait_for_restore();
+	EXPECT(send(fd, "after", 5, 0) == 5);
+}
+
+static const struct {
+	const char *name;
+	void (*be)(void);
+} variants[] = {
+	{ "unread", be_unread }, { "deserted", be_deserted }, { "urgent", be_urgent },
+	{ "server", be_server }, { "client", be_client },     { "receiver", be_receiver },
+	{ "sender", be_sender },
+};
+
+/* With the files of its names, it cannot be restored twice at the same time. */
+static void be_all(bool has_files)
+{
 	struct known known = make_known();
 	struct files files;
 	struct pairs pairs = make_pairs();
@@ -316,5 +410,20 @@ int main(int argc, char **argv)
 	expect_name(waits_for_nobody, "@bound");
 	EXPECT(listen(waits_for_nobody, 1) == 0);
 	expect_reachable(waits_for_nobody, SOCK_STREAM, "@bound");
+}
+
+int main(int argc, char **argv)
+{
+	const char *variant = argc > 1 ? argv[1] : "";
+	bool is_known = false;
+
+	for (size_t i = 0; i < sizeof(variants) / sizeof(variants[0]); i++) {
+		if (strcmp(variant, variants[i].name) != 0)
+			continue;
+		variants[i].be();
+		is_known = true;
+	}
+	if (!is_known)
+		be_all(strcmp(variant, "nameless") != 0);
 	victim_done();
 }

@@ -15,7 +15,7 @@
 
 extern const struct kind kind_cgroup;
 
-#define TAG_CGROUP	TAG('C', 'G', 'R', 'P')
+#define TAG_CGROUP TAG('C', 'G', 'R', 'P')
 enum { DEPTH_MAX = 64 };
 
 RECORDS_BEGIN

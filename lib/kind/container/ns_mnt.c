@@ -49,8 +49,11 @@ static int ns_mnt_check(const void *body, size_t length, struct err *err)
 static int ns_mnt_link(const struct image *image, const struct record *record, struct err *err)
 {
 	auto_mount_list struct mount_list list = MOUNT_LIST_NONE;
-	int r = mount_list_read(record->body, record->length, &list, err);
+	int r;
 
+	if (image_next(image, TAG_MOUNTS, NULL) != record)
+		return err_set(err, ERR_DAMAGED, "ns_mnt: a second one");
+	r = mount_list_read(record->body, record->length, &list, err);
 	return r < 0 ? r : mount_list_link(image, &list, err);
 }
 

@@ -7,27 +7,61 @@
 
 #include "core/cleanup.h"
 #include "dump/dump.h"
+#include "kind/support/namespaces.h"
 
 extern const struct kind kind_ns_net;
+
+/* ---- dump ---- */
+
+/* The id of the container's own network namespace, for veth pairs into it; a tree has none. */
+static uint32_t own_id(struct dump *d)
+{
+	if (d->own->network == 0 && d->own->target->form == TARGET_CONTAINER)
+		d->own->network = dump_new_id(d);
+	return d->own->network;
+}
+
+static struct net_space *list_spaces(struct dump *d, int own, size_t *ret_count)
+{
+	struct dump_private *private = d->own;
+	struct net_space *spaces = mem_alloc(1 + private->namespace_count, sizeof(*spaces));
+	size_t count = 0;
+
+	if (own_id(d))
+		spaces[count++] = (struct net_space){ .id = own_id(d), .fd = own };
+	for (size_t i = 0; i < private->namespace_count; i++) {
+		const struct dump_namespace *ns = &private->namespaces[i];
+
+		if (ns->type == NAMESPACE_NET && ns->id)
+			spaces[count++] = (struct net_space){ .id = ns->id, .fd = ns->fd };
+	}
+	*ret_count = count;
+	return spaces;
+}
 
 static int ns_net_dump(struct dump *d, struct err *err)
 {
 	auto_buf struct buf content = BUF_EMPTY;
-	auto_close int fd = -1;
+	auto_free struct net_space *spaces = NULL;
+	auto_close int own = -1;
+	size_t count;
 	int r;
 
 	/* A tree's network is not its own: it gets a fresh one. */
-	if (d->own->target->form == TARGET_TREE)
+	if (!d->ns && d->own->target->form == TARGET_TREE)
 		return 0;
-	fd = openat(d->own->tasks[0].proc, "ns/net", O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	own = openat(d->own->tasks[0].proc, "ns/net", O_RDONLY | O_CLOEXEC);
+	if (own < 0)
 		return err_set(err, -errno, "open the network namespace");
-	r = net_save(d, fd, NULL, 0, &content, err);
+	spaces = list_spaces(d, own, &count);
+	r = net_save(d, d->ns ? d->ns->fd : own, spaces, count, &content, err);
 	if (r < 0)
 		return r;
-	dump_record(d, dump_new_id(d), &kind_ns_net, content.data, content.size);
+	dump_record(d, d->ns ? d->ns->id : own_id(d), &kind_ns_net, content.data, content.size);
 	return 0;
 }
+
+/* ---- check, link ---- */
 
 static int ns_net_check(const void *body, size_t length, struct err *err)
 {
@@ -50,16 +84,63 @@ static int ns_net_link(const struct image *image, const struct record *record, s
 	return 0;
 }
 
-/* Before version 2 there was nothing but the loopback interface, and an empty body. */
+/* ---- restore ---- */
+
+static uint32_t namespace_of(const struct restore *rs, const struct record *record)
+{
+	return namespace_find(rs->image, record->id) ? record->id : 0;
+}
+
+static struct net_space *restored_spaces(const struct restore *rs, size_t *ret_count)
+{
+	const struct record *record = NULL;
+	struct net_space *spaces = NULL;
+	size_t count = 0;
+
+	while ((record = image_next(rs->image, kind_ns_net.tag, record))) {
+		array_grow(spaces, count);
+		spaces[count++] = (struct net_space){
+			.id = record->id,
+			.fd = restore_namespace_fd(rs, NAMESPACE_NET, namespace_of(rs, record)),
+			.content = record->body,
+			.size = record->length,
+		};
+	}
+	*ret_count = count;
+	return spaces;
+}
+
+/* Of one network namespace: its links, or all else. */
+static int restore_part(struct restore *rs, const struct record *record, bool is_links,
+			const struct net_space *spaces, size_t count, struct err *err)
+{
+	uint32_t id = namespace_of(rs, record);
+	int r = id ? restore_enter_netns(rs, id, err) : 0;
+
+	/* Before version 2 there was nothing but the loopback interface, and an empty body. */
+	if (r < 0 || record->length == 0)
+		return r;
+	r = is_links ? net_make_links(rs, record->body, record->length, spaces, count, err)
+		     : net_restore_rest(rs, record->body, record->length, err);
+	return r < 0 || !id ? r : restore_enter_netns(rs, 0, err);
+}
+
+/* With the first record, all of them: links join namespaces. */
 static int ns_net_restore(struct restore *rs, const struct record *record, struct err *err)
 {
-	int r;
+	auto_free struct net_space *spaces = NULL;
+	size_t count;
+	int r = 0;
 
-	if (record->length == 0)
+	if (image_next(rs->image, kind_ns_net.tag, NULL) != record)
 		return 0;
-	r = net_make_links(rs, record->body, record->length, NULL, 0, err);
-	if (r == 0)
-		r = net_restore_rest(rs, record->body, record->length, err);
+	spaces = restored_spaces(rs, &count);
+	for (int pass = 0; pass < 2; pass++) {
+		const struct record *next = NULL;
+
+		while (r == 0 && (next = image_next(rs->image, kind_ns_net.tag, next)))
+			r = restore_part(rs, next, pass == 0, spaces, count, err);
+	}
 	return r;
 }
 
@@ -71,6 +152,7 @@ const struct kind kind_ns_net = {
 	.version = 2,
 	.scope = SCOPE_CONTAINER,
 	.phase = PHASE_NAMESPACES,
+	.namespace = NAMESPACE_NET,
 	.dump = ns_net_dump,
 	.check = ns_net_check,
 	.link = ns_net_link,

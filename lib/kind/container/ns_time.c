@@ -3,6 +3,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "container/parts.h"
 #include "core/cleanup.h"
 #include "dump/dump.h"
 #include "kind/support/tree.h"
@@ -22,7 +23,7 @@ static int ns_time_dump(struct dump *d, struct err *err)
 	uint64_t at;
 	int r;
 
-	script_init(&script, &d->own->tasks[0].threads[0].remote);
+	script_init(&script, &dump_ns_task(d)->threads[0].remote);
 	at = script_out(&script, 2 * sizeof(*times));
 	(void)script_syscall(&script, "read CLOCK_MONOTONIC", 0, SYS_clock_gettime, CLOCK_MONOTONIC,
 			     at);
@@ -36,7 +37,7 @@ static int ns_time_dump(struct dump *d, struct err *err)
 		return err->code;
 	rec = (struct time_rec){ .monotonic_ns = le64_make(nanoseconds(&times[0])),
 				 .boottime_ns = le64_make(nanoseconds(&times[1])) };
-	dump_record(d, dump_new_id(d), &kind_ns_time, &rec, sizeof(rec));
+	dump_record(d, dump_ns_id(d), &kind_ns_time, &rec, sizeof(rec));
 	return 0;
 }
 
@@ -53,12 +54,33 @@ static int ns_time_check(const void *body, size_t length, struct err *err)
 	return 0;
 }
 
+static int64_t difference(clockid_t clock, le64 wanted)
+{
+	struct timespec now;
+
+	(void)clock_gettime(clock, &now);
+	return (int64_t)(le64_get(wanted) - nanoseconds(&now));
+}
+
+/* The container's own was made with the container. */
+static int ns_time_restore(struct restore *rs, const struct record *record, struct err *err)
+{
+	const struct time_rec *rec = record->body;
+
+	if (!namespace_find(rs->image, record->id))
+		return 0;
+	return timens_set_offsets(difference(CLOCK_MONOTONIC, rec->monotonic_ns),
+				  difference(CLOCK_BOOTTIME, rec->boottime_ns), err);
+}
+
 const struct kind kind_ns_time = {
 	.name = "ns_time",
 	.summary = "CLOCK_MONOTONIC and CLOCK_BOOTTIME go on where they were",
 	.tag = TAG_TIME,
 	.scope = SCOPE_CONTAINER,
 	.phase = PHASE_NAMESPACES,
+	.namespace = NAMESPACE_TIME,
 	.dump = ns_time_dump,
 	.check = ns_time_check,
+	.restore = ns_time_restore,
 };

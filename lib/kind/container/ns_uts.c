@@ -17,12 +17,6 @@ struct uts_rec {
 RECORDS_END
 static_assert(sizeof(struct uts_rec) == 144, "image format");
 
-/* The first task of the target answers for its namespace. */
-static struct remote *first_remote(const struct dump *d)
-{
-	return &d->own->tasks[0].threads[0].remote;
-}
-
 static int ns_uts_dump(struct dump *d, struct err *err)
 {
 	auto_script struct script script = SCRIPT_NONE;
@@ -31,7 +25,7 @@ static int ns_uts_dump(struct dump *d, struct err *err)
 	uint64_t at;
 	int r;
 
-	script_init(&script, first_remote(d));
+	script_init(&script, &dump_ns_task(d)->threads[0].remote);
 	at = script_out(&script, sizeof(*names));
 	(void)script_syscall(&script, "get host name", 0, SYS_uname, at);
 	r = script_run(&script, err);
@@ -42,7 +36,7 @@ static int ns_uts_dump(struct dump *d, struct err *err)
 		return err->code;
 	memcpy(rec.hostname, names->nodename, strnlen(names->nodename, 64));
 	memcpy(rec.domainname, names->domainname, strnlen(names->domainname, 64));
-	dump_record(d, dump_new_id(d), &kind_ns_uts, &rec, sizeof(rec));
+	dump_record(d, dump_ns_id(d), &kind_ns_uts, &rec, sizeof(rec));
 	return 0;
 }
 
@@ -76,6 +70,7 @@ const struct kind kind_ns_uts = {
 	.tag = TAG('N', 'U', 'T', 'S'),
 	.scope = SCOPE_CONTAINER,
 	.phase = PHASE_NAMESPACES,
+	.namespace = NAMESPACE_UTS,
 	.dump = ns_uts_dump,
 	.check = ns_uts_check,
 	.restore = ns_uts_restore,

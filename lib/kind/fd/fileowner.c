@@ -50,7 +50,7 @@ static bool find_group(const struct dump *d, pid_t group, struct fileowner_rec *
 {
 	for (const struct dump_task *task = NULL; (task = dump_next_task(d, task));) {
 		if (task->thread_count == 0 || task->stat.pgrp != group ||
-		    task->threads[0].status.ns_pgid_inner == 0)
+		    task->threads[0].status.ns_pgid[d->own->level] == 0)
 			continue;
 		rec->type = le32_make(FILEOWNER_GROUP);
 		rec->owner = le32_make(task->id);
@@ -90,6 +90,20 @@ static bool is_set_by(const struct target_fd *file, const struct dump_task *task
 	return uids[0] == status->uid[0] && uids[1] == status->uid[1];
 }
 
+/* From inside of a pid namespace, who is in it can be named. */
+static bool is_seen(const struct dump *d, const struct f_owner_ex *owner)
+{
+	uint32_t own = d->task->namespaces[NAMESPACE_PID];
+
+	for (const struct dump_task *task = NULL; own && (task = dump_next_task(d, task));) {
+		for (size_t i = 0; i < task->thread_count; i++) {
+			if (task->threads[i].tid == owner->pid && owner->type != F_OWNER_PGRP)
+				return task->namespaces[NAMESPACE_PID] == own;
+		}
+	}
+	return own == 0;
+}
+
 static void block(struct dump *d, const struct target_fd *file, const char *why)
 {
 	(void)dump_block(d, "let the program turn them off",
@@ -111,10 +125,14 @@ static void dump_owner(struct dump *d, const struct target_fd *file, const struc
 		(void)dump_block(d, "let the program close it",
 				 "descriptor %d: F_NOTIFY is not supported (%s)", file->number,
 				 file->link);
+	else if (file->is_in_flight)
+		block(d, file, "for a descriptor in flight are not supported");
 	else if (holder_is_stdio(d, file->id))
 		block(d, file, "from outside of the container");
 	else if (owner->pid != 0 && !find_owner(d, owner, &rec))
 		block(d, file, "go out of the container");
+	else if (owner->pid != 0 && !is_seen(d, owner))
+		block(d, file, "go out of its pid namespace");
 	else if (owner->pid != 0 && !is_set_by(file, d->task))
 		block(d, file, "were set by another user");
 	else

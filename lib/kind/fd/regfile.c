@@ -42,7 +42,8 @@ static bool regfile_match(const struct target_fd *fd)
 
 	if (!S_ISREG(fd->stat.st_mode) || (fd->flags & O_PATH) || fd->link[0] != '/')
 		return false;
-	if (fstatfs(fd->fd, &fs) == 0 && fs.f_type == SECRETMEM_MAGIC)
+	if (fstatfs(fd->fd, &fs) == 0 &&
+	    (fs.f_type == SECRETMEM_MAGIC || fs.f_type == NAMESPACE_MAGIC))
 		return false;
 	return !file_is_memfd(fd) && !mqueue_is(fd);
 }
@@ -83,9 +84,6 @@ static int regfile_dump(struct dump *d, struct err *err)
 
 	if (file_block_extras(d))
 		return 0;
-	if (file_is_of_a_process(fd))
-		return dump_block(d, "let the program close it", "%s is a file of one process",
-				  fd->link);
 	path = regfile_dump_path(d);
 	if (!path)
 		return 0;

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "dump/dump.h"
 #include "kind/kind.h"
 #include "kind/support/files.h"
 #include "kind/support/tcp.h"
@@ -36,6 +37,8 @@ static bool is_without_client(const struct dump *d, const struct tcp_snapshot *s
 	if (line->inode != 0 || (line->state != TCP_ESTABLISHED && line->state != TCP_CLOSE_WAIT))
 		return false;
 	client = tcp_table_find(&snapshot->table, &line->peer, &line->local);
+	if (d->own->tcp_close && (!client || client->inode != 0))
+		return false;
 	return !client || dump_first_file(d, d->fd->stat.st_dev, client->inode) == 0;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/cleanup.h"
+#include "dump/dump.h"
 #include "kind/kind.h"
 #include "kind/support/files.h"
 #include "kind/support/tcp_pair.h"
@@ -26,13 +27,15 @@ static bool sock_tcp_connection_match(const struct target_fd *fd)
 /* ---- dump ---- */
 
 /* Somewhere on this host, as seen from its network: an address of loopback, or one's own. */
-static bool is_local(const struct tcp_place *local, const struct tcp_place *peer)
+static bool is_here(const struct tcp_connection_rec *rec)
 {
 	static const unsigned char mapped[13] = { [10] = 0xff, 0xff, 127 };
+	struct tcp_place local = tcp_place_of(&rec->local);
+	struct tcp_place peer = tcp_place_of(&rec->peer);
 
-	return memcmp(local->address, peer->address, 16) == 0 ||
-	       memcmp(peer->address, mapped, sizeof(mapped)) == 0 ||
-	       IN6_IS_ADDR_LOOPBACK((const struct in6_addr *)(const void *)peer->address);
+	return memcmp(local.address, peer.address, 16) == 0 ||
+	       memcmp(peer.address, mapped, sizeof(mapped)) == 0 ||
+	       IN6_IS_ADDR_LOOPBACK((const struct in6_addr *)(const void *)peer.address);
 }
 
 static bool is_waiting(const struct tcp_line *other)
@@ -73,11 +76,11 @@ static enum tcp_form find_single_form(struct dump *d, const struct tcp_line *oth
 				      const struct tcp_info *info,
 				      const struct tcp_connection_rec *rec)
 {
-	struct tcp_place local = tcp_place_of(&rec->local);
-	struct tcp_place peer = tcp_place_of(&rec->peer);
-
-	if ((other && other->inode != 0) || (!other && !is_local(&local, &peer))) {
-		(void)dump_block(d, NULL, "a TCP connection with %s, outside of the container",
+	if ((other && other->inode != 0) || (!other && !is_here(rec))) {
+		if (d->own->tcp_close)
+			return TCP_FORM_CUT;
+		(void)dump_block(d, "end it, or use --tcp-close",
+				 "a TCP connection with %s, outside of the container",
 				 inet_address_print(&rec->peer).text);
 		return 0;
 	}
@@ -103,7 +106,7 @@ static enum tcp_form find_form(struct dump *d, const struct tcp_queues *queues,
 {
 	if (info->tcpi_state == TCP_CLOSE)
 		return TCP_FORM_DEAD;
-	if (info->tcpi_state == TCP_SYN_SENT)
+	if (info->tcpi_state == TCP_SYN_SENT && is_here(rec))
 		return TCP_FORM_CONNECTING;
 	if (queues->mate == queues || info->tcpi_state == TCP_SYN_RECV) {
 		(void)dump_block(d, NULL, "a TCP connection to itself is not supported");
@@ -166,6 +169,9 @@ static int dump_connection(struct dump *d, struct tcp_queues *queues, const stru
 
 	if (form == 0)
 		return 0;
+	if (queues->error < 0)
+		return dump_block(d, NULL, "the queues of a TCP connection can't be read: %s",
+				  strerror(-queues->error));
 	rec.form = le32_make(form);
 	if (form == TCP_FORM_PAIR && queues->mate->is_dumped)
 		rec.mate = le32_make(queues->mate->file->id);
@@ -195,9 +201,6 @@ static int sock_tcp_connection_dump(struct dump *d, struct err *err)
 	queues = tcp_snapshot_find(snapshot, d->fd->id);
 	if (!queues || !tcp_info_get(d->fd->fd, &info))
 		return err_set(err, ERR_FAILED, "its state has changed");
-	if (queues->error < 0)
-		return dump_block(d, NULL, "the queues of a TCP connection can't be read: %s",
-				  strerror(-queues->error));
 	return dump_connection(d, queues, &info, &body);
 }
 

@@ -4,16 +4,20 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
 #include "kind/kind.h"
+#include "kind/support/file_trial.h"
 #include "kind/support/files.h"
 #include "kind/support/socket.h"
+#include "kind/support/unix_bind.h"
 #include "kind/support/unix_make.h"
 #include "kind/support/unix_path.h"
 #include "kind/support/unix_queue.h"
 #include "kind/support/unix_save.h"
+#include "restore/open.h"
 
 extern const struct kind kind_sock_unix;
 
@@ -24,25 +28,31 @@ static bool sock_unix_match(const struct target_fd *fd)
 	return socket_is(fd, AF_UNIX, -1, -1);
 }
 
-static void describe_outsider(struct dump *d, const struct unix_socket *own)
+/* Who is at the other end, for people; of datagram sockets, the kernel does not tell. */
+static char *describe_outsider(const struct unix_socket *own)
 {
+	auto_close int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct ucred peer = { .pid = 0 };
 	socklen_t size = sizeof(peer);
 	auto_buf struct buf comm = BUF_EMPTY;
 	struct err err = ERR_NONE;
 	auto_free char *file = NULL;
-	auto_close int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	(void)getsockopt(own->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
 	file = mem_printf("%d/comm", peer.pid);
-	if (peer.pid <= 0 || procfs_read(proc, file, &comm, &err) < 0) {
-		(void)dump_block(d, "let the program close it",
-				 "the other end of a unix socket is outside of the container");
-		return;
-	}
-	(void)dump_block(d, "let the program close it",
-			 "a unix socket leads to process %d (%.*s), outside of the container",
-			 peer.pid, (int)strcspn(comm.data, "\n"), comm.data);
+	if (peer.pid <= 0 || procfs_read(proc, file, &comm, &err) < 0)
+		return mem_string("another process");
+	return mem_printf("process %d (%.*s)", peer.pid, (int)strcspn(comm.data, "\n"), comm.data);
+}
+
+/* The path to connect with once more: for datagrams only, where nothing that was said matters. */
+static const char *outside_path(const struct unix_socket *own)
+{
+	const char *path = own->peer_name.text;
+
+	if (own->type != SOCK_DGRAM || !file_path_is_valid(path, own->peer_name.length))
+		return NULL;
+	return path;
 }
 
 /* A listening socket with the ids of those who wait; false if that is not possible. */
@@ -126,11 +136,24 @@ static struct unix_credentials credentials_of(const struct dump *d, const struct
 	return own->credentials;
 }
 
+static void append_outsider(struct buf *body, struct unix_rec *rec, const char *path,
+			    const char *outsider)
+{
+	unix_append(body, path, le32_get(rec->target_length));
+	unix_append(body, outsider, le32_get(rec->outsider_length));
+}
+
 static void write_record(struct dump *d, const struct unix_socket *own,
 			 const struct unix_bond *bond, struct buf *body)
 {
+	bool is_outside = unix_leads_outside(d, own);
+	auto_free char *outsider = is_outside ? describe_outsider(own) : NULL;
+	const char *target = is_outside ? outside_path(own) : NULL;
 	struct unix_rec rec = {
 		.state = le32_make(bond->state),
+		.flags = le32_make(is_outside ? UNIX_OUTSIDE : 0),
+		.target_length = le32_make(target ? (uint32_t)strlen(target) + 1 : 0),
+		.outsider_length = le32_make(outsider ? (uint32_t)strlen(outsider) : 0),
 		.peer = le32_make(bond->peer),
 		.listener = le32_make(bond->listener),
 		.shutdown = le32_make(own->facts.shutdown & 3),
@@ -145,6 +168,7 @@ static void write_record(struct dump *d, const struct unix_socket *own,
 	unix_append(body, own->name.text, le32_get(rec.name_length));
 	if (path)
 		unix_append(body, path, le32_get(rec.path_length));
+	append_outsider(body, &rec, target, outsider);
 	dump_record(d, own->id, &kind_sock_unix, body->data, body->size);
 	unix_queue_dump(d, own, bond);
 }
@@ -165,13 +189,8 @@ static int sock_unix_dump(struct dump *d, struct err *err)
 	struct unix_bond bond;
 
 	(void)err;
-	if (own->is_known)
-		unix_bond_find(d, own, &bond);
-	if (own->is_known && bond.is_outside) {
-		if (!stdio_takes(d))
-			describe_outsider(d, own);
+	if (unix_leads_outside(d, own) && stdio_takes(d))
 		return 0;
-	}
 	if (!socket_save(d, NULL, &body))
 		return 0;
 	if (!own->is_known)
@@ -187,6 +206,7 @@ static int sock_unix_dump(struct dump *d, struct err *err)
 				  "what is in a unix socket cannot be read: %s",
 				  own->queue_error == -EPROTO ? "it was sent out of band"
 							      : strerror(-own->queue_error));
+	unix_bond_find(d, own, &bond);
 	write_record(d, own, &bond, &body);
 	return 0;
 }
@@ -203,8 +223,9 @@ static int check_head(const struct socket_rec *socket, const struct unix_rec *re
 	    (type != SOCK_STREAM && type != SOCK_DGRAM && type != SOCK_SEQPACKET))
 		return err_set(err, ERR_DAMAGED, "unix socket: of another family or type");
 	if (state >= UNIX_STATES || le32_get(rec->form) >= UNIX_FORMS ||
-	    (le32_get(rec->flags) & ~UNIX_GONE) != 0 || (le32_get(rec->shutdown) & ~3u) != 0 ||
-	    le32_get(rec->peer_credentials.are_known) > 1 || (le32_get(rec->mode) & ~07777u) != 0)
+	    (le32_get(rec->flags) & ~(UNIX_GONE | UNIX_OUTSIDE)) != 0 ||
+	    (le32_get(rec->shutdown) & ~3u) != 0 || le32_get(rec->peer_credentials.are_known) > 1 ||
+	    (le32_get(rec->mode) & ~07777u) != 0)
 		return err_set(err, ERR_DAMAGED, "unix socket: unknown bits");
 	if (has_peer != (le32_get(rec->peer) != 0) ||
 	    (type == SOCK_DGRAM && (state == UNIX_LISTENING || state == UNIX_WAITING)) ||
@@ -214,6 +235,21 @@ static int check_head(const struct socket_rec *socket, const struct unix_rec *re
 	if (le32_get(rec->backlog) > INT32_MAX ||
 	    (state != UNIX_LISTENING && le32_get(rec->backlog) != 0))
 		return err_set(err, ERR_DAMAGED, "unix socket: impossible backlog");
+	return 0;
+}
+
+static int check_outside(const struct socket_rec *socket, const struct unix_rec *rec,
+			 const char *target, struct err *err)
+{
+	bool is_outside = le32_get(rec->flags) & UNIX_OUTSIDE;
+	uint32_t size = le32_get(rec->target_length);
+
+	if (is_outside ? le32_get(rec->state) != UNIX_CONNECTED || le32_get(rec->flags) & UNIX_GONE
+		       : size != 0 || le32_get(rec->outsider_length) != 0)
+		return err_set(err, ERR_DAMAGED, "unix socket: impossible outside");
+	if (size != 0 &&
+	    (le32_get(socket->type) != SOCK_DGRAM || !file_path_is_valid(target, size)))
+		return err_set(err, ERR_DAMAGED, "unix socket: impossible outside");
 	return 0;
 }
 
@@ -244,19 +280,26 @@ static int sock_unix_check(const void *body, size_t length, struct err *err)
 	const struct unix_rec *rec;
 	const char *name;
 	const char *path;
+	const char *target;
 	int r = socket_check(&reader, NULL, &socket, err);
 
 	if (r < 0)
 		return r;
 	rec = reader_take(&reader, sizeof(*rec));
 	if (!rec || le32_get(rec->name_length) > UNIX_NAME_MAX ||
-	    le32_get(rec->path_length) > FILE_PATH_MAX)
+	    le32_get(rec->path_length) > FILE_PATH_MAX ||
+	    le32_get(rec->target_length) > FILE_PATH_MAX ||
+	    le32_get(rec->outsider_length) > UNIX_OUTSIDER_MAX)
 		return err_set(err, ERR_DAMAGED, "unix socket: %zu bytes", length);
 	name = unix_take(&reader, le32_get(rec->name_length));
 	path = unix_take(&reader, le32_get(rec->path_length));
-	if (!name || !path || reader_left(&reader) != 0)
+	target = name && path ? unix_take(&reader, le32_get(rec->target_length)) : NULL;
+	if (!target || !unix_take(&reader, le32_get(rec->outsider_length)) ||
+	    reader_left(&reader) != 0)
 		return err_set(err, ERR_DAMAGED, "unix socket: %zu bytes", length);
 	r = check_head(socket, rec, err);
+	if (r == 0)
+		r = check_outside(socket, rec, target, err);
 	return r < 0 ? r : check_name(rec, name, path, err);
 }
 
@@ -323,6 +366,67 @@ static int sock_unix_link(const struct image *image, const struct record *record
 	return link_stream(&own, &peer, err);
 }
 
+static void ask_file(struct plan *plan, const struct unix_parts *own)
+{
+	struct file_trial trial = { .path = own->path, .flags = O_RDWR, .type = S_IFSOCK };
+	auto_close int root = -1;
+
+	trial.result = file_trial_root(plan, own->path, &root);
+	if (trial.result == 0)
+		trial.result = unix_bind_trial(root, own->path);
+	if (trial.result == -EEXIST)
+		trial.trouble = "it is no socket";
+	file_trial_ask(plan, own->id, &trial);
+}
+
+static int find_outsider(struct plan *plan, const struct unix_parts *own)
+{
+	auto_close int root = -1;
+	auto_close int place = -1;
+	int r = file_trial_root(plan, own->target, &root);
+
+	if (r == 0)
+		r = open_path(root, own->target, S_IFSOCK, &place);
+	if (r < 0)
+		return r;
+	if (syscall(SYS_faccessat2, place, "", W_OK, AT_EMPTY_PATH | AT_EACCESS) < 0)
+		return -errno;
+	return unix_file_is_bound(place) ? 0 : -ECONNREFUSED;
+}
+
+static void ask_outside(struct plan *plan, const struct unix_parts *own)
+{
+	int found = own->target ? find_outsider(plan, own) : -ENOENT;
+	auto_free char *outsider = mem_copy(own->outsider, le32_get(own->rec->outsider_length));
+	auto_free char *subject =
+	    own->target ? mem_printf("unix socket to %s", own->target) : mem_string("unix socket");
+	struct question question = {
+		.class = CLASS_SOCKET,
+		.id = own->id,
+		.saved = own->target != NULL,
+		.invoker = (uint64_t)-found,
+		.subject = subject,
+		.saved_text = outsider,
+		.invoker_text = found == 0 ? "reachable" : "not to be had",
+	};
+
+	plan_ask(plan, &question);
+}
+
+static int sock_unix_ask(struct plan *plan, const struct image *image, const struct record *record,
+			 struct err *err)
+{
+	struct unix_parts own;
+
+	(void)err;
+	(void)unix_parts(image, record->id, &own);
+	if (own.path)
+		ask_file(plan, &own);
+	if (le32_get(own.rec->flags) & UNIX_OUTSIDE)
+		ask_outside(plan, &own);
+	return 0;
+}
+
 static int sock_unix_restore(struct restore *rs, const struct record *record, struct err *err)
 {
 	return unix_make(rs, record, err);
@@ -339,5 +443,6 @@ const struct kind kind_sock_unix = {
 	.dump = sock_unix_dump,
 	.check = sock_unix_check,
 	.link = sock_unix_link,
+	.ask = sock_unix_ask,
 	.restore = sock_unix_restore,
 };

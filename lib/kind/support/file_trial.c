@@ -55,16 +55,26 @@ static bool is_mounted_over(const char *path)
 	return false;
 }
 
-static void try_path(const struct plan *plan, const char *path, struct file_trial *trial)
+int file_trial_root(const struct plan *plan, const char *path, int *ret_fd)
 {
 	int root = plan_facts(plan)->root;
-	auto_close int own = -1;
 
 	if (root <= 0 || is_mounted_over(path))
-		root = own = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (root < 0)
-		trial->result = -errno;
+		root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	else
+		root = fcntl(root, F_DUPFD_CLOEXEC, 0);
+	if (root < 0)
+		return -errno;
+	*ret_fd = root;
+	return 0;
+}
+
+static void try_path(const struct plan *plan, const char *path, struct file_trial *trial)
+{
+	auto_close int root = -1;
+
+	trial->result = file_trial_root(plan, path, &root);
+	if (trial->result == 0)
 		trial->result =
 		    file_trial_open(root, path, trial->flags, trial->type, &trial->stat);
 }

@@ -12,6 +12,9 @@
  * or a negative errno. */
 int file_trial_open(int root, const char *path, uint32_t flags, mode_t type, struct stat *ret_stat);
 
+/* The root that restore would use for this path: a descriptor for the caller. */
+int file_trial_root(const struct plan *plan, const char *path, int *ret_fd);
+
 struct file_trial {
 	const char *path;
 	uint32_t flags;

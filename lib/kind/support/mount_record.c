@@ -321,8 +321,9 @@ char *mount_list_place(const struct mount_list *list, size_t n)
 		return mem_string("/");
 	if (entry->parent == 0)
 		return mem_string(entry->point);
-	parent = mount_list_place(list, entry->parent - 1);
 	if (entry->point[0] == '\0')
-		return take_ptr(parent);
-	return mem_printf("%s/%s", strcmp(parent, "/") == 0 ? "" : parent, entry->point);
+		return mount_list_place(list, entry->parent - 1);
+	parent = mount_list_place(list, entry->parent - 1);
+	/* The root has a slash already. */
+	return mem_printf("%s/%s", parent[1] ? parent : "", entry->point);
 }

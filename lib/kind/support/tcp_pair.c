@@ -243,6 +243,22 @@ static int choose_peer(struct tcp_end *end, struct err *err)
 	return r;
 }
 
+/* The address of what led outside may not be there any more. */
+static void move_inside(struct restore *rs, struct tcp_end *end)
+{
+	struct in6_addr address = in6addr_loopback;
+	bool is_v6 = le32_get(end->common->family) == AF_INET6;
+
+	restore_note(rs, "the TCP connection with %s, outside of the container, is closed",
+		     inet_address_print(&end->peer).text);
+	end->local = (struct inet_address_rec){ .family = end->local.family };
+	end->peer = (struct inet_address_rec){ .family = le16_make(0) };
+	if (is_v6)
+		memcpy(end->local.address, &address, sizeof(address));
+	else
+		memcpy(end->local.address, (const unsigned char[]){ 127, 0, 0, 1 }, 4);
+}
+
 /* The other end goes: by the end of the stream, or without a word. */
 static int let_mate_go(const struct tcp_end *end, struct tcp_end *mate, struct err *err)
 {
@@ -252,9 +268,19 @@ static int let_mate_go(const struct tcp_end *end, struct tcp_end *mate, struct e
 	if (form == TCP_FORM_LOST)
 		r = tcp_repair(mate->fd, 1, err);
 	drop_fd(&mate->fd);
-	if (r == 0 && form == TCP_FORM_DEAD)
+	if (r == 0 && (form == TCP_FORM_DEAD || form == TCP_FORM_CUT))
 		(void)shutdown(end->fd, SHUT_RDWR);
 	return r;
+}
+
+/* Nobody takes it: it is answered by a reset, as it would have been. */
+static void send_rest(const struct tcp_end *end)
+{
+	struct err ignored;
+
+	if (le32_get(end->rec->form) == TCP_FORM_LOST ||
+	    le32_get(end->rec->form) == TCP_FORM_WIDOWED)
+		(void)send_all(end->fd, end->unsent, le32_get(end->rec->unsent), &ignored);
 }
 
 static int single_restore(struct restore *rs, struct tcp_end *end, struct tcp_end *mate,
@@ -264,6 +290,8 @@ static int single_restore(struct restore *rs, struct tcp_end *end, struct tcp_en
 	uint32_t fills[2] = { wanted, 0 };
 	int r = 0;
 
+	if (le32_get(end->rec->form) == TCP_FORM_CUT)
+		move_inside(rs, end);
 	if (inet_address_is_none(&end->peer))
 		r = choose_peer(end, err);
 	mate->local = end->peer;
@@ -280,9 +308,10 @@ static int single_restore(struct restore *rs, struct tcp_end *end, struct tcp_en
 		r = shut(end, err);
 	if (r == 0)
 		r = let_mate_go(end, mate, err);
-	if (r == 0)
-		r = send_all(end->fd, end->unsent, le32_get(end->rec->unsent), err);
-	return r < 0 ? r : finish(rs, end, err);
+	if (r < 0)
+		return r;
+	send_rest(end);
+	return finish(rs, end, err);
 }
 
 int tcp_single_restore(struct restore *rs, struct tcp_end *end, struct err *err)

@@ -11,6 +11,7 @@ enum tcp_form {
 	TCP_FORM_WAITING,    /* nobody yet: it waits for a listening socket's accept(2) */
 	TCP_FORM_CONNECTING, /* the connection is being made */
 	TCP_FORM_DEAD,	     /* closed at both ends: what was received can still be read */
+	TCP_FORM_CUT,	     /* likewise; at the checkpoint, it led out of the container */
 	TCP_FORMS,
 };
 

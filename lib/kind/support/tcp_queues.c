@@ -185,18 +185,24 @@ static void keep_all(struct tcp_snapshot *snapshot, const struct found *founds)
 		    queues->mate ? &founds[queues->mate - snapshot->queues] : NULL;
 		int fd = queues->file->fd;
 
-		queues->error = founds[i].error;
+		queues->error = peek_received(fd,
+					      founds[i].wants_receive_sequence
+						  ? founds[i].received
+						  : (size_t)queue_size(fd, SIOCINQ),
+					      queues);
+		if (queues->error == 0)
+			queues->error = founds[i].error;
 		if (queues->error == 0 && mate)
 			queues->error = mate->error;
-		if (queues->error == 0)
-			queues->error = peek_received(fd,
-						      founds[i].wants_receive_sequence
-							  ? founds[i].received
-							  : (size_t)queue_size(fd, SIOCINQ),
-						      queues);
 		if (queues->error == 0 && founds[i].room > 0)
 			keep_unsent(queues, &founds[i], mate, bytes);
 	}
+}
+
+/* What was sent to somebody outside is not kept. */
+static bool is_wanted(const struct tcp_queues *queues)
+{
+	return queues->mate || (queues->other && queues->other->inode == 0);
 }
 
 static int copy_queues(struct tcp_snapshot *snapshot, struct err *err)
@@ -215,7 +221,7 @@ static int copy_queues(struct tcp_snapshot *snapshot, struct err *err)
 		return err_set(err, -errno, "map %zu bytes", size);
 	for (size_t i = 0, place = 0; i < snapshot->count; i++) {
 		struct tcp_queues *queues = &snapshot->queues[i];
-		int room = queue_size(queues->file->fd, SIOCOUTQ);
+		int room = is_wanted(queues) ? queue_size(queues->file->fd, SIOCOUTQ) : 0;
 
 		/* Nothing is sent meanwhile: it only gets less. */
 		if ((size_t)room > size - head - place)

@@ -15,10 +15,12 @@
 
 enum {
 	PUT_TIMEOUT_US = 10000000,
-	ECHO_PIECE = 128,    /* its echo fits into every buffer on the way */
-	BUFFER_ROUND = 256,  /* the kernel's buffers have multiples of this size, */
-	BUFFER_LARGE = 1792, /* at most this (drivers/tty/tty_buffer.c) */
-	LINES_MAX = 2048,    /* more than this might not all be in the line discipline yet */
+	ECHO_PIECE = 128, /* its echo fits into every buffer on the way */
+	BUFFER_SMALL = 256,
+	BUFFER_LARGE = 1792,
+	ROOM_CERTAIN = 12288, /* there is always room for that */
+	ROOM_TIMEOUT_MS = 20,
+	LINES_MAX = 2048, /* more than this might not all be in the line discipline yet */
 	DISCIPLINE_SIZE = 4095,
 };
 
@@ -306,25 +308,63 @@ static int put_lines(int master, int slave, const struct termios2 *settings,
 	return r;
 }
 
-/* The kernel takes more if it is given in pieces for which its buffers are made. */
+/* How much the kernel takes depends on the pieces (drivers/tty/tty_buffer.c): large ones first, up
+ * to its limit; small ones go on in buffers that were used before, whatever the limit; the smallest
+ * into what is left of the last. */
 static int put_all(int fd, const unsigned char *data, size_t size, uint64_t deadline)
 {
-	int r = 0;
+	static const size_t parts[] = { BUFFER_LARGE, BUFFER_SMALL, 1 };
+	size_t form = 0;
 
-	while (r == 0 && size > 0) {
-		size_t part = size <= BUFFER_LARGE ? size : BUFFER_ROUND;
-		ssize_t n = write(fd, data, part);
+	while (size > 0) {
+		struct pollfd polled = { .fd = fd, .events = POLLOUT };
+		ssize_t n = write(fd, data, size < parts[form] ? size : parts[form]);
 
 		if (n < 0 && errno != EAGAIN)
 			return -errno;
 		if (n > 0) {
 			data += n;
 			size -= (size_t)n;
-		} else {
-			r = wait_for(fd, POLLOUT, deadline);
+			continue;
 		}
+		if (time_left_us(deadline, 1) == 0)
+			return -ETIMEDOUT;
+		/* The line discipline may be about to take its part. */
+		if (poll(&polled, 1, ROOM_TIMEOUT_MS) == 0 && form < 2)
+			form++;
 	}
-	return r;
+	return 0;
+}
+
+/* Leaves small buffers that were used: without them, a new pair has less room than an old one. */
+static int make_room(int from, int to, size_t size)
+{
+	static const unsigned char zeros[BUFFER_SMALL];
+	struct buf discarded = BUF_EMPTY;
+	ssize_t n = 1;
+
+	for (size_t done = 0; done < size && n > 0; done += sizeof(zeros)) {
+		struct pollfd polled = { .fd = from, .events = POLLOUT };
+
+		n = write(from, zeros, sizeof(zeros));
+		if (n < 0 && errno == EAGAIN)
+			n = poll(&polled, 1, ROOM_TIMEOUT_MS);
+	}
+	if (n < 0)
+		return -errno;
+	do {
+		buf_clear(&discarded);
+		n = read_some(to, &discarded, TERMINAL_PIECE_MAX);
+	} while (n > 0);
+	buf_free(&discarded);
+	return (int)n;
+}
+
+static int put_much(int from, int to, const unsigned char *data, size_t size, uint64_t deadline)
+{
+	int r = size > ROOM_CERTAIN ? make_room(from, to, size) : 0;
+
+	return r < 0 ? r : put_all(from, data, size, deadline);
 }
 
 /* More than the line discipline takes, and nothing that it would do with it. */
@@ -336,7 +376,7 @@ static int put_raw(int master, int slave, const struct termios2 *settings,
 
 	if (r < 0 || flags < 0 || fcntl(master, F_SETFL, flags | O_NONBLOCK) < 0)
 		return r < 0 ? r : -errno;
-	r = put_all(master, data, size, deadline);
+	r = put_much(master, slave, data, size, deadline);
 	(void)fcntl(master, F_SETFL, flags);
 	return r;
 }
@@ -393,7 +433,7 @@ int terminal_queue_put(int master, int slave, const struct termios2 *settings, b
 	if (r == 0)
 		r = set(slave, &bare);
 	if (r == 0)
-		r = put_all(slave, content->output, content->output_size, deadline);
+		r = put_much(slave, master, content->output, content->output_size, deadline);
 	if (r == 0 && is_stopped)
 		r = put_stop(master, slave, settings, deadline);
 	if (r == 0)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "kind/support/apart.h"
 
 /* ---- dump ---- */
 
@@ -95,27 +96,43 @@ static int save_all(int fd, struct buf *body, uint32_t *count)
 	return r == -EAGAIN ? 0 : r;
 }
 
-int udp_queue_save(int fd, struct buf *body, uint32_t *ret_count)
+/* Options are switched on for as long as it takes. */
+static int peek_all(void *argument, struct buf *output)
 {
+	int fd = *(const int *)argument;
 	bool is_v6 = socket_number(fd, SO_DOMAIN) == AF_INET6;
 	int level = is_v6 ? IPPROTO_IPV6 : IPPROTO_IP;
 	int name = is_v6 ? IPV6_RECVPKTINFO : IP_PKTINFO;
 	int offset = socket_number(fd, SO_PEEK_OFF);
 	socklen_t size = sizeof(int);
+	uint32_t count = 0;
 	int start = 0;
 	int one = 1;
 	int tells;
 	int r;
 
-	*ret_count = 0;
+	(void)buf_append(output, &count, sizeof(count));
 	if (getsockopt(fd, level, name, &tells, &size) < 0 ||
 	    setsockopt(fd, level, name, &one, sizeof(one)) < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &start, sizeof(start)) < 0)
 		return -errno;
-	r = save_all(fd, body, ret_count);
+	r = save_all(fd, output, &count);
 	(void)setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &offset, sizeof(offset));
 	(void)setsockopt(fd, level, name, &tells, sizeof(tells));
+	memcpy(output->data, &count, sizeof(count));
 	return r;
+}
+
+int udp_queue_save(int fd, struct buf *body, uint32_t *ret_count)
+{
+	auto_buf struct buf output = BUF_EMPTY;
+	int r = run_apart(peek_all, &fd, &output);
+
+	if (r < 0)
+		return r;
+	memcpy(ret_count, output.data, sizeof(*ret_count));
+	(void)buf_append(body, output.data + sizeof(*ret_count), output.size - sizeof(*ret_count));
+	return 0;
 }
 
 /* ---- check ---- */

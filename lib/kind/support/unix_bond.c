@@ -153,35 +153,37 @@ static uint32_t make_gone_peer(struct dump *d, const struct unix_socket *own,
 	return id;
 }
 
+bool unix_leads_outside(const struct dump *d, const struct unix_socket *own)
+{
+	if (own->facts.is_listening || !own->facts.has_peer)
+		return false;
+	if (own->facts.peer != UNIX_DIAG_NOBODY)
+		return !unix_socket_by_inode(d, own->facts.peer);
+	/* Or it waits in a backlog: the death of a peer shuts both ways down. */
+	return own->type != SOCK_DGRAM && own->facts.shutdown != 3 && !unix_socket_awaited(d, own);
+}
+
 void unix_bond_find(struct dump *d, const struct unix_socket *own, struct unix_bond *ret_bond)
 {
+	const struct unix_socket *awaited = unix_socket_awaited(d, own);
 	const struct unix_socket *peer = NULL;
-	const struct unix_socket *awaited;
 	struct end mine = { own, &own->name, own->type };
 	struct end theirs = { NULL, &own->peer_name, own->type };
 	struct unix_bond bond = { .state = UNIX_ALONE };
 
-	*ret_bond = bond;
-	if (own->facts.is_listening)
-		ret_bond->state = UNIX_LISTENING;
-	if (own->facts.is_listening || !own->facts.has_peer)
-		return;
-
-	bond.state = UNIX_CONNECTED;
-	if (own->facts.peer != UNIX_DIAG_NOBODY) {
-		peer = unix_socket_by_inode(d, own->facts.peer);
-		bond.is_outside = !peer;
-		bond.peer = peer ? peer->id : 0;
-		theirs.socket = peer;
+	if (own->facts.is_listening) {
+		bond.state = UNIX_LISTENING;
+	} else if (awaited) {
+		bond = (struct unix_bond){ .state = UNIX_WAITING, .peer = awaited->id };
+	} else if (own->facts.has_peer) {
+		bond.state = UNIX_CONNECTED;
+		if (own->facts.peer != UNIX_DIAG_NOBODY)
+			peer = unix_socket_by_inode(d, own->facts.peer);
 		if (peer)
-			theirs.name = &peer->name;
-	} else if ((awaited = unix_socket_awaited(d, own))) {
-		bond.state = UNIX_WAITING;
-		bond.peer = awaited->id;
-	} else {
-		bond.peer = make_gone_peer(d, own, &mine, &theirs);
+			theirs = (struct end){ peer, &peer->name, own->type };
+		bond.peer = peer ? peer->id : make_gone_peer(d, own, &mine, &theirs);
+		if (own->type != SOCK_DGRAM)
+			bond.listener = accepted_from(d, &mine, &theirs);
 	}
-	if (bond.state == UNIX_CONNECTED && !bond.is_outside && own->type != SOCK_DGRAM)
-		bond.listener = accepted_from(d, &mine, &theirs);
 	*ret_bond = bond;
 }

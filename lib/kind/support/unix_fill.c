@@ -4,6 +4,7 @@
  * so what others have sent comes first; and it can be connected with one that is connected already
  * only if that is its own peer. What a program has shut down takes nothing; options such as
  * SO_PASSCRED would give senders names. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,6 +14,7 @@
 #include "core/cleanup.h"
 #include "kind/support/unix_as.h"
 #include "kind/support/unix_queue.h"
+#include "restore/open.h"
 
 struct node {
 	struct unix_parts own;
@@ -342,10 +344,34 @@ static int fill_datagrams(struct fill *fill, struct err *err)
 
 /* ---- the end ---- */
 
+/* By path, as the invoker. */
+static int reopen_outside(struct fill *fill, const struct node *node, struct err *err)
+{
+	const struct decision *decision =
+	    plan_answer(fill->rs->plan, CLASS_SOCKET, node->own.id, 0);
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	auto_close int place = -1;
+	int r;
+
+	if (!(le32_get(node->own.rec->flags) & UNIX_OUTSIDE) || !node->own.target || !decision ||
+	    decision->outcome != OUTCOME_REOPEN)
+		return 0;
+	r = restore_open_path(fill->rs, node->own.target, S_IFSOCK, &place, err);
+	if (r < 0)
+		return r;
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d", place);
+	if (connect(node->fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+		return err_set(err, -errno, "connect with %s", node->own.target);
+	return 0;
+}
+
 static int finish_node(struct fill *fill, const struct node *node, struct err *err)
 {
 	uint32_t shut = le32_get(node->own.rec->shutdown);
+	int r = reopen_outside(fill, node, err);
 
+	if (r < 0)
+		return r;
 	if (shut != 0 && shutdown(node->fd, (int)shut - 1) < 0)
 		return err_set(err, -errno, "shut unix socket %u down", node->own.id);
 	if (le32_get(node->own.rec->flags) & UNIX_GONE)

@@ -37,6 +37,9 @@ bool unix_parts(const struct image *image, uint32_t id, struct unix_parts *ret_p
 	parts.name = unix_take(&reader, parts.name_length);
 	if (le32_get(parts.rec->path_length) > 0)
 		parts.path = unix_take(&reader, le32_get(parts.rec->path_length));
+	if (le32_get(parts.rec->target_length) > 0)
+		parts.target = unix_take(&reader, le32_get(parts.rec->target_length));
+	parts.outsider = unix_take(&reader, le32_get(parts.rec->outsider_length));
 	*ret_parts = parts;
 	return true;
 }

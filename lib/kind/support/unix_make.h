@@ -18,7 +18,9 @@ struct unix_parts {
 	const struct unix_rec *rec;
 	const char *name;
 	size_t name_length;
-	const char *path; /* NULL: none */
+	const char *path;   /* NULL: none; likewise: */
+	const char *target; /* that it was connected with, outside */
+	const char *outsider;
 };
 /* False if there is no such record. */
 bool unix_parts(const struct image *image, uint32_t id, struct unix_parts *ret_parts);

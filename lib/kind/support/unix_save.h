@@ -8,9 +8,10 @@ struct unix_bond {
 	enum unix_state state;
 	uint32_t peer;
 	uint32_t listener;
-	bool is_outside; /* the peer is not the container's */
 };
-/* Makes records for peers that are gone. */
+/* Is its peer not the container's? */
+bool unix_leads_outside(const struct dump *d, const struct unix_socket *own);
+/* Makes records for peers that are gone, or outside. */
 void unix_bond_find(struct dump *d, const struct unix_socket *own, struct unix_bond *ret_bond);
 
 /* The id of a socket that is gone and sent datagrams under this name. */

@@ -58,13 +58,13 @@ uint32_t unix_pid_inside(const struct dump *d, pid_t pid)
 	return task ? (uint32_t)task->vpid : 0;
 }
 
-/* The container's own view is asked for, where there is a descriptor to ask about: the process may
- * have ended. */
-static int ask_credentials(struct dump *d, struct ucred *ret_credentials, bool *ret_found,
-			   struct err *err)
+/* Of a process that has ended, only the container itself knows which pid it had there; in our view,
+ * another may have the same by now. */
+static int ask_pid(struct dump *d, pid_t *ret_pid, struct err *err)
 {
 	struct remote *remote = &d->fd->task->threads[0].remote;
-	socklen_t size = sizeof(*ret_credentials);
+	struct ucred peer = { .pid = 0 };
+	socklen_t size = sizeof(peer);
 	auto_script struct script script = SCRIPT_NONE;
 	const void *output;
 	uint64_t value;
@@ -72,18 +72,22 @@ static int ask_credentials(struct dump *d, struct ucred *ret_credentials, bool *
 	int r;
 
 	script_init(&script, remote);
-	value = script_out(&script, sizeof(*ret_credentials));
+	value = script_copy(&script, &peer, sizeof(peer));
 	step = script_syscall(&script, "get a socket's peer", SCRIPT_MAY_FAIL, SYS_getsockopt,
 			      (uint64_t)d->fd->number, SOL_SOCKET, SO_PEERCRED, value,
 			      script_copy(&script, &size, sizeof(size)));
 	r = script_run(&script, err);
+	/* The container's seccomp filter does not let it tell. */
+	if (r == ERR_REFUSED)
+		return 0;
 	if (r < 0)
 		return r;
-	output = script_output(&script, value, sizeof(*ret_credentials), err);
+	output = script_output(&script, value, sizeof(peer), err);
 	if (!output)
 		return err->code;
-	*ret_found = script_result(&script, step) == 0;
-	memcpy(ret_credentials, output, sizeof(*ret_credentials));
+	memcpy(&peer, output, sizeof(peer));
+	if (script_result(&script, step) == 0)
+		*ret_pid = peer.pid > 0 ? peer.pid : 0;
 	return 0;
 }
 
@@ -91,18 +95,17 @@ static int read_credentials(struct dump *d, struct unix_socket *own, struct err 
 {
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
-	bool is_found = getsockopt(own->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0;
+	pid_t pid;
 	int r = 0;
 
-	if (!is_found || peer.uid == (uid_t)-1)
+	if (getsockopt(own->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.uid == (uid_t)-1)
 		return 0;
-	if (d->fd->is_in_flight)
-		peer.pid = (pid_t)unix_pid_inside(d, peer.pid);
-	else
-		r = ask_credentials(d, &peer, &is_found, err);
+	pid = (pid_t)unix_pid_inside(d, peer.pid);
+	if (!d->fd->is_in_flight)
+		r = ask_pid(d, &pid, err);
 	own->credentials = (struct unix_credentials){
-		.are_known = le32_make(is_found),
-		.pid = le32_make(peer.pid > 0 ? (uint32_t)peer.pid : 0),
+		.are_known = le32_make(1),
+		.pid = le32_make((uint32_t)pid),
 		.uid = le32_make(peer.uid),
 		.gid = le32_make(peer.gid),
 	};
@@ -146,6 +149,8 @@ static int ask_sender(struct dump *d, int offset, uint32_t *ret_pid, struct err 
 	    &script, "look at a queue", SCRIPT_MAY_FAIL, SYS_recvmsg, (uint64_t)d->fd->number,
 	    script_copy(&script, &header, sizeof(header)), MSG_PEEK | MSG_DONTWAIT);
 	r = script_run(&script, err);
+	if (r == ERR_REFUSED)
+		return 0;
 	control = r == 0 ? script_output(&script, place, room, err) : NULL;
 	if (!control)
 		return err->code;
@@ -194,6 +199,17 @@ static int read_queue(struct dump *d, struct unix_socket *own, struct err *err)
 	return find_senders(d, own, err);
 }
 
+/* A socket that was inherited from outside may be standard input or output. */
+static int look_outside(struct unix_socket *own)
+{
+	auto_close int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	struct err ignored = ERR_NONE;
+
+	if (netlink >= 0)
+		(void)unix_diag_ask(netlink, own->inode, &own->facts, &ignored);
+	return 0;
+}
+
 int unix_sockets_collect(struct dump *d, struct err *err)
 {
 	struct unix_socket *own = mem_alloc(1, sizeof(*own));
@@ -214,7 +230,7 @@ int unix_sockets_collect(struct dump *d, struct err *err)
 	own->is_known = r == 0;
 	/* Of another network namespace: refused by name when it is dumped. */
 	if (r == ERR_HOST)
-		return 0;
+		return look_outside(own);
 	if (r < 0)
 		return r;
 	if (unix_name_own(own->fd, &own->name) < 0)

@@ -10,6 +10,7 @@
 
 #include "core/cleanup.h"
 #include "kind/kind.h"
+#include "kind/support/namespaces.h"
 #include "kind/support/owner.h"
 #include "kind/support/seccomp.h"
 
@@ -110,6 +111,22 @@ static int creds_append_groups(struct script *s, const struct creds_script *at, 
 	return 0;
 }
 
+/* In a user namespace of its own, what a task sees of itself is not what the container sees. We
+ * are in the container's, and read from there. */
+static void creds_from_outside(const struct procfs_status *status, struct creds_rec *rec,
+			       struct buf *groups)
+{
+	for (size_t i = 0; i < ID_COUNT; i++) {
+		rec->uid[i] = le32_make(status->uid[i]);
+		rec->gid[i] = le32_make(status->gid[i]);
+	}
+	for (size_t i = 0; i < status->group_count; i++) {
+		le32 group = le32_make(status->groups[i]);
+
+		(void)buf_append(groups, &group, sizeof(group));
+	}
+}
+
 static int creds_dump(struct dump *d, struct err *err)
 {
 	const struct procfs_status *status = &d->thread->status;
@@ -117,7 +134,9 @@ static int creds_dump(struct dump *d, struct err *err)
 				  status->cap_effective, status->cap_bounding,
 				  status->cap_ambient };
 	struct creds_rec rec = { .group_count = le32_make((uint32_t)status->group_count) };
+	bool is_nested = d->task->namespaces[NAMESPACE_USER] != 0;
 	auto_script struct script s = SCRIPT_NONE;
+	auto_buf struct buf groups = BUF_EMPTY;
 	auto_buf struct buf body = BUF_EMPTY;
 	struct creds_script at;
 	int r;
@@ -132,10 +151,13 @@ static int creds_dump(struct dump *d, struct err *err)
 	/* Capabilities of later kernels are given up: less privilege, never more. */
 	for (size_t i = 0; i < SET_COUNT; i++)
 		rec.caps[i] = le64_make(caps[i] & known_caps);
-	(void)buf_append(&body, &rec, sizeof(rec));
-	r = creds_append_groups(&s, &at, status->group_count, &body, err);
+	r = creds_append_groups(&s, &at, is_nested ? 0 : status->group_count, &groups, err);
 	if (r < 0)
 		return r;
+	if (is_nested)
+		creds_from_outside(status, &rec, &groups);
+	(void)buf_append(&body, &rec, sizeof(rec));
+	(void)buf_append(&body, groups.data, groups.size);
 	dump_record(d, d->thread->id, &kind_creds, body.data, body.size);
 	return 0;
 }
@@ -270,7 +292,15 @@ static bool may_set_groups(const struct plan *plan)
 	return count > 1 || (count == 1 && map[0].count > 1);
 }
 
-static void finish_groups(const struct restore *rs, const struct record *record,
+/* In a user namespace that denies it, all have the groups that they came with. */
+static bool is_denied(const struct restore *rs, uint32_t userns)
+{
+	const struct namespace_rec *ns = namespace_find(rs->image, userns);
+
+	return ns && (le32_get(ns->flags) & NAMESPACE_NO_SETGROUPS || le32_get(ns->gid_count) == 0);
+}
+
+static void finish_groups(const struct restore *rs, const struct record *record, uint32_t userns,
 			  struct script *script)
 {
 	const struct creds_rec *rec = record->body;
@@ -278,16 +308,19 @@ static void finish_groups(const struct restore *rs, const struct record *record,
 	auto_free uint32_t *groups = mem_alloc(count, sizeof(*groups));
 	size_t kept = 0;
 
-	if (!may_set_groups(rs->plan))
+	if (!may_set_groups(rs->plan) || is_denied(rs, userns))
 		return;
 	for (uint32_t i = 0; i < count; i++) {
 		const struct decision *decision =
 		    plan_answer(rs->plan, CLASS_GROUPS, record->id, i);
+		uint32_t group = no_id;
 
 		if (decision && decision->outcome == OUTCOME_INHERIT)
 			return;
 		if (decision && decision->outcome != OUTCOME_DROP && decision->effective < no_id)
-			groups[kept++] = (uint32_t)decision->effective;
+			group = namespace_map_gid(rs->image, userns, (uint32_t)decision->effective);
+		if (group != no_id)
+			groups[kept++] = group;
 	}
 	(void)script_syscall(script, "set groups", 0, SYS_setgroups, kept,
 			     script_copy(script, groups, kept * sizeof(*groups)));
@@ -299,7 +332,8 @@ static void stay_dumpable(struct script *script)
 	(void)script_syscall(script, "stay dumpable", 0, SYS_prctl, PR_SET_DUMPABLE, 1);
 }
 
-static int finish_ids(const struct restore *rs, uint32_t id, struct script *script, struct err *err)
+static int finish_ids(const struct restore *rs, uint32_t id, uint32_t userns, struct script *script,
+		      struct err *err)
 {
 	uint32_t uid[ID_COUNT];
 	uint32_t gid[ID_COUNT];
@@ -309,10 +343,15 @@ static int finish_ids(const struct restore *rs, uint32_t id, struct script *scri
 		r = planned_ids(rs, CLASS_GID, id, gid, err);
 	if (r < 0)
 		return r;
+	for (size_t i = 0; i < ID_COUNT; i++) {
+		uid[i] = namespace_map_uid(rs->image, userns, uid[i]);
+		gid[i] = namespace_map_gid(rs->image, userns, gid[i]);
+	}
 	(void)script_syscall(script, "set group ids", 0, SYS_setresgid, gid[ID_REAL],
 			     gid[ID_EFFECTIVE], gid[ID_SAVED]);
 	stay_dumpable(script);
-	/* These two report no failure; what came of them is seen when all is in place. */
+	/* These two report no failure; what came of them is seen when all is in place. An id that
+	 * is none is a question to them. */
 	if (gid[ID_FS] != gid[ID_EFFECTIVE])
 		(void)script_syscall(script, "set fsgid", 0, SYS_setfsgid, gid[ID_FS]);
 	(void)script_syscall(script, "keep capabilities", 0, SYS_prctl, PR_SET_SECUREBITS,
@@ -324,6 +363,20 @@ static int finish_ids(const struct restore *rs, uint32_t id, struct script *scri
 		(void)script_syscall(script, "set fsuid", 0, SYS_setfsuid, uid[ID_FS]);
 	stay_dumpable(script);
 	return 0;
+}
+
+int creds_take_ids(const struct restore *rs, uint32_t id, uint32_t userns, struct script *script,
+		   struct err *err)
+{
+	const struct record *record = image_find(rs->image, kind_creds.tag, id);
+	const struct creds_rec *rec = record->body;
+	int r =
+	    script_room(script, 16, le32_get(rec->group_count) * sizeof(rec->groups[0]) + 256, err);
+
+	if (r < 0)
+		return r;
+	finish_groups(rs, record, userns, script);
+	return finish_ids(rs, id, userns, script, err);
 }
 
 static void add_capset(struct script *script, const char *name, uint64_t inheritable,
@@ -374,18 +427,17 @@ static void finish_caps(const struct restore *rs, uint32_t id, struct script *sc
 static int creds_finish(struct restore *rs, const struct record *record, struct script *script,
 			struct err *err)
 {
-	const struct creds_rec *rec = record->body;
-	size_t group_bytes = le32_get(rec->group_count) * sizeof(rec->groups[0]);
+	const struct nsproxy_rec *ns =
+	    nsproxy_find(rs->image, owner_task_of(rs->image, record->id));
+	uint32_t userns = ns ? le32_get(ns->ids[NAMESPACE_USER]) : 0;
 	int r = 0;
 
 	if (seccomp_comes_early(rs, record->id))
 		r = seccomp_install(rs, record->id, script, err);
 	if (r == 0)
-		r = script_room(script, 160, group_bytes + 1024, err);
-	if (r < 0)
-		return r;
-	finish_groups(rs, record, script);
-	r = finish_ids(rs, record->id, script, err);
+		r = creds_take_ids(rs, record->id, userns, script, err);
+	if (r == 0)
+		r = script_room(script, 160, 1024, err);
 	if (r < 0)
 		return r;
 	finish_caps(rs, record->id, script);

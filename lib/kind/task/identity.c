@@ -104,8 +104,8 @@ static int identity_dump(struct dump *d, struct err *err)
 	rec = (struct task_rec){
 		.pid = le32_make((uint32_t)task->vpid),
 		.parent = le32_make(task->parent),
-		.pgid = le32_make((uint32_t)d->thread->status.ns_pgid_inner),
-		.sid = le32_make((uint32_t)d->thread->status.ns_sid_inner),
+		.pgid = le32_make((uint32_t)d->thread->status.ns_pgid[d->own->level]),
+		.sid = le32_make((uint32_t)d->thread->status.ns_sid[d->own->level]),
 		.mm = le32_make(task->mm_id),
 		.flags = le32_make((d->thread->stop_signal ? TASK_STOPPED : 0) |
 				   (is_deleted(task) ? TASK_CWD_REMOVED : 0)),

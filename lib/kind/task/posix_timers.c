@@ -59,10 +59,16 @@ static uint32_t own_thread(const struct dump_task *task, pid_t tid)
 	return 0;
 }
 
-static uint32_t own_thread_by_vtid(const struct dump_task *task, pid_t vtid)
+/* As the process itself sees it. */
+static pid_t innermost(const struct procfs_status *status)
+{
+	return status->ns_pid[status->ns_depth - 1];
+}
+
+static uint32_t own_thread_by_inner(const struct dump_task *task, pid_t tid)
 {
 	for (size_t i = 0; i < task->thread_count; i++) {
-		if (task->threads[i].vtid == vtid)
+		if (innermost(&task->threads[i].status) == tid)
 			return task->threads[i].id;
 	}
 	return 0;
@@ -80,12 +86,12 @@ static bool dump_cpu_clock(const struct dump_task *task, int clock, struct posix
 		return false;
 	if (!(clock & 4)) {
 		rec->clock = le32_make(CLOCK_OWN_CPU | way);
-		return pid == 0 || pid == task->vpid;
+		return pid == 0 || pid == innermost(&task->status);
 	}
 	if (pid == 0)
 		thread = task->thread_count == 1 ? task->threads[0].id : 0;
 	else
-		thread = own_thread_by_vtid(task, pid);
+		thread = own_thread_by_inner(task, pid);
 	rec->clock = le32_make(CLOCK_THREAD_CPU | way);
 	rec->clock_thread = le32_make(thread);
 	return thread != 0;

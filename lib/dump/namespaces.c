@@ -1,0 +1,457 @@
+/* Which namespaces the tasks are in, besides the container's own: those of its first task.
+ *
+ * A namespace is told by the inode of its descriptor. Its owner and parent are asked of the kernel,
+ * which names only those that are below our own: whatever leads out of the container is refused. */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/nsfs.h>
+#include <linux/sockios.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/cleanup.h"
+#include "core/scan.h"
+#include "dump/dump.h"
+
+/* ---- the list ---- */
+
+const struct dump_namespace *dump_namespace_by_stat(const struct dump *d, const struct stat *stat)
+{
+	for (size_t i = 0; i < d->own->namespace_count; i++) {
+		const struct dump_namespace *ns = &d->own->namespaces[i];
+
+		if (ns->dev == stat->st_dev && ns->ino == stat->st_ino)
+			return ns;
+	}
+	return NULL;
+}
+
+static int add_namespace(struct dump *d, enum namespace_type type, int fd, uint32_t *ret_id,
+			 struct err *err);
+
+/* The id of what this request leads to from a namespace. */
+static int relative_of(struct dump *d, enum namespace_type type, int fd, unsigned long request,
+		       uint32_t *ret_id, struct err *err)
+{
+	auto_close int found = ioctl(fd, request);
+
+	if (found < 0)
+		return -errno;
+	return add_namespace(d, type, found, ret_id, err);
+}
+
+static int find_relatives(struct dump *d, struct dump_namespace *ns, struct err *err)
+{
+	int r = 0;
+
+	if (ns->type == NAMESPACE_USER || ns->type == NAMESPACE_PID)
+		r = relative_of(d, ns->type, ns->fd, NS_GET_PARENT, &ns->parent, err);
+	if (r == 0)
+		r = relative_of(d, NAMESPACE_USER, ns->fd, NS_GET_USERNS, &ns->owner, err);
+	if (r == 0 && ns->type == NAMESPACE_USER &&
+	    ioctl(ns->fd, NS_GET_OWNER_UID, &ns->owner_uid) < 0)
+		r = -errno;
+	return r;
+}
+
+/* Its relatives first, so that parents stand in front of their children. */
+static int add_namespace(struct dump *d, enum namespace_type type, int fd, uint32_t *ret_id,
+			 struct err *err)
+{
+	struct dump_private *own = d->own;
+	struct dump_namespace ns = { .type = type, .task = d->task, .fd = -1 };
+	const struct dump_namespace *known;
+	struct stat stat;
+	int r;
+
+	if (fstat(fd, &stat) < 0)
+		return err_set(err, -errno, "look at a namespace");
+	known = dump_namespace_by_stat(d, &stat);
+	if (known) {
+		*ret_id = known->id;
+		return 0;
+	}
+	ns.dev = stat.st_dev;
+	ns.ino = stat.st_ino;
+	ns.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (ns.fd < 0)
+		return err_set(err, -errno, "hold a namespace");
+	r = find_relatives(d, &ns, err);
+	if (r < 0) {
+		drop_fd(&ns.fd);
+		return r;
+	}
+	ns.id = dump_new_id(d);
+	array_grow(own->namespaces, own->namespace_count);
+	own->namespaces[own->namespace_count++] = ns;
+	*ret_id = ns.id;
+	return 0;
+}
+
+int dump_namespace_id(struct dump *d, enum namespace_type type, int fd, uint32_t *ret_id,
+		      struct err *err)
+{
+	int r = add_namespace(d, type, fd, ret_id, err);
+
+	/* The kernel names no relative that is not below our own. */
+	if (r == -EPERM) {
+		(void)dump_block(d, NULL, "its %s namespace is not the container's or below it",
+				 namespace_name(type));
+		return -EPERM;
+	}
+	return r == 0 || err->code
+		   ? r
+		   : err_set(err, r, "look at a %s namespace", namespace_name(type));
+}
+
+/* ---- the tasks ---- */
+
+static int stat_namespace(const struct dump_task *task, const char *name, struct stat *ret_stat)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "ns/%s", name);
+	return fstatat(task->proc, path, ret_stat, 0) < 0 ? -errno : 0;
+}
+
+static int find_namespace(struct dump *d, enum namespace_type type, const char *name,
+			  uint32_t *ret_id, struct err *err)
+{
+	const struct dump_namespace *known;
+	auto_close int fd = -1;
+	char path[64];
+	struct stat stat;
+	int r = stat_namespace(d->task, name, &stat);
+
+	if (r < 0)
+		return r;
+	known = dump_namespace_by_stat(d, &stat);
+	if (known) {
+		*ret_id = known->id;
+		return 0;
+	}
+	(void)snprintf(path, sizeof(path), "ns/%s", name);
+	fd = openat(d->task->proc, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_set(err, -errno, "open the %s namespace", name);
+	return dump_namespace_id(d, type, fd, ret_id, err);
+}
+
+/* A type that this kernel does not have is nobody's. */
+static bool has_type(const struct dump *d, enum namespace_type type)
+{
+	for (size_t i = 0; i < d->own->namespace_count; i++) {
+		if (d->own->namespaces[i].type == type)
+			return true;
+	}
+	return false;
+}
+
+static int find_for_children(struct dump *d, struct err *err)
+{
+	struct dump_task *task = d->task;
+	struct stat own;
+	struct stat children;
+	int r = find_namespace(d, NAMESPACE_PID, "pid_for_children", &task->pid_for_children, err);
+
+	if (r == -ENOENT)
+		return dump_block(d, NULL, "the pid namespace of its children has no first task");
+	if (r < 0)
+		return r;
+	if (has_type(d, NAMESPACE_TIME) && stat_namespace(task, "time", &own) == 0 &&
+	    (stat_namespace(task, "time_for_children", &children) < 0 ||
+	     own.st_ino != children.st_ino))
+		return dump_block(d, NULL, "its children have a time namespace of their own");
+	return 0;
+}
+
+static void check_thread(struct dump *d, const struct dump_thread *thread)
+{
+	for (enum namespace_type type = NAMESPACE_USER; type < NAMESPACE_TYPES; type++) {
+		char path[64];
+		struct stat leaders;
+		struct stat own;
+
+		(void)snprintf(path, sizeof(path), "task/%d/ns/%s", thread->tid,
+			       namespace_name(type));
+		if (stat_namespace(d->task, namespace_name(type), &leaders) < 0)
+			continue;
+		if (fstatat(d->task->proc, path, &own, 0) < 0 || own.st_ino != leaders.st_ino)
+			(void)dump_block(d, NULL, "thread %d has a %s namespace of its own",
+					 thread->vtid, namespace_name(type));
+	}
+}
+
+static int find_of_zombie(struct dump *d, struct err *err)
+{
+	struct dump_task *task = d->task;
+	int r;
+
+	if (task->status.ns_depth == d->own->level + 1)
+		return 0;
+	r = find_namespace(d, NAMESPACE_PID, "pid", &task->namespaces[NAMESPACE_PID], err);
+	task->pid_for_children = task->namespaces[NAMESPACE_PID];
+	if (r == 0 && task->status.ns_pid[task->status.ns_depth - 1] == 1)
+		return dump_block(d, NULL, "it was the first task of a pid namespace, and is dead");
+	return r;
+}
+
+static bool shares_directory(const struct dump *d, const struct dump_task *task)
+{
+	for (size_t i = 0; i < d->own->task_count; i++) {
+		const struct dump_task *other = &d->own->tasks[i];
+
+		if (other != task && other->thread_count > 0 &&
+		    other->groups[SHARE_DIRECTORY] == task->groups[SHARE_DIRECTORY])
+			return true;
+	}
+	return false;
+}
+
+static int find_of_task(struct dump *d, struct err *err)
+{
+	struct dump_task *task = d->task;
+	int r = 0;
+
+	if (task->thread_count == 0)
+		return find_of_zombie(d, err);
+	for (enum namespace_type type = NAMESPACE_USER; r == 0 && type < NAMESPACE_TYPES; type++) {
+		if (has_type(d, type))
+			r = find_namespace(d, type, namespace_name(type), &task->namespaces[type],
+					   err);
+	}
+	if (r == 0)
+		r = find_for_children(d, err);
+	for (size_t i = 1; r == 0 && i < task->thread_count; i++)
+		check_thread(d, &task->threads[i]);
+	/* Who shares it can enter neither. */
+	if (r == 0 && (task->namespaces[NAMESPACE_USER] || task->namespaces[NAMESPACE_MNT]) &&
+	    shares_directory(d, task))
+		return dump_block(d, NULL,
+				  "in a user or mount namespace, its current directory is that of "
+				  "another process, too");
+	return r;
+}
+
+static int add_own(struct dump *d, struct err *err)
+{
+	struct dump_private *own = d->own;
+	const struct dump_task *first = &own->tasks[0];
+
+	for (enum namespace_type type = NAMESPACE_USER; type < NAMESPACE_TYPES; type++) {
+		struct stat stat;
+		int r = stat_namespace(first, namespace_name(type), &stat);
+
+		if (r == -ENOENT)
+			continue;
+		if (r < 0)
+			return err_set(err, r, "look at the container's %s namespace",
+				       namespace_name(type));
+		array_grow(own->namespaces, own->namespace_count);
+		own->namespaces[own->namespace_count++] = (struct dump_namespace){
+			.type = type, .dev = stat.st_dev, .ino = stat.st_ino, .fd = -1
+		};
+	}
+	return 0;
+}
+
+int dump_find_namespaces(struct dump *d, struct err *err)
+{
+	struct dump_private *own = d->own;
+	int r = 0;
+
+	if (own->tasks[0].thread_count == 0)
+		return 0;
+	r = add_own(d, err);
+	for (size_t i = 0; r == 0 && i < own->task_count; i++) {
+		d->task = &own->tasks[i];
+		r = find_of_task(d, err);
+		if (r == -EPERM && err->code == 0) /* noted */
+			r = 0;
+		if (r < 0)
+			(void)err_wrap(err, "task %d (%s)", d->task->vpid, d->task->stat.comm);
+	}
+	d->task = NULL;
+	return r;
+}
+
+/* ---- descriptors ---- */
+
+/* Those that only a descriptor holds: nobody in them could be asked. */
+static void check_held(struct dump *d, size_t count)
+{
+	for (size_t i = count; i < d->own->namespace_count; i++) {
+		enum namespace_type type = d->own->namespaces[i].type;
+
+		if (type != NAMESPACE_USER && type != NAMESPACE_NET)
+			(void)dump_block(d, NULL, "a %s namespace without a task is not supported",
+					 namespace_name(type));
+	}
+}
+
+/* A unix socket from outside is a matter of who is at its other end. */
+static bool is_of_network(int fd)
+{
+	int family = AF_UNIX;
+	socklen_t size = sizeof(family);
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) == 0 && family != AF_UNIX;
+}
+
+static int find_of_file(struct dump *d, struct target_fd *file, struct err *err)
+{
+	size_t count = d->own->namespace_count;
+	auto_close int ns = -1;
+	struct statfs fs;
+	int r = 0;
+
+	if (S_ISSOCK(file->stat.st_mode)) {
+		ns = ioctl(file->fd, SIOCGSKNS);
+		if (ns >= 0)
+			r = dump_namespace_id(d, NAMESPACE_NET, ns, &file->ns, err);
+		else if (is_of_network(file->fd) && d->own->target->form == TARGET_CONTAINER)
+			return dump_block(d, NULL,
+					  "a socket of a network outside of the container "
+					  "is not supported");
+	} else if (S_ISREG(file->stat.st_mode) && fstatfs(file->fd, &fs) == 0 &&
+		   fs.f_type == NAMESPACE_MAGIC) {
+		enum namespace_type type = namespace_type_of(ioctl(file->fd, NS_GET_NSTYPE));
+
+		if (type != NAMESPACE_NONE)
+			r = dump_namespace_id(d, type, file->fd, &file->ns, err);
+	}
+	check_held(d, count);
+	return r == -EPERM && err->code == 0 ? 0 : r;
+}
+
+int dump_find_file_namespaces(struct dump *d, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < d->own->file_count; i++) {
+		d->fd = &d->own->files[i];
+		r = find_of_file(d, d->fd, err);
+	}
+	d->fd = NULL;
+	return r;
+}
+
+/* ---- user namespaces ---- */
+
+/* Waits inside of it until the reader is done: its maps are read from a task in it. */
+static _Noreturn void stand_in(int ns, int ready, int done)
+{
+	char byte = 0;
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (setns(ns, CLONE_NEWUSER) < 0)
+		byte = (char)errno;
+	if (write(ready, &byte, 1) == 1)
+		(void)!read(done, &byte, 1);
+	_exit(0);
+}
+
+static int add_map(const char *text, struct buf *body, le32 *ret_count, struct err *err)
+{
+	uint32_t count = 0;
+
+	for (const char *at = text; *at; count++) {
+		uint64_t values[3];
+		struct idmap_rec rec;
+
+		for (int i = 0; i < 3; i++) {
+			scan_blanks(&at);
+			if (!scan_number(&at, 10, UINT32_MAX, &values[i]))
+				return err_set(err, ERR_FAILED, "an id map is cut");
+		}
+		if (!scan_char(&at, '\n'))
+			return err_set(err, ERR_FAILED, "an id map is cut");
+		rec = (struct idmap_rec){ le32_make((uint32_t)values[0]),
+					  le32_make((uint32_t)values[1]),
+					  le32_make((uint32_t)values[2]) };
+		(void)buf_append(body, &rec, sizeof(rec));
+	}
+	*ret_count = le32_make(count);
+	return 0;
+}
+
+static int read_maps(pid_t pid, struct buf *body, struct err *err)
+{
+	auto_buf struct buf text = BUF_EMPTY;
+	auto_close int proc = -1;
+	le32 uids = le32_make(0);
+	le32 gids = le32_make(0);
+	struct namespace_rec *rec;
+	int r = procfs_open_pid(pid, &proc, err);
+
+	if (r == 0)
+		r = procfs_read(proc, "uid_map", &text, err);
+	if (r == 0)
+		r = add_map(text.data ? text.data : "", body, &uids, err);
+	if (r == 0)
+		r = procfs_read(proc, "gid_map", &text, err);
+	if (r == 0)
+		r = add_map(text.data ? text.data : "", body, &gids, err);
+	if (r == 0)
+		r = procfs_read(proc, "setgroups", &text, err);
+	if (r < 0)
+		return r;
+	rec = (void *)body->data;
+	rec->uid_count = uids;
+	rec->gid_count = gids;
+	if (strncmp(text.data, "deny", 4) == 0)
+		rec->flags = le32_make(NAMESPACE_NO_SETGROUPS);
+	return 0;
+}
+
+/* Both the first number and the second are relative to who reads: the container's own. */
+int dump_user_maps(const struct dump_namespace *ns, struct buf *body, struct err *err)
+{
+	int ready[2];
+	int done[2];
+	char byte = 0;
+	pid_t child;
+	int r = 0;
+
+	if (pipe2(ready, O_CLOEXEC) < 0)
+		return err_set(err, -errno, "create a pipe");
+	if (pipe2(done, O_CLOEXEC) < 0) {
+		(void)close(ready[0]);
+		(void)close(ready[1]);
+		return err_set(err, -errno, "create a pipe");
+	}
+	child = fork();
+	if (child == 0) {
+		(void)close(done[1]);
+		stand_in(ns->fd, ready[1], done[0]);
+	}
+	(void)close(ready[1]);
+	(void)close(done[0]);
+	if (child < 0)
+		r = err_set(err, -errno, "create a process");
+	else if (read(ready[0], &byte, 1) != 1 || byte != 0)
+		r = err_set(err, byte ? -byte : ERR_FAILED, "enter user namespace %" PRIu64,
+			    (uint64_t)ns->ino);
+	if (r == 0)
+		r = read_maps(child, body, err);
+	(void)close(ready[0]);
+	(void)close(done[1]);
+	while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR)
+		;
+	return r;
+}
+
+void dump_free_namespaces(struct dump_private *own)
+{
+	for (size_t i = 0; i < own->namespace_count; i++)
+		drop_fd(&own->namespaces[i].fd);
+	free(own->namespaces);
+}

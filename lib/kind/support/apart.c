@@ -1,0 +1,77 @@
+/* Work done by a process of its own. See apart.h. */
+#include "kind/support/apart.h"
+
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/cleanup.h"
+
+/* At the start of the file through which the output comes back. */
+struct result {
+	int32_t value;
+	uint32_t is_whole;
+	uint64_t size;
+};
+
+static void write_all(int fd, const char *data, size_t size)
+{
+	while (size > 0) {
+		ssize_t n = write(fd, data, size);
+
+		if (n < 0)
+			_exit(1);
+		data += n;
+		size -= (size_t)n;
+	}
+}
+
+__attribute__((noreturn)) static void work_and_exit(int (*work)(void *argument, struct buf *output),
+						    void *argument, int fd)
+{
+	struct buf output = BUF_EMPTY;
+	struct result result = { .value = work(argument, &output), .is_whole = 1 };
+
+	result.size = output.size;
+	write_all(fd, (const char *)&result, sizeof(result));
+	write_all(fd, output.data, output.size);
+	_exit(0);
+}
+
+static int read_all(int fd, char *data, size_t size, off_t from)
+{
+	while (size > 0) {
+		ssize_t n = pread(fd, data, size, from);
+
+		if (n <= 0)
+			return -EIO;
+		data += n;
+		from += n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
+int run_apart(int (*work)(void *argument, struct buf *output), void *argument, struct buf *output)
+{
+	auto_close int fd = memfd_create("apart", MFD_CLOEXEC);
+	struct result result = { .is_whole = 0 };
+	pid_t child;
+	int status;
+
+	if (fd < 0)
+		return -errno;
+	child = fork();
+	if (child < 0)
+		return -errno;
+	if (child == 0)
+		work_and_exit(work, argument, fd);
+	if (waitpid(child, &status, 0) < 0 || status != 0 ||
+	    read_all(fd, (char *)&result, sizeof(result), 0) < 0 || !result.is_whole)
+		return -EIO;
+	if (result.size > 0 &&
+	    read_all(fd, buf_append(output, NULL, result.size), result.size, sizeof(result)) < 0)
+		return -EIO;
+	return result.value;
+}

@@ -1,0 +1,102 @@
+/* netns: sockets in a network namespace that their process is not in, beside one with the same
+ * address in its own; a peer that is in it. */
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "victim.h"
+
+static struct sockaddr_in address = { .sin_family = AF_INET };
+
+static void raise_loopback(void)
+{
+	struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	EXPECT(fd >= 0 && ioctl(fd, SIOCSIFFLAGS, &request) == 0);
+	(void)close(fd);
+}
+
+static int bind_here(void)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	EXPECT(fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+	return fd;
+}
+
+static int listen_here(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	EXPECT(fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+	EXPECT(listen(fd, 4) == 0);
+	return fd;
+}
+
+/* In the other namespace: sends there, and connects, when it is told to. */
+static void be_peer(int ready)
+{
+	char byte = 'x';
+	int fd;
+
+	EXPECT(unshare(CLONE_NEWNET) == 0);
+	raise_loopback();
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	EXPECT(fd >= 0 && write(ready, &byte, 1) == 1);
+	victim_wait_file("go");
+	EXPECT(sendto(fd, "hello", 5, 0, (struct sockaddr *)&address, sizeof(address)) == 5);
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	EXPECT(fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+	_exit(0);
+}
+
+static int open_net(pid_t pid)
+{
+	char path[64];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	EXPECT(fd >= 0);
+	return fd;
+}
+
+int main(void)
+{
+	char text[16] = "";
+	int ready[2];
+	int outside;
+	int inside[2];
+	int own;
+	int other;
+	pid_t peer;
+	int status;
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	address.sin_port = htons(4242);
+	EXPECT(pipe(ready) == 0);
+	peer = fork();
+	if (peer == 0)
+		be_peer(ready[1]);
+	EXPECT(peer > 0 && read(ready[0], text, 1) == 1);
+	own = open_net(getpid());
+	other = open_net(peer);
+	outside = bind_here();
+	EXPECT(setns(other, CLONE_NEWNET) == 0);
+	inside[0] = bind_here();
+	inside[1] = listen_here();
+	EXPECT(setns(own, CLONE_NEWNET) == 0);
+
+	wait_for_restore();
+
+	EXPECT(recv(inside[0], text, sizeof(text), 0) == 5 && memcmp(text, "hello", 5) == 0);
+	EXPECT(accept(inside[1], NULL, NULL) >= 0);
+	EXPECT(recv(outside, text, sizeof(text), MSG_DONTWAIT) < 0 && errno == EAGAIN);
+	EXPECT(waitpid(peer, &status, 0) == peer && status == 0);
+	victim_done();
+}
