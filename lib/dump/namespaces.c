@@ -263,6 +263,21 @@ static int add_own(struct dump *d, struct err *err)
 	return 0;
 }
 
+/* The container belongs to the user namespace that owns its pid namespace. A first task that has
+ * entered another one would show us that as the container's own. */
+static int check_first(struct dump *d)
+{
+	auto_close int pid_ns = openat(d->own->tasks[0].proc, "ns/pid", O_RDONLY | O_CLOEXEC);
+	auto_close int owner = pid_ns < 0 ? -1 : ioctl(pid_ns, NS_GET_USERNS);
+
+	if (d->own->target->form != TARGET_CONTAINER || owner >= 0 || errno != EPERM)
+		return 0;
+	d->task = &d->own->tasks[0];
+	d->own->is_untouchable = true;
+	return dump_block(d, "let the container's first task, a shell perhaps, start it",
+			  "the first task is in a user namespace of its own");
+}
+
 int dump_find_namespaces(struct dump *d, struct err *err)
 {
 	struct dump_private *own = d->own;
@@ -270,7 +285,9 @@ int dump_find_namespaces(struct dump *d, struct err *err)
 
 	if (own->tasks[0].thread_count == 0)
 		return 0;
-	r = add_own(d, err);
+	r = check_first(d);
+	if (r == 0)
+		r = add_own(d, err);
 	for (size_t i = 0; r == 0 && i < own->task_count; i++) {
 		d->task = &own->tasks[i];
 		r = find_of_task(d, err);
