@@ -262,6 +262,25 @@ static int describe_own(int fd, struct target_fd *file, struct err *err)
 	return 0;
 }
 
+static const struct kind *kind_of(const struct target_fd *file)
+{
+	for (size_t i = 0; kinds[i]; i++) {
+		if (kinds[i]->match && kinds[i]->match(file))
+			return kinds[i];
+	}
+	return NULL;
+}
+
+/* What is made when all tasks exist is too late for a queue. */
+static void block_late(struct dump *d, const struct target_fd *file)
+{
+	const struct kind *kind = kind_of(file);
+
+	if (kind && kind->replace)
+		(void)dump_block(d, "let the program receive it first",
+				 "a %s in flight is not supported", kind->name);
+}
+
 int dump_add_file(struct dump *d, int fd, uint32_t *ret_id, struct err *err)
 {
 	struct dump_private *own = d->own;
@@ -277,6 +296,7 @@ int dump_add_file(struct dump *d, int fd, uint32_t *ret_id, struct err *err)
 		return err_set(err, -errno, "look at a descriptor in flight");
 	known = find_file(d, fd, &file.stat);
 	if (known) {
+		block_late(d, known);
 		*ret_id = known->id;
 		return 0;
 	}
@@ -287,6 +307,7 @@ int dump_add_file(struct dump *d, int fd, uint32_t *ret_id, struct err *err)
 	}
 	file.fd = take_fd(&owned);
 	file.id = dump_new_id(d);
+	block_late(d, &file);
 	array_grow(own->files, own->file_count);
 	own->files[own->file_count++] = file;
 	d->fd = &own->files[cursor];
@@ -295,15 +316,6 @@ int dump_add_file(struct dump *d, int fd, uint32_t *ret_id, struct err *err)
 }
 
 /* ---- kinds ---- */
-
-static const struct kind *kind_of(const struct target_fd *file)
-{
-	for (size_t i = 0; kinds[i]; i++) {
-		if (kinds[i]->match && kinds[i]->match(file))
-			return kinds[i];
-	}
-	return NULL;
-}
 
 /* The list grows meanwhile. */
 static int collect_in_flight(struct dump *d, struct err *err)

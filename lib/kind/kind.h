@@ -243,6 +243,9 @@ int restore_content_fd(struct restore *rs, uint32_t id, int fd, struct err *err)
 /* restore: the files on this device are made from the image: nothing is to be compared. */
 void restore_add_device(struct restore *rs, dev_t device);
 bool restore_has_device(const struct restore *rs, int fd);
+/* restore: a file that was made where nothing was, beneath the container's root: should the restore
+ * fail, it is removed. */
+void restore_made(struct restore *rs, const char *path, const struct stat *st);
 /* A line for the report: something that differs, and is not in the plan. */
 void restore_note(struct restore *rs, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

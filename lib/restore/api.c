@@ -55,6 +55,7 @@ struct work {
 static void work_free(struct work *work)
 {
 	if (!work->is_running) {
+		restore_undo(&work->rs, work->container.init);
 		container_kill(&work->container);
 		entry_remove(&work->entry);
 	}

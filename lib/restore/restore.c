@@ -50,7 +50,8 @@ static int make_shared(struct restore_private *own, struct err *err)
 	/* Ids that are looked up come from checked references or are records' own. */
 	while (capacity < 4 * own->image->record_count)
 		capacity *= 2;
-	own->shared_size = sizeof(*shared) + capacity * sizeof(struct restore_object);
+	own->shared_size = sizeof(*shared) + capacity * sizeof(struct restore_object) +
+			   restore_made_room(own->image);
 	shared =
 	    mmap(NULL, own->shared_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)

@@ -85,6 +85,7 @@ struct restore_shared {
 	int own_namespaces[NAMESPACE_TYPES]; /* the container's own, for who left them; -1 */
 	char notes[65536];
 	size_t notes_size;
+	size_t made_size;		 /* of the list behind the objects: made.c */
 	struct restore_object objects[]; /* hashed by id */
 };
 
@@ -143,6 +144,12 @@ int restore_init(struct restore *rs, const struct image *image, const struct pla
 void restore_free(struct restore *rs);
 struct restore_object *restore_object(const struct restore *rs, uint32_t id);
 struct restore_task *restore_task_by_id(const struct restore *rs, uint32_t id);
+
+/* made.c: bytes for the list; removes what was made, in the first task or, as long as it is there,
+ * as the tracer. */
+size_t restore_made_room(const struct image *image);
+void restore_undo_here(const struct restore *rs);
+void restore_undo(const struct restore *rs, pid_t init);
 
 /* stage.c: runs in the container's first task; ends in the execution of the tiny program. */
 int restore_stage_main(void *argument, struct err *err);

@@ -183,9 +183,8 @@ static int execute_program(struct restore *rs, struct err *err)
 	return err_set(err, -errno, "execute the first program");
 }
 
-int restore_stage_main(void *argument, struct err *err)
+static int make_all(struct restore *rs, struct err *err)
 {
-	struct restore *rs = argument;
 	int r;
 
 	raise_limit(RLIMIT_NOFILE);
@@ -215,4 +214,13 @@ int restore_stage_main(void *argument, struct err *err)
 	if (r < 0)
 		return r;
 	return execute_program(rs, err);
+}
+
+int restore_stage_main(void *argument, struct err *err)
+{
+	struct restore *rs = argument;
+	int r = make_all(rs, err);
+
+	restore_undo_here(rs);
+	return r;
 }

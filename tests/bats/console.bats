@@ -40,7 +40,7 @@ shell_saved() {
 	run -3 on_terminal size:33,101 'expect:$ ' "send:$bind_off\r" 'expect:$ ' \
 		'send:trap "echo resized" WINCH\r' 'expect:$ ' "send:$begin" 'expect:begun' \
 		'send:\x03' 'expect:$ ' "send:$begin" 'expect:begun' 'send:\x1a' 'expect:Stopped' 'size:20,60' \
-		'expect:resized' 'send:stty size; kill -9 %1; exit 3\r' 'expect:20 60' \
+		'expect:resized' 'send:stty size; disown %1; exit 3\r' 'expect:20 60' \
 		-- "$CTCKPT" run -t -- "${SHELL_COMMAND[@]}"
 }
 

@@ -10,6 +10,7 @@ load helper
 
 refuses() {
 	victim_start blocked "$1"
+	[[ ! -e $VICTIM_DIR/missing ]] || skip "this kernel does not have it"
 	run -3 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
 	assert_contains "$output" "$2"
 	[[ ! -e $IMAGE ]]
@@ -24,7 +25,11 @@ refuses() {
 	refuses notify "F_NOTIFY is not supported"
 }
 
-@test "descriptors: a file of a process is refused" {
+@test "descriptors: a pidfd in flight is refused" {
+	refuses flight "a pidfd in flight is not supported"
+}
+
+@test "descriptors: O_PATH on a file of a process is refused" {
 	refuses proc "is a file of one process"
 }
 
@@ -34,4 +39,20 @@ refuses() {
 
 @test "descriptors: an epoll that watches what no task has any more is refused" {
 	refuses epoll "which no task has any more"
+}
+
+@test "descriptors: io_uring is refused by name" {
+	refuses uring "io_uring is not supported"
+}
+
+@test "descriptors: userfaultfd is refused by name" {
+	refuses userfault "userfaultfd is not supported"
+}
+
+@test "descriptors: fanotify is refused by name" {
+	refuses fanotify "fanotify is not supported"
+}
+
+@test "descriptors: asynchronous I/O is refused by name" {
+	refuses aio "mapping of /[aio] (deleted) is not supported"
 }

@@ -534,6 +534,7 @@ text_in() {
 	rejects 4 "no such queue" MQNO+4:4=99
 	rejects 4 "unknown bits" MQNO+8:4=65
 	rejects 1 "ask for a notification" MQNO+4:4=0
+}
 
 # Where the kind's own part of a socket's record begins: behind options and filter.
 socket_end() {
@@ -608,6 +609,55 @@ socket_end() {
 	victim_saved sock_ping
 	rejects 4 "protocol" PING+16:4=17
 	rejects 4 "type" PING+12:4=3
+}
+
+@test "forged: unix sockets and their connections" {
+	local rec
+	victim_saved sock_unix nameless
+	rec=$((32 + $("$FORGE" get "$IMAGE" UNIX+20:4)))
+	# The first listens, the second and third are a pair.
+	rejects 4 "of another family or type" UNIX+8:4=2
+	rejects 4 "of another family or type" UNIX+12:4=3
+	rejects 4 "unknown bits" "UNIX+$rec:4=4"
+	rejects 4 "unknown bits" "UNIX+$((rec + 4)):4=4"
+	rejects 4 "unknown bits" "UNIX+$((rec + 16)):4=4"
+	rejects 4 "unknown bits" "UNIX+$((rec + 56)):4=2"
+	rejects 4 "impossible connection" "UNIX.1+$((rec + 8)):4=0"
+	rejects 4 "none of its kind" "UNIX.1+$((rec + 8)):4=99999"
+	rejects 4 "none of its kind" "UNIX.1+$((rec + 8)):4=1"
+	rejects 4 "are not connected" "UNIX.1+$((rec + 8)):4=$("$FORGE" list "$IMAGE" |
+		awk '$1 == "UNIX" && n++ == 4 { print $2 }')"
+	rejects 4 "which does not listen" "UNIX.1+$((rec + 12)):4=$("$FORGE" list "$IMAGE" |
+		awk '$1 == "UNIX" && n++ == 2 { print $2 }')"
+	rejects 4 "impossible backlog" "UNIX+$((rec + 20)):4=0xffffffff"
+	rejects 4 "impossible name" "UNIX+$((rec + 24)):4=0"
+	rejects 4 "impossible name" "UNIX+$((rec + 24)):4=3"
+	rejects 4 bytes "UNIX+$((rec + 28)):4=110"
+	rejects 4 bytes "UNIX+$((rec + 32)):4=4097"
+	rejects 4 "impossible outside" "UNIX+$((rec + 4)):4=2"
+	rejects 4 "impossible outside" "UNIX.1+$((rec + 4)):4=3"
+	rejects 4 "has no queue" UNXQ-
+	rejects 4 "is no socket" UNIX-
+}
+
+@test "forged: what waits in unix sockets" {
+	local n=0 length
+	victim_saved unix_queue
+	# The first queue with something in it is that of a stream.
+	until length=$(length_of UNXQ $n) && ((length > 8)); do ((++n)); done
+	rejects 4 bytes "UNXQ.$n+0:4=65537"
+	rejects 4 bytes "UNXQ.$n+4:4=0xffffffff"
+	rejects 4 "is cut" "UNXQ.$n+4:4=2"
+	rejects 4 "too many" "UNXQ.$n+4:4=0"
+	rejects 4 "is cut" "UNXQ.$n+8:4=0xfffffff8"
+	rejects 4 "is no sender" "UNXQ.$n+12:4=1"
+	rejects 4 "is cut" "UNXQ.$n+16:4=0xffffffff"
+	rejects 4 "is cut" "UNXQ.$n+16:4=253"
+	rejects 4 "unknown bits" "UNXQ.$n+20:4=1"
+	rejects 4 "unknown bits" "UNXQ.$n+24:4=2"
+	# A descriptor in flight that is no file: the one in a message of four bytes that waits for itself.
+	n=$("$FORGE" list "$IMAGE" | awk '$1 == "UNXQ" { if ($4 == 56) print n + 0; n++ }' | tail -n 1)
+	rejects 4 "is in flight, but no file" "UNXQ.$n+40:4=1"
 }
 
 @test "forged: terminals" {

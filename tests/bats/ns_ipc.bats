@@ -16,15 +16,15 @@ load helper
 
 # refuses OBJECT TEXT: in a tree of tasks, whose ipc namespace others may share.
 refuses() {
-	local victim
+	local pid
 	unshare --user --map-root-user --ipc "$BUILD/victim/ns_ipc" "$1" </dev/null >/dev/null 2>&1 &
-	victim=$!
-	"$AWAIT" -p "$victim" "$VICTIM_DIR/ready"
-	run -3 ctckpt checkpoint "pid:$victim" -o "$IMAGE"
+	pid=$!
+	"$AWAIT" -p "$pid" "$VICTIM_DIR/ready"
+	run -3 ctckpt checkpoint "pid:$pid" -o "$IMAGE"
 	assert_contains "$output" "$2"
 	[[ ! -e $IMAGE ]]
 	: >"$VICTIM_DIR/go"
-	wait "$victim"
+	wait "$pid"
 }
 
 @test "ns_ipc: shared memory that is not the container's is refused" {

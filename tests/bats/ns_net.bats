@@ -318,6 +318,16 @@ net_place() {
 	victim_succeeds
 }
 
+@test "ns_net: more routes than an image may hold are refused" {
+	requires cmd-ip cmd-nsenter
+	victim_start ns_net true
+	awk 'BEGIN { for (i = 0; i <= 131072; i++)
+		printf "route add blackhole 10.%d.%d.%d\n", i / 65536, i / 256 % 256, i % 256 }' \
+		>"$BATS_TEST_TMPDIR/routes"
+	net_run ip -batch "$BATS_TEST_TMPDIR/routes"
+	net_is_refused "there is more in the network namespace than an image may hold"
+}
+
 @test "ns_net: a macvlan is refused" {
 	net_start 'ip link add v0 type veth peer name v1'
 	net_run ip link add link v0 name m0 type macvlan || skip "requires the kernel's macvlan"

@@ -16,7 +16,7 @@ load helper
 
 @test "sock_tcp_connection: what was restored can be saved again" {
 	victim_start sock_tcp_connection
-	for i in 1 2 3; do
+	for _ in 1 2 3; do
 		run -0 ctckpt checkpoint --force "$VICTIM" -o "$IMAGE"
 		run -0 ctckpt restore --detach "$IMAGE"
 	done
@@ -45,7 +45,7 @@ load helper
 @test "sock_tcp_connection: clients and server under load notice nothing of ten generations" {
 	requires cmd-python3
 	program_start echo.py
-	for i in 1 2 3 4 5 6 7 8 9 10; do
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
 		run -0 ctckpt checkpoint --force "$VICTIM" -o "$IMAGE"
 		run -0 ctckpt restore --detach "$IMAGE"
 	done
@@ -56,7 +56,7 @@ load helper
 @test "sock_tcp_connection: clients and server under load notice nothing of checkpoints" {
 	requires cmd-python3
 	program_start echo.py
-	for i in 1 2 3 4 5 6 7 8 9 10; do
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
 		run -0 ctckpt checkpoint --force --leave-running "$VICTIM" -o "$IMAGE"
 	done
 	victim_succeeds

@@ -36,6 +36,19 @@ load helper
 	assert_equal "$(ls -A "$VICTIM_DIR" | grep -c '^\.ctckpt')" 0
 }
 
+# There is room for some of the descriptors, but not for all.
+@test "sock_unix: a restore that fails leaves no socket behind" {
+	victim_start sock_unix
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	rm "$VICTIM_DIR/there" "$VICTIM_DIR/relative" "$VICTIM_DIR/below/datagrams"
+	local limit
+	for limit in 70 80 90 100; do
+		run bash -c 'ulimit -n "$1"; "$2" restore --detach "$3"' - "$limit" "$CTCKPT" "$IMAGE"
+		((status != 0)) || break
+		assert_equal "$(find "$VICTIM_DIR" -type s)" ""
+	done
+}
+
 @test "sock_unix: without files, one image gives two containers at the same time" {
 	victim_start sock_unix nameless
 	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"

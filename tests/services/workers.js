@@ -11,8 +11,17 @@ const { Worker, isMainThread, parentPort } = require('worker_threads');
 
 const dir = process.env.VICTIM_DIR;
 
+// Random bytes of the kernel: the generators in memory are the same in each copy.
+function unique() {
+  const bytes = Buffer.alloc(8);
+  const file = fs.openSync('/dev/urandom');
+  fs.readSync(file, bytes);
+  fs.closeSync(file);
+  return bytes.toString('hex');
+}
+
 function announce(name, text) {
-  const draft = path.join(dir, `${name}.${crypto.randomBytes(8).toString('hex')}`);
+  const draft = path.join(dir, `${name}.${unique()}`);
   fs.writeFileSync(draft, text);
   try {
     fs.linkSync(draft, path.join(dir, name));

@@ -84,8 +84,11 @@ class Terminal:
         self.fd = None
 
     def end(self):
-        while self.fd is not None and self.take(LIMIT):
-            pass
+        try:
+            while self.fd is not None and self.take(LIMIT):
+                pass
+        except TimeoutError:
+            sys.exit(f"no end behind {self.screen[self.seen:]!r}")
         sys.stdout.buffer.write(self.screen)
         sys.stdout.flush()
         status = os.waitpid(self.pid, 0)[1]

@@ -30,6 +30,7 @@ static const struct samples samples[] = {
 	{ CLASS_SECCOMP, 5, { 0, 1, 2, 3, 4 } },
 	{ CLASS_FILE, 4, { 0, 2, 13, ID_NONE } },
 	{ CLASS_STDIO, 3, { 0, 1, ID_NONE } },
+	{ CLASS_MOUNT, 3, { 0, 1, ID_NONE } },
 	{ CLASS_SESSION, 3, { 0, 1, ID_NONE } },
 	{ CLASS_SOCKET, 3, { 0, 1, ID_NONE } },
 };

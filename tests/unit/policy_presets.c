@@ -272,6 +272,8 @@ static void test_files(struct checks *checks)
 		       file_outcome(ELOOP) == OUTCOME_REFUSE &&
 		       file_outcome(UINT64_MAX) == OUTCOME_REFUSE);
 	check_case(checks, "stdio is inherited", both_give(CLASS_STDIO, 0, 0, OUTCOME_INHERIT, 0));
+	check_case(checks, "a mount of the host is refused unless it is named",
+		   both_refuse(CLASS_MOUNT, 1, 1));
 	check_case(checks, "a session is inherited",
 		   both_give(CLASS_SESSION, 0, 0, OUTCOME_INHERIT, 0));
 }

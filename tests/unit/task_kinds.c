@@ -203,9 +203,11 @@ static void test_lengths(const struct field *good)
 	for (size_t cut = 0; cut <= length + 8; cut++) {
 		bool is_list =
 		    strcmp(good->kind, "signals") == 0 || strcmp(good->kind, "posix_timers") == 0;
+		/* Its first version was shorter. */
+		bool is_old = strcmp(good->kind, "prctl") == 0 && cut == 24;
 		void *copy;
 
-		if (cut == length || (is_list && cut % (length / 2) == 0))
+		if (cut == length || is_old || (is_list && cut % (length / 2) == 0))
 			continue;
 		copy = mem_alloc(cut, 1);
 		memcpy(copy, body, cut);

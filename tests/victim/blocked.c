@@ -3,6 +3,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 #include "victim.h"
 
@@ -47,7 +48,7 @@ static void make_notify(void)
 
 static void make_proc(void)
 {
-	EXPECT(open("/proc/self/status", O_RDONLY) >= 0);
+	EXPECT(open("/proc/self", O_PATH | O_DIRECTORY) >= 0);
 }
 
 static void make_packets(void)
@@ -93,12 +94,53 @@ static void make_epoll(void)
 	EXPECT(close(fd) == 0);
 }
 
+static void make_flight(void)
+{
+	int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+
+	EXPECT(fd >= 0);
+	send_fd(fd);
+}
+
+/* What a kernel may lack, or deny. */
+static void need(long result)
+{
+	if (result < 0)
+		victim_write("missing", "");
+}
+
+static void make_uring(void)
+{
+	unsigned int parameters[30] = { 0 };
+
+	need(syscall(SYS_io_uring_setup, 4, parameters));
+}
+
+static void make_userfault(void)
+{
+	need(syscall(SYS_userfaultfd, O_CLOEXEC | 1 /* UFFD_USER_MODE_ONLY */));
+}
+
+static void make_fanotify(void)
+{
+	need(syscall(SYS_fanotify_init, 0x200 /* FAN_REPORT_FID */, O_RDONLY));
+}
+
+static void make_aio(void)
+{
+	unsigned long context = 0;
+
+	need(syscall(SYS_io_setup, 16, &context));
+}
+
 static const struct {
 	const char *name;
 	void (*make)(void);
 } cases[] = {
-	{ "lease", make_lease }, { "linked", make_linked },   { "notify", make_notify },
-	{ "proc", make_proc },	 { "packets", make_packets }, { "epoll", make_epoll },
+	{ "lease", make_lease },       { "linked", make_linked },   { "notify", make_notify },
+	{ "proc", make_proc },	       { "packets", make_packets }, { "epoll", make_epoll },
+	{ "flight", make_flight },     { "uring", make_uring },	    { "userfault", make_userfault },
+	{ "fanotify", make_fanotify }, { "aio", make_aio },
 };
 
 int main(int argc, char **argv)

@@ -1,5 +1,6 @@
 /* TCP sockets without a connection: new, bound, listening, of IPv4 and IPv6, with options, in a
- * group that shares a port, with a filter. */
+ * group that shares a port, with a filter. With three numbers, a socket of that family, type and
+ * protocol. */
 #include <arpa/inet.h>
 #include <linux/filter.h>
 #include <netinet/tcp.h>
@@ -138,7 +139,16 @@ static void expect_options(int fd)
 	EXPECT(fcntl(fd, F_GETFL) & O_NONBLOCK);
 }
 
-int main(void)
+static void foreign(char **numbers)
+{
+	int fd = socket(atoi(numbers[0]), atoi(numbers[1]), atoi(numbers[2]));
+
+	EXPECT(fd >= 0);
+	wait_for_restore();
+	victim_done();
+}
+
+int main(int argc, char **argv)
 {
 	struct sockaddr_in bound_at = at(4001), listen_at = at(80), group_at = at(4003);
 	struct sockaddr_in6 v6_at = { .sin6_family = AF_INET6,
@@ -153,6 +163,8 @@ int main(void)
 	socklen_t size = sizeof(info);
 	char byte;
 
+	if (argc > 3)
+		foreign(argv + 1);
 	set_options(fresh);
 	attach_filter(fresh);
 	EXPECT(bind(bound, (struct sockaddr *)&bound_at, sizeof(bound_at)) == 0);

@@ -1,5 +1,7 @@
 /* Pairs of all forms: bytes that wait at either end, with and without lines; sizes, modes, numbers
  * with gaps between them. */
+#include <signal.h>
+
 #include "terminal.h"
 
 enum { ALL = 600 };
@@ -187,13 +189,38 @@ static int number_of(int master)
 	return number;
 }
 
-int main(void)
+/* Forms that cannot be saved. */
+static void build_strange(const char *form)
+{
+	struct pair pair = open_pair();
+	int on = 1;
+
+	if (strcmp(form, "lines") == 0) {
+		change_local(pair.slave, 0, ECHO);
+		for (int i = 0; i < 600; i++)
+			put(pair.master, "line\n");
+		await_bytes(pair.slave, 3000);
+	} else if (strcmp(form, "status") == 0) {
+		EXPECT(ioctl(pair.master, TIOCPKT, &on) == 0);
+		EXPECT(tcflush(pair.slave, TCIFLUSH) == 0);
+	} else {
+		EXPECT(strcmp(form, "tty") == 0 && ioctl(pair.slave, TIOCSCTTY, 0) == 0);
+		EXPECT(signal(SIGHUP, SIG_IGN) != SIG_ERR && open("/dev/tty", O_RDWR) >= 0);
+		EXPECT(close(pair.master) == 0 && close(pair.slave) == 0);
+	}
+	wait_for_restore();
+	victim_done();
+}
+
+int main(int argc, char **argv)
 {
 	struct pair fillers[3];
 	size_t to_master, to_slave;
 	struct pair closed;
 	char byte;
 
+	if (argc > 1)
+		build_strange(argv[1]);
 	for (int i = 0; i < 3; i++)
 		fillers[i] = open_pair();
 	build_lines();

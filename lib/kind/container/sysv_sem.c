@@ -79,7 +79,7 @@ static int sysv_sem_dump(struct dump *d, struct err *err)
 	int last = r < 0 ? -1 : semctl(0, 0, SEM_INFO, (union semun){ .info = &info });
 
 	for (int i = 0; r == 0 && i <= last; i++) {
-		struct semid_ds stat;
+		struct semid_ds stat = { .sem_nsems = 0 };
 		int semid = semctl(i, 0, SEM_STAT_ANY, (union semun){ .buf = &stat });
 
 		if (semid < 0)

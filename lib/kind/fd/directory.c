@@ -18,8 +18,8 @@ RECORDS_BEGIN
 struct directory_rec {
 	le64 offset; /* the file system's own cookie */
 	le32 flags;
-	le32 removed; /* S_IFDIR and the permission bits of one that was removed; 0: it is there */
-	/* then the path, with its NUL */
+	/* The mode of one that was removed; 0: it is there. Then the path follows, with its NUL. */
+	le32 removed;
 };
 RECORDS_END
 static_assert(sizeof(struct directory_rec) == 16, "image format");
@@ -31,7 +31,8 @@ static const char *directory_path(const struct directory_rec *rec)
 
 static bool directory_match(const struct target_fd *fd)
 {
-	return S_ISDIR(fd->stat.st_mode) && !(fd->flags & O_PATH) && fd->link[0] == '/';
+	return S_ISDIR(fd->stat.st_mode) && !(fd->flags & O_PATH) && fd->link[0] == '/' &&
+	       !file_is_of_a_process(fd);
 }
 
 static char *directory_dump_path(struct dump *d)

@@ -125,6 +125,8 @@ static void dump_owner(struct dump *d, const struct target_fd *file, const struc
 		(void)dump_block(d, "let the program close it",
 				 "descriptor %d: F_NOTIFY is not supported (%s)", file->number,
 				 file->link);
+	else if (file->is_in_flight)
+		block(d, file, "for a descriptor in flight are not supported");
 	else if (holder_is_stdio(d, file->id))
 		block(d, file, "from outside of the container");
 	else if (owner->pid != 0 && !find_owner(d, owner, &rec))

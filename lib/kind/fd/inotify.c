@@ -170,6 +170,9 @@ static int inotify_dump(struct dump *d, struct err *err)
 
 	if (file_block_extras(d))
 		return 0;
+	if (d->fd->is_in_flight)
+		return dump_block(d, "let the program receive it first",
+				  "inotify in flight is not supported");
 	r = parse_watches(d->fd->fdinfo, &watches, err);
 	if (r < 0)
 		return r;

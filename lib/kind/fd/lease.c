@@ -47,7 +47,7 @@ static int lease_dump(struct dump *d, struct err *err)
 
 	(void)err;
 	for (size_t i = 0; i < d->own->file_count; i++) {
-		if (d->own->files[i].task == d->task)
+		if (d->own->files[i].task == d->task && !d->own->files[i].is_in_flight)
 			dump_leases(&d->own->files[i], &body);
 	}
 	if (body.size > 0)

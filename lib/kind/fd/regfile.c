@@ -84,9 +84,6 @@ static int regfile_dump(struct dump *d, struct err *err)
 
 	if (file_block_extras(d))
 		return 0;
-	if (file_is_of_a_process(fd))
-		return dump_block(d, "let the program close it", "%s is a file of one process",
-				  fd->link);
 	path = regfile_dump_path(d);
 	if (!path)
 		return 0;

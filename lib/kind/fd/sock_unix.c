@@ -11,6 +11,7 @@
 #include "kind/kind.h"
 #include "kind/support/file_trial.h"
 #include "kind/support/files.h"
+#include "kind/support/mount_place.h"
 #include "kind/support/socket.h"
 #include "kind/support/unix_bind.h"
 #include "kind/support/unix_make.h"
@@ -369,11 +370,16 @@ static int sock_unix_link(const struct image *image, const struct record *record
 static void ask_file(struct plan *plan, const struct unix_parts *own)
 {
 	struct file_trial trial = { .path = own->path, .flags = O_RDWR, .type = S_IFSOCK };
+	auto_with(mount_place_free) struct mount_place place = { .path = NULL };
 	auto_close int root = -1;
 
-	trial.result = file_trial_root(plan, own->path, &root);
-	if (trial.result == 0)
-		trial.result = unix_bind_trial(root, own->path);
+	/* What is only there when the mounts are has nobody's sockets. */
+	mount_place_find(plan_image(plan), own->path, &place);
+	if (place.path) {
+		trial.result = file_trial_root(plan, place.path, &root);
+		if (trial.result == 0)
+			trial.result = unix_bind_trial(root, place.path);
+	}
 	if (trial.result == -EEXIST)
 		trial.trouble = "it is no socket";
 	file_trial_ask(plan, own->id, &trial);
@@ -381,12 +387,17 @@ static void ask_file(struct plan *plan, const struct unix_parts *own)
 
 static int find_outsider(struct plan *plan, const struct unix_parts *own)
 {
+	auto_with(mount_place_free) struct mount_place found = { .path = NULL };
 	auto_close int root = -1;
 	auto_close int place = -1;
-	int r = file_trial_root(plan, own->target, &root);
+	int r;
 
+	mount_place_find(plan_image(plan), own->target, &found);
+	if (!found.path)
+		return -ENOENT;
+	r = file_trial_root(plan, found.path, &root);
 	if (r == 0)
-		r = open_path(root, own->target, S_IFSOCK, &place);
+		r = open_path(root, found.path, S_IFSOCK, &place);
 	if (r < 0)
 		return r;
 	if (syscall(SYS_faccessat2, place, "", W_OK, AT_EMPTY_PATH | AT_EACCESS) < 0)

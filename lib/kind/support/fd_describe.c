@@ -73,7 +73,9 @@ static void describe_internet(struct buf *text, int type, int protocol)
 						   : "TCP socket");
 		break;
 	case SOCK_DGRAM:
-		buf_printf(text, protocol == 1 || protocol == 58 ? "ping socket" : "UDP socket");
+		buf_printf(text, protocol == 1 || protocol == 58 ? "ping socket"
+				 : protocol == 136		 ? "UDP-Lite socket"
+								 : "UDP socket");
 		break;
 	case SOCK_RAW:
 		buf_printf(text, "raw socket");

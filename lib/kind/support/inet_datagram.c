@@ -104,9 +104,11 @@ static int connect_to(int fd, const struct inet_address_rec *peer, struct err *e
 	if (inet_address_is_none(peer))
 		return 0;
 	size = inet_address_load(peer, &address);
-	if (connect(fd, &address.any, size) < 0)
-		return err_set(err, -errno, "connect to %s", inet_address_print(peer).text);
-	return 0;
+	if (connect(fd, &address.any, size) == 0)
+		return 0;
+	if (err_set(err, -errno, "connect to %s", inet_address_print(peer).text) == -ENETUNREACH)
+		(void)err_hint(err, "the container's new network has no route to it");
+	return err->code;
 }
 
 static void shut(int fd, uint32_t flags)

@@ -17,6 +17,8 @@
 
 #define TERMINAL_INDEX_MAX 4096u /* kernel.pty.max's default: no devpts has more */
 
+enum { TERMINAL_CHARACTERS = 19 };
+
 enum terminal_flag {
 	TERMINAL_LOCKED = 1u << 0,	/* TIOCSPTLCK */
 	TERMINAL_PACKET = 1u << 1,	/* TIOCPKT */
@@ -125,7 +127,7 @@ void dump_terminals_free(struct dump_terminals *terminals);
 int terminal_at(struct dump *d, uint32_t index, uint32_t *ret_id, struct err *err);
 /* Was this description of a slave hung up? It never comes back to life. */
 bool terminal_is_hung_up(int slave);
-/* In kind terminal: writes its record. */
+/* In terminal_save.c: writes its record. */
 int terminal_save(struct dump *d, struct dump_terminal *pair, struct err *err);
 
 /* ---- restore ---- */

@@ -12,6 +12,8 @@
 #include "core/err.h"
 #include "kind/support/terminal.h"
 
+static_assert(sizeof(((struct termios2 *)NULL)->c_cc) == TERMINAL_CHARACTERS, "image format");
+
 struct terminal_queue {
 	struct buf pieces; /* le32 each */
 	struct buf input;

@@ -28,7 +28,7 @@
 #define RENAME_EXCHANGE	 2
 #endif
 
-static const char own_root[] = "/proc/root";
+static const char own_root[] = "/root";
 
 struct binding {
 	int fd;
@@ -55,10 +55,10 @@ static void deepen(struct buf *path)
 		buf_printf(path, "/d");
 }
 
-static int make_directories(char *path, size_t start)
+static int make_directories(char *path)
 {
-	for (size_t i = start; path[i]; i++) {
-		if (path[i] != '/' || i == 0)
+	for (size_t i = 1; path[i]; i++) {
+		if (path[i] != '/')
 			continue;
 		path[i] = '\0';
 		if (mkdir(path, 0700) < 0 && errno != EEXIST)
@@ -68,10 +68,11 @@ static int make_directories(char *path, size_t start)
 	return 0;
 }
 
-static int own_mounts(void)
+/* From here on, no name leads out of an empty file system. */
+static int enter_nothing(void)
 {
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount("names", "/proc", "tmpfs", 0, NULL) < 0)
+	    mount("names", "/proc", "tmpfs", 0, NULL) < 0 || chroot("/proc") < 0 || chdir("/") < 0)
 		return -errno;
 	return mkdir(own_root, 0700) < 0 ? -errno : 0;
 }
@@ -92,6 +93,16 @@ static bool is_directory(const char *path, int fd)
 	return stat(path, &a) == 0 && fstat(fd, &b) == 0 && a.st_ino == b.st_ino;
 }
 
+/* What is mounted may be above the directory that a relative name begins in, or be itself it. */
+static int go_to(const char *base, int cwd, bool is_covered)
+{
+	if (chroot(own_root) < 0 || chdir("/") < 0)
+		return -errno;
+	if (cwd < 0)
+		return 0;
+	return (is_covered ? chdir(base + sizeof(own_root) - 1) : fchdir(cwd)) < 0 ? -errno : 0;
+}
+
 static int bind_apart(void *argument)
 {
 	const struct binding *binding = argument;
@@ -101,7 +112,7 @@ static int bind_apart(void *argument)
 	auto_free char *place = NULL;
 	auto_close int cwd = -1;
 	bool is_covered;
-	int r = own_mounts();
+	int r = enter_nothing();
 
 	if (r < 0)
 		return r;
@@ -109,19 +120,15 @@ static int bind_apart(void *argument)
 	if (name[0] != '/')
 		deepen(&base);
 	place = mem_printf("%s/%s", base.data, name);
-	r = make_directories(place, sizeof(own_root) - 1);
+	r = make_directories(place);
 	*strrchr(place, '/') = '\0';
-	/* What is mounted may be above the directory that a relative name begins in. */
 	if (name[0] != '/')
 		cwd = open(base.data, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	is_covered = is_directory(place, cwd);
 	if (r == 0)
 		r = mount_at(binding->tree, place);
-	if (r == 0 && (chroot(own_root) < 0 || chdir("/") < 0))
-		r = -errno;
-	if (r == 0 && name[0] != '/' &&
-	    (is_covered ? chdir(base.data + sizeof(own_root) - 1) : fchdir(cwd)) < 0)
-		r = -errno;
+	if (r == 0)
+		r = go_to(base.data, cwd, is_covered);
 	return r < 0 ? r : bind_here(argument);
 }
 
@@ -174,12 +181,17 @@ int unix_bind_trial(int root, const char *path)
 }
 
 /* What was in its place, if it is still what was looked at. */
-static int put_in_place(int draft, const char *from, int parent, const char *name)
+static int put_in_place(struct restore *rs, const char *path, int draft, const char *from,
+			int parent, const char *name)
 {
+	struct stat st;
 	int r;
 
-	if (syscall(SYS_renameat2, draft, from, parent, name, RENAME_NOREPLACE) == 0)
+	if (syscall(SYS_renameat2, draft, from, parent, name, RENAME_NOREPLACE) == 0) {
+		if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			restore_made(rs, path, &st);
 		return 0;
+	}
 	if (errno != EEXIST)
 		return -errno;
 	r = is_unused(parent, name);
@@ -245,7 +257,7 @@ static int bind_file(struct restore *rs, struct binding *binding, const struct u
 	r = tree < 0 ? -errno : unix_apart(bind_apart, binding);
 	if (r == 0) {
 		dress(rs, draft, from, parts);
-		r = put_in_place(draft, from, parent, name);
+		r = put_in_place(rs, parts->path, draft, from, parent, name);
 	}
 	(void)unlinkat(draft, from, 0);
 	(void)unlinkat(parent, draft_name, AT_REMOVEDIR);

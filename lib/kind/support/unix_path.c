@@ -20,23 +20,28 @@ static const struct dump_task *first_living(const struct dump *d)
 	return task;
 }
 
-/* Whoever has rights over the network namespace is given the file itself, 4.16. */
-static int ask_kernel(const struct dump *d, const struct unix_socket *own, char **ret_path,
-		      struct stat *ret_stat)
+/* The path, without links and "..", of what a descriptor of ours leads to. */
+static int name_file(const struct dump *d, int fd, const struct stat *st, char **ret_path)
 {
-	auto_close int fd = ioctl(own->fd, SIOCUNIXFILE);
 	auto_close int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	auto_free char *number = mem_printf("self/fd/%d", fd);
 	auto_free char *link = NULL;
 	struct err err = ERR_NONE;
 
-	if (fd < 0 || fstat(fd, ret_stat) < 0)
-		return -errno;
-	if (ret_stat->st_nlink == 0)
-		return 0;
 	if (procfs_readlink(proc, number, &link, &err) < 0)
 		return err.code;
-	return file_find_path(first_living(d), link, ret_stat, ret_path);
+	return file_find_path(first_living(d), link, st, ret_path);
+}
+
+/* Whoever has rights over the network namespace is given the file itself, 4.16. */
+static int ask_kernel(const struct dump *d, const struct unix_socket *own, char **ret_path,
+		      struct stat *ret_stat)
+{
+	auto_close int fd = ioctl(own->fd, SIOCUNIXFILE);
+
+	if (fd < 0 || fstat(fd, ret_stat) < 0)
+		return -errno;
+	return ret_stat->st_nlink == 0 ? 0 : name_file(d, fd, ret_stat, ret_path);
 }
 
 /* Is it this socket's? The kernel's list has the low bits of its inode. */
@@ -57,10 +62,7 @@ static int look_beneath(const struct dump *d, const char *path, const struct uni
 	if (fd < 0 || fstat(fd, ret_stat) < 0 || !S_ISSOCK(ret_stat->st_mode) ||
 	    (uint32_t)ret_stat->st_ino != own->facts.file_inode)
 		return 0;
-	if (!file_path_is_valid(path, strlen(path) + 1))
-		return -ENOENT;
-	*ret_path = mem_string(path);
-	return 0;
+	return name_file(d, fd, ret_stat, ret_path);
 }
 
 /* A relative name may be of any directory that a task works in. */
@@ -88,13 +90,17 @@ int unix_path_find(const struct dump *d, const struct unix_socket *own, char **r
 		   struct stat *ret_stat)
 {
 	auto_free char *name = mem_copy(own->name.text, own->name.length);
+	int asked;
 	int r;
 
 	*ret_path = NULL;
-	r = ask_kernel(d, own, ret_path, ret_stat);
-	if (r != -EPERM)
-		return r;
+	asked = ask_kernel(d, own, ret_path, ret_stat);
+	if (asked == 0)
+		return 0;
+	/* One that was restored was bound by way of a mount that is gone, see unix_bind.c. */
 	if (name[0] == '/')
-		return look_beneath(d, name, own, ret_path, ret_stat);
-	return look_in_directories(d, name, own, ret_path, ret_stat);
+		r = look_beneath(d, name, own, ret_path, ret_stat);
+	else
+		r = look_in_directories(d, name, own, ret_path, ret_stat);
+	return r == 0 && !*ret_path && asked != -EPERM ? asked : r;
 }

@@ -1,16 +1,13 @@
 /* coredump: which mappings a core dump of the process holds. */
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "core/cleanup.h"
 #include "core/scan.h"
 #include "kind/kind.h"
 #include "kind/support/owner.h"
+#include "kind/support/proc_file.h"
 
 extern const struct kind kind_coredump;
 
@@ -54,42 +51,15 @@ static int coredump_check(const void *body, size_t length, struct err *err)
 	return 0;
 }
 
-static bool is_set(int proc, uint32_t filter)
-{
-	auto_buf struct buf text = BUF_EMPTY;
-	struct err none;
-	const char *at;
-	uint64_t now;
-
-	if (procfs_read(proc, "coredump_filter", &text, &none) < 0)
-		return false;
-	at = text.data;
-	return scan_number(&at, 16, UINT32_MAX, &now) && now == filter;
-}
-
-/* From outside, because the container may have no /proc. The file is the task's own only while that
- * is dumpable, which the execution of our program may have ended. */
 static int coredump_finish(struct restore *rs, const struct record *record, struct script *script,
 			   struct err *err)
 {
 	const struct coredump_rec *rec = record->body;
-	auto_close int proc = -1;
-	auto_close int fd = -1;
 	char text[16];
-	int length = snprintf(text, sizeof(text), "%#" PRIx32, le32_get(rec->filter));
-	int r = procfs_open_pid(script->remote->tid, &proc, err);
 
 	(void)rs;
-	if (r < 0 || is_set(proc, le32_get(rec->filter)))
-		return r;
-	(void)script_syscall(script, "be dumpable", 0, SYS_prctl, PR_SET_DUMPABLE, 1);
-	r = script_run(script, err);
-	if (r < 0)
-		return r;
-	fd = openat(proc, "coredump_filter", O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, text, (size_t)length) != length)
-		return err_set(err, -errno, "set coredump_filter to %s", text);
-	return 0;
+	(void)snprintf(text, sizeof(text), "0x%08" PRIx32, le32_get(rec->filter));
+	return proc_file_set(script, "coredump_filter", text, err);
 }
 
 const struct kind kind_coredump = {

@@ -1,14 +1,13 @@
 /* oom: how readily the kernel kills a process when memory runs out. */
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/cleanup.h"
 #include "core/scan.h"
 #include "kind/kind.h"
 #include "kind/support/owner.h"
+#include "kind/support/proc_file.h"
 
 extern const struct kind kind_oom;
 
@@ -75,29 +74,18 @@ static int oom_ask(struct plan *plan, const struct image *image, const struct re
 	return 0;
 }
 
-/* From outside, because the container may have no /proc; before ids change, the file is ours. */
 static int oom_finish(struct restore *rs, const struct record *record, struct script *script,
 		      struct err *err)
 {
 	int64_t inherited = plan_facts(rs->plan)->oom_score_adj;
 	int64_t score =
 	    (int64_t)plan_value(rs->plan, CLASS_OOM_SCORE_ADJ, record->id, 0, (uint64_t)inherited);
-	auto_close int proc = -1;
-	auto_close int fd = -1;
 	char text[32];
-	int length;
-	int r;
 
 	if (score == inherited)
 		return 0;
-	r = procfs_open_pid(script->remote->tid, &proc, err);
-	if (r < 0)
-		return r;
-	fd = openat(proc, "oom_score_adj", O_WRONLY | O_CLOEXEC);
-	length = snprintf(text, sizeof(text), "%" PRId64, score);
-	if (fd < 0 || write(fd, text, (size_t)length) != length)
-		return err_set(err, -errno, "set oom_score_adj to %" PRId64, score);
-	return 0;
+	(void)snprintf(text, sizeof(text), "%" PRId64, score);
+	return proc_file_set(script, "oom_score_adj", text, err);
 }
 
 const struct kind kind_oom = {

@@ -149,7 +149,7 @@ static int ask_chunk(struct dump_thread *thread, const struct dump_semaphores *s
 {
 	auto_script struct script script = SCRIPT_NONE;
 	uint32_t end = set->count - first < CHUNK ? set->count : first + CHUNK;
-	bool is_undone[CHUNK];
+	bool is_undone[CHUNK] = { false };
 	int r;
 
 	script_init(&script, &thread->remote);
