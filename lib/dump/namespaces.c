@@ -323,8 +323,9 @@ static bool is_of_network(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) == 0 && family != AF_UNIX;
 }
 
-static int find_of_file(struct dump *d, struct target_fd *file, struct err *err)
+int dump_find_file_namespace(struct dump *d, struct err *err)
 {
+	struct target_fd *file = d->fd;
 	size_t count = d->own->namespace_count;
 	auto_close int ns = -1;
 	struct statfs fs;
@@ -347,18 +348,6 @@ static int find_of_file(struct dump *d, struct target_fd *file, struct err *err)
 	}
 	check_held(d, count);
 	return r == -EPERM && err->code == 0 ? 0 : r;
-}
-
-int dump_find_file_namespaces(struct dump *d, struct err *err)
-{
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < d->own->file_count; i++) {
-		d->fd = &d->own->files[i];
-		r = find_of_file(d, d->fd, err);
-	}
-	d->fd = NULL;
-	return r;
 }
 
 /* ---- user namespaces ---- */

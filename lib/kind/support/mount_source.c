@@ -107,8 +107,8 @@ static bool is_around(const struct saving *saving, size_t n, size_t other)
 	return at != NONE;
 }
 
-/* Is another mount over its root, or over the way to it? Not one that is made again: that comes when
- * all that are there were found. */
+/* Is another mount over its root, or over the way to it? Not one that is made again: that comes
+ * when all that are there were found. */
 static bool is_covered(const struct saving *saving, size_t n)
 {
 	for (size_t i = 0; i < saving->count; i++) {
