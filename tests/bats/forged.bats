@@ -669,3 +669,18 @@ socket_end() {
 	accepts CTTY+4:4=0
 	accepts CTTY+4:4=4000
 }
+
+@test "forged: descriptors of namespaces" {
+	victim_saved nsfd
+	rejects 4 "unknown bits" NSFD+0:4=0
+	rejects 4 "unknown bits" NSFD+0:4=9
+	rejects 4 "is not in the image" NSFD+4:4=0x7fffffff
+	rejects 4 "unknown bits" NSFD+12:4=1
+}
+
+@test "forged: the network of a socket" {
+	victim_saved netns
+	rejects 4 "is not in the image" SNET+0:4=0x7fffffff
+	rejects 4 "unknown bits" SNET+0:4=0
+	rejects 4 "unknown bits" SNET+4:4=1
+}
