@@ -3,6 +3,7 @@
 # left, and nothing outside of the container is touched.
 
 load helper
+load roots
 
 FORGE=$BUILD/tests/forge
 EVIL=
@@ -406,6 +407,21 @@ text_in() {
 	rejects 4 "is impossible" "TMFS+$((name - 68)):4=0x61ff"
 	rejects 4 "is impossible" "TMFS+$((name - 56)):4=1"
 	rejects 4 "is impossible" "TMFS+$((name - 56)):4=0xffffffff"
+}
+
+@test "forged: files for a mount that is not ours" {
+	local at length options
+	root_start tmpfs types /dev/shm
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	# The mount of /dev/shm becomes one of the root directory, with the same files.
+	at=$(text_in NMNT /dev/shmtmpfs)
+	length=$("$FORGE" get "$IMAGE" "NMNT+$((at - 4)):4")
+	options=$(tail -c "+$(($(body_of NMNT) + at + 13 + 1))" "$IMAGE" | head -c "$length")
+	"$FORGE" edit "$IMAGE" "$EVIL" "NMNT+$((at - 20)):4=1" "NMNT+$((at - 4)):4=$((length + 7))" \
+		"NMNT+$at:$((13 + length))=@/tmpfs${options/size=/size=0000000}"
+	run -4 --separate-stderr ctckpt restore --detach --rootfs "$ROOT" "$EVIL"
+	assert_contains "$stderr" "is impossible"
+	[[ -e $ROOT/bin/tmpfs ]]
 }
 
 @test "forged: namespaces, their owners and maps" {
