@@ -723,3 +723,4 @@ socket_end() {
 	rejects 4 "not as many pids as threads" NSPX.0+40:4=0x7fffffff
 	rejects 4 bytes NSPX.0+44:4=0x7fffffff
 	rejects 4 "unknown bits" NSPX.0+40:4=0
+}
