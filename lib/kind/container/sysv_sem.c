@@ -192,6 +192,7 @@ static int sysv_sem_restore(struct restore *rs, const struct record *record, str
 const struct kind kind_sysv_sem = {
 	.name = "sysv_sem",
 	.summary = "System V semaphores",
+	.needs = "sysv_ipc",
 	.tag = TAG_SYSV_SEM,
 	.scope = SCOPE_CONTAINER,
 	.phase = PHASE_FILES,

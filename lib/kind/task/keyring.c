@@ -131,6 +131,7 @@ static int keyring_restore(struct restore *rs, const struct record *record, stru
 const struct kind kind_keyring = {
 	.name = "keyring",
 	.summary = "keyrings are fresh: keys are not saved",
+	.needs = "keyring",
 	.tag = TAG('K', 'E', 'Y', 'S'),
 	.scope = SCOPE_THREAD,
 	.phase = PHASE_STATE,

@@ -307,6 +307,7 @@ static int sysv_undo_finish(struct restore *rs, const struct record *record, str
 const struct kind kind_sysv_undo = {
 	.name = "sysv_undo",
 	.summary = "what a process undoes of System V semaphores at its end (SEM_UNDO)",
+	.needs = "sysv_ipc",
 	.tag = TAG('S', 'E', 'M', 'U'),
 	.scope = SCOPE_TASK,
 	.phase = PHASE_STATE,
