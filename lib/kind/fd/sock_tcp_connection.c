@@ -211,7 +211,7 @@ static int dump_connection(struct dump *d, struct tcp_queues *queues, const stru
 	int fd = d->fd->fd;
 	struct tcp_connection_rec rec = {
 		.local = inet_local(fd),
-		.peer = inet_peer(fd),
+		.peer = queues->peer,
 		.flags = le32_make(find_flags(fd, info)),
 		.segment = le32_make(bounded(info->tcpi_advmss, 88, SEGMENT_MAX)),
 		.send_scale = le32_make(info->tcpi_snd_wscale),

@@ -151,6 +151,11 @@ static int send_peer_end(struct restore *rs, const struct tcp_end *end, struct t
 			 struct err *err)
 {
 	struct pollfd state = { .fd = end->fd, .events = POLLRDHUP };
+	struct tcp_repair_window window = { .snd_wl1 = end->send_sequence,
+					    .snd_wnd = 1,
+					    .max_window = 1,
+					    .rcv_wnd = UINT16_MAX,
+					    .rcv_wup = end->send_sequence };
 	int r;
 
 	peer->send_sequence = le32_get(end->outside->receive_sequence) - 1;
@@ -158,8 +163,12 @@ static int send_peer_end(struct restore *rs, const struct tcp_end *end, struct t
 	r = tcp_end_join(rs, peer, err);
 	if (r == 0)
 		r = tcp_end_connect(peer, end->local.port, err);
-	if (r == 0)
-		r = tcp_repair(peer->fd, TCP_REPAIR_OFF_NO_WP, err);
+	if (r < 0)
+		return r;
+	/* Else it would have to ask first whether there is room. */
+	if (setsockopt(peer->fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, &window, sizeof(window)) < 0)
+		return err_set(err, -errno, "set the windows of a connection");
+	r = tcp_repair(peer->fd, TCP_REPAIR_OFF_NO_WP, err);
 	if (r < 0)
 		return r;
 	if (shutdown(peer->fd, SHUT_WR) < 0)

@@ -325,17 +325,38 @@ static void add_connections(struct dump *d, struct tcp_snapshot *snapshot)
 	}
 }
 
+/* getpeername(2) does not tell before the connection is made; the table does. */
+static struct inet_address_rec find_peer(const struct tcp_snapshot *snapshot,
+					 const struct target_fd *file)
+{
+	struct inet_address_rec peer = inet_peer(file->fd);
+	struct inet_address_rec local = inet_local(file->fd);
+	size_t start = le16_get(local.family) == AF_INET ? 12 : 0;
+
+	for (size_t i = 0; inet_address_is_none(&peer) && i < snapshot->table.count; i++) {
+		const struct tcp_line *line = &snapshot->table.lines[i];
+
+		if (line->inode != file->stat.st_ino || line->state != TCP_SYN_SENT)
+			continue;
+		peer = local;
+		peer.port = le16_make(line->peer.port);
+		memcpy(peer.address, line->peer.address + start, 16 - start);
+	}
+	return peer;
+}
+
 static void find_mates(const struct dump *d, struct tcp_snapshot *snapshot)
 {
 	for (size_t i = 0; i < snapshot->count; i++) {
 		struct tcp_queues *queues = &snapshot->queues[i];
 		struct inet_address_rec local = inet_local(queues->file->fd);
-		struct inet_address_rec peer = inet_peer(queues->file->fd);
-		struct tcp_place from = tcp_place_of(&peer);
+		struct tcp_place from;
 		struct tcp_place to = tcp_place_of(&local);
 
-		if (inet_address_is_none(&peer))
+		queues->peer = find_peer(snapshot, queues->file);
+		if (inet_address_is_none(&queues->peer))
 			continue;
+		from = tcp_place_of(&queues->peer);
 		queues->other = tcp_table_find(&snapshot->table, &from, &to);
 		if (queues->other && queues->other->inode != 0)
 			queues->mate = tcp_snapshot_find(
@@ -362,10 +383,9 @@ static int hold_kept(const struct dump *d, struct tcp_snapshot *snapshot, struct
 	for (size_t i = 0; d->own->tcp_established && i < snapshot->count; i++) {
 		struct tcp_queues *queues = &snapshot->queues[i];
 		struct inet_address_rec local = inet_local(queues->file->fd);
-		struct inet_address_rec peer = inet_peer(queues->file->fd);
 
 		if (queues->other || queues->file->ns != 0 || !is_made(queues->file->fd) ||
-		    tcp_is_here(&local, &peer))
+		    tcp_is_here(&local, &queues->peer))
 			continue;
 		queues->fault = tcp_hold_fault(queues->file->fd);
 		if (queues->fault)

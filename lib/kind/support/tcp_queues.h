@@ -24,6 +24,7 @@ struct tcp_progress {
 
 struct tcp_queues {
 	const struct target_fd *file; /* borrowed */
+	struct inet_address_rec peer; /* also while the connection is being made */
 	struct tcp_queues *mate;      /* the other end, if the container has a descriptor of it */
 	const struct tcp_line *other; /* the other end's line; NULL: this network has none */
 	char *received;		      /* owned */
