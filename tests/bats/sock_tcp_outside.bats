@@ -116,6 +116,23 @@ save_and_restore() {
 	save_and_restore
 }
 
+@test "sock_tcp_connection: the other end outside notices nothing of five generations" {
+	outside talk 10.7.0.1 10.7.0.2 24
+	local name=pid:$TREE
+	for _ in 1 2 3 4 5; do
+		run -0 in_world "$CTCKPT" checkpoint --tcp-established --force "$name" -o "$IMAGE"
+		run -0 in_world "$CTCKPT" restore --detach --leave-frozen --tcp-established \
+			--name "$VICTIM" "$IMAGE"
+		replug
+		name=$VICTIM
+		# Interfaces that lead outside are not saved.
+		in_net "$(container_pid "$VICTIM")" ip link set cable netns "$WORLD"
+	done
+	in_world ip link set cable netns "$(container_pid "$VICTIM")"
+	plug "$(container_pid "$VICTIM")"
+	both_succeed
+}
+
 @test "sock_tcp_connection: the other end outside notices nothing of checkpoints but a delay" {
 	outside talk 10.7.0.1 10.7.0.2 24
 	for _ in 1 2 3 4 5; do
@@ -167,6 +184,26 @@ save_and_restore() {
 	outside connecting 10.7.0.1 10.7.0.2 24
 	run -3 in_world "$CTCKPT" checkpoint --tcp-established "pid:$TREE" -o "$IMAGE"
 	assert_contains "$output" "a TCP connection that is being made with 10.7.0.2 port $PORT"
+}
+
+@test "sock_tcp_connection: forged ones that lead outside are rejected" {
+	local forge=$BUILD/tests/forge own edit text
+	outside states 10.7.0.1 10.7.0.2 24
+	run -0 in_world "$CTCKPT" checkpoint --tcp-established "pid:$TREE" -o "$IMAGE"
+	own=$((32 + $("$forge" get "$IMAGE" TCPC+20:4) + 8 * $("$forge" get "$IMAGE" TCPC+24:4)))
+	while read -r edit text; do
+		"$forge" edit "$IMAGE" "$IMAGE.forged" "TCPC+$((own + ${edit%%:*})):${edit#*:}"
+		run -4 in_world "$CTCKPT" restore --detach --leave-frozen --tcp-established \
+			"$IMAGE.forged"
+		assert_contains "$output" "$text"
+	done <<-END
+		52:4=5 bytes
+		56:4=64 unknown bits
+		88:4=0x7fffffff more sent than there is
+		96:4=0 impossible agreement
+		96:4=65536 impossible agreement
+		104:4=0xffffffff impossible agreement
+	END
 }
 
 @test "sock_tcp_connection: --tcp-close contradicts --tcp-established" {

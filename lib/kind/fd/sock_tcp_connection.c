@@ -411,6 +411,41 @@ static int restore_pair(struct restore *rs, const struct record *record, struct 
 	return restore_give_fd(rs, record, end.fd, err);
 }
 
+static bool is_kept(const struct restore *rs, const struct record *record)
+{
+	return tcp_end_take(record).outside &&
+	       plan_value(rs->plan, CLASS_TCP, record->id, 0, 0) != 0;
+}
+
+/* The first one makes all of them. */
+static int restore_outside(struct restore *rs, const struct record *record, struct err *err)
+{
+	auto_free const struct record **records = NULL;
+	auto_free struct tcp_end *ends = NULL;
+	const struct record *next = NULL;
+	size_t count = 0;
+	int r;
+
+	if (restore_fd(rs, record->id) >= 0)
+		return 0;
+	while ((next = image_next(rs->image, record->tag, next))) {
+		if (!is_kept(rs, next))
+			continue;
+		array_grow(records, count);
+		array_grow(ends, count);
+		records[count] = next;
+		ends[count++] = tcp_end_take(next);
+	}
+	r = tcp_outside_restore(rs, ends, count, err);
+	for (size_t i = 0; i < count; i++) {
+		if (r == 0)
+			r = restore_give_fd(rs, records[i], ends[i].fd, err);
+		else
+			drop_fd(&ends[i].fd);
+	}
+	return r;
+}
+
 static int sock_tcp_connection_restore(struct restore *rs, const struct record *record,
 				       struct err *err)
 {
@@ -421,9 +456,9 @@ static int sock_tcp_connection_restore(struct restore *rs, const struct record *
 	case TCP_FORM_PAIR:
 		return restore_pair(rs, record, err);
 	case TCP_FORM_OUTSIDE:
-		r = plan_value(rs->plan, CLASS_TCP, record->id, 0, 0)
-			? tcp_outside_restore(rs, &end, err)
-			: tcp_cut_restore(rs, &end, err);
+		if (is_kept(rs, record))
+			return restore_outside(rs, record, err);
+		r = tcp_cut_restore(rs, &end, err);
 		break;
 	case TCP_FORM_WAITING:
 	case TCP_FORM_CONNECTING:

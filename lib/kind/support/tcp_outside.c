@@ -76,36 +76,51 @@ static int order_route(struct netlink *netlink, uint16_t type, const struct tcp_
 	return netlink_order(netlink, &message);
 }
 
-/* The addresses of both ends, for a while. */
+/* The addresses of both ends of all connections, for a while. */
 struct borrowed {
 	struct netlink *netlink;
-	struct tcp_place places[2];
-	bool is_ours[2];
+	struct tcp_place *places; /* owned: those that were not there before */
+	size_t count;
 };
 
-static int borrow(const struct tcp_end *end, struct borrowed *borrowed, struct err *err)
+static int borrow_address(struct borrowed *borrowed, const struct inet_address_rec *address,
+			  struct err *err)
+{
+	struct tcp_place place = tcp_place_of(address);
+	int r = order_route(borrowed->netlink, RTM_NEWROUTE, &place);
+
+	if (r == -EEXIST)
+		return 0;
+	if (r < 0)
+		return err_set(err, r, "take the address of %s", inet_address_print(address).text);
+	array_grow(borrowed->places, borrowed->count);
+	borrowed->places[borrowed->count++] = place;
+	return 0;
+}
+
+static int borrow(const struct tcp_end *ends, size_t count, struct borrowed *borrowed,
+		  struct err *err)
 {
 	int r = netlink_open(NETLINK_ROUTE, &borrowed->netlink);
 
-	borrowed->places[0] = tcp_place_of(&end->local);
-	borrowed->places[1] = tcp_place_of(&end->peer);
-	for (size_t i = 0; r == 0 && i < 2; i++) {
-		r = order_route(borrowed->netlink, RTM_NEWROUTE, &borrowed->places[i]);
-		borrowed->is_ours[i] = r == 0;
-		r = r == -EEXIST ? 0 : r;
+	if (r < 0)
+		return err_set(err, r, "open a netlink socket");
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		r = borrow_address(borrowed, &ends[i].local, err);
+		if (r == 0)
+			r = borrow_address(borrowed, &ends[i].peer, err);
 	}
-	return r < 0 ? err_set(err, r, "take the addresses of a connection") : 0;
+	return r;
 }
 
 static void give_back(struct borrowed *borrowed)
 {
-	for (size_t i = 0; i < 2; i++) {
-		if (borrowed->is_ours[i])
-			(void)order_route(borrowed->netlink, RTM_DELROUTE, &borrowed->places[i]);
-		borrowed->is_ours[i] = false;
-	}
+	while (borrowed->count > 0)
+		(void)order_route(borrowed->netlink, RTM_DELROUTE,
+				  &borrowed->places[--borrowed->count]);
 	netlink_free(borrowed->netlink);
-	borrowed->netlink = NULL;
+	free(borrowed->places);
+	*borrowed = (struct borrowed){ .netlink = NULL };
 }
 
 /* ---- the connection ---- */
@@ -147,8 +162,8 @@ static int make(struct restore *rs, struct tcp_end *end, struct err *err)
 }
 
 /* A socket in the place of the other end, which has just the end of the stream to send. */
-static int send_peer_end(struct restore *rs, const struct tcp_end *end, struct tcp_end *peer,
-			 struct err *err)
+static int send_end(struct restore *rs, const struct tcp_end *end, struct tcp_end *peer,
+		    struct err *err)
 {
 	struct pollfd state = { .fd = end->fd, .events = POLLRDHUP };
 	struct tcp_repair_window window = { .snd_wl1 = end->send_sequence,
@@ -156,6 +171,7 @@ static int send_peer_end(struct restore *rs, const struct tcp_end *end, struct t
 					    .max_window = 1,
 					    .rcv_wnd = UINT16_MAX,
 					    .rcv_wup = end->send_sequence };
+	int now = 1;
 	int r;
 
 	peer->send_sequence = le32_get(end->outside->receive_sequence) - 1;
@@ -175,6 +191,9 @@ static int send_peer_end(struct restore *rs, const struct tcp_end *end, struct t
 		return err_set(err, -errno, "end a stream");
 	if (poll(&state, 1, END_TIMEOUT) != 1)
 		return err_set(err, ERR_FAILED, "the end of a stream does not arrive");
+	/* Confirmed later, it would be to somebody who is not there any more, and says so. */
+	if (setsockopt(end->fd, IPPROTO_TCP, TCP_QUICKACK, &now, sizeof(now)) < 0)
+		return err_set(err, -errno, "confirm the end of a stream");
 	return 0;
 }
 
@@ -228,28 +247,43 @@ static void drop_silently(struct tcp_end *end)
 	drop_fd(&end->fd);
 }
 
-int tcp_outside_restore(struct restore *rs, struct tcp_end *end, struct err *err)
+static int send_peer_end(struct restore *rs, const struct tcp_end *end, struct err *err)
 {
-	struct tcp_end peer = {
-		.common = end->common,
-		.local = end->peer,
-		.peer = end->local,
-		.fd = -1,
-		.is_foreign = true,
-	};
+	struct tcp_end peer = { .common = end->common,
+				.local = end->peer,
+				.peer = end->local,
+				.fd = -1,
+				.is_foreign = true };
+	int r = send_end(rs, end, &peer, err);
+
+	drop_silently(&peer);
+	return r;
+}
+
+static int make_all(struct restore *rs, struct tcp_end *ends, size_t count, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		r = make(rs, &ends[i], err);
+		if (r == 0 && le32_get(ends[i].rec->flags) & TCP_PEER_ENDED)
+			r = send_peer_end(rs, &ends[i], err);
+	}
+	return r;
+}
+
+int tcp_outside_restore(struct restore *rs, struct tcp_end *ends, size_t count, struct err *err)
+{
 	struct borrowed borrowed = { .netlink = NULL };
-	int r = borrow(end, &borrowed, err);
+	int r = borrow(ends, count, &borrowed, err);
 
 	if (r == 0)
-		r = make(rs, end, err);
-	if (r == 0 && le32_get(end->rec->flags) & TCP_PEER_ENDED)
-		r = send_peer_end(rs, end, &peer, err);
+		r = make_all(rs, ends, count, err);
 	give_back(&borrowed);
-	drop_silently(&peer);
-	if (r == 0)
-		r = go_on(rs, end, err);
-	if (r < 0)
-		drop_silently(end);
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = go_on(rs, &ends[i], err);
+	for (size_t i = 0; r < 0 && i < count; i++)
+		drop_silently(&ends[i]);
 	return r;
 }
 

@@ -10,6 +10,8 @@
 
 /* Is this an address of an interface in the container's own network, as it was saved? */
 bool tcp_has_address(const struct image *image, const struct inet_address_rec *local);
-int tcp_outside_restore(struct restore *rs, struct tcp_end *end, struct err *err);
+/* All of them at once: while the addresses are there, no end may have anything to say. All
+ * descriptors are made, or none. */
+int tcp_outside_restore(struct restore *rs, struct tcp_end *ends, size_t count, struct err *err);
 /* The same connection, closed: what was received can be read. */
 int tcp_cut_restore(struct restore *rs, struct tcp_end *end, struct err *err);
