@@ -247,27 +247,22 @@ static void drop_silently(struct tcp_end *end)
 	drop_fd(&end->fd);
 }
 
-static int send_peer_end(struct restore *rs, const struct tcp_end *end, struct err *err)
-{
-	struct tcp_end peer = { .common = end->common,
-				.local = end->peer,
-				.peer = end->local,
-				.fd = -1,
-				.is_foreign = true };
-	int r = send_end(rs, end, &peer, err);
-
-	drop_silently(&peer);
-	return r;
-}
-
-static int make_all(struct restore *rs, struct tcp_end *ends, size_t count, struct err *err)
+/* `peers` has the places of those that must be there until the addresses are not. */
+static int make_all(struct restore *rs, struct tcp_end *ends, struct tcp_end *peers, size_t count,
+		    struct err *err)
 {
 	int r = 0;
 
+	for (size_t i = 0; i < count; i++)
+		peers[i] = (struct tcp_end){ .common = ends[i].common,
+					     .local = ends[i].peer,
+					     .peer = ends[i].local,
+					     .fd = -1,
+					     .is_foreign = true };
 	for (size_t i = 0; r == 0 && i < count; i++) {
 		r = make(rs, &ends[i], err);
 		if (r == 0 && le32_get(ends[i].rec->flags) & TCP_PEER_ENDED)
-			r = send_peer_end(rs, &ends[i], err);
+			r = send_end(rs, &ends[i], &peers[i], err);
 	}
 	return r;
 }
@@ -275,11 +270,17 @@ static int make_all(struct restore *rs, struct tcp_end *ends, size_t count, stru
 int tcp_outside_restore(struct restore *rs, struct tcp_end *ends, size_t count, struct err *err)
 {
 	struct borrowed borrowed = { .netlink = NULL };
+	auto_free struct tcp_end *peers = mem_alloc(count, sizeof(*peers));
 	int r = borrow(ends, count, &borrowed, err);
 
 	if (r == 0)
-		r = make_all(rs, ends, count, err);
+		r = make_all(rs, ends, peers, count, err);
+	else
+		count = 0;
+	/* A confirmation that finds its socket closed would be answered. */
 	give_back(&borrowed);
+	for (size_t i = 0; i < count; i++)
+		drop_silently(&peers[i]);
 	for (size_t i = 0; r == 0 && i < count; i++)
 		r = go_on(rs, &ends[i], err);
 	for (size_t i = 0; r < 0 && i < count; i++)
