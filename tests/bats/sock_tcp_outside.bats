@@ -80,6 +80,12 @@ replug() {
 	run -0 in_world "$CTCKPT" thaw "$VICTIM"
 }
 
+# Back again: for that, one must be more than the container is.
+unplug() {
+	timeout 60 nsenter --preserve-credentials --user="/proc/$WORLD/ns/user" \
+		--net="/proc/$(container_pid "$VICTIM")/ns/net" -- ip link set cable netns "$WORLD"
+}
+
 both_succeed() {
 	: >"$PEER_DIR/go"
 	: >"$VICTIM_DIR/go"
@@ -126,7 +132,7 @@ save_and_restore() {
 		replug
 		name=$VICTIM
 		# Interfaces that lead outside are not saved.
-		in_net "$(container_pid "$VICTIM")" ip link set cable netns "$WORLD"
+		unplug
 	done
 	in_world ip link set cable netns "$(container_pid "$VICTIM")"
 	plug "$(container_pid "$VICTIM")"
@@ -184,6 +190,17 @@ save_and_restore() {
 	outside connecting 10.7.0.1 10.7.0.2 24
 	run -3 in_world "$CTCKPT" checkpoint --tcp-established "pid:$TREE" -o "$IMAGE"
 	assert_contains "$output" "a TCP connection that is being made with 10.7.0.2 port $PORT"
+}
+
+@test "sock_tcp_connection: those of a frozen container are kept only if it stays" {
+	outside talk 10.7.0.1 10.7.0.2 24
+	run -0 in_world "$CTCKPT" freeze "pid:$TREE"
+	run -3 in_world "$CTCKPT" checkpoint --tcp-established "pid:$TREE" -o "$IMAGE"
+	assert_contains "$output" "connections that lead outside can't be kept"
+	assert_contains "$output" "hint: thaw it first"
+	run -0 in_world "$CTCKPT" checkpoint --tcp-established --leave-stopped "pid:$TREE" -o "$IMAGE"
+	run -0 in_world "$CTCKPT" thaw "pid:$TREE"
+	both_succeed
 }
 
 @test "sock_tcp_connection: forged ones that lead outside are rejected" {
