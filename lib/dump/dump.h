@@ -63,6 +63,7 @@ struct dump_private {
 	dev_t queues_dev;		   /* of their file system; 0: none is the container's */
 	struct unix_sockets *unix_sockets; /* owned; kind/support/unix_sockets.c */
 	bool tcp_close;			   /* connections that lead outside are saved as closed */
+	bool tcp_established;		   /* these are kept */
 	struct tcp_snapshot *tcp;	   /* owned; kind/support/tcp_queues.c */
 	struct dump_terminals terminals;   /* kind/support/terminal_find.c */
 	uint32_t last_id;
@@ -88,7 +89,7 @@ struct dump_entry {
 /* Collects everything of a frozen target and asks all kinds. ERR_REFUSED names all blockers;
  * ERR_MOMENT if all of them are momentary. */
 int dump_gather(struct dump *d, const struct target *target, const struct freeze *frozen,
-		bool tcp_close, struct err *err);
+		bool tcp_close, bool tcp_established, struct err *err);
 /* Gives every task its registers, mask and address space back. */
 int dump_release(struct dump *d, struct err *err);
 void dump_free(struct dump *d);

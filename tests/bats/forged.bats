@@ -541,6 +541,8 @@ socket_end() {
 	rejects 4 "is not the other end" "TCPC.1+$((own + 2)):2=1"
 	rejects 4 "unknown bits" "TCPC.1+$((own + 52)):4=99"
 	rejects 4 "unknown bits" "TCPC.1+$((own + 56)):4=32"
+	rejects 4 "unknown bits" "TCPC.1+$((own + 56)):4=64"
+	rejects 4 "bytes" "TCPC.1+$((own + 52)):4=8"
 	rejects 4 "impossible agreement" "TCPC.1+$((own + 60)):4=1"
 	rejects 4 "impossible agreement" "TCPC.1+$((own + 64)):4=15"
 	rejects 4 "impossible agreement" "TCPC.1+$((own + 68)):4=15"
