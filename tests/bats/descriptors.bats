@@ -52,7 +52,3 @@ refuses() {
 @test "descriptors: fanotify is refused by name" {
 	refuses fanotify "fanotify is not supported"
 }
-
-@test "descriptors: asynchronous I/O is refused by name" {
-	refuses aio "mapping of /[aio] (deleted) is not supported"
-}

@@ -746,3 +746,16 @@ socket_end() {
 	rejects 4 "not as many pids as threads" NSPX.0+40:4=0x7fffffff
 	rejects 4 bytes NSPX.0+44:4=0x7fffffff
 	rejects 4 "unknown bits" NSPX.0+40:4=0
+
+@test "forged: AIO contexts" {
+	victim_saved aio
+	rejects 4 "impossible ring" AIOC+0:8=0x7ffffffff000
+	rejects 4 "impossible ring" AIOC+0:8=0x800
+	rejects 4 "impossible ring" AIOC+8:4=0
+	rejects 4 "impossible ring" AIOC+8:4=0xffffffff
+	rejects 4 "there is no place for a ring" AIOC+8:4=2
+	rejects 4 "there is no place for a ring" AIOC+0:8=0x10000
+	rejects 4 "aio: " AIOC+12:4=0xffffffff
+	rejects 4 "aio: " AIOC+12:4=1
+	accepts AIOC+8:4=1
+}

@@ -126,13 +126,6 @@ static void make_fanotify(void)
 	need(syscall(SYS_fanotify_init, 0x200 /* FAN_REPORT_FID */, O_RDONLY));
 }
 
-static void make_aio(void)
-{
-	unsigned long context = 0;
-
-	need(syscall(SYS_io_setup, 16, &context));
-}
-
 static const struct {
 	const char *name;
 	void (*make)(void);
@@ -140,7 +133,7 @@ static const struct {
 	{ "lease", make_lease },       { "linked", make_linked },   { "notify", make_notify },
 	{ "proc", make_proc },	       { "packets", make_packets }, { "epoll", make_epoll },
 	{ "flight", make_flight },     { "uring", make_uring },	    { "userfault", make_userfault },
-	{ "fanotify", make_fanotify }, { "aio", make_aio },
+	{ "fanotify", make_fanotify },
 };
 
 int main(int argc, char **argv)
