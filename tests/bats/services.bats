@@ -3,10 +3,12 @@
 
 load helper
 
+SERVICES=$(cd "$BATS_TEST_DIRNAME/../services" && pwd)
+
 # service_start FILE [OPTION of run...]: a program in tests/services, at work when this returns.
 service_start() {
 	victim_dir_share
-	local file=$BATS_TEST_DIRNAME/../services/$1 command
+	local file=$SERVICES/$1 command
 	mkdir -p "$VICTIM_DIR/data"
 	shift
 	case $file in
@@ -68,6 +70,25 @@ has_twins() {
 	all_succeed 3
 }
 
+# Between checkpoint and restore its root directory goes elsewhere: other inodes, other mounts.
+moves() {
+	local root=$BATS_TEST_TMPDIR/root dir volumes
+	mkdir -p "$root"/{usr,etc,proc,sys,dev,tmp,run,var,srv} "$root$VICTIM_DIR" "$root$SERVICES"
+	chmod a+rwx "$root/srv" "$root/tmp"
+	for dir in bin sbin lib lib64; do
+		ln -s "usr/$dir" "$root/$dir"
+	done
+	volumes=(--volume /usr:/usr:ro --volume /etc:/etc:ro --volume "$VICTIM_DIR:$VICTIM_DIR"
+		--volume "$SERVICES:$SERVICES:ro")
+	export SERVICE_DATA=/srv
+	service_start "$@" --rootfs "$root" "${volumes[@]}"
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	cp -a "$root" "$root.moved"
+	rm -rf "$root"
+	run -0 ctckpt restore --detach --policy map --rootfs "$root.moved" "${volumes[@]}" "$IMAGE"
+	all_succeed 1
+}
+
 # bats test_tags=root
 @test "services: redis with pipelined clients" {
 	requires cmd-redis-server
@@ -82,6 +103,11 @@ has_twins() {
 @test "services: redis with pipelined clients, twins beside the original" {
 	requires cmd-redis-server
 	has_twins redis.py
+}
+
+@test "services: redis with pipelined clients, in another root directory" {
+	requires cmd-redis-server
+	moves redis.py
 }
 
 # bats test_tags=root
@@ -100,6 +126,11 @@ has_twins() {
 	has_twins postgres.py --userns auto
 }
 
+@test "services: PostgreSQL with pgbench, in another root directory" {
+	requires cmd-pgbench
+	moves postgres.py --userns keep-id
+}
+
 # bats test_tags=root
 @test "services: nginx with clients that keep their connections" {
 	requires cmd-nginx
@@ -114,6 +145,11 @@ has_twins() {
 @test "services: nginx with clients that keep their connections, twins beside the original" {
 	requires cmd-nginx
 	has_twins nginx.py --userns auto
+}
+
+@test "services: nginx with clients that keep their connections, in another root directory" {
+	requires cmd-nginx
+	moves nginx.py --userns keep-id
 }
 
 # bats test_tags=root
@@ -132,6 +168,11 @@ has_twins() {
 	has_twins workers.js
 }
 
+@test "services: node with timers, sockets and workers, in another root directory" {
+	requires cmd-node
+	moves workers.js
+}
+
 # bats test_tags=root
 @test "services: a JVM that allocates" {
 	requires cmd-java
@@ -146,6 +187,11 @@ has_twins() {
 @test "services: a JVM that allocates, twins beside the original" {
 	requires cmd-java
 	has_twins Allocate.java
+}
+
+@test "services: a JVM that allocates, in another root directory" {
+	requires cmd-java
+	moves Allocate.java
 }
 
 # bats test_tags=root
@@ -164,6 +210,11 @@ has_twins() {
 	has_twins loops.py
 }
 
+@test "services: asyncio and multiprocessing, in another root directory" {
+	requires cmd-python3
+	moves loops.py
+}
+
 # bats test_tags=root
 @test "services: tmux with vim" {
 	requires cmd-tmux
@@ -178,6 +229,11 @@ has_twins() {
 @test "services: tmux with vim, twins beside the original" {
 	requires cmd-tmux
 	has_twins editor.py
+}
+
+@test "services: tmux with vim, in another root directory" {
+	requires cmd-tmux
+	moves editor.py
 }
 
 # bats test_tags=root
@@ -196,6 +252,11 @@ has_twins() {
 	has_twins build.py
 }
 
+@test "services: make -j, in another root directory" {
+	requires cmd-make
+	moves build.py
+}
+
 # bats test_tags=root
 @test "services: two hosts in network namespaces" {
 	requires cmd-ip
@@ -210,4 +271,9 @@ has_twins() {
 @test "services: two hosts in network namespaces, twins beside the original" {
 	requires cmd-ip
 	has_twins hosts.py
+}
+
+@test "services: two hosts in network namespaces, in another root directory" {
+	requires cmd-ip
+	moves hosts.py
 }
