@@ -45,6 +45,10 @@ refuses() {
 	refuses uring "io_uring is not supported"
 }
 
+@test "descriptors: a thread of io_uring is refused by name" {
+	refuses uring-thread "a worker of io_uring is not supported"
+}
+
 @test "descriptors: userfaultfd is refused by name" {
 	refuses userfault "userfaultfd is not supported"
 }

@@ -116,6 +116,15 @@ static void make_uring(void)
 	need(syscall(SYS_io_uring_setup, 4, parameters));
 }
 
+/* The kernel makes a thread of the process that looks for requests: IORING_SETUP_SQPOLL. */
+static void make_uring_thread(void)
+{
+	unsigned int parameters[30] = { 0 };
+
+	parameters[2] = 2;
+	need(syscall(SYS_io_uring_setup, 4, parameters));
+}
+
 static void make_userfault(void)
 {
 	need(syscall(SYS_userfaultfd, O_CLOEXEC | 1 /* UFFD_USER_MODE_ONLY */));
@@ -130,10 +139,17 @@ static const struct {
 	const char *name;
 	void (*make)(void);
 } cases[] = {
-	{ "lease", make_lease },       { "linked", make_linked },   { "notify", make_notify },
-	{ "proc", make_proc },	       { "packets", make_packets }, { "epoll", make_epoll },
-	{ "flight", make_flight },     { "uring", make_uring },	    { "userfault", make_userfault },
+	{ "lease", make_lease },
+	{ "linked", make_linked },
+	{ "notify", make_notify },
+	{ "proc", make_proc },
+	{ "packets", make_packets },
+	{ "epoll", make_epoll },
+	{ "flight", make_flight },
+	{ "uring", make_uring },
+	{ "userfault", make_userfault },
 	{ "fanotify", make_fanotify },
+	{ "uring-thread", make_uring_thread },
 };
 
 int main(int argc, char **argv)
