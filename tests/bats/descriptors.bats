@@ -52,7 +52,3 @@ refuses() {
 @test "descriptors: userfaultfd is refused by name" {
 	refuses userfault "userfaultfd is not supported"
 }
-
-@test "descriptors: fanotify is refused by name" {
-	refuses fanotify "fanotify is not supported"
-}

@@ -130,11 +130,6 @@ static void make_userfault(void)
 	need(syscall(SYS_userfaultfd, O_CLOEXEC | 1 /* UFFD_USER_MODE_ONLY */));
 }
 
-static void make_fanotify(void)
-{
-	need(syscall(SYS_fanotify_init, 0x200 /* FAN_REPORT_FID */, O_RDONLY));
-}
-
 static const struct {
 	const char *name;
 	void (*make)(void);
@@ -148,7 +143,6 @@ static const struct {
 	{ "flight", make_flight },
 	{ "uring", make_uring },
 	{ "userfault", make_userfault },
-	{ "fanotify", make_fanotify },
 	{ "uring-thread", make_uring_thread },
 };
 
