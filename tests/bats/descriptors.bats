@@ -49,6 +49,10 @@ refuses() {
 	refuses uring-thread "a worker of io_uring is not supported"
 }
 
+@test "descriptors: a ring of io_uring without a descriptor is refused by name" {
+	refuses uring-number "a ring of io_uring that it has registered is not supported"
+}
+
 @test "descriptors: userfaultfd is refused by name" {
 	refuses userfault "userfaultfd is not supported"
 }
