@@ -9,9 +9,8 @@ load helper
 }
 
 @test "nsproxy: three generations" {
-	local n
 	victim_start nsproxy
-	for n in 1 2 3; do
+	for _ in 1 2 3; do
 		run -0 ctckpt checkpoint --force "$VICTIM" -o "$IMAGE"
 		run -0 ctckpt restore --detach "$IMAGE"
 	done
