@@ -117,7 +117,7 @@ struct target_fd {
 	char *link;   /* what /proc/PID/fd/N reads as */
 	char *fdinfo; /* the whole text */
 	uint32_t ns;  /* the namespace that it is, or of a socket, the one of the network; 0: own */
-	int unread;   /* inotify: bytes of events, before we ourselves opened any file */
+	int unread;   /* inotify, fanotify: bytes of events, before we ourselves opened any file */
 	struct stat stat;
 };
 

@@ -393,7 +393,7 @@ int mapfile_of_vma(struct dump *d, const struct procfs_vma *vma, uint32_t *ret_i
 		*ret_id = known->id;
 		return 0;
 	}
-	if (vma->name[0] != '/' || strcmp(vma->name, "/[aio] (deleted)") == 0) {
+	if (vma->name[0] != '/') {
 		*ret_id = 0;
 		return dump_block(d, NULL, "mapping of %s is not supported", vma->name);
 	}
