@@ -671,6 +671,14 @@ socket_end() {
 	accepts CTTY+4:4=4000
 }
 
+@test "forged: mounts: an overlay of what only a link of /proc leads to" {
+	local at path=$BATS_TEST_TMPDIR/victim/layers/lower
+	victim_saved ns_mnt overlay
+	at=$(($(text_in NMNT "lowerdir=$path") + 9))
+	rejects 1 "open directory //" "NMNT+$at:${#path}=@/proc/self/root/tmp"
+	rejects 1 "open directory //" "NMNT+$at:${#path}=@/proc/self/fd/3"
+}
+
 @test "forged: files for a mount that is not ours" {
 	local at length options
 	root_start tmpfs types /dev/shm
