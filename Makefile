@@ -26,6 +26,7 @@ KIND_PARTS := container task memory fd
 KINDS := $(notdir $(KIND_SRC:.c=))
 CMD_SRC := $(sort $(wildcard cmd/*.c))
 VICTIM_SRC := $(sort $(wildcard tests/victim/*.c))
+VICTIM_SRC_32 := compat
 UNIT_SRC := $(sort $(wildcard tests/unit/*.c))
 # Tools over images that are no fuzzers.
 FORGERS := damage forge
@@ -35,6 +36,10 @@ FUZZ_CFLAGS = -g -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,u
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o) $(B)/gen/kinds.o
 CMD_OBJ := $(CMD_SRC:%.c=$(B)/%.o)
 VICTIMS := $(VICTIM_SRC:tests/victim/%.c=$(B)/victim/%)
+# As programs of 32 bits, too, where the compiler makes them.
+HAS_32 := $(shell echo 'int main(void) { return 0; }' | \
+	$(CC) -m32 -static -x c -o /dev/null - 2>/dev/null && echo yes)
+VICTIMS_32 := $(if $(HAS_32),$(VICTIM_SRC_32:%=$(B)/victim/32/%))
 UNITS := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
 # Programs that the test scripts use, and programs that are checkpointed as they are.
 TOOL_SRC := $(sort $(wildcard tests/tools/*.c tests/programs/*.c tests/bench/*.c))
@@ -75,6 +80,10 @@ $(B)/%.o: %.c
 $(B)/victim/%: tests/victim/%.c $(wildcard tests/victim/*.h)
 	@mkdir -p $(@D)
 	$(CC) -std=gnu17 $(OPT) $(WARN) -D_GNU_SOURCE -o $@ $< -lpthread
+
+$(B)/victim/32/%: tests/victim/%.c $(wildcard tests/victim/*.h)
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 $(OPT) $(WARN) -D_GNU_SOURCE -m32 -static -o $@ $< -lpthread
 
 $(B)/unit/%: tests/unit/%.c $(B)/libctckpt.a $(wildcard tests/unit/*.h)
 	@mkdir -p $(@D)
@@ -121,7 +130,7 @@ $(B)/man/ctckpt-image.5: man/ctckpt-image.5 man/records tools/records $(LIB_SRC)
 	tools/records > $@
 
 manual: $(MAN5) $(MAN7)
-victims: $(VICTIMS)
+victims: $(VICTIMS) $(VICTIMS_32)
 units: $(UNITS)
 test-tools: $(TOOLS) $(FORGERS:%=$(B)/tests/%)
 fuzzers: $(FUZZERS)

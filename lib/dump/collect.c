@@ -293,14 +293,15 @@ static void check_dispatch(struct dump *d, const struct dump_task *task)
 	}
 }
 
-static void check_task(struct dump *d, struct dump_task *task)
+static int check_task(struct dump *d, struct dump_task *task, struct err *err)
 {
 	if (task->thread_count == 0)
-		return;
+		return 0;
 	d->task = task;
 	check_seccomp(d, task);
 	check_dispatch(d, task);
 	check_threads(d, task);
+	return dump_check_program(d, err);
 }
 
 int dump_collect_tasks(struct dump *d, struct err *err)
@@ -320,8 +321,8 @@ int dump_collect_tasks(struct dump *d, struct err *err)
 		return r;
 	order_tasks(d);
 	dump_group_tasks(d);
-	for (size_t i = 0; i < own->task_count; i++)
-		check_task(d, &own->tasks[i]);
+	for (size_t i = 0; r == 0 && i < own->task_count; i++)
+		r = check_task(d, &own->tasks[i], err);
 	d->task = NULL;
-	return dump_find_namespaces(d, err);
+	return r < 0 ? r : dump_find_namespaces(d, err);
 }

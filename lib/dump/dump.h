@@ -5,6 +5,8 @@
  * their registers back. */
 #pragma once
 
+#include <elf.h>
+
 #include "core/buf.h"
 #include "freeze/freeze.h"
 #include "kind/kind.h"
@@ -93,11 +95,16 @@ void dump_free(struct dump *d);
 
 /* collect.c: tasks and threads from the frozen list; namespaces and sharing checked. */
 int dump_collect_tasks(struct dump *d, struct err *err);
+/* programs.c: names what the task at the cursor runs that is not supported. */
+int dump_check_program(struct dump *d, struct err *err);
+enum program_type { PROGRAM_UNKNOWN, PROGRAM_64, PROGRAM_32, PROGRAM_X32 };
+/* By the head of its vdso. */
+enum program_type program_type_of(const Elf32_Ehdr *head);
 /* namespaces.c: all that the tasks are in, and the id of one behind a descriptor: then -EPERM if
  * it leads out of the container, which is noted. */
 int dump_find_namespaces(struct dump *d, struct err *err);
-/* Likewise all that descriptors lead to, or that their sockets are in. */
-int dump_find_file_namespaces(struct dump *d, struct err *err);
+/* Likewise the one that the descriptor at the cursor leads to, or that its socket is in. */
+int dump_find_file_namespace(struct dump *d, struct err *err);
 int dump_namespace_id(struct dump *d, enum namespace_type type, int fd, uint32_t *ret_id,
 		      struct err *err);
 /* Completes and follows the struct namespace_rec in `body`. */

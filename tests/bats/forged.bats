@@ -679,6 +679,21 @@ socket_end() {
 	rejects 1 "open directory //" "NMNT+$at:${#path}=@/proc/self/fd/3"
 }
 
+@test "forged: descriptors of namespaces" {
+	victim_saved nsfd
+	rejects 4 "unknown bits" NSFD+0:4=0
+	rejects 4 "unknown bits" NSFD+0:4=9
+	rejects 4 "is not in the image" NSFD+4:4=0x7fffffff
+	rejects 4 "unknown bits" NSFD+12:4=1
+}
+
+@test "forged: the network of a socket" {
+	victim_saved netns
+	rejects 4 "is not in the image" SNET+0:4=0x7fffffff
+	rejects 4 "unknown bits" SNET+0:4=0
+	rejects 4 "unknown bits" SNET+4:4=1
+}
+
 @test "forged: files for a mount that is not ours" {
 	local at length options
 	root_start tmpfs types /dev/shm

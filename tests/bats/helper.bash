@@ -35,7 +35,8 @@ test_setup() {
 }
 
 # requires NAME...: skips the test, by name, where one of these is missing. root and user (who
-# runs it), cgroup (one that may be used), small-fs, kernel-X.Y, cmd-NAME (a program).
+# runs it), cgroup (one that may be used), small-fs, programs-32 (victims of 32 bits),
+# kernel-X.Y, cmd-NAME (a program).
 requires() {
 	local need
 	for need; do
@@ -52,6 +53,7 @@ has() {
 	cgroup-v1) [[ ${CTCKPT_TEST_CGROUP:-none} == v1 ]] ;;
 	cgroup-v2) [[ ${CTCKPT_TEST_CGROUP:-none} == v2 ]] ;;
 	small-fs) [[ -n ${CTCKPT_TEST_SMALL:-} ]] ;;
+	programs-32) [[ -x $BUILD/victim/32/compat ]] ;;
 	subuid) ((EUID == 0)) || grep -q "^$(id -un):" /etc/subuid 2>/dev/null ;;
 	kernel-*)
 		version=$(uname -r)

@@ -34,13 +34,13 @@ static void test_fields(struct unit *unit)
 	tcp_table_parse(&table, v4);
 	tcp_table_sort(&table);
 	EXPECT(unit, table.count == 2);
-	line = tcp_table_find(&table, &from, &to);
+	line = tcp_table_find(&table, 0, &from, &to);
 	EXPECT(unit, line && line->state == TCP_FIN_WAIT1 && line->to_send == 0x2cc6f6);
 	EXPECT(unit, line && line->inode == 15033439 && line->to_receive == 0);
-	line = tcp_table_find(&table, &to, &from);
+	line = tcp_table_find(&table, 0, &to, &from);
 	EXPECT(unit, line && line->state == TCP_ESTABLISHED && line->to_receive == 0x2d242d);
 	EXPECT(unit, line && line->inode == 0);
-	EXPECT(unit, !tcp_table_find(&table, &to, &to));
+	EXPECT(unit, !tcp_table_find(&table, 0, &to, &to));
 	free(table.lines);
 }
 
@@ -71,7 +71,7 @@ static void test_rubbish(struct unit *unit)
 		tcp_table_parse(&table, texts[i]);
 	tcp_table_sort(&table);
 	EXPECT(unit, table.count == 0);
-	EXPECT(unit, !tcp_table_find(&table, &place, &place));
+	EXPECT(unit, !tcp_table_find(&table, 0, &place, &place));
 	free(table.lines);
 }
 

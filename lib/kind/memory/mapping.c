@@ -11,6 +11,8 @@
 
 extern const struct kind kind_mapping;
 
+enum { LDT_ENTRY = 8 };
+
 int mm_view(const void *body, size_t length, struct mm_view *ret_view, struct err *err)
 {
 	struct reader reader = reader_of(body, length);
@@ -235,15 +237,20 @@ static int find_pages(struct dump *d, struct own_pages *pages, struct err *err)
 static int read_brk(struct dump *d, uint64_t *ret_brk, struct err *err)
 {
 	auto_script struct script script = SCRIPT_NONE;
-	size_t step;
+	size_t step, table;
 	int r;
 
 	script_init(&script, &d->thread->remote);
 	step = script_syscall(&script, "get the program break", 0, SYS_brk, 0);
+	/* A kernel may be without such tables. */
+	table = script_syscall(&script, "get the local descriptor table", SCRIPT_MAY_FAIL,
+			       SYS_modify_ldt, 0, script_out(&script, LDT_ENTRY), LDT_ENTRY);
 	r = script_run(&script, err);
 	if (r < 0)
 		return r;
 	*ret_brk = (uint64_t)script_result(&script, step);
+	if (script_result(&script, table) > 0)
+		return dump_block(d, NULL, "a local descriptor table is not supported");
 	return 0;
 }
 
