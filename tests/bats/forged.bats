@@ -673,6 +673,14 @@ socket_end() {
 	accepts CTTY+4:4=4000
 }
 
+@test "forged: mounts: an overlay of what only a link of /proc leads to" {
+	local at path=$BATS_TEST_TMPDIR/victim/layers/lower
+	victim_saved ns_mnt overlay
+	at=$(($(text_in NMNT "lowerdir=$path") + 9))
+	rejects 1 "open directory //" "NMNT+$at:${#path}=@/proc/self/root/tmp"
+	rejects 1 "open directory //" "NMNT+$at:${#path}=@/proc/self/fd/3"
+}
+
 @test "forged: descriptors of namespaces" {
 	victim_saved nsfd
 	rejects 4 "unknown bits" NSFD+0:4=0
