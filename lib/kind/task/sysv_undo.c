@@ -177,14 +177,16 @@ static int ask_chunk(struct dump_thread *thread, const struct dump_semaphores *s
 	return r;
 }
 
-/* What cannot be asked for is in the way of a checkpoint. */
+/* What cannot be asked for is in the way of a checkpoint. A set that was never used is let alone:
+ * asking leaves an empty list, at whose end the set would seem used. */
 static void ask_all(struct dump *d, struct dump_thread *thread, struct buf *entries)
 {
 	for (size_t i = 0; i < d->own->set_count; i++) {
 		const struct dump_semaphores *set = &d->own->sets[i];
 		struct err err = ERR_NONE;
 
-		for (uint32_t first = 0; err.code == 0 && first < set->count; first += CHUNK)
+		for (uint32_t first = 0; set->is_used && err.code == 0 && first < set->count;
+		     first += CHUNK)
 			(void)ask_chunk(thread, set, first, entries, &err);
 		if (err.code != 0)
 			(void)dump_block(d, NULL, "%s", err.text);
