@@ -454,6 +454,7 @@ void dump_free(struct dump *d)
 	free(own->shared);
 	sysv_shm_free(own);
 	sysv_sem_free(own);
+	free(own->keyrings);
 	posix_mq_free(own);
 	unix_sockets_free(own->unix_sockets);
 	filter_free(&own->filter);

@@ -58,6 +58,8 @@ struct dump_private {
 	size_t segment_count;
 	struct dump_semaphores *sets; /* owned; kind/container/sysv_sem.c */
 	size_t set_count;
+	struct dump_keyring *keyrings; /* owned; kind/task/keyring.c */
+	size_t keyring_count;
 	struct dump_queue *queues; /* owned; kind/container/posix_mq.c */
 	size_t queue_count;
 	dev_t queues_dev;		   /* of their file system; 0: none is the container's */
@@ -75,6 +77,12 @@ struct dump_private {
 	struct filter filter; /* seccomp, of the registry; what says that a task has it is /proc */
 	bool
 	    is_untouchable; /* no call may be made inside: nothing but the blockers is looked for */
+};
+
+/* A session keyring. */
+struct dump_keyring {
+	int64_t serial;
+	uint32_t id; /* the same in the records of all threads that share it */
 };
 
 /* A record waiting to be written. */

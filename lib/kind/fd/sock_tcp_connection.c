@@ -473,6 +473,7 @@ static int sock_tcp_connection_restore(struct restore *rs, const struct record *
 const struct kind kind_sock_tcp_connection = {
 	.name = "sock_tcp_connection",
 	.summary = "TCP connections, and what is in their queues",
+	.needs = "tcp_repair",
 	.tag = TAG('T', 'C', 'P', 'C'),
 	.scope = SCOPE_FD,
 	.phase = PHASE_LINKED,

@@ -11,6 +11,7 @@
 
 #include "core/cleanup.h"
 #include "dump/dump.h"
+#include "kind/support/apart.h"
 #include "kind/support/files.h"
 #include "kind/support/tcp.h"
 
@@ -181,24 +182,43 @@ static int repair_elsewhere(const struct tcp_snapshot *snapshot, struct found *f
 
 /* ---- the copies ---- */
 
+struct peek {
+	int fd;
+	size_t size;
+};
+
 /* An offset for peeking, which the program may have set, moves with every peek. */
-static int peek_received(int fd, size_t size, struct tcp_queues *queues)
+static int peek_all(void *argument, struct buf *output)
 {
 	static const int none = -1;
-	int offset = socket_number(fd, SO_PEEK_OFF);
+	const struct peek *peek = argument;
+	int offset = socket_number(peek->fd, SO_PEEK_OFF);
+	char *bytes = buf_append(output, NULL, peek->size);
 	ssize_t n;
+
+	if (offset >= 0)
+		(void)setsockopt(peek->fd, SOL_SOCKET, SO_PEEK_OFF, &none, sizeof(none));
+	n = recv(peek->fd, bytes, peek->size, MSG_PEEK | MSG_DONTWAIT);
+	output->size = n > 0 ? (size_t)n : 0;
+	if (offset >= 0)
+		(void)setsockopt(peek->fd, SOL_SOCKET, SO_PEEK_OFF, &offset, sizeof(offset));
+	return n < 0 ? -errno : 0;
+}
+
+static int peek_received(int fd, size_t size, struct tcp_queues *queues)
+{
+	struct peek peek = { fd, size };
+	auto_buf struct buf output = BUF_EMPTY;
+	int r;
 
 	if (size == 0)
 		return 0;
-	queues->received = mem_alloc(size, 1);
-	if (offset >= 0)
-		(void)setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &none, sizeof(none));
-	n = recv(fd, queues->received, size, MSG_PEEK | MSG_DONTWAIT);
-	if (offset >= 0)
-		(void)setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &offset, sizeof(offset));
-	if (n < 0)
-		return -errno;
-	queues->received_size = (size_t)n;
+	r = socket_number(fd, SO_PEEK_OFF) >= 0 ? run_apart(peek_all, &peek, &output)
+						: peek_all(&peek, &output);
+	if (r < 0)
+		return r;
+	queues->received_size = output.size;
+	queues->received = take_ptr(output.data);
 	return queues->received_size == size ? 0 : -EIO;
 }
 
