@@ -541,6 +541,8 @@ socket_end() {
 	rejects 4 "is not the other end" "TCPC.1+$((own + 2)):2=1"
 	rejects 4 "unknown bits" "TCPC.1+$((own + 52)):4=99"
 	rejects 4 "unknown bits" "TCPC.1+$((own + 56)):4=32"
+	rejects 4 "unknown bits" "TCPC.1+$((own + 56)):4=64"
+	rejects 4 "bytes" "TCPC.1+$((own + 52)):4=8"
 	rejects 4 "impossible agreement" "TCPC.1+$((own + 60)):4=1"
 	rejects 4 "impossible agreement" "TCPC.1+$((own + 64)):4=15"
 	rejects 4 "impossible agreement" "TCPC.1+$((own + 68)):4=15"
@@ -669,6 +671,14 @@ socket_end() {
 	rejects 1 "set the foreground group" CTTY+4:4=1
 	accepts CTTY+4:4=0
 	accepts CTTY+4:4=4000
+}
+
+@test "forged: mounts: an overlay of what only a link of /proc leads to" {
+	local at path=$BATS_TEST_TMPDIR/victim/layers/lower
+	victim_saved ns_mnt overlay
+	at=$(($(text_in NMNT "lowerdir=$path") + 9))
+	rejects 1 "open directory //" "NMNT+$at:${#path}=@/proc/self/root/tmp"
+	rejects 1 "open directory //" "NMNT+$at:${#path}=@/proc/self/fd/3"
 }
 
 @test "forged: descriptors of namespaces" {
