@@ -163,7 +163,7 @@ struct net_saving {
 	struct buf *content;
 	struct buf *blockers; /* lines */
 	size_t item_count;
-	const struct net_space *spaces;
+	const struct net_space *spaces; /* NULL: wherever the other ends of veth pairs are */
 	const int *nsids; /* of the spaces, as this namespace calls them; -1: not at all */
 	size_t space_count;
 };

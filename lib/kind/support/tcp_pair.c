@@ -82,6 +82,15 @@ static int join(struct restore *rs, struct tcp_end *end, struct err *err)
 	return r;
 }
 
+/* The two may be in different network namespaces. */
+static int join_at_home(struct restore *rs, struct tcp_end *end, const struct tcp_end *mate,
+			struct err *err)
+{
+	int r = end->netns == mate->netns ? 0 : restore_enter_netns(rs, end->netns, err);
+
+	return r < 0 ? r : join(rs, end, err);
+}
+
 static int join_to(const struct tcp_end *end, const struct tcp_end *mate, struct err *err)
 {
 	struct inet_address_rec peer = end->peer;
@@ -116,7 +125,8 @@ static uint32_t fill(const struct tcp_end *end)
 	return done;
 }
 
-/* Joins both with receive queues of these many bytes; tells how many there was room for. */
+/* Joins both, and is then in the namespace of `a`, with receive queues of these many bytes; tells
+ * how many there was room for. */
 static int join_both(struct restore *rs, struct tcp_end *a, struct tcp_end *b, uint32_t fills[2],
 		     struct err *err)
 {
@@ -129,9 +139,9 @@ static int join_both(struct restore *rs, struct tcp_end *a, struct tcp_end *b, u
 	a->send_sequence = starts[1];
 	b->receive_sequence = starts[1] - fills[1];
 	b->send_sequence = starts[0] + fills[0];
-	r = join(rs, a, err);
+	r = join_at_home(rs, b, a, err);
 	if (r == 0)
-		r = join(rs, b, err);
+		r = join_at_home(rs, a, b, err);
 	if (r == 0)
 		r = join_to(a, b, err);
 	if (r == 0)

@@ -45,7 +45,8 @@ struct tcp_end {
 	struct inet_address_rec local, peer;
 	const char *received;
 	const char *unsent;
-	int fd; /* owned; -1 */
+	uint32_t netns; /* its network namespace; 0: the container's own */
+	int fd;		/* owned; -1 */
 	uint32_t send_sequence, receive_sequence;
 };
 

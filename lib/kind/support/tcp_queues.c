@@ -266,6 +266,28 @@ static void add_connections(struct dump *d, struct tcp_snapshot *snapshot)
 	}
 }
 
+/* In another network namespace of the container. If two of them have that same connection, nobody
+ * knows which is meant. */
+static const struct tcp_line *find_elsewhere(const struct dump *d, const struct tcp_table *table,
+					     uint32_t netns, const struct tcp_place *local,
+					     const struct tcp_place *peer)
+{
+	const struct tcp_line *found = NULL;
+
+	for (size_t i = 0; i <= d->own->namespace_count; i++) {
+		uint32_t other = i == 0 ? 0 : d->own->namespaces[i - 1].id;
+		const struct tcp_line *line;
+
+		if (other == netns || (i > 0 && other == 0))
+			continue;
+		line = tcp_table_find(table, other, local, peer);
+		if (line && found)
+			return NULL;
+		found = line ? line : found;
+	}
+	return found;
+}
+
 static void find_mates(const struct dump *d, struct tcp_snapshot *snapshot)
 {
 	for (size_t i = 0; i < snapshot->count; i++) {
@@ -278,6 +300,9 @@ static void find_mates(const struct dump *d, struct tcp_snapshot *snapshot)
 		if (inet_address_is_none(&peer))
 			continue;
 		queues->other = tcp_table_find(&snapshot->table, queues->file->ns, &from, &to);
+		if (!queues->other)
+			queues->other =
+			    find_elsewhere(d, &snapshot->table, queues->file->ns, &from, &to);
 		if (queues->other && queues->other->inode != 0)
 			queues->mate = tcp_snapshot_find(
 			    snapshot,
