@@ -310,6 +310,7 @@ static int sock_tcp_connection_restore(struct restore *rs, const struct record *
 	struct tcp_end end = tcp_end_take(record);
 	int r;
 
+	end.netns = netns_find(rs->image, record->id);
 	switch (le32_get(end.rec->form)) {
 	case TCP_FORM_PAIR:
 		return restore_pair(rs, record, err);

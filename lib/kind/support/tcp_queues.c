@@ -266,21 +266,22 @@ static void add_connections(struct dump *d, struct tcp_snapshot *snapshot)
 	}
 }
 
-/* In another network namespace of the container. If two of them have that same connection, nobody
- * knows which is meant. */
-static const struct tcp_line *find_elsewhere(const struct dump *d, const struct tcp_table *table,
-					     uint32_t netns, const struct tcp_place *local,
-					     const struct tcp_place *peer)
+/* If two other network namespaces have that same connection, nobody knows which is meant. */
+const struct tcp_line *tcp_find_other(const struct dump *d, const struct tcp_table *table,
+				      uint32_t netns, const struct tcp_place *local,
+				      const struct tcp_place *peer)
 {
-	const struct tcp_line *found = NULL;
+	const struct tcp_line *found = tcp_table_find(table, netns, peer, local);
 
+	if (found)
+		return found;
 	for (size_t i = 0; i <= d->own->namespace_count; i++) {
 		uint32_t other = i == 0 ? 0 : d->own->namespaces[i - 1].id;
 		const struct tcp_line *line;
 
 		if (other == netns || (i > 0 && other == 0))
 			continue;
-		line = tcp_table_find(table, other, local, peer);
+		line = tcp_table_find(table, other, peer, local);
 		if (line && found)
 			return NULL;
 		found = line ? line : found;
@@ -294,15 +295,12 @@ static void find_mates(const struct dump *d, struct tcp_snapshot *snapshot)
 		struct tcp_queues *queues = &snapshot->queues[i];
 		struct inet_address_rec local = inet_local(queues->file->fd);
 		struct inet_address_rec peer = inet_peer(queues->file->fd);
-		struct tcp_place from = tcp_place_of(&peer);
-		struct tcp_place to = tcp_place_of(&local);
+		struct tcp_place from = tcp_place_of(&local);
+		struct tcp_place to = tcp_place_of(&peer);
 
 		if (inet_address_is_none(&peer))
 			continue;
-		queues->other = tcp_table_find(&snapshot->table, queues->file->ns, &from, &to);
-		if (!queues->other)
-			queues->other =
-			    find_elsewhere(d, &snapshot->table, queues->file->ns, &from, &to);
+		queues->other = tcp_find_other(d, &snapshot->table, queues->file->ns, &from, &to);
 		if (queues->other && queues->other->inode != 0)
 			queues->mate = tcp_snapshot_find(
 			    snapshot,
