@@ -33,9 +33,8 @@ crowd_start() {
 }
 
 @test "crowd: a third of all victims, three generations" {
-	local generation
 	crowd_start
-	for generation in 1 2 3; do
+	for _ in 1 2 3; do
 		run -0 ctckpt checkpoint --force "$VICTIM" -o "$IMAGE"
 		run -0 ctckpt restore --detach --policy map "$IMAGE"
 	done

@@ -51,9 +51,8 @@ comes_back() {
 }
 
 lives_for_generations() {
-	local generation
 	service_start "$@"
-	for generation in 1 2 3 4 5 6 7 8 9 10; do
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
 		run -0 ctckpt checkpoint --force "$VICTIM" -o "$IMAGE"
 		run -0 ctckpt restore --detach --policy map "$IMAGE"
 	done

@@ -9,11 +9,11 @@ load helper
 }
 
 survives_generations() {
-	local images=("$IMAGE".{1..5}) image
+	local images=("$IMAGE".{1..5}) one
 	victim_start "$1"
-	for image in "${images[@]}"; do
-		run -0 ctckpt checkpoint "$VICTIM" -o "$image"
-		run -0 ctckpt restore --detach "$image"
+	for one in "${images[@]}"; do
+		run -0 ctckpt checkpoint "$VICTIM" -o "$one"
+		run -0 ctckpt restore --detach "$one"
 	done
 	victim_succeeds
 }

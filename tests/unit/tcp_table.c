@@ -60,9 +60,8 @@ static void test_six(struct unit *unit)
 
 static void test_rubbish(struct unit *unit)
 {
-	static const char *const texts[] = { "", "\n\n", "0:",
-					     "   0: 01:02 03:04 05 06:07 08:09 10 "
-					     "11 12 13\n",
+	static const char *const texts[] = { "", "\n\n",
+					     "0:", "   0: 01:02 03:04 05 06:07 08:09 10 11 12 13\n",
 					     "   0: 0100007F:1389\n" };
 	struct tcp_table table = TCP_TABLE_NONE;
 	struct tcp_place place = { .port = 1 };
