@@ -4,7 +4,8 @@
 
 deps_build=(gcc make pkg-config libc6-dev libcap-dev libseccomp-dev libcgroup-dev libjansson-dev
 	libxxhash-dev libzstd-dev liblz4-dev libmnl-dev libnftables-dev)
-deps_test=(bats gcc-multilib parallel uidmap util-linux procps iproute2 nftables python3 perl sqlite3 redis-server
+deps_test=(bats bubblewrap gcc-multilib parallel uidmap util-linux procps iproute2 nftables python3 perl
+	sqlite3 redis-server
 	postgresql nginx nodejs default-jdk-headless tmux vim-tiny
 	golang-github-containers-common)
 deps_lint=(clang libclang-rt-dev clang-format cppcheck shellcheck mandoc)

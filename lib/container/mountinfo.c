@@ -156,6 +156,15 @@ bool mountinfo_is_made(const struct mountinfo *mount, bool has_root)
 	return has_root && is_device(mount);
 }
 
+bool mountinfo_is_made_tmpfs(const char *point)
+{
+	for (const struct mount_row *row = mount_rows; row->name; row++) {
+		if (strcmp(row->point, point) == 0)
+			return strcmp(row->type, "tmpfs") == 0;
+	}
+	return false;
+}
+
 const char *mountinfo_made_options(const char *point)
 {
 	for (const struct mount_row *row = mount_rows; row->name; row++) {

@@ -33,6 +33,8 @@ int mountinfo_read(int proc, const char *path, struct mountinfo **ret_mounts, si
 
 /* Could container_start() have mounted that? With a root file system of its own, or without. */
 bool mountinfo_is_made(const struct mountinfo *mount, bool has_root);
+/* Does ctckpt make a tmpfs at `point` of a container with a root directory? */
+bool mountinfo_is_made_tmpfs(const char *point);
 /* The options of a mount that container_start() makes there; NULL: as on the host. */
 const char *mountinfo_made_options(const char *point);
 /* Where container_start() mounts something. Owned, each and all. */

@@ -326,7 +326,8 @@ static int collect_in_flight(struct dump *d, struct err *err)
 		const struct kind *kind = kind_of(&d->own->files[i]);
 
 		d->fd = &d->own->files[i];
-		if (kind && kind->collect)
+		r = dump_find_file_namespace(d, err);
+		if (r == 0 && kind && kind->collect)
 			r = kind->collect(d, err);
 		if (r < 0)
 			(void)err_wrap(err, "task %d (%s), descriptor %d: %s", d->fd->task->vpid,

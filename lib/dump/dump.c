@@ -101,6 +101,22 @@ struct dump_task *dump_ns_task(const struct dump *d)
 	return d->ns ? d->ns->task : &d->own->tasks[0];
 }
 
+const struct dump_task *dump_net_task(const struct dump *d)
+{
+	uint32_t id = d->fd ? d->fd->ns : 0;
+
+	for (size_t i = 0; id && i < d->own->namespace_count; i++) {
+		if (d->own->namespaces[i].id == id)
+			return d->own->namespaces[i].task;
+	}
+	for (size_t i = 0; i < d->own->task_count; i++) {
+		if (d->own->tasks[i].thread_count > 0 &&
+		    d->own->tasks[i].namespaces[NAMESPACE_NET] == 0)
+			return &d->own->tasks[i];
+	}
+	return NULL;
+}
+
 uint32_t dump_ns_id(struct dump *d)
 {
 	return d->ns ? d->ns->id : dump_new_id(d);
@@ -358,8 +374,6 @@ int dump_gather(struct dump *d, const struct target *target, const struct freeze
 		r = prepare_task(&own->tasks[i], err);
 	if (r == 0)
 		r = dump_collect_files(d, err);
-	if (r == 0)
-		r = dump_find_file_namespaces(d, err);
 	if (r == 0)
 		r = dump_containers(d, err);
 	if (r == 0)

@@ -103,8 +103,8 @@ enum program_type program_type_of(const Elf32_Ehdr *head);
 /* namespaces.c: all that the tasks are in, and the id of one behind a descriptor: then -EPERM if
  * it leads out of the container, which is noted. */
 int dump_find_namespaces(struct dump *d, struct err *err);
-/* Likewise all that descriptors lead to, or that their sockets are in. */
-int dump_find_file_namespaces(struct dump *d, struct err *err);
+/* Likewise the one that the descriptor at the cursor leads to, or that its socket is in. */
+int dump_find_file_namespace(struct dump *d, struct err *err);
 int dump_namespace_id(struct dump *d, enum namespace_type type, int fd, uint32_t *ret_id,
 		      struct err *err);
 /* Completes and follows the struct namespace_rec in `body`. */

@@ -263,6 +263,21 @@ static int add_own(struct dump *d, struct err *err)
 	return 0;
 }
 
+/* The container belongs to the user namespace that owns its pid namespace. A first task that has
+ * entered another one would show us that as the container's own. */
+static int check_first(struct dump *d)
+{
+	auto_close int pid_ns = openat(d->own->tasks[0].proc, "ns/pid", O_RDONLY | O_CLOEXEC);
+	auto_close int owner = pid_ns < 0 ? -1 : ioctl(pid_ns, NS_GET_USERNS);
+
+	if (d->own->target->form != TARGET_CONTAINER || owner >= 0 || errno != EPERM)
+		return 0;
+	d->task = &d->own->tasks[0];
+	d->own->is_untouchable = true;
+	return dump_block(d, "let the container's first task, a shell perhaps, start it",
+			  "the first task is in a user namespace of its own");
+}
+
 int dump_find_namespaces(struct dump *d, struct err *err)
 {
 	struct dump_private *own = d->own;
@@ -270,7 +285,9 @@ int dump_find_namespaces(struct dump *d, struct err *err)
 
 	if (own->tasks[0].thread_count == 0)
 		return 0;
-	r = add_own(d, err);
+	r = check_first(d);
+	if (r == 0)
+		r = add_own(d, err);
 	for (size_t i = 0; r == 0 && i < own->task_count; i++) {
 		d->task = &own->tasks[i];
 		r = find_of_task(d, err);
@@ -306,8 +323,9 @@ static bool is_of_network(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) == 0 && family != AF_UNIX;
 }
 
-static int find_of_file(struct dump *d, struct target_fd *file, struct err *err)
+int dump_find_file_namespace(struct dump *d, struct err *err)
 {
+	struct target_fd *file = d->fd;
 	size_t count = d->own->namespace_count;
 	auto_close int ns = -1;
 	struct statfs fs;
@@ -330,18 +348,6 @@ static int find_of_file(struct dump *d, struct target_fd *file, struct err *err)
 	}
 	check_held(d, count);
 	return r == -EPERM && err->code == 0 ? 0 : r;
-}
-
-int dump_find_file_namespaces(struct dump *d, struct err *err)
-{
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < d->own->file_count; i++) {
-		d->fd = &d->own->files[i];
-		r = find_of_file(d, d->fd, err);
-	}
-	d->fd = NULL;
-	return r;
 }
 
 /* ---- user namespaces ---- */

@@ -203,6 +203,9 @@ uint32_t dump_new_id(struct dump *d);
  * record of what is in it. */
 struct dump_task *dump_ns_task(const struct dump *d);
 uint32_t dump_ns_id(struct dump *d);
+/* The task that answers for the network namespace of the socket at the cursor; NULL: nobody is in
+ * it. */
+const struct dump_task *dump_net_task(const struct dump *d);
 /* The namespace with that inode; NULL if it is none of the container's. */
 const struct dump_namespace *dump_namespace_by_stat(const struct dump *d, const struct stat *stat);
 /* Does any task of the container, other than by this description, still hold the other end of

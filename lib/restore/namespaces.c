@@ -63,7 +63,7 @@ static int in_child(part_fn *work, const struct part *part, struct err *err)
 		return err_set(err, -errno, "map %zu bytes", sizeof(*said));
 	child = start_child(CLONE_FILES);
 	if (child == 0)
-		_exit(work(part, said) < 0);
+		_exit(work(part, said) < 0 ? 1 : 0);
 	status = child < 0 ? -errno : reap(child);
 	r = status == 0	 ? 0
 	    : said->code ? said->code

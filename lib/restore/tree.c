@@ -19,38 +19,7 @@
 
 #include "core/cleanup.h"
 #include "kind/support/terminal.h"
-#include "restore/restore.h"
-
-/* A task that is not in the image, alive while the tree is made. */
-struct ghost {
-	struct remote remote;
-	struct restore_place now;
-	struct restore_pids pids;
-	pid_t session;
-	struct restore_task *parent;
-};
-
-/* Who can make a task. */
-struct maker {
-	struct remote remote;
-	struct restore_place now;
-};
-
-struct growth {
-	struct restore *rs;
-	struct ghost *ghosts; /* owned */
-	size_t ghost_count;
-};
-
-static bool is_zombie(const struct restore_task *task)
-{
-	return task->rec && le32_get(task->rec->flags) & TASK_ZOMBIE;
-}
-
-static struct remote *remote_of(struct restore_task *task)
-{
-	return &task->threads[0].remote;
-}
+#include "restore/growth.h"
 
 static struct restore_task *init_of(const struct restore *rs)
 {
@@ -64,7 +33,7 @@ static struct restore_task *parent_of(const struct restore *rs, struct restore_t
 
 /* ---- calls inside ---- */
 
-static int call(struct remote *remote, const char *name, long nr, uint64_t a, uint64_t b,
+int growth_call(struct remote *remote, const char *name, long nr, uint64_t a, uint64_t b,
 		struct err *err)
 {
 	return restore_call(remote, name, nr, a, b, 0, NULL, err);
@@ -84,7 +53,7 @@ int restore_end_task(struct remote *remote, int status, struct err *err)
 
 static int reap(struct remote *parent, pid_t vpid, struct err *err)
 {
-	return call(parent, "wait for a helper", SYS_wait4, (uint64_t)vpid, 0, err);
+	return growth_call(parent, "wait for a helper", SYS_wait4, (uint64_t)vpid, 0, err);
 }
 
 /* ---- sessions ---- */
@@ -214,7 +183,7 @@ static int make_task(struct restore *rs, const struct maker *maker, pid_t sessio
 	return 0;
 }
 
-static struct restore_task *task_by_vpid(const struct restore *rs, pid_t vpid)
+struct restore_task *growth_task_by_vpid(const struct restore *rs, pid_t vpid)
 {
 	for (size_t i = 0; i < rs->own->task_count; i++) {
 		if (rs->own->tasks[i].vpid == vpid)
@@ -228,19 +197,20 @@ static int settle_group(struct restore *rs, struct restore_task *task,
 			const struct restore_task *child, struct err *err)
 {
 	uint32_t group = task->rec ? le32_get(task->rec->pgid) : 0;
-	struct restore_task *leader = task_by_vpid(rs, (pid_t)group);
+	struct restore_task *leader = growth_task_by_vpid(rs, (pid_t)group);
 
 	if (!child->ns || group == 0 || le32_get(child->rec->pgid) != group ||
 	    (pid_t)group == task->session || !leader || !leader->pid ||
 	    task->now.ids[NAMESPACE_PID])
 		return 0;
 	if (leader != task && leader->session == task->session && !is_zombie(leader)) {
-		int r = call(remote_of(leader), "lead a process group", SYS_setpgid, 0, 0, err);
+		int r =
+		    growth_call(remote_of(leader), "lead a process group", SYS_setpgid, 0, 0, err);
 
 		if (r < 0)
 			return r;
 	}
-	return call(remote_of(task), "join a process group", SYS_setpgid, 0, group, err);
+	return growth_call(remote_of(task), "join a process group", SYS_setpgid, 0, group, err);
 }
 
 /* Makes the children of `task` that want the session it is in now. */
@@ -271,7 +241,7 @@ static int make_children(struct restore *rs, struct restore_task *task, bool onl
 }
 
 /* The slave's descriptor in every task; -1: the session that this task leads has no terminal. */
-static int terminal_of(const struct restore *rs, const struct restore_task *task)
+int growth_terminal_of(const struct restore *rs, const struct restore_task *task)
 {
 	const struct ctty_rec *rec = task->rec ? ctty_of(rs->image, task->id) : NULL;
 
@@ -282,12 +252,12 @@ static int terminal_of(const struct restore *rs, const struct restore_task *task
 
 static int take_terminal(struct restore *rs, struct restore_task *task, struct err *err)
 {
-	int terminal = terminal_of(rs, task);
+	int terminal = growth_terminal_of(rs, task);
 
 	if (terminal < 0)
 		return 0;
-	return call(remote_of(task), "take the controlling terminal", SYS_ioctl, (uint64_t)terminal,
-		    TIOCSCTTY, err);
+	return growth_call(remote_of(task), "take the controlling terminal", SYS_ioctl,
+			   (uint64_t)terminal, TIOCSCTTY, err);
 }
 
 static int grow(struct restore *rs, struct restore_task *task, struct err *err)
@@ -297,7 +267,7 @@ static int grow(struct restore *rs, struct restore_task *task, struct err *err)
 	if (leads_session(rs, task) && task->session != task->vpid) {
 		r = make_children(rs, task, true, err);
 		if (r == 0)
-			r = call(remote_of(task), "start a session", SYS_setsid, 0, 0, err);
+			r = growth_call(remote_of(task), "start a session", SYS_setsid, 0, 0, err);
 		if (r == 0)
 			r = take_terminal(rs, task, err);
 		if (r < 0)
@@ -309,8 +279,7 @@ static int grow(struct restore *rs, struct restore_task *task, struct err *err)
 
 /* ---- tasks that lost their parent ---- */
 
-/* A child of `parent`. */
-static int make_ghost(struct growth *growth, struct restore_task *parent, pid_t session,
+int growth_make_ghost(struct growth *growth, struct restore_task *parent, pid_t session,
 		      const struct restore_pids *pids, struct err *err)
 {
 	struct ghost ghost = {
@@ -373,12 +342,12 @@ static int find_member(struct growth *growth, struct restore_task *task, pid_t s
 			       "namespace",
 			       task->vpid, session);
 	pids.count = level + 1;
-	r = make_ghost(growth, parent, session, &pids, err);
+	r = growth_make_ghost(growth, parent, session, &pids, err);
 	if (r < 0)
 		return r;
 	ghost = &growth->ghosts[growth->ghost_count - 1];
 	*ret_member = (struct maker){ ghost->remote, ghost->now };
-	return call(&ghost->remote, "start a session", SYS_setsid, 0, 0, err);
+	return growth_call(&ghost->remote, "start a session", SYS_setsid, 0, 0, err);
 }
 
 static int check_parent(const struct restore *rs, struct restore_task *task, struct err *err)
@@ -403,8 +372,8 @@ static int set_subreaper(struct restore *rs, struct restore_task *parent, bool o
 {
 	if (parent == init_of(rs))
 		return 0;
-	return call(remote_of(parent), "become a subreaper", SYS_prctl, PR_SET_CHILD_SUBREAPER, on,
-		    err);
+	return growth_call(remote_of(parent), "become a subreaper", SYS_prctl,
+			   PR_SET_CHILD_SUBREAPER, on, err);
 }
 
 static int make_orphan(struct growth *growth, struct restore_task *task, struct err *err)
@@ -476,172 +445,6 @@ static int make_orphans(struct growth *growth, struct err *err)
 	return 0;
 }
 
-/* ---- process groups ---- */
-
-static bool names_group(const struct restore *rs, pid_t vpid)
-{
-	for (size_t i = 0; i < rs->own->task_count; i++) {
-		const struct task_rec *rec = rs->own->tasks[i].rec;
-
-		if (rec && !is_zombie(&rs->own->tasks[i]) && (pid_t)le32_get(rec->pgid) == vpid)
-			return true;
-	}
-	return false;
-}
-
-static int lead_groups(struct restore *rs, struct err *err)
-{
-	for (size_t i = 0; i < rs->own->task_count; i++) {
-		struct restore_task *task = &rs->own->tasks[i];
-		int r;
-
-		if (task->session == task->vpid || !names_group(rs, task->vpid))
-			continue;
-		r = call(remote_of(task), "lead a process group", SYS_setpgid, 0, 0, err);
-		if (r < 0)
-			return err_wrap(err, "task %d", task->vpid);
-	}
-	return 0;
-}
-
-static int check_group(const struct restore_task *task, pid_t group, struct err *err)
-{
-	auto_with(procfs_status_free) struct procfs_status status = { .groups = NULL };
-	auto_buf struct buf text = BUF_EMPTY;
-	auto_close int proc = -1;
-	int r = procfs_open_pid(task->pid, &proc, err);
-	size_t level;
-
-	if (r == 0)
-		r = procfs_read(proc, "status", &text, err);
-	if (r == 0)
-		r = procfs_status_parse(text.data, &status, err);
-	if (r < 0)
-		return r;
-	level = le32_get(task->ns->level_count);
-	if (status.ns_depth <= level || status.ns_pgid[status.ns_depth - 1 - level] != group)
-		return err_set(
-		    err, ERR_REFUSED,
-		    "task %d cannot be put into process group %d, which leads out of its "
-		    "pid namespace",
-		    task->vpid, group);
-	return 0;
-}
-
-static bool has_ghost(const struct growth *growth, pid_t vpid)
-{
-	for (size_t i = 0; i < growth->ghost_count; i++) {
-		if (growth->ghosts[i].pids.pids[0] == vpid)
-			return true;
-	}
-	return false;
-}
-
-static int join_group(struct growth *growth, struct restore_task *task, struct err *err)
-{
-	struct restore *rs = growth->rs;
-	pid_t group = (pid_t)le32_get(task->rec->pgid);
-	struct restore_pids pids = restore_pids_of(task, NSPROXY_GROUP, group);
-	size_t level = namespace_level(rs->image, task->now.ids[NAMESPACE_PID]);
-	int r = 0;
-
-	if (group == 0 || group == task->vpid || task->session == task->vpid)
-		return 0;
-	/* One that cannot be seen was inherited. */
-	if (pids.count <= level)
-		return check_group(task, group, err);
-	if (!task_by_vpid(rs, group) && !has_ghost(growth, group)) {
-		r = make_ghost(growth, task, task->session, &pids, err);
-		if (r == 0)
-			r = call(&growth->ghosts[growth->ghost_count - 1].remote,
-				 "lead a process group", SYS_setpgid, 0, 0, err);
-	}
-	if (r == 0)
-		r = call(remote_of(task), "join a process group", SYS_setpgid, 0,
-			 (uint64_t)pids.pids[level], err);
-	return r < 0 ? err_wrap(err, "task %d", task->vpid) : 0;
-}
-
-/* ---- foreground groups ---- */
-
-/* The group as the leader sees it. */
-static bool is_group_of(const struct restore_task *task, const struct restore_task *leader,
-			pid_t group)
-{
-	size_t level = leader->ns ? le32_get(leader->ns->level_count) : 0;
-	struct restore_pids pids;
-
-	if (!task->rec || is_zombie(task))
-		return false;
-	pids = restore_pids_of(task, NSPROXY_GROUP, (pid_t)le32_get(task->rec->pgid));
-	return pids.count > level && pids.pids[level] == group;
-}
-
-/* A group that all members have left is still a terminal's foreground group. */
-static int find_group(struct growth *growth, struct restore_task *leader, pid_t group,
-		      bool *ret_is_there, struct err *err)
-{
-	struct restore *rs = growth->rs;
-	struct restore_pids pids = { .count = 1, .pids = { group } };
-	int r;
-
-	*ret_is_there = true;
-	for (size_t i = 0; i < rs->own->task_count; i++) {
-		if (is_group_of(&rs->own->tasks[i], leader, group))
-			return 0;
-	}
-	if (has_ghost(growth, group))
-		return 0;
-	*ret_is_there = leader->now.ids[NAMESPACE_PID] == 0 && !restore_has_pid(rs, group);
-	if (!*ret_is_there) {
-		restore_note(rs,
-			     "the foreground group of session %d has ended, and its number is "
-			     "another's: now it is the session's own",
-			     leader->vpid);
-		return 0;
-	}
-	r = make_ghost(growth, leader, leader->session, &pids, err);
-	if (r < 0)
-		return r;
-	return call(&growth->ghosts[growth->ghost_count - 1].remote, "lead a process group",
-		    SYS_setpgid, 0, 0, err);
-}
-
-/* Only now do the groups exist. The leader is in the foreground yet. */
-static int set_foreground(struct growth *growth, struct restore_task *leader, struct err *err)
-{
-	const struct ctty_rec *rec = ctty_of(growth->rs->image, leader->id);
-	int terminal = terminal_of(growth->rs, leader);
-	auto_script struct script script = SCRIPT_NONE;
-	uint32_t group = rec ? le32_get(rec->foreground) : 0;
-	bool is_there = false;
-	int r = 0;
-
-	if (terminal >= 0 && group != 0)
-		r = find_group(growth, leader, (pid_t)group, &is_there, err);
-	if (r < 0 || !is_there)
-		return r;
-	script_init(&script, remote_of(leader));
-	(void)script_syscall(&script, "set the foreground group", 0, SYS_ioctl, (uint64_t)terminal,
-			     TIOCSPGRP, script_copy(&script, &group, sizeof(group)));
-	return script_run(&script, err);
-}
-
-static int set_foregrounds(struct growth *growth, struct err *err)
-{
-	struct restore *rs = growth->rs;
-
-	for (size_t i = 0; i < rs->own->task_count; i++) {
-		int r = 0;
-
-		if (rs->own->tasks[i].rec && !is_zombie(&rs->own->tasks[i]))
-			r = set_foreground(growth, &rs->own->tasks[i], err);
-		if (r < 0)
-			return err_wrap(err, "task %d", rs->own->tasks[i].vpid);
-	}
-	return 0;
-}
-
 static pid_t innermost(const struct restore_pids *pids)
 {
 	return pids->pids[pids->count - 1];
@@ -674,13 +477,13 @@ static int grow_all(struct growth *growth, struct err *err)
 	if (r == 0)
 		r = make_orphans(growth, err);
 	if (r == 0)
-		r = lead_groups(rs, err);
+		r = growth_lead_groups(rs, err);
 	for (size_t i = 0; r == 0 && i < rs->own->task_count; i++) {
 		if (rs->own->tasks[i].rec && !is_zombie(&rs->own->tasks[i]))
-			r = join_group(growth, &rs->own->tasks[i], err);
+			r = growth_join_group(growth, &rs->own->tasks[i], err);
 	}
 	if (r == 0)
-		r = set_foregrounds(growth, err);
+		r = growth_set_foregrounds(growth, err);
 	return r < 0 ? r : end_ghosts(growth, err);
 }
 

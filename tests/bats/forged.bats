@@ -3,6 +3,7 @@
 # left, and nothing outside of the container is touched.
 
 load helper
+load roots
 
 FORGE=$BUILD/tests/forge
 EVIL=
@@ -408,45 +409,6 @@ text_in() {
 	rejects 4 "is impossible" "TMFS+$((name - 56)):4=0xffffffff"
 }
 
-@test "forged: namespaces, their owners and maps" {
-	victim_saved nsproxy
-	# The first is a user namespace with one uid and one gid, the second a pid namespace of it.
-	rejects 4 "unknown bits" NSPC.0+0:4=0
-	rejects 4 "unknown bits" NSPC.0+0:4=9
-	rejects 4 "only user namespaces have id maps" NSPC.0+0:4=5
-	rejects 4 "is not in front of it" NSPC.0+4:4=1 NSPC.0+8:4=1
-	rejects 4 "impossible owner" NSPC.0+8:4=1
-	rejects 4 "impossible owner" NSPC.0+16:4=0xffffffff
-	rejects 4 "bytes" NSPC.0+20:4=2
-	rejects 4 "bytes" NSPC.0+20:4=0xffffffff
-	rejects 4 "impossible id map" NSPC.0+40:4=0
-	rejects 4 "impossible id map" NSPC.0+36:4=0xffffffff
-	rejects 4 "is not in front of it" NSPC.1+4:4=0x7fffffff
-	rejects 4 "is not in front of it" NSPC.1+8:4=0x7fffffff
-	rejects 4 "" NSPC-
-}
-
-@test "forged: ids in a user namespace that its parent does not have" {
-	victim_saved namespace
-	local i=0
-	# A user namespace in a user namespace.
-	while [[ $("$FORGE" get "$IMAGE" "NSPC.$i+8:4") == 0 ]]; do
-		((i += 1))
-	done
-	rejects 4 "maps an id that is not in its parent" "NSPC.$i+36:4=77"
-}
-
-@test "forged: where a task is" {
-	victim_saved nsproxy
-	rejects 4 "unknown bits" NSPX.0+0:4=1
-	rejects 4 "user namespace" NSPX.0+4:4=0x7fffffff
-	rejects 4 "user namespace" NSPX.0+4:4=1
-	rejects 4 "pid namespace 2147483647 is not in the image" NSPX.0+36:4=0x7fffffff
-	rejects 4 "not as many pids as threads" NSPX.0+40:4=0x7fffffff
-	rejects 4 bytes NSPX.0+44:4=0x7fffffff
-	rejects 4 "unknown bits" NSPX.0+40:4=0
-}
-
 @test "forged: System V shared memory" {
 	victim_saved sysv_shm
 	rejects 4 "impossible id" SHMS+0:4=0x80000000
@@ -709,6 +671,36 @@ socket_end() {
 	accepts CTTY+4:4=4000
 }
 
+@test "forged: descriptors of namespaces" {
+	victim_saved nsfd
+	rejects 4 "unknown bits" NSFD+0:4=0
+	rejects 4 "unknown bits" NSFD+0:4=9
+	rejects 4 "is not in the image" NSFD+4:4=0x7fffffff
+	rejects 4 "unknown bits" NSFD+12:4=1
+}
+
+@test "forged: the network of a socket" {
+	victim_saved netns
+	rejects 4 "is not in the image" SNET+0:4=0x7fffffff
+	rejects 4 "unknown bits" SNET+0:4=0
+	rejects 4 "unknown bits" SNET+4:4=1
+}
+
+@test "forged: files for a mount that is not ours" {
+	local at length options
+	root_start tmpfs types /dev/shm
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	# The mount of /dev/shm becomes one of the root directory, with the same files.
+	at=$(text_in NMNT /dev/shmtmpfs)
+	length=$("$FORGE" get "$IMAGE" "NMNT+$((at - 4)):4")
+	options=$(tail -c "+$(($(body_of NMNT) + at + 13 + 1))" "$IMAGE" | head -c "$length")
+	"$FORGE" edit "$IMAGE" "$EVIL" "NMNT+$((at - 20)):4=1" "NMNT+$((at - 4)):4=$((length + 7))" \
+		"NMNT+$at:$((13 + length))=@/tmpfs${options/size=/size=0000000}"
+	run -4 --separate-stderr ctckpt restore --detach --rootfs "$ROOT" "$EVIL"
+	assert_contains "$stderr" "is impossible"
+	[[ -e $ROOT/bin/tmpfs ]]
+}
+
 @test "forged: namespaces, their owners and maps" {
 	victim_saved nsproxy
 	# The first is a user namespace with one uid and one gid, the second a pid namespace of it.
@@ -746,3 +738,4 @@ socket_end() {
 	rejects 4 "not as many pids as threads" NSPX.0+40:4=0x7fffffff
 	rejects 4 bytes NSPX.0+44:4=0x7fffffff
 	rejects 4 "unknown bits" NSPX.0+40:4=0
+}

@@ -32,3 +32,33 @@ load helper
 	run -3 --separate-stderr ctckpt checkpoint "$VICTIM" -o "$IMAGE"
 	assert_equal "$stderr" "ctckpt: checkpoint $VICTIM: task 2 (namespace): the pid namespace of its children has no first task"
 }
+
+# In a shell, so that it is not the container's first task; with its own proc.
+@test "namespace: unshare with its own user, pid and mount namespace and proc, in python" {
+	requires cmd-unshare cmd-python3
+	container_start "$VICTIM" sh -c "unshare -Urpf --mount-proc python3 \
+		'$BATS_TEST_DIRNAME/../programs/boxed.py'; true"
+	victim_await ready result
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	run -0 ctckpt restore --detach "$IMAGE"
+	victim_succeeds
+}
+
+@test "namespace: a sandbox of bubblewrap" {
+	requires cmd-bwrap cmd-python3 user
+	container_start "$VICTIM" sh -c "bwrap --ro-bind / / --dev /dev --proc /proc --bind '$VICTIM_DIR' \
+		'$VICTIM_DIR' --unshare-user --unshare-pid --unshare-uts --unshare-ipc --unshare-net \
+		--hostname boxed python3 '$BATS_TEST_DIRNAME/../programs/boxed.py'; true"
+	victim_await ready result
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	run -0 ctckpt restore --detach "$IMAGE"
+	victim_succeeds
+}
+
+@test "namespace: a first task in a user namespace of its own is refused by name" {
+	requires cmd-unshare
+	container_start "$VICTIM" unshare -Ur sh -c ': >"$VICTIM_DIR/ready"; sleep 100'
+	victim_await ready
+	run -3 --separate-stderr ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	assert_contains "$stderr" "task 1 (sh): the first task is in a user namespace of its own"
+}

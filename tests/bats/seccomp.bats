@@ -64,10 +64,9 @@ DENY='{ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
 }
 
 @test "seccomp: the original goes on, and so do generations and twins" {
-	local generation
 	profile deny "$DENY"
 	filtered_start --
-	for generation in 1 2 3; do
+	for _ in 1 2 3; do
 		run -0 ctckpt checkpoint --force "$VICTIM" -o "$IMAGE"
 		run -0 ctckpt restore --detach "$IMAGE"
 	done

@@ -3,10 +3,12 @@
 
 load helper
 
+SERVICES=$(cd "$BATS_TEST_DIRNAME/../services" && pwd)
+
 # service_start FILE [OPTION of run...]: a program in tests/services, at work when this returns.
 service_start() {
 	victim_dir_share
-	local file=$BATS_TEST_DIRNAME/../services/$1 command
+	local file=$SERVICES/$1 command
 	mkdir -p "$VICTIM_DIR/data"
 	shift
 	case $file in
@@ -49,9 +51,8 @@ comes_back() {
 }
 
 lives_for_generations() {
-	local generation
 	service_start "$@"
-	for generation in 1 2 3 4 5 6 7 8 9 10; do
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
 		run -0 ctckpt checkpoint --force "$VICTIM" -o "$IMAGE"
 		run -0 ctckpt restore --detach --policy map "$IMAGE"
 	done
@@ -66,6 +67,25 @@ has_twins() {
 	run -0 ctckpt restore --detach --policy map --name "$VICTIM-a" "$IMAGE"
 	run -0 ctckpt restore --detach --policy map --name "$VICTIM-b" "$IMAGE"
 	all_succeed 3
+}
+
+# Between checkpoint and restore its root directory goes elsewhere: other inodes, other mounts.
+moves() {
+	local root=$BATS_TEST_TMPDIR/root dir volumes
+	mkdir -p "$root"/{usr,etc,proc,sys,dev,tmp,run,var,srv} "$root$VICTIM_DIR" "$root$SERVICES"
+	chmod a+rwx "$root/srv" "$root/tmp"
+	for dir in bin sbin lib lib64; do
+		ln -s "usr/$dir" "$root/$dir"
+	done
+	volumes=(--volume /usr:/usr:ro --volume /etc:/etc:ro --volume "$VICTIM_DIR:$VICTIM_DIR"
+		--volume "$SERVICES:$SERVICES:ro")
+	export SERVICE_DATA=/srv
+	service_start "$@" --rootfs "$root" "${volumes[@]}"
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	cp -a "$root" "$root.moved"
+	rm -rf "$root"
+	run -0 ctckpt restore --detach --policy map --rootfs "$root.moved" "${volumes[@]}" "$IMAGE"
+	all_succeed 1
 }
 
 # bats test_tags=root
@@ -84,6 +104,11 @@ has_twins() {
 	has_twins redis.py
 }
 
+@test "services: redis with pipelined clients, in another root directory" {
+	requires cmd-redis-server
+	moves redis.py
+}
+
 # bats test_tags=root
 @test "services: PostgreSQL with pgbench" {
 	requires cmd-pgbench
@@ -98,6 +123,11 @@ has_twins() {
 @test "services: PostgreSQL with pgbench, twins beside the original" {
 	requires cmd-pgbench user subuid
 	has_twins postgres.py --userns auto
+}
+
+@test "services: PostgreSQL with pgbench, in another root directory" {
+	requires cmd-pgbench
+	moves postgres.py --userns keep-id
 }
 
 # bats test_tags=root
@@ -116,6 +146,11 @@ has_twins() {
 	has_twins nginx.py --userns auto
 }
 
+@test "services: nginx with clients that keep their connections, in another root directory" {
+	requires cmd-nginx
+	moves nginx.py --userns keep-id
+}
+
 # bats test_tags=root
 @test "services: node with timers, sockets and workers" {
 	requires cmd-node
@@ -130,6 +165,11 @@ has_twins() {
 @test "services: node with timers, sockets and workers, twins beside the original" {
 	requires cmd-node
 	has_twins workers.js
+}
+
+@test "services: node with timers, sockets and workers, in another root directory" {
+	requires cmd-node
+	moves workers.js
 }
 
 # bats test_tags=root
@@ -148,6 +188,11 @@ has_twins() {
 	has_twins Allocate.java
 }
 
+@test "services: a JVM that allocates, in another root directory" {
+	requires cmd-java
+	moves Allocate.java
+}
+
 # bats test_tags=root
 @test "services: asyncio and multiprocessing" {
 	requires cmd-python3
@@ -162,6 +207,11 @@ has_twins() {
 @test "services: asyncio and multiprocessing, twins beside the original" {
 	requires cmd-python3
 	has_twins loops.py
+}
+
+@test "services: asyncio and multiprocessing, in another root directory" {
+	requires cmd-python3
+	moves loops.py
 }
 
 # bats test_tags=root
@@ -180,6 +230,11 @@ has_twins() {
 	has_twins editor.py
 }
 
+@test "services: tmux with vim, in another root directory" {
+	requires cmd-tmux
+	moves editor.py
+}
+
 # bats test_tags=root
 @test "services: make -j" {
 	requires cmd-make
@@ -196,6 +251,11 @@ has_twins() {
 	has_twins build.py
 }
 
+@test "services: make -j, in another root directory" {
+	requires cmd-make
+	moves build.py
+}
+
 # bats test_tags=root
 @test "services: two hosts in network namespaces" {
 	requires cmd-ip
@@ -210,4 +270,9 @@ has_twins() {
 @test "services: two hosts in network namespaces, twins beside the original" {
 	requires cmd-ip
 	has_twins hosts.py
+}
+
+@test "services: two hosts in network namespaces, in another root directory" {
+	requires cmd-ip
+	moves hosts.py
 }

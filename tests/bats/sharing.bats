@@ -17,9 +17,8 @@ load helper
 }
 
 @test "sharing: three generations" {
-	local generation
 	victim_start sharing
-	for generation in 1 2 3; do
+	for _ in 1 2 3; do
 		run -0 ctckpt checkpoint --force "$VICTIM" -o "$IMAGE"
 		run -0 ctckpt restore --detach "$IMAGE"
 	done

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """crowd.py SEED VICTIM...: a random third of the victims, all alive in one container. Each has a
-directory of its own, and verifies itself."""
+session and a directory of its own, and verifies itself; CROWD tells it that it is not alone."""
 import os
 import random
 import subprocess
@@ -28,8 +28,9 @@ class Member:
         self.dir = os.path.join(DIR, self.name)
         os.mkdir(self.dir)
         with open(self.path("log"), "wb") as log:
-            self.process = subprocess.Popen([program], env={**os.environ, "VICTIM_DIR": self.dir},
-                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen([program], env={**os.environ, "VICTIM_DIR": self.dir, "CROWD": "1"},
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            start_new_session=True)
 
     def path(self, name):
         return os.path.join(self.dir, name)

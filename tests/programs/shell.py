@@ -42,6 +42,7 @@ def build(screen):
     screen.send(b"bind 'set enable-bracketed-paste off'; X=kept\r")
     screen.expect(b"PROMPT ")
     screen.send(b"vi -u NONE " + FILE.encode() + b"\r")
+    screen.expect(b"text")  # the echo; the next is the editor's
     screen.expect(b"text")
     screen.send(b"ibefore")
     screen.expect(b"before")

@@ -49,14 +49,21 @@ def connect_unix(path):
     return connection
 
 
+def is_open(path):
+    try:
+        connect_unix(path).close()
+    except OSError:
+        return False
+    return True
+
+
 def work():
     data = service.private_directory()
-    path = os.path.join(data, "s")
     os.chdir(data)  # names of sockets are short
     server = subprocess.Popen(
         ["redis-server", "--port", "6379", "--unixsocket", "s", "--dir", data,
          "--appendonly", "yes", "--save", "", "--logfile", os.path.join(data, "log")])
-    service.wait_until(lambda: service.is_listening(6379) and os.path.exists(path))
+    service.wait_until(lambda: service.is_listening(6379) and is_open("s"))
     service.serve([Counter(0, connect_tcp()), Counter(1, connect_tcp()),
                    Counter(2, connect_unix("s"))])
     server.terminate()

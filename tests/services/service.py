@@ -52,7 +52,7 @@ def is_listening(port, host="127.0.0.1"):
 
 def private_directory(owner=None):
     """A directory that is the container's alone: where several are to run, a tmpfs."""
-    path = os.path.join(DIR, "data")
+    path = os.environ.get("SERVICE_DATA", os.path.join(DIR, "data"))
     if owner is not None:
         os.chown(path, owner, owner)
     return path

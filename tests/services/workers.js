@@ -109,7 +109,7 @@ function startWorkers() {
 }
 
 async function writeFiles() {
-  const file = path.join(dir, 'data', 'numbers');
+  const file = path.join(process.env.SERVICE_DATA || path.join(dir, 'data'), 'numbers');
   for (;;) {
     await fs.promises.writeFile(file, String(steps.file));
     const got = await fs.promises.readFile(file, 'utf8');

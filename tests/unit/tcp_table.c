@@ -34,13 +34,13 @@ static void test_fields(struct unit *unit)
 	tcp_table_parse(&table, v4);
 	tcp_table_sort(&table);
 	EXPECT(unit, table.count == 2);
-	line = tcp_table_find(&table, &from, &to);
+	line = tcp_table_find(&table, 0, &from, &to);
 	EXPECT(unit, line && line->state == TCP_FIN_WAIT1 && line->to_send == 0x2cc6f6);
 	EXPECT(unit, line && line->inode == 15033439 && line->to_receive == 0);
-	line = tcp_table_find(&table, &to, &from);
+	line = tcp_table_find(&table, 0, &to, &from);
 	EXPECT(unit, line && line->state == TCP_ESTABLISHED && line->to_receive == 0x2d242d);
 	EXPECT(unit, line && line->inode == 0);
-	EXPECT(unit, !tcp_table_find(&table, &to, &to));
+	EXPECT(unit, !tcp_table_find(&table, 0, &to, &to));
 	free(table.lines);
 }
 
@@ -60,9 +60,8 @@ static void test_six(struct unit *unit)
 
 static void test_rubbish(struct unit *unit)
 {
-	static const char *const texts[] = { "", "\n\n", "0:",
-					     "   0: 01:02 03:04 05 06:07 08:09 10 "
-					     "11 12 13\n",
+	static const char *const texts[] = { "", "\n\n",
+					     "0:", "   0: 01:02 03:04 05 06:07 08:09 10 11 12 13\n",
 					     "   0: 0100007F:1389\n" };
 	struct tcp_table table = TCP_TABLE_NONE;
 	struct tcp_place place = { .port = 1 };
@@ -71,7 +70,7 @@ static void test_rubbish(struct unit *unit)
 		tcp_table_parse(&table, texts[i]);
 	tcp_table_sort(&table);
 	EXPECT(unit, table.count == 0);
-	EXPECT(unit, !tcp_table_find(&table, &place, &place));
+	EXPECT(unit, !tcp_table_find(&table, 0, &place, &place));
 	free(table.lines);
 }
 

@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "victim.h"
@@ -38,17 +39,47 @@ static int listen_here(void)
 	return fd;
 }
 
+/* A name that is free in every network namespace. */
+static int listen_by_name(void)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX, .sun_path = "\0netns" };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	EXPECT(fd >= 0 && bind(fd, (struct sockaddr *)&name, sizeof(sa_family_t) + 6) == 0);
+	EXPECT(listen(fd, 4) == 0);
+	return fd;
+}
+
+static void expect_named(int fd)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX, .sun_path = "\0netns" };
+	int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char byte = 'b';
+	int accepted;
+
+	EXPECT(connect(client, (struct sockaddr *)&name, sizeof(sa_family_t) + 6) == 0);
+	accepted = accept(fd, NULL, NULL);
+	EXPECT(accepted >= 0 && write(accepted, &byte, 1) == 1 && read(client, &byte, 1) == 1);
+}
+
 /* In the other namespace: sends there, and connects, when it is told to. */
 static void be_peer(int ready)
 {
 	char byte = 'x';
+	char text[8];
+	int pair[2];
+	int named;
 	int fd;
 
 	EXPECT(unshare(CLONE_NEWNET) == 0);
 	raise_loopback();
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	named = listen_by_name();
+	EXPECT(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0 && write(pair[0], "queued", 6) == 6);
 	EXPECT(fd >= 0 && write(ready, &byte, 1) == 1);
 	victim_wait_file("go");
+	expect_named(named);
+	EXPECT(read(pair[1], text, sizeof(text)) == 6 && memcmp(text, "queued", 6) == 0);
 	EXPECT(sendto(fd, "hello", 5, 0, (struct sockaddr *)&address, sizeof(address)) == 5);
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	EXPECT(fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
@@ -71,6 +102,7 @@ int main(void)
 	char text[16] = "";
 	int ready[2];
 	int outside;
+	int named;
 	int inside[2];
 	int own;
 	int other;
@@ -87,6 +119,7 @@ int main(void)
 	own = open_net(getpid());
 	other = open_net(peer);
 	outside = bind_here();
+	named = listen_by_name();
 	EXPECT(setns(other, CLONE_NEWNET) == 0);
 	inside[0] = bind_here();
 	inside[1] = listen_here();
@@ -94,6 +127,7 @@ int main(void)
 
 	wait_for_restore();
 
+	expect_named(named);
 	EXPECT(recv(inside[0], text, sizeof(text), 0) == 5 && memcmp(text, "hello", 5) == 0);
 	EXPECT(accept(inside[1], NULL, NULL) >= 0);
 	EXPECT(recv(outside, text, sizeof(text), MSG_DONTWAIT) < 0 && errno == EAGAIN);

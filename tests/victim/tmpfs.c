@@ -310,8 +310,8 @@ int main(int argc, char **argv)
 	bool is_running = strcmp(argv[0], "running") == 0;
 	size_t i = 0;
 
-	EXPECT(argc > 1);
-	while (i < sizeof(variants) / sizeof(variants[0]) && strcmp(variants[i].name, argv[1]) != 0)
+	while (argc > 1 && i < sizeof(variants) / sizeof(variants[0]) &&
+	       strcmp(variants[i].name, argv[1]) != 0)
 		i++;
 	EXPECT(i < sizeof(variants) / sizeof(variants[0]));
 	if (argc > 2) {
@@ -322,7 +322,7 @@ int main(int argc, char **argv)
 			mount_at("mnt", "tmpfs", 0, "size=100m,mode=1755");
 	}
 	(void)umask(022);
-	if (strcmp(argv[1], "exe") == 0 && !is_running)
+	if (variants[i].verify == exe_verify && !is_running)
 		exe_build(argv);
 	variants[i].build();
 	wait_for_restore();

@@ -18,8 +18,7 @@ RECORDS_BEGIN
 struct directory_rec {
 	le64 offset; /* the file system's own cookie */
 	le32 flags;
-	/* The mode of one that was removed; 0: it is there. Then the path follows, with its NUL. */
-	le32 removed;
+	le32 removed; /* the mode of one that was removed; 0: it is there */
 };
 RECORDS_END
 static_assert(sizeof(struct directory_rec) == 16, "image format");

@@ -111,27 +111,50 @@ static int procfile_check(const void *body, size_t length, struct err *err)
 	return 0;
 }
 
-static bool has_pid(const struct image *image, uint32_t pid)
+static int compare_pids(const void *a, const void *b)
 {
-	const struct record *record = NULL;
+	uint32_t x = *(const uint32_t *)a;
+	uint32_t y = *(const uint32_t *)b;
 
-	while ((record = image_next(image, TAG_TASK, record))) {
-		if (le32_get(((const struct task_rec *)record->body)->pid) == pid)
-			return true;
-	}
-	while ((record = image_next(image, TAG_REGISTERS, record))) {
-		if (le32_get(((const struct registers_rec *)record->body)->tid) == pid)
-			return true;
-	}
-	return false;
+	return (x > y) - (x < y);
 }
 
+/* Of all processes and threads, sorted; owned. */
+static uint32_t *list_pids(const struct image *image, size_t *ret_count)
+{
+	const struct record *record = NULL;
+	uint32_t *pids = NULL;
+	size_t count = 0;
+
+	while ((record = image_next(image, TAG_TASK, record))) {
+		array_grow(pids, count);
+		pids[count++] = le32_get(((const struct task_rec *)record->body)->pid);
+	}
+	while ((record = image_next(image, TAG_REGISTERS, record))) {
+		array_grow(pids, count);
+		pids[count++] = le32_get(((const struct registers_rec *)record->body)->tid);
+	}
+	if (count > 0)
+		qsort(pids, count, sizeof(*pids), compare_pids);
+	*ret_count = count;
+	return pids;
+}
+
+/* With the first record, all of them. */
 static int procfile_link(const struct image *image, const struct record *record, struct err *err)
 {
-	uint32_t pid = pid_in(procfile_path(record->body));
+	auto_free uint32_t *pids = NULL;
+	size_t count;
 
-	if (!has_pid(image, pid))
-		return err_set(err, ERR_DAMAGED, "procfile: no process %" PRIu32, pid);
+	if (image_next(image, kind_procfile.tag, NULL) != record)
+		return 0;
+	pids = list_pids(image, &count);
+	for (; record; record = image_next(image, kind_procfile.tag, record)) {
+		uint32_t pid = pid_in(procfile_path(record->body));
+
+		if (count == 0 || !bsearch(&pid, pids, count, sizeof(*pids), compare_pids))
+			return err_set(err, ERR_DAMAGED, "procfile: no process %" PRIu32, pid);
+	}
 	return 0;
 }
 

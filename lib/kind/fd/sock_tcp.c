@@ -36,7 +36,7 @@ static bool is_without_client(const struct dump *d, const struct tcp_snapshot *s
 
 	if (line->inode != 0 || (line->state != TCP_ESTABLISHED && line->state != TCP_CLOSE_WAIT))
 		return false;
-	client = tcp_table_find(&snapshot->table, &line->peer, &line->local);
+	client = tcp_table_find(&snapshot->table, line->netns, &line->peer, &line->local);
 	if (d->own->tcp_close && (!client || client->inode != 0))
 		return false;
 	return !client || dump_first_file(d, d->fd->stat.st_dev, client->inode) == 0;
@@ -64,7 +64,8 @@ static int block_strangers(struct dump *d, const struct inet_address_rec *local,
 	for (size_t i = 0; i < snapshot->table.count; i++) {
 		const struct tcp_line *line = &snapshot->table.lines[i];
 
-		count += waits_for(line, local) && is_without_client(d, snapshot, line);
+		count += line->netns == d->fd->ns && waits_for(line, local) &&
+			 is_without_client(d, snapshot, line);
 	}
 	if (count == 0)
 		return 0;

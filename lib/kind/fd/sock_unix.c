@@ -77,7 +77,7 @@ static bool may_wait(struct dump *d, const struct unix_socket *own)
 		is_blocked = !client || ioctl(client->fd, SIOCOUTQ, &sent) < 0 || sent > 0;
 		before += !is_blocked;
 	}
-	if (is_blocked)
+	if (is_blocked) {
 		(void)dump_block(
 		    d, "let the program accept it first",
 		    "connection %zu that waits to be accepted %s", before + 1,
@@ -86,6 +86,8 @@ static bool may_wait(struct dump *d, const struct unix_socket *own)
 		    : unix_socket_by_inode(d, own->facts.waiting[before])
 			? "holds data that cannot be read"
 			: "comes from outside of the container");
+		dump_block_is_momentary(d);
+	}
 	return !is_blocked;
 }
 

@@ -90,8 +90,6 @@ int mount_change_options(int mount, const char *options)
 	auto_free char *failed = NULL;
 	int r;
 
-	if (!*options)
-		return 0;
 	context = fspick(mount, "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH);
 	if (context < 0)
 		return -errno;

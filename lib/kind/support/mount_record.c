@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mount.h>
 
+#include "container/mountinfo.h"
 #include "core/buf.h"
 #include "core/cleanup.h"
 
@@ -141,10 +142,11 @@ static bool is_empty(const struct mount_entry *entry)
 	return !entry->type[0] && !entry->device[0] && !entry->options[0];
 }
 
-/* What is found at its place: a name, and attributes. */
+/* What is found at its place: a name, and attributes. Files are put only into those that ctckpt
+ * itself has made. */
 static bool is_there(const struct mount_entry *entry)
 {
-	bool is_tmpfs = strcmp(entry->type, "tmpfs") == 0;
+	bool is_tmpfs = strcmp(entry->type, "tmpfs") == 0 && mountinfo_is_made_tmpfs(entry->point);
 
 	return entry->parent == 0 && entry->source == 0 && is_absolute_path(entry->point) &&
 	       !entry->root[0] && !entry->device[0] &&

@@ -3,12 +3,14 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
@@ -128,11 +130,18 @@ static int fill(struct making *making, size_t n, int mount, const char *place, s
 	return tree_restore(making->rs, tree, dir, place, err);
 }
 
+/* The kernel lets nobody change the options of a file system that is not of his user namespace, not
+ * even to what they are: what is filled is never the host's. */
 static int fill_there(struct making *making, size_t n, struct err *err)
 {
 	const struct mount_entry *entry = &making->list.entries[n];
-	int r = mount_change_options(making->roots[n], entry->options);
+	struct statfs fs;
+	int r = fstatfs(making->roots[n], &fs) < 0 ? -errno : 0;
 
+	if (r == 0 && fs.f_type != TMPFS_MAGIC)
+		r = -ESTALE;
+	if (r == 0)
+		r = mount_change_options(making->roots[n], entry->options);
 	if (r < 0)
 		return err_set(err, r, "set options %s", entry->options);
 	return fill(making, n, making->roots[n], entry->point, err);

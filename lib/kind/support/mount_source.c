@@ -107,13 +107,15 @@ static bool is_around(const struct saving *saving, size_t n, size_t other)
 	return at != NONE;
 }
 
-/* Is another mount over its root, or over the way to it? */
+/* Is another mount over its root, or over the way to it? Not one that is made again: that comes
+ * when all that are there were found. */
 static bool is_covered(const struct saving *saving, size_t n)
 {
 	for (size_t i = 0; i < saving->count; i++) {
 		ssize_t at = (ssize_t)n;
 
-		if (is_around(saving, n, i))
+		if (is_around(saving, n, i) ||
+		    (saving->saved[i].is_done && saving->saved[i].how != MOUNT_THERE))
 			continue;
 		for (; at != NONE; at = saving->saved[at].parent) {
 			const char *point = saving->mounts[at].point;

@@ -2,14 +2,17 @@
 #include "kind/support/mount_take.h"
 
 #include <fcntl.h>
+#include <linux/nsfs.h>
 #include <linux/openat2.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -53,9 +56,26 @@ static int send_answer(int socket, const struct answer *answer, int fd)
 	return sendmsg(socket, &message, MSG_NOSIGNAL) < 0 ? -1 : 0;
 }
 
+/* For who is not of the user namespace that it belongs to, all mounts of a copy are locked. */
+static int enter_owner(int namespace, struct answer *answer)
+{
+	auto_close int owner = ioctl(namespace, NS_GET_USERNS);
+	struct stat wanted;
+	struct stat own;
+
+	if (owner < 0 || fstat(owner, &wanted) < 0 || stat("/proc/self/ns/user", &own) < 0 ||
+	    wanted.st_ino == own.st_ino)
+		return 0;
+	if (setns(owner, CLONE_NEWUSER) < 0)
+		return refuse(answer, "enter the user namespace");
+	return 0;
+}
+
 /* Private before anything is taken away: the target's own mounts may be peers of these. */
 static int enter_copy(int namespace, struct answer *answer)
 {
+	if (enter_owner(namespace, answer) < 0)
+		return -1;
 	if (setns(namespace, CLONE_NEWNS) < 0)
 		return refuse(answer, "enter the mount namespace");
 	if (unshare(CLONE_NEWNS) < 0)

@@ -21,7 +21,8 @@ static bool is_set(int proc, const char *name, const char *text)
 	       strncmp(now.data, text, strlen(text)) == 0 && now.data[strlen(text)] == '\n';
 }
 
-/* A task may belong to an id that is not ours. A negative result is the target's errno. */
+/* A task may belong to an id that is not ours. A negative result is the target's errno. What lies
+ * at that path may be anything, such as a fifo that nobody reads. */
 static int write_inside(struct script *script, const char *name, const char *text, int *ret_result,
 			struct err *err)
 {
@@ -34,7 +35,7 @@ static int write_inside(struct script *script, const char *name, const char *tex
 		return r;
 	step = script_syscall(script, "open a file of /proc", SCRIPT_MAY_FAIL, SYS_openat,
 			      (uint64_t)AT_FDCWD, script_copy(script, path, strlen(path) + 1),
-			      O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+			      O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 	r = script_run(script, err);
 	if (r < 0)
 		return r;

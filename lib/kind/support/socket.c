@@ -124,6 +124,9 @@ static bool is_inside(const struct dump *d, int fd)
 		;
 	if (!task || fstatat(task->proc, "ns/net", &wanted, 0) < 0)
 		return false;
+	/* Of one that only tasks of the container are in. */
+	if (d->fd->ns)
+		return dump_net_task(d) != NULL;
 	if (theirs >= 0 && fstat(theirs, &found) == 0)
 		return found.st_ino == wanted.st_ino;
 	return is_own_namespace(&wanted) && has_own_cookie(fd);

@@ -277,7 +277,7 @@ static void find_mates(const struct dump *d, struct tcp_snapshot *snapshot)
 
 		if (inet_address_is_none(&peer))
 			continue;
-		queues->other = tcp_table_find(&snapshot->table, &from, &to);
+		queues->other = tcp_table_find(&snapshot->table, queues->file->ns, &from, &to);
 		if (queues->other && queues->other->inode != 0)
 			queues->mate = tcp_snapshot_find(
 			    snapshot,

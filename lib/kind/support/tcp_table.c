@@ -1,6 +1,8 @@
 /* The TCP sockets of a network namespace. See tcp_table.h. */
 #include "kind/support/tcp_table.h"
 
+#include "dump/dump.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,18 +65,33 @@ void tcp_table_parse(struct tcp_table *table, const char *text)
 	}
 }
 
-bool tcp_table_read(struct tcp_table *table, const struct dump *d, const char *path)
+static bool read_one(struct tcp_table *table, uint32_t netns, const struct dump_task *task,
+		     const char *path)
 {
-	const struct dump_task *task = NULL;
 	auto_buf struct buf text = BUF_EMPTY;
+	size_t first = table->count;
 	struct err ignored;
 
-	while ((task = dump_next_task(d, task)) && task->thread_count == 0)
-		;
 	if (!task || procfs_read(task->proc, path, &text, &ignored) < 0)
 		return false;
 	tcp_table_parse(table, text.data);
+	for (size_t i = first; i < table->count; i++)
+		table->lines[i].netns = netns;
 	return true;
+}
+
+bool tcp_table_read(struct tcp_table *table, const struct dump *d, const char *path)
+{
+	struct dump own = { .own = d->own };
+	bool is_there = read_one(table, 0, dump_net_task(&own), path);
+
+	for (size_t i = 0; i < d->own->namespace_count; i++) {
+		const struct dump_namespace *ns = &d->own->namespaces[i];
+
+		if (ns->type == NAMESPACE_NET && ns->id)
+			(void)read_one(table, ns->id, ns->task, path);
+	}
+	return is_there;
 }
 
 static int compare_places(const struct tcp_place *a, const struct tcp_place *b)
@@ -88,7 +105,8 @@ static int compare_lines(const void *left, const void *right)
 {
 	const struct tcp_line *a = left;
 	const struct tcp_line *b = right;
-	int r = compare_places(&a->local, &b->local);
+	int r = a->netns == b->netns ? compare_places(&a->local, &b->local)
+				     : (a->netns < b->netns ? -1 : 1);
 
 	return r != 0 ? r : compare_places(&a->peer, &b->peer);
 }
@@ -99,10 +117,10 @@ void tcp_table_sort(struct tcp_table *table)
 		qsort(table->lines, table->count, sizeof(*table->lines), compare_lines);
 }
 
-const struct tcp_line *tcp_table_find(const struct tcp_table *table, const struct tcp_place *local,
-				      const struct tcp_place *peer)
+const struct tcp_line *tcp_table_find(const struct tcp_table *table, uint32_t netns,
+				      const struct tcp_place *local, const struct tcp_place *peer)
 {
-	struct tcp_line key = { .local = *local, .peer = *peer };
+	struct tcp_line key = { .netns = netns, .local = *local, .peer = *peer };
 
 	if (table->count == 0)
 		return NULL;

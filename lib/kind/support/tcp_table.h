@@ -13,6 +13,7 @@ struct tcp_place {
 };
 
 struct tcp_line {
+	uint32_t netns; /* 0: the container's own network namespace */
 	struct tcp_place local, peer;
 	uint32_t state;
 	uint32_t to_send;    /* bytes that the other end did not confirm; with its end, one more */
@@ -27,13 +28,14 @@ struct tcp_table {
 
 #define TCP_TABLE_NONE ((struct tcp_table){ .lines = NULL })
 
-/* Adds the lines of a file of the namespace of the container's first task; true if it is there. */
+/* Adds the lines of a file of each network namespace in which there are tasks; true if it is there.
+ */
 bool tcp_table_read(struct tcp_table *table, const struct dump *d, const char *path);
 /* Adds the lines of a text; what is no line is left out. */
 void tcp_table_parse(struct tcp_table *table, const char *text);
 void tcp_table_sort(struct tcp_table *table);
 /* The connection between these two, seen from the first; NULL: there is none. */
-const struct tcp_line *tcp_table_find(const struct tcp_table *table, const struct tcp_place *local,
-				      const struct tcp_place *peer);
+const struct tcp_line *tcp_table_find(const struct tcp_table *table, uint32_t netns,
+				      const struct tcp_place *local, const struct tcp_place *peer);
 struct tcp_place tcp_place_of(const struct inet_address_rec *rec);
 bool tcp_place_is_same(const struct tcp_place *a, const struct tcp_place *b);

@@ -129,7 +129,11 @@ static int bind_apart(void *argument)
 		r = mount_at(binding->tree, place);
 	if (r == 0)
 		r = go_to(base.data, cwd, is_covered);
-	return r < 0 ? r : bind_here(argument);
+	if (r == 0)
+		r = bind_here(argument);
+	if (r == 0 && binding->tree < 0)
+		r = unlink(name) < 0 ? -errno : 0;
+	return r;
 }
 
 /* ---- a file that leads to the socket ---- */

@@ -309,7 +309,7 @@ static int connect_chain(struct fill *fill, struct node *node, struct err *err)
 {
 	int r = 0;
 
-	while (r == 0 && node && node->is_pending && node->before == 0) {
+	while (r == 0 && node->is_pending && node->before == 0) {
 		struct node *peer = node_find(fill, peer_of(node));
 
 		r = connect_one(fill, node, err);

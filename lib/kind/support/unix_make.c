@@ -211,6 +211,8 @@ static int make_accepted(struct restore *rs, const struct unix_parts *client,
 {
 	struct unix_parts listener;
 	struct connecting connecting;
+	struct sockaddr_un address;
+	socklen_t size = sizeof(address);
 	auto_close int from = -1;
 	auto_close int to = -1;
 	int r = 0;
@@ -227,7 +229,8 @@ static int make_accepted(struct restore *rs, const struct unix_parts *client,
 	r = unix_as(rs, &accepted->rec->peer_credentials, connect_here, &connecting);
 	if (r < 0)
 		return err_set(err, r, "connect");
-	to = accept4(connecting.to, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	to = accept4(connecting.to, (struct sockaddr *)&address, &size,
+		     SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (to < 0)
 		return err_set(err, -errno, "accept");
 	r = socket_restore_early(rs, to, accepted->socket, NULL, err);

@@ -23,32 +23,38 @@ void unix_sockets_free(struct unix_sockets *sockets)
 		unix_queue_free(&sockets->list[i]->queue);
 		free(sockets->list[i]);
 	}
-	drop_fd(&sockets->netlink);
+	for (size_t i = 0; i < sockets->asker_count; i++)
+		drop_fd(&sockets->askers[i].netlink);
+	free(sockets->askers);
 	free(sockets->list);
 	free(sockets->gone);
 	free(sockets);
 }
 
-static const struct dump_task *first_living(const struct dump *d)
+/* Who can be asked of the socket at the cursor. ERR_HOST: nobody is in its network. */
+static int find_asker(struct dump *d, int *ret_netlink, struct err *err)
 {
-	const struct dump_task *task = NULL;
+	struct unix_sockets *sockets = d->own->unix_sockets;
+	const struct dump_task *task = dump_net_task(d);
+	int netlink = -1;
+	int r;
 
-	while ((task = dump_next_task(d, task)) && task->thread_count == 0)
-		;
-	return task;
-}
-
-static int make_list(struct dump *d, struct err *err)
-{
-	struct unix_sockets *sockets;
-
-	if (d->own->unix_sockets)
-		return 0;
-	sockets = mem_alloc(1, sizeof(*sockets));
-	sockets->netlink = -1;
-	d->own->unix_sockets = sockets;
-	return unix_diag_socket(first_living(d), AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG,
-				&sockets->netlink, err);
+	for (size_t i = 0; i < sockets->asker_count; i++) {
+		if (sockets->askers[i].netns == d->fd->ns) {
+			*ret_netlink = sockets->askers[i].netlink;
+			return 0;
+		}
+	}
+	if (!task)
+		return ERR_HOST;
+	r = unix_diag_socket(task, AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG, &netlink, err);
+	if (r < 0)
+		return r;
+	array_grow(sockets->askers, sockets->asker_count);
+	sockets->askers[sockets->asker_count++] =
+	    (struct unix_asker){ .netns = d->fd->ns, .netlink = netlink };
+	*ret_netlink = netlink;
+	return 0;
 }
 
 uint32_t unix_pid_inside(const struct dump *d, pid_t pid)
@@ -214,19 +220,22 @@ int unix_sockets_collect(struct dump *d, struct err *err)
 {
 	struct unix_socket *own = mem_alloc(1, sizeof(*own));
 	struct unix_sockets *sockets;
-	int r = make_list(d, err);
+	int netlink = -1;
+	int r;
 
+	if (!d->own->unix_sockets)
+		d->own->unix_sockets = mem_alloc(1, sizeof(*sockets));
 	sockets = d->own->unix_sockets;
 	array_grow(sockets->list, sockets->count);
 	sockets->list[sockets->count++] = own;
-	if (r < 0)
-		return r;
-
 	own->id = d->fd->id;
 	own->inode = (uint32_t)d->fd->stat.st_ino;
 	own->fd = d->fd->fd;
 	own->type = socket_number(own->fd, SO_TYPE);
-	r = unix_diag_ask(sockets->netlink, own->inode, &own->facts, err);
+	own->netns = d->fd->ns;
+	r = find_asker(d, &netlink, err);
+	if (r == 0)
+		r = unix_diag_ask(netlink, own->inode, &own->facts, err);
 	own->is_known = r == 0;
 	/* Of another network namespace: refused by name when it is dumped. */
 	if (r == ERR_HOST)
@@ -289,7 +298,8 @@ const struct unix_socket *unix_socket_by_name(const struct dump *d, int type, bo
 		const struct unix_socket *found = sockets->list[i];
 
 		if (found->is_known && found->type == type &&
-		    found->facts.is_listening == is_listening && unix_name_is(&found->name, name))
+		    found->facts.is_listening == is_listening && unix_name_is(&found->name, name) &&
+		    (name->text[0] != '\0' || found->netns == d->fd->ns))
 			return found;
 	}
 	return NULL;
@@ -304,7 +314,8 @@ static bool is_abstract_bound(const struct dump *d, const struct unix_socket *ow
 	auto_close int probe = -1;
 	struct err err = ERR_NONE;
 
-	if (unix_diag_socket(first_living(d), AF_UNIX, own->type, 0, &probe, &err) < 0 ||
+	if (!dump_net_task(d) ||
+	    unix_diag_socket(dump_net_task(d), AF_UNIX, own->type, 0, &probe, &err) < 0 ||
 	    own->name.length > sizeof(address.sun_path))
 		return false;
 	memcpy(address.sun_path, own->name.text, own->name.length);

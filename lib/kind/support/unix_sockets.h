@@ -17,6 +17,7 @@ struct unix_socket {
 	struct unix_name name;
 	struct unix_name peer_name;
 	struct unix_credentials credentials; /* SO_PEERCRED */
+	uint32_t netns;			     /* 0: the container's own */
 	int queue_error;		     /* a negative errno: the queue could not be read */
 	struct unix_queue queue;
 };
@@ -29,8 +30,15 @@ struct unix_gone {
 	struct unix_name name;
 };
 
-struct unix_sockets {
+/* A socket of ours, to ask in a network namespace. */
+struct unix_asker {
+	uint32_t netns; /* 0: the container's own */
 	int netlink;
+};
+
+struct unix_sockets {
+	struct unix_asker *askers; /* owned */
+	size_t asker_count;
 	struct unix_socket **list; /* owned */
 	size_t count;
 	struct unix_gone *gone; /* owned */

@@ -125,10 +125,12 @@ static bool is_taken_before(const struct image *image, const struct record *reco
 	const struct ctty_rec *rec = record->body;
 	const struct record *other = NULL;
 
+	if (le32_get(rec->terminal) == 0)
+		return false;
 	while ((other = image_next(image, TAG_CTTY, other)) && other != record) {
 		const struct ctty_rec *before = other->body;
 
-		if (le32_get(before->flags) == 0 && le32_get(before->terminal) != 0 &&
+		if (le32_get(before->flags) == 0 &&
 		    le32_get(before->terminal) == le32_get(rec->terminal))
 			return true;
 	}

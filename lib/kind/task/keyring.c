@@ -100,15 +100,15 @@ static int keyring_check(const void *body, size_t length, struct err *err)
 	return 0;
 }
 
-static bool is_first_session(const struct restore *rs, const struct record *record)
+static bool has_session(const struct restore *rs)
 {
-	const struct record *other = NULL;
+	const struct record *record = NULL;
 
-	while ((other = image_next(rs->image, record->tag, other)) != record) {
-		if (le32_get(((const struct keyring_rec *)other->body)->keys[KEYRINGS - 1]))
-			return false;
+	while ((record = image_next(rs->image, kind_keyring.tag, record))) {
+		if (le32_get(((const struct keyring_rec *)record->body)->keys[KEYRINGS - 1]))
+			return true;
 	}
-	return true;
+	return false;
 }
 
 /* A fresh session keyring, which all tasks inherit. */
@@ -122,7 +122,7 @@ static int keyring_restore(struct restore *rs, const struct record *record, stru
 				     restore_pid(rs, record->id), le32_get(rec->keys[i]),
 				     keyrings[i].name);
 	}
-	if (le32_get(rec->keys[KEYRINGS - 1]) && is_first_session(rs, record) &&
+	if (image_next(rs->image, record->tag, NULL) == record && has_session(rs) &&
 	    syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0)
 		return err_set(err, -errno, "make a session keyring");
 	return 0;

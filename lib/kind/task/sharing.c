@@ -107,38 +107,56 @@ static bool is_alive(const struct record *task)
 	return !(le32_get(((const struct task_rec *)task->body)->flags) & TASK_ZOMBIE);
 }
 
-static int link_group(const struct image *image, const struct record *own, int share,
-		      uint32_t first, struct err *err)
+static uint32_t group_of(const struct image *image, const struct record *task, int share)
 {
+	const struct record *record = image_find(image, TAG_SHARING, task->id);
+	const struct sharing_rec *rec = record ? record->body : NULL;
+
+	switch (share) {
+	case SHARE_FILES:
+		return rec ? le32_get(rec->files) : task->id;
+	case SHARE_DIRECTORY:
+		return rec ? le32_get(rec->directory) : task->id;
+	default:
+		return rec ? le32_get(rec->handlers) : task->id;
+	}
+}
+
+/* Memory needs no look: its first task is found by it. */
+static int link_group(const struct image *image, const struct record *own, int share,
+		      struct err *err)
+{
+	uint32_t first = group_of(image, own, share);
 	const struct record *other = image_find(image, TAG_TASK, first);
-	uint32_t groups[SHARE_COUNT];
 
 	if (!other || other > own || !is_alive(other))
 		return err_set(err, ERR_DAMAGED, "sharing: %s with no task in front of it",
 			       share_names[share]);
-	sharing_of(image, first, groups);
-	if (groups[share] != first)
+	if (group_of(image, other, share) != first)
 		return err_set(err, ERR_DAMAGED, "sharing: %s with one who is not the first",
 			       share_names[share]);
 	return 0;
 }
 
+static uint32_t memory_of(const struct record *task)
+{
+	return le32_get(((const struct task_rec *)task->body)->mm);
+}
+
 static int sharing_link(const struct image *image, const struct record *record, struct err *err)
 {
 	const struct record *own = image_find(image, TAG_TASK, record->id);
-	uint32_t groups[SHARE_COUNT];
-	uint32_t firsts[SHARE_COUNT];
+	const struct record *other;
 	int r = owner_link_task(image, record, err);
 
+	if (r == 0 && !is_alive(own))
+		r = err_set(err, ERR_DAMAGED, "sharing: of a task that is dead");
+	for (int share = SHARE_FILES; r == 0 && share < SHARE_COUNT; share++)
+		r = link_group(image, own, share, err);
 	if (r < 0)
 		return r;
-	sharing_of(image, record->id, groups);
-	for (int share = 0; r == 0 && share < SHARE_COUNT; share++)
-		r = link_group(image, own, share, groups[share], err);
-	if (r < 0)
-		return r;
-	sharing_of(image, groups[SHARE_HANDLERS], firsts);
-	if (firsts[SHARE_MEMORY] != groups[SHARE_MEMORY])
+	other = image_find(image, TAG_TASK, group_of(image, own, SHARE_HANDLERS));
+	if (memory_of(other) != memory_of(own))
 		return err_set(err, ERR_DAMAGED, "sharing: signal handlers without memory");
 	return 0;
 }
