@@ -7,7 +7,7 @@
 #include "image/image.h"
 #include "image/record.h"
 
-#define TAG_COMPAT TAG('C', 'P', '3', '2')
+#define TAG_COMPAT TAG('C', 'M', 'P', 'T')
 #define TAG_TLS	   TAG('T', 'L', 'S', 'G')
 
 /* Is this saved process one? */
