@@ -5,7 +5,8 @@ load helper
 	requires programs-32
 	victim_start 32/compat
 	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
-	run -0 ctckpt restore --detach "$IMAGE"
+	run -0 --separate-stderr ctckpt restore --detach "$IMAGE"
+	assert_contains "$stderr" "address spaces of programs of 32 bits are of 64"
 	victim_succeeds
 }
 

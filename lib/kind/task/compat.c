@@ -100,18 +100,19 @@ static int compat_restore(struct restore *rs, const struct record *record, struc
 	int status;
 	pid_t child = (pid_t)syscall(SYS_clone, CLONE_UNTRACED | SIGCHLD, 0, 0, 0, 0);
 
-	(void)rs;
-	(void)record;
 	if (child == 0) {
 		long result = 20; /* getpid */
 
 		__asm__ volatile("int $0x80" : "+a"(result) : : "memory", "r8", "r9", "r10", "r11");
-		_exit(result != syscall(SYS_getpid));
+		_exit(result == syscall(SYS_getpid) ? 0 : 1);
 	}
 	if (child < 0 || waitpid(child, &status, 0) != child)
 		return err_set(err, -errno, "try a call of 32 bits");
 	if (status != 0)
 		return err_set(err, ERR_HOST, "this kernel runs no programs of 32 bits");
+	if (image_next(rs->image, TAG_COMPAT, NULL) == record)
+		restore_note(rs, "to the kernel, address spaces of programs of 32 bits are of 64: "
+				 "so say /proc/PID/maps and core dumps");
 	return 0;
 }
 
