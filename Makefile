@@ -26,7 +26,7 @@ KIND_PARTS := container task memory fd
 KINDS := $(notdir $(KIND_SRC:.c=))
 CMD_SRC := $(sort $(wildcard cmd/*.c))
 VICTIM_SRC := $(sort $(wildcard tests/victim/*.c))
-VICTIM_SRC_32 := compat
+VICTIM_SRC_32 := compat posix_timers signals syscalls thread tls
 UNIT_SRC := $(sort $(wildcard tests/unit/*.c))
 # Tools over images that are no fuzzers.
 FORGERS := damage forge

@@ -9,6 +9,7 @@
 
 #include "core/cleanup.h"
 #include "dump/dump.h"
+#include "kind/support/compat.h"
 #include "remote/gadget.h"
 
 #ifndef NT_386_IOPERM
@@ -17,8 +18,7 @@
 
 #define PF_IO_WORKER 0x10u /* linux/sched.h, since 5.12 */
 
-/* The kernel's segments of user mode: asm/segment.h. */
-enum { CODE_32 = 0x23, DATA = 0x2b, CODE_64 = 0x33, LOCAL_TABLE = 4 };
+enum { LOCAL_TABLE = 4 }; /* bit of a selector */
 
 static int refuse_code(struct dump *d, const struct dump_thread *thread, const char *what)
 {
@@ -100,12 +100,17 @@ static const char *unsupported_segment(const struct user_regs_struct *regs, enum
 	if (is_local(regs->cs) || is_local(regs->ss) || is_local(regs->ds) || is_local(regs->es) ||
 	    is_local(regs->fs) || is_local(regs->gs))
 		return "a segment of its local descriptor table is";
-	if (regs->cs == CODE_32 && type != PROGRAM_32)
+	if (regs->cs == REMOTE_CODE_32 && type == PROGRAM_UNKNOWN)
+		return "code of 32 bits without a vdso is";
+	if (regs->cs == REMOTE_CODE_32 && type != PROGRAM_32)
 		return "code of 32 bits in a program of 64 bits is";
-	if (regs->cs == CODE_64 && type == PROGRAM_32)
+	if (regs->cs == REMOTE_CODE_64 && type == PROGRAM_32)
 		return "code of 64 bits in a program of 32 bits is";
-	if ((regs->cs != CODE_32 && regs->cs != CODE_64) || regs->ss != DATA)
+	if ((regs->cs != REMOTE_CODE_32 && regs->cs != REMOTE_CODE_64) || regs->ss != REMOTE_DATA)
 		return "its code segment is";
+	if (!compat_is_selector(regs->ds) || !compat_is_selector(regs->es) ||
+	    !compat_is_selector(regs->fs) || !compat_is_selector(regs->gs))
+		return "one of its data segments is";
 	return NULL;
 }
 
@@ -133,10 +138,9 @@ int dump_check_program(struct dump *d, struct err *err)
 	enum program_type type = program_type(task);
 	int r = 0;
 
-	if (type == PROGRAM_X32 || type == PROGRAM_32) {
+	if (type == PROGRAM_X32) {
 		d->own->is_untouchable = true;
-		return dump_block(d, NULL, "programs of %s are not supported",
-				  type == PROGRAM_X32 ? "the x32 ABI" : "32 bits");
+		return dump_block(d, NULL, "programs of the x32 ABI are not supported");
 	}
 	for (size_t i = 0; r == 0 && i < task->thread_count; i++)
 		r = check_thread(d, &task->threads[i], type, err);

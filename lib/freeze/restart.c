@@ -41,13 +41,63 @@ static bool gives_up(uint64_t call)
 	}
 }
 
+/* socketcall(2) and ipc(2) with a number of their own; asm/unistd_32.h. */
+static bool multiplexed_gives_up(uint64_t call, uint32_t number)
+{
+	enum { SOCKETCALL = 102, IPC = 117 };
+
+	if (call == IPC)
+		return (number & 0xffff) == 1 || (number & 0xffff) == 4; /* semop, semtimedop */
+	if (call != SOCKETCALL)
+		return false;
+	/* accept; send to recvfrom; sendmsg to sendmmsg */
+	return number == 5 || (number >= 9 && number <= 12) || (number >= 16 && number <= 20);
+}
+
+/* The same calls, by the numbers that programs of 32 bits have for them. */
+static bool gives_up_32(uint64_t call, uint32_t first)
+{
+	switch (call) {
+	case 256: /* epoll_wait */
+	case 319: /* epoll_pwait */
+	case 441: /* epoll_pwait2 */
+	case 177: /* rt_sigtimedwait */
+	case 421: /* rt_sigtimedwait_time64 */
+	case 420: /* semtimedop_time64 */
+	case 247: /* io_getevents */
+	case 3:	  /* read */
+	case 145: /* readv */
+	case 4:	  /* write */
+	case 146: /* writev */
+	case 371: /* recvfrom */
+	case 372: /* recvmsg */
+	case 337: /* recvmmsg */
+	case 417: /* recvmmsg_time64 */
+	case 369: /* sendto */
+	case 370: /* sendmsg */
+	case 345: /* sendmmsg */
+	case 364: /* accept4 */
+		return true;
+	default:
+		return multiplexed_gives_up(call, first);
+	}
+}
+
+static bool is_given_up(const struct user_regs_struct *regs)
+{
+	enum { CODE_32 = 0x23 }; /* asm/segment.h */
+
+	return regs->cs == CODE_32 ? gives_up_32(regs->orig_rax, (uint32_t)regs->rbx)
+				   : gives_up(regs->orig_rax);
+}
+
 bool restart_registers(struct user_regs_struct *regs, uint64_t pending)
 {
-	if ((int64_t)regs->rax != -EINTR || (int64_t)regs->orig_rax < 0 ||
-	    !gives_up(regs->orig_rax) || pending != 0)
+	if ((int64_t)regs->rax != -EINTR || (int64_t)regs->orig_rax < 0 || !is_given_up(regs) ||
+	    pending != 0)
 		return false;
 	regs->rax = regs->orig_rax;
-	regs->rip -= 2; /* the length of `syscall` */
+	regs->rip -= 2; /* the length of `syscall`, and of `int $0x80` */
 	regs->orig_rax = (uint64_t)-1;
 	return true;
 }

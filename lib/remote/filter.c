@@ -5,11 +5,11 @@
 
 #include "remote/remote.h"
 
-int remote_check_call(const struct remote *remote, const char *name, uint64_t nr,
+static int check_call(const struct remote *remote, const char *name, uint32_t arch, uint64_t nr,
 		      const uint64_t args[6], struct err *err)
 {
 	struct seccomp_data data = { .nr = (int)nr,
-				     .arch = AUDIT_ARCH_X86_64,
+				     .arch = arch,
 				     .instruction_pointer = remote->zone.code };
 
 	if (!remote->filter)
@@ -30,6 +30,18 @@ int remote_check_call(const struct remote *remote, const char *name, uint64_t nr
 				"error",
 				(int)nr);
 	}
+}
+
+int remote_check_call(const struct remote *remote, const char *name, uint64_t nr,
+		      const uint64_t args[6], struct err *err)
+{
+	return check_call(remote, name, AUDIT_ARCH_X86_64, nr, args, err);
+}
+
+int remote_check_call_32(const struct remote *remote, const char *name, uint64_t nr,
+			 const uint64_t args[6], struct err *err)
+{
+	return check_call(remote, name, AUDIT_ARCH_I386, nr, args, err);
 }
 
 int remote_check_filter(const struct remote *remote, struct err *err)

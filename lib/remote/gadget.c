@@ -1,4 +1,4 @@
-/* Finds a `syscall` instruction in a target. */
+/* Finds a `syscall` instruction in a target; in a program of 32 bits, `int $0x80`. */
 #include "remote/gadget.h"
 
 #include <elf.h>
@@ -10,6 +10,7 @@
 #include "core/procfs.h"
 
 static const unsigned char syscall_code[2] = { 0x0f, 0x05 };
+static const unsigned char int_code[2] = { 0xcd, 0x80 };
 
 /* The vdso's address is in the auxiliary vector; its size is a few pages. */
 bool remote_find_vdso(const struct remote *remote, uint64_t *ret_start, uint64_t *ret_end)
@@ -38,6 +39,7 @@ bool remote_find_vdso(const struct remote *remote, uint64_t *ret_start, uint64_t
 
 int remote_find_gadget(struct remote *remote, struct err *err)
 {
+	const unsigned char *wanted = remote_is_32(remote) ? int_code : syscall_code;
 	auto_free unsigned char *code = NULL;
 	unsigned char here[2];
 	uint64_t start;
@@ -45,8 +47,9 @@ int remote_find_gadget(struct remote *remote, struct err *err)
 	const unsigned char *found;
 	int r;
 
+	remote->zone.is_gadget_32 = remote_is_32(remote);
 	if (remote_read(remote, remote->saved.rip - 2, here, 2, err) == 0 &&
-	    memcmp(here, syscall_code, 2) == 0) {
+	    memcmp(here, wanted, 2) == 0) {
 		remote->zone.gadget = remote->saved.rip - 2;
 		return 0;
 	}
@@ -58,7 +61,7 @@ int remote_find_gadget(struct remote *remote, struct err *err)
 	r = remote_read(remote, start, code, end - start, err);
 	if (r < 0)
 		return r;
-	found = memmem(code, end - start, syscall_code, 2);
+	found = memmem(code, end - start, wanted, 2);
 	if (!found)
 		return err_set(err, ERR_REFUSED, "task %d: no system call in its vdso",
 			       remote->tid);

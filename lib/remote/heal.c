@@ -39,10 +39,42 @@ static struct remote_heal heal_of(const struct remote *remote)
 	};
 }
 
+/* Nothing of its stack is in use below its pointer: there is no red zone. */
+static struct remote_heal_32 heal_of_32(const struct remote *remote)
+{
+	const struct user_regs_struct *regs = &remote->saved;
+	bool again = is_restarted(regs);
+	uint64_t stack = regs->rsp - (offsetof(struct remote_heal_32, stack) -
+				      offsetof(struct remote_heal_32, edi));
+
+	return (struct remote_heal_32){
+		.signal = (uint64_t)remote->stop_signal,
+		.mask = remote->saved_mask,
+		.edi = (uint32_t)regs->rdi,
+		.esi = (uint32_t)regs->rsi,
+		.ebp = (uint32_t)regs->rbp,
+		.ebx = (uint32_t)regs->rbx,
+		.edx = (uint32_t)regs->rdx,
+		.ecx = (uint32_t)regs->rcx,
+		.eax = (uint32_t)(again ? regs->orig_rax : regs->rax),
+		.flags = (uint32_t)regs->eflags,
+		.eip = (uint32_t)(again ? regs->rip - 2 : regs->rip),
+		.stack = (uint32_t)stack,
+		.rip = remote->zone.code + remote_return_32_offset(),
+		.cs = REMOTE_CODE_32,
+		.rflags = 0x202,
+		.rsp = (uint32_t)stack,
+		.ss = REMOTE_DATA,
+	};
+}
+
 int remote_write_heal(struct remote *remote, size_t number, struct err *err)
 {
 	struct remote_heal heal = heal_of(remote);
+	struct remote_heal_32 heal_32 = heal_of_32(remote);
 
 	remote->heal = remote->zone.data + remote->zone.size + number * REMOTE_HEAL_SIZE;
+	if (remote_is_32(remote))
+		return remote_write(remote, remote->heal, &heal_32, sizeof(heal_32), err);
 	return remote_write(remote, remote->heal, &heal, sizeof(heal), err);
 }

@@ -131,21 +131,64 @@ static int step_to_syscall_stop(struct remote *remote, struct err *err)
 	return 0;
 }
 
+static void set_call_64(struct user_regs_struct *regs, long nr, const uint64_t args[6])
+{
+	regs->rax = (uint64_t)nr;
+	regs->rdi = args[0];
+	regs->rsi = args[1];
+	regs->rdx = args[2];
+	regs->r10 = args[3];
+	regs->r8 = args[4];
+	regs->r9 = args[5];
+}
+
+static void set_call_32(struct user_regs_struct *regs, long nr, const uint64_t args[6])
+{
+	regs->rax = (uint64_t)nr;
+	regs->rbx = args[0];
+	regs->rcx = args[1];
+	regs->rdx = args[2];
+	regs->rsi = args[3];
+	regs->rdi = args[4];
+	regs->rbp = args[5];
+}
+
+/* The few calls that are made without a zone, as programs of 32 bits make them; asm/unistd_32.h.
+ * Offsets of files are 0. */
+static long number_32(long nr)
+{
+	switch (nr) {
+	case SYS_mmap:
+		return 192; /* mmap2 */
+	case SYS_munmap:
+		return 91;
+	case SYS_rt_sigaction:
+		return 174;
+	default:
+		return -1; /* no call: ENOSYS */
+	}
+}
+
+static int prepare_call(const struct remote *remote, struct user_regs_struct *regs, long nr,
+			const uint64_t args[6], struct err *err)
+{
+	if (!remote->zone.is_gadget_32) {
+		set_call_64(regs, nr, args);
+		return remote_check_call(remote, "a system call", (uint64_t)nr, args, err);
+	}
+	nr = number_32(nr);
+	set_call_32(regs, nr, args);
+	return remote_check_call_32(remote, "a system call", (uint64_t)nr, args, err);
+}
+
 int remote_syscall(struct remote *remote, int64_t *ret_result, struct err *err, long nr,
 		   const uint64_t args[6])
 {
 	struct user_regs_struct regs = remote->saved;
-	int r = remote_check_call(remote, "a system call", (uint64_t)nr, args, err);
+	int r = prepare_call(remote, &regs, nr, args, err);
 
 	if (r < 0)
 		return r;
-	regs.rax = (uint64_t)nr;
-	regs.rdi = args[0];
-	regs.rsi = args[1];
-	regs.rdx = args[2];
-	regs.r10 = args[3];
-	regs.r8 = args[4];
-	regs.r9 = args[5];
 	regs.rip = remote->zone.gadget;
 	regs.orig_rax = (uint64_t)-1;
 	r = remote_block(remote, 0, err);

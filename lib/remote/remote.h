@@ -24,12 +24,16 @@
 #include "core/filter.h"
 
 struct remote_zone {
-	uint64_t code;	 /* address of the stub in the target; 0: no zone */
-	uint64_t data;	 /* address of the table and data area */
-	uint64_t size;	 /* of the data area, bytes */
-	uint64_t mapped; /* bytes from `data` on, with what is behind the data area */
-	uint64_t gadget; /* address of a `syscall` instruction for single steps */
+	uint64_t code;	   /* address of the stub in the target; 0: no zone */
+	uint64_t data;	   /* address of the table and data area */
+	uint64_t size;	   /* of the data area, bytes */
+	uint64_t mapped;   /* bytes from `data` on, with what is behind the data area */
+	uint64_t gadget;   /* address of a `syscall` instruction for single steps */
+	bool is_gadget_32; /* it is `int $0x80` */
 };
+
+/* The kernel's segments of user mode: asm/segment.h. */
+enum { REMOTE_CODE_32 = 0x23, REMOTE_DATA = 0x2b, REMOTE_CODE_64 = 0x33 };
 
 struct remote {
 	pid_t tid;		       /* as the tracer sees it */
@@ -46,11 +50,21 @@ struct remote {
 	const struct filter *filter; /* seccomp, borrowed; NULL: nothing would kill it */
 };
 
+/* Does it run a program of 32 bits? Its code is compatibility mode of the processor; ours is not.
+ */
+static inline bool remote_is_32(const struct remote *remote)
+{
+	return remote->saved.cs == REMOTE_CODE_32;
+}
+
 /* Would the filter let the stub itself work? */
 int remote_check_filter(const struct remote *remote, struct err *err);
 /* Or this call? One that it answers with an error counts as let through. `name` is for people. */
 int remote_check_call(const struct remote *remote, const char *name, uint64_t nr,
 		      const uint64_t args[6], struct err *err);
+/* Likewise a call of programs of 32 bits, by their numbers. */
+int remote_check_call_32(const struct remote *remote, const char *name, uint64_t nr,
+			 const uint64_t args[6], struct err *err);
 
 /* Saves registers and signal mask of a stopped thread. One that outlives us has all its own until
  * its first script; from then on it stands where it would take all back: should we die, it goes on
@@ -75,6 +89,8 @@ const void *remote_stub(size_t *ret_size);
 /* Where in it the code of an init of ours begins: rbx is the pid of its main child, r13 the address
  * of 4 bytes, r14 zero. */
 size_t remote_init_offset(void);
+/* Where the code of 32 bits begins that ends in a program's own. */
+size_t remote_return_32_offset(void);
 /* Where a thread that outlives us stands when it has told of the end of a script. */
 size_t remote_stop_offset(void);
 /* What a thread that outlives us needs in order to go on alone: once, in its own place in the zone.
@@ -84,8 +100,17 @@ struct remote_heal {
 	uint64_t rip, flags, rsp, rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13,
 	    r14, r15;
 };
+/* Likewise for a program of 32 bits. */
+struct remote_heal_32 {
+	uint64_t signal, mask;
+	uint32_t edi, esi, ebp, unused, ebx, edx, ecx, eax; /* as popa takes them */
+	uint32_t flags, eip;
+	uint64_t stack;			   /* where all these go, just below its own */
+	uint64_t rip, cs, rflags, rsp, ss; /* as iret takes them */
+};
 enum { REMOTE_HEAL_SIZE = 192 };
 static_assert(sizeof(struct remote_heal) <= REMOTE_HEAL_SIZE, "room in the zone");
+static_assert(offsetof(struct remote_heal_32, stack) == 56, "as the stub has it");
 /* Writes it for thread `number` of a process; its zone was mapped with room for all of them. */
 int remote_write_heal(struct remote *remote, size_t number, struct err *err);
 /* Around everything that lets a thread run: signals blocked, and given back with the registers. */
@@ -109,6 +134,7 @@ int remote_poke(const struct remote *remote, uint64_t address, const void *data,
 /* ---- scripts ---- */
 
 #define SCRIPT_MAY_FAIL 1u /* a negative result does not stop the script */
+#define SCRIPT_32	2u /* a call of programs of 32 bits: their number, arguments, structs */
 
 struct script_step; /* script.c */
 
@@ -121,8 +147,6 @@ struct script {
 	int state;
 	bool has_results; /* table and data were read back */
 };
-
-#define SCRIPT_NONE ((struct script){ .remote = NULL })
 
 /* A script for one remote with a zone; free with script_free(). */
 void script_init(struct script *script, struct remote *remote);

@@ -27,6 +27,7 @@ struct script_step {
 enum script_state { SCRIPT_BUILDING, SCRIPT_RUNNING, SCRIPT_DONE };
 
 static const uint64_t may_fail_bit = 1ull << 63;
+static const uint64_t bit_32 = 1ull << 62;
 
 void script_init(struct script *script, struct remote *remote)
 {
@@ -61,7 +62,8 @@ size_t script_add(struct script *script, const char *name, unsigned int flags, l
 	array_grow(script->steps, script->count);
 	step = &script->steps[script->count];
 	step->name = name;
-	step->entry.nr = (uint64_t)nr | (flags & SCRIPT_MAY_FAIL ? may_fail_bit : 0);
+	step->entry.nr = (uint64_t)nr | (flags & SCRIPT_MAY_FAIL ? may_fail_bit : 0) |
+			 (flags & SCRIPT_32 ? bit_32 : 0);
 	memcpy(step->entry.args, args, sizeof(step->entry.args));
 	step->entry.result = 0;
 	return script->count++;
@@ -138,8 +140,11 @@ static int check_steps(const struct script *script, struct err *err)
 {
 	for (size_t i = 0; i < script->count; i++) {
 		const struct script_step *step = &script->steps[i];
-		int r = remote_check_call(script->remote, step->name,
-					  step->entry.nr & ~may_fail_bit, step->entry.args, err);
+		uint64_t nr = step->entry.nr & ~(may_fail_bit | bit_32);
+		int r = step->entry.nr & bit_32 ? remote_check_call_32(script->remote, step->name,
+								       nr, step->entry.args, err)
+						: remote_check_call(script->remote, step->name, nr,
+								    step->entry.args, err);
 
 		if (r < 0)
 			return r;
@@ -173,13 +178,15 @@ int script_start(struct script *script, struct err *err)
 	if (r < 0)
 		return r;
 	remote->is_awake = remote->outlives_us;
+	regs.cs = REMOTE_CODE_64;
 	regs.rip = remote->zone.code;
 	regs.rbx = table_address(script);
 	regs.r12 = script->count;
-	regs.r14 = remote->outlives_us;
+	regs.r14 = !remote->outlives_us ? 0 : remote_is_32(remote) ? 2 : 1;
 	regs.r15 = remote->heal;
 	regs.orig_rax = (uint64_t)-1;
-	regs.eflags &= ~0x100ull; /* no single steps of its own */
+	/* No single steps, no strings backwards, no nested task (iret) of its own. */
+	regs.eflags &= ~0x4500ull;
 	if (ptrace(PTRACE_SETREGS, remote->tid, 0, &regs) < 0)
 		return err_set(err, -errno, "set registers of task %d", remote->tid);
 	if (ptrace(PTRACE_CONT, remote->tid, 0, 0) < 0)

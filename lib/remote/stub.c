@@ -4,18 +4,24 @@
 
 /*
  * rbx: the next entry {nr, a1..a6, result}; r12: entries left. Bit 63 of nr: a failure does not
- * end the walk. At the stop, r12 is 0, or rbx points at the entry that failed.
+ * end the walk; bit 62: a call of programs of 32 bits. At the stop, r12 is 0, or rbx points at the
+ * entry that failed.
  *
  * r14 is 0 in tasks of our own making, which die with us: they stop by int3. Else r15 points at a
  * struct remote_heal, and the stop is a signal to itself, which only a tracer sees: should we be
  * dead by then, the thread goes on, takes its mask and its registers back, and knows nothing. It
  * writes below its red zone, as a signal's frame would.
+ *
+ * r14 is 2 in a program of 32 bits, and r15 points at a struct remote_heal_32. Its mask is taken
+ * back by code of 32 bits, as a signal's handler of its own would not leave r8 to r15 alone.
  */
 __asm__(".pushsection .rodata\n"
 	"ctckpt_stub_start:\n"
 	"1:	mov	(%rbx), %rax\n"
 	"	btr	$63, %rax\n"
 	"	sbb	%r13, %r13\n"
+	"	btr	$62, %rax\n"
+	"	jc	5f\n"
 	"	mov	8(%rbx), %rdi\n"
 	"	mov	16(%rbx), %rsi\n"
 	"	mov	24(%rbx), %rdx\n"
@@ -23,7 +29,7 @@ __asm__(".pushsection .rodata\n"
 	"	mov	40(%rbx), %r8\n"
 	"	mov	48(%rbx), %r9\n"
 	"	syscall\n"
-	"	mov	%rax, 56(%rbx)\n"
+	"6:	mov	%rax, 56(%rbx)\n"
 	"	test	%r13, %r13\n"
 	"	jnz	2f\n"
 	"	cmp	$-4095, %rax\n"
@@ -44,6 +50,8 @@ __asm__(".pushsection .rodata\n"
 	"	mov	$234, %eax\n" /* tgkill */
 	"	syscall\n"
 	"ctckpt_stop_end:\n"
+	"	cmp	$2, %r14\n"
+	"	je	7f\n"
 	"	mov	$2, %edi\n"
 	"	lea	8(%r15), %rsi\n"
 	"	xor	%edx, %edx\n"
@@ -73,6 +81,34 @@ __asm__(".pushsection .rodata\n"
 	"	mov	152(%r15), %r15\n"
 	"	popfq\n"
 	"	ret	$128\n"
+	"5:	mov	%rbx, %r8\n"
+	"	mov	8(%r8), %ebx\n"
+	"	mov	16(%r8), %ecx\n"
+	"	mov	24(%r8), %edx\n"
+	"	mov	32(%r8), %esi\n"
+	"	mov	40(%r8), %edi\n"
+	"	mov	48(%r8), %ebp\n"
+	"	int	$0x80\n"
+	"	mov	%r8, %rbx\n"
+	"	jmp	6b\n"
+	"7:	lea	16(%r15), %rsi\n"
+	"	mov	56(%r15), %rdi\n"
+	"	mov	$5, %ecx\n"
+	"	rep movsq\n"
+	"	lea	64(%r15), %rsp\n"
+	"	mov	$175, %eax\n" /* rt_sigprocmask */
+	"	mov	$2, %ebx\n"
+	"	lea	8(%r15), %rcx\n"
+	"	xor	%edx, %edx\n"
+	"	mov	$8, %esi\n"
+	"	iretq\n"
+	".code32\n"
+	"ctckpt_return_32:\n"
+	"	int	$0x80\n"
+	"	popal\n"
+	"	popfl\n"
+	"	ret\n"
+	".code64\n"
 	/* The init of a tree that had none: rbx is its main child, r13 room for a status. It waits
 	 * for all children, and ends as the main one did. */
 	"ctckpt_init_start:\n"
@@ -111,6 +147,7 @@ __asm__(".pushsection .rodata\n"
 
 extern const unsigned char ctckpt_stub_start[];
 extern const unsigned char ctckpt_stop_end[];
+extern const unsigned char ctckpt_return_32[];
 extern const unsigned char ctckpt_init_start[];
 extern const unsigned char ctckpt_tile_start[];
 extern const unsigned char ctckpt_tile_end[];
@@ -124,6 +161,11 @@ const void *remote_stub(size_t *ret_size)
 size_t remote_stop_offset(void)
 {
 	return (size_t)(ctckpt_stop_end - ctckpt_stub_start);
+}
+
+size_t remote_return_32_offset(void)
+{
+	return (size_t)(ctckpt_return_32 - ctckpt_stub_start);
 }
 
 size_t remote_init_offset(void)

@@ -18,6 +18,7 @@ int remote_use_tile(struct remote *remote, struct err *err)
 
 	if (r < 0)
 		return r;
+	regs.cs = REMOTE_CODE_64;
 	regs.rip = remote->zone.code + remote_tile_offset();
 	regs.r13 = remote->zone.data;
 	regs.orig_rax = (uint64_t)-1;

@@ -1,5 +1,6 @@
 /* Address spaces: mappings first, writable where content comes; then content (content.c); then
  * protections, advice and locks. */
+#include <asm/prctl.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
@@ -8,8 +9,12 @@
 #include <sys/syscall.h>
 
 #include "core/cleanup.h"
+#include "kind/support/compat.h"
 #include "restore/restore.h"
 
+#ifndef ARCH_MAP_VDSO_32
+#define ARCH_MAP_VDSO_32 0x2002
+#endif
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102 /* 6.13 */
 #endif
@@ -162,13 +167,38 @@ static void map_vma(const struct restore *rs, const struct vma_rec *vma, bool is
 				     le64_get(vma->start), size, MADV_NOHUGEPAGE);
 }
 
+/* A program of 32 bits gets a vdso of its own in the place of ours. It is mapped where we ask for
+ * it when that is free, so first of all; elsewhere, the last step fails. */
+static void map_vdso_32(const struct restore *rs, const struct mm_view *view, struct script *script)
+{
+	uint64_t start = 0;
+	uint64_t end = 0;
+
+	for (uint32_t i = 0; i < view->vma_count; i++) {
+		if (le16_get(view->vmas[i].type) < VMA_VVAR)
+			continue;
+		if (start == 0)
+			start = le64_get(view->vmas[i].start);
+		end = le64_get(view->vmas[i].end);
+	}
+	for (size_t i = 0; i < rs->own->special_count; i++)
+		(void)script_syscall(script, "unmap the vdso", 0, SYS_munmap,
+				     rs->own->specials[i].parked, rs->own->specials[i].size);
+	(void)script_syscall(script, "map the vdso", 0, SYS_arch_prctl, ARCH_MAP_VDSO_32, start);
+	(void)script_syscall(script, "find the vdso in its place", 0, SYS_msync, start, end - start,
+			     MS_ASYNC);
+}
+
 static int build_mappings(struct restore *rs, struct restore_task *task, struct script *script,
 			  struct err *err)
 {
 	struct content_walk walk = walk_content(rs, task->mm->id);
+	bool is_32 = compat_is_32(rs->image, task->id);
 	struct mm_view view;
 	int r = mm_view(task->mm->body, task->mm->length, &view, err);
 
+	if (r == 0 && is_32)
+		map_vdso_32(rs, &view, script);
 	for (uint32_t i = 0; r == 0 && i < view.vma_count; i++) {
 		const struct vma_rec *vma = &view.vmas[i];
 
@@ -176,7 +206,7 @@ static int build_mappings(struct restore *rs, struct restore_task *task, struct 
 		if (r < 0)
 			break;
 		if (le16_get(vma->type) >= VMA_VVAR)
-			r = move_special(rs, vma, script, err);
+			r = is_32 ? 0 : move_special(rs, vma, script, err);
 		else if (le16_get(vma->type) == VMA_ANON_SHARED)
 			map_shared(rs, vma, script);
 		else

@@ -12,6 +12,7 @@
 #include <sys/user.h>
 
 #include "core/cleanup.h"
+#include "kind/support/compat.h"
 #include "remote/gadget.h"
 #include "restore/restore.h"
 
@@ -31,6 +32,11 @@ static int find_last_gadget(const struct restore *rs, struct restore_task *task,
 	struct mm_view view;
 	int r = mm_view(task->mm->body, task->mm->length, &view, err);
 
+	if (r == 0 && compat_is_32(rs->image, task->id)) {
+		remote->saved.cs = REMOTE_CODE_32;
+		remote->saved.rip = 0;
+		return remote_find_gadget(remote, err);
+	}
 	for (uint32_t i = 0; r == 0 && i < view.vma_count; i++) {
 		if (le16_get(view.vmas[i].type) == VMA_VDSO) {
 			remote->zone.gadget = le64_get(view.vmas[i].start) + rs->own->gadget_offset;
@@ -47,8 +53,11 @@ static int find_last_gadget(const struct restore *rs, struct restore_task *task,
 /* Our stops made the kernel forget that a signal is ignored. */
 static int ignore_trap(struct remote *remote, const struct signal_action *action, struct err *err)
 {
+	struct signal_action_32 action_32 = signal_action_32(action);
+	bool is_32 = remote->zone.is_gadget_32;
 	int64_t result;
-	int r = remote_write(remote, remote->zone.data, action, sizeof(*action), err);
+	int r = remote_write(remote, remote->zone.data, is_32 ? (const void *)&action_32 : action,
+			     is_32 ? sizeof(action_32) : sizeof(*action), err);
 
 	if (r < 0)
 		return r;

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "kind/support/compat.h"
 #include "remote/gadget.h"
 #include "restore/huge.h"
 #include "restore/restore.h"
@@ -91,6 +92,7 @@ int restore_find_hole(struct restore *rs, struct err *err)
 	uint64_t objects = place_objects(rs);
 	uint64_t size = HUGE_PAGE + HUGE_WINDOW + objects;
 	uint64_t at = 0x10000000;
+	uint64_t limit = MM_ADDRESS_MAX;
 	size_t count;
 	int r = all_ranges(rs, &ranges, &count, err);
 
@@ -102,7 +104,10 @@ int restore_find_hole(struct restore *rs, struct err *err)
 		if (ranges[i].end + gap > at)
 			at = (ranges[i].end + gap + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
 	}
-	if (objects >= MM_ADDRESS_MAX || at > MM_ADDRESS_MAX - size - gap)
+	/* What programs of 32 bits can name. */
+	if (image_next(rs->image, TAG_COMPAT, NULL) || image_next(rs->image, TAG_TLS, NULL))
+		limit = UINT32_MAX;
+	if (objects >= MM_ADDRESS_MAX || size + gap > limit || at > limit - size - gap)
 		return err_set(err, ERR_REFUSED,
 			       "no free range of %" PRIu64 " bytes is common to all address spaces",
 			       size);

@@ -785,3 +785,28 @@ socket_end() {
 	rejects 4 bytes NSPX.0+44:4=0x7fffffff
 	rejects 4 "unknown bits" NSPX.0+40:4=0
 }
+
+@test "forged: programs of 32 bits" {
+	requires programs-32
+	victim_saved 32/tls
+	rejects 4 "compat: unknown bits" CMPT+12:4=1
+	rejects 4 "compat: vdso of 0 bytes" CMPT+8:4=0
+	rejects 4 "compat: vdso of 100 bytes" CMPT+8:4=100
+	rejects 5 "this kernel's vdso is not the image's" CMPT+0:4=1
+	rejects 5 "this kernel's vdso is not the image's" CMPT+8:4=0x20000
+	rejects 4 "registers: code of another program" REGS+160:8=0x33
+	rejects 4 "registers: code segment of no program" REGS+160:8=0x10
+	rejects 4 "registers: segments" REGS+208:8=7
+	rejects 4 "registers: an address of more than 32 bits" REGS+156:4=1
+	rejects 4 "tls: unknown bits" TLSG+8:4=0x20
+	rejects 4 "tls: unknown bits" TLSG+8:4=0x05
+	rejects 4 "tls: unknown bits" TLSG+12:4=1
+	rejects 4 "tls: impossible segment" TLSG+4:4=0x100000
+	accepts REGS+152:4=0xfffffff0
+	accepts TLSG+0:4=0xfffffff0 TLSG+32:4=0x70000000
+}
+
+@test "forged: a program of 64 bits that would be one of 32" {
+	victim_saved eventfd
+	rejects 4 "registers: code of another program" REGS+160:8=0x23 REGS+156:4=0 REGS+180:4=0
+}

@@ -32,15 +32,27 @@ static uint64_t xstate_features(void)
 	return (uint64_t)high << 32 | low;
 }
 
+/* That of programs of 32 bits is compat's. */
+static const struct remote *some_remote(const struct dump *d)
+{
+	for (size_t i = 0; i < d->own->task_count; i++) {
+		const struct dump_task *task = &d->own->tasks[i];
+
+		if (task->thread_count > 0 && !remote_is_32(&task->threads[0].remote))
+			return &task->threads[0].remote;
+	}
+	return NULL;
+}
+
 static int machine_dump(struct dump *d, struct err *err)
 {
-	const struct remote *remote = &d->own->tasks[0].threads[0].remote;
+	const struct remote *remote = some_remote(d);
 	struct machine_rec rec = { .xstate_features = le64_make(xstate_features()) };
 	auto_free void *code = NULL;
 	uint64_t start;
 	uint64_t end;
 
-	if (remote_find_vdso(remote, &start, &end) && end - start <= (1u << 20)) {
+	if (remote && remote_find_vdso(remote, &start, &end) && end - start <= (1u << 20)) {
 		int r;
 
 		code = mem_alloc(end - start, 1);

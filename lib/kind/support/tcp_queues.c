@@ -474,17 +474,38 @@ struct tcp_queues *tcp_snapshot_find(const struct tcp_snapshot *snapshot, uint32
 	return NULL;
 }
 
+enum { NR32_SOCKETCALL = 102, NR32_CONNECT = 362, SOCKETCALL_CONNECT = 3 };
+
+/* Is the thread in connect(2), and of which descriptor? */
+static bool is_connect(const struct dump *d, int *ret_number)
+{
+	const struct remote *remote = &d->thread->remote;
+	const struct user_regs_struct *regs = &remote->saved;
+	struct err ignored = ERR_NONE;
+
+	if (!remote_is_32(remote)) {
+		*ret_number = (int)regs->rdi;
+		return (long)regs->orig_rax == SYS_connect;
+	}
+	*ret_number = (int)regs->rbx;
+	if (regs->orig_rax == NR32_CONNECT)
+		return true;
+	return regs->orig_rax == NR32_SOCKETCALL && regs->rbx == SOCKETCALL_CONNECT &&
+	       remote_read(remote, (uint32_t)regs->rcx, ret_number, sizeof(int), &ignored) == 0;
+}
+
 bool tcp_connect_is_done(const struct dump *d)
 {
 	const struct user_regs_struct *regs = &d->thread->remote.saved;
 	const struct tcp_snapshot *snapshot = d->own->tcp;
 	const struct tcp_queues *queues;
 	struct tcp_info info;
+	int number;
 
 	/* Interrupted, and to be called again. */
-	if (!snapshot || (long)regs->orig_rax != SYS_connect || (long)regs->rax != -512)
+	if (!snapshot || (long)regs->rax != -512 || !is_connect(d, &number))
 		return false;
-	queues = tcp_snapshot_find(snapshot, dump_file_at(d, d->task, (int)regs->rdi));
+	queues = tcp_snapshot_find(snapshot, dump_file_at(d, d->task, number));
 	return queues && tcp_info_get(queues->file->fd, &info) &&
 	       (info.tcpi_state == TCP_ESTABLISHED || info.tcpi_state == TCP_CLOSE_WAIT);
 }

@@ -102,6 +102,23 @@ struct signal_action {
 	uint64_t mask;
 };
 
+/* The same for programs of 32 bits. */
+struct signal_action_32 {
+	uint32_t handler;
+	uint32_t flags;
+	uint32_t restorer;
+	uint32_t mask[2];
+};
+
+static inline struct signal_action_32 signal_action_32(const struct signal_action *action)
+{
+	return (
+	    struct signal_action_32){ (uint32_t)action->handler,
+				      (uint32_t)action->flags,
+				      (uint32_t)action->restorer,
+				      { (uint32_t)action->mask, (uint32_t)(action->mask >> 32) } };
+}
+
 /* Does this process ignore SIGTRAP? Our own stops take that from it (remote/README.md). `signals`
  * is the record of its signal actions, or NULL. */
 bool signals_ignore_trap(const struct record *signals, struct signal_action *ret_action);

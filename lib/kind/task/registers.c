@@ -7,6 +7,7 @@
 
 #include "core/cleanup.h"
 #include "dump/dump.h"
+#include "kind/support/compat.h"
 #include "kind/support/mm.h"
 #include "kind/support/owner.h"
 #include "kind/support/tcp_queues.h"
@@ -59,11 +60,15 @@ static uint64_t reg(const struct registers_rec *rec, size_t offset)
 
 static int check_registers(const struct registers_rec *rec, struct err *err)
 {
-	if (REG(rec, cs) != 0x33 || REG(rec, ss) != 0x2b)
-		return err_set(err, ERR_DAMAGED, "registers: code segment of no 64-bit program");
-	if (REG(rec, ds) != 0 || REG(rec, es) != 0 || REG(rec, fs) > 0xffff ||
-	    REG(rec, gs) > 0xffff || REG(rec, fs) != 0 || REG(rec, gs) != 0)
+	bool is_32 = REG(rec, cs) == REMOTE_CODE_32;
+
+	if ((REG(rec, cs) != REMOTE_CODE_64 && !is_32) || REG(rec, ss) != REMOTE_DATA)
+		return err_set(err, ERR_DAMAGED, "registers: code segment of no program");
+	if (!compat_is_selector(REG(rec, ds)) || !compat_is_selector(REG(rec, es)) ||
+	    !compat_is_selector(REG(rec, fs)) || !compat_is_selector(REG(rec, gs)))
 		return err_set(err, ERR_DAMAGED, "registers: segments");
+	if (is_32 && (REG(rec, rip) > UINT32_MAX || REG(rec, rsp) > UINT32_MAX))
+		return err_set(err, ERR_DAMAGED, "registers: an address of more than 32 bits");
 	if (REG(rec, eflags) & ~user_rflags)
 		return err_set(err, ERR_DAMAGED, "registers: flags of the kernel");
 	if (REG(rec, rip) >= MM_ADDRESS_MAX || REG(rec, fs_base) >= MM_ADDRESS_MAX ||
@@ -116,6 +121,8 @@ static int registers_link(const struct image *image, const struct record *record
 			       le32_get(rec->task));
 	if ((le32_get(rec->number) == 0) != (le32_get(rec->tid) == le32_get(owner->pid)))
 		return err_set(err, ERR_DAMAGED, "registers: tid of the main thread");
+	if ((REG(rec, cs) == REMOTE_CODE_32) != compat_is_32(image, task->id))
+		return err_set(err, ERR_DAMAGED, "registers: code of another program");
 	return owner_link_parts(image, record, SCOPE_THREAD, err);
 }
 

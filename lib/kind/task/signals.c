@@ -6,6 +6,7 @@
 
 #include "core/cleanup.h"
 #include "kind/kind.h"
+#include "kind/support/compat.h"
 #include "kind/support/owner.h"
 #include "kind/support/tree.h"
 
@@ -109,16 +110,43 @@ static int signals_check(const void *body, size_t length, struct err *err)
 	return 0;
 }
 
+/* The kernel remembers by which sort of call an action was set: its handler gets a frame of that
+ * sort. */
+static void set_actions_32(const struct signal_action *actions, struct script *script)
+{
+	struct signal_action_32 actions_32[SIGNAL_COUNT + 1];
+	uint64_t address;
+
+	for (uint32_t i = 0; i <= SIGNAL_COUNT; i++)
+		actions_32[i] = signal_action_32(&actions[i]);
+	address = script_copy(script, actions_32, sizeof(actions_32));
+	for (uint32_t i = 1; i <= SIGNAL_COUNT; i++) {
+		if (is_settable(i))
+			(void)script_syscall(script, "set signal action", SCRIPT_32,
+					     NR32_RT_SIGACTION, i,
+					     address + i * sizeof(actions_32[0]), 0, 8);
+	}
+}
+
+static void set_actions(const struct signal_action *actions, struct script *script)
+{
+	uint64_t address = script_copy(script, actions, (SIGNAL_COUNT + 1) * sizeof(*actions));
+
+	for (uint32_t i = 1; i <= SIGNAL_COUNT; i++) {
+		if (is_settable(i))
+			(void)script_syscall(script, "set signal action", 0, SYS_rt_sigaction, i,
+					     address + i * sizeof(*actions), 0, 8);
+	}
+}
+
 /* All of them: a fresh task has inherited what whoever restores it ignores. */
 static int signals_finish(struct restore *rs, const struct record *record, struct script *script,
 			  struct err *err)
 {
 	struct reader reader = reader_of(record->body, record->length);
 	struct signal_action actions[SIGNAL_COUNT + 1] = { { .handler = 0 } };
-	uint64_t address;
 	int r = script_room(script, SIGNAL_COUNT, sizeof(actions) + 64, err);
 
-	(void)rs;
 	if (r < 0)
 		return r;
 	while (reader_left(&reader) > 0) {
@@ -126,12 +154,10 @@ static int signals_finish(struct restore *rs, const struct record *record, struc
 
 		actions[le32_get(rec->signal)] = action_of(rec);
 	}
-	address = script_copy(script, actions, sizeof(actions));
-	for (uint32_t i = 1; i <= SIGNAL_COUNT; i++) {
-		if (is_settable(i))
-			(void)script_syscall(script, "set signal action", 0, SYS_rt_sigaction, i,
-					     address + i * sizeof(struct signal_action), 0, 8);
-	}
+	if (compat_is_32(rs->image, record->id))
+		set_actions_32(actions, script);
+	else
+		set_actions(actions, script);
 	return 0;
 }
 

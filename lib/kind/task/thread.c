@@ -13,6 +13,7 @@
 
 #include "core/cleanup.h"
 #include "kind/kind.h"
+#include "kind/support/compat.h"
 #include "kind/support/owner.h"
 #include "kind/support/tree.h"
 
@@ -23,7 +24,7 @@ extern const struct kind kind_thread;
 #endif
 #define ARCH_SHSTK_STATUS 0x5005
 
-enum { NAME_SIZE = 16, ROBUST_LIST_SIZE = 24, RSEQ_SIZE_MAX = 4096 };
+enum { NAME_SIZE = 16, ROBUST_LIST_SIZE = 24, ROBUST_LIST_SIZE_32 = 12, RSEQ_SIZE_MAX = 4096 };
 
 RECORDS_BEGIN
 struct thread_rec {
@@ -106,8 +107,12 @@ static int thread_ask(struct script *s, struct thread_rec *rec, struct thread_an
 	(void)script_syscall(s, "get name", 0, SYS_prctl, PR_GET_NAME, ANSWER(name));
 	(void)script_syscall(s, "get tid address", 0, SYS_prctl, PR_GET_TID_ADDRESS,
 			     ANSWER(clear_tid));
-	(void)script_syscall(s, "get robust list", 0, SYS_get_robust_list, 0, ANSWER(robust_list),
-			     ANSWER(robust_size));
+	if (remote_is_32(s->remote)) /* which fills the lower halves */
+		(void)script_syscall(s, "get robust list", SCRIPT_32, NR32_GET_ROBUST_LIST, 0,
+				     ANSWER(robust_list), ANSWER(robust_size));
+	else
+		(void)script_syscall(s, "get robust list", 0, SYS_get_robust_list, 0,
+				     ANSWER(robust_list), ANSWER(robust_size));
 	(void)script_syscall(s, "get alternate signal stack", 0, SYS_sigaltstack, 0,
 			     ANSWER(altstack));
 	(void)script_syscall(s, "get parent death signal", 0, SYS_prctl, PR_GET_PDEATHSIG,
@@ -233,7 +238,7 @@ static int thread_check(const void *body, size_t length, struct err *err)
 	return check_altstack(rec, err);
 }
 
-static void finish_memory(const struct thread_rec *rec, struct script *script)
+static void finish_memory(const struct thread_rec *rec, bool is_32, struct script *script)
 {
 	const stack_t altstack = { .ss_sp = (void *)(uintptr_t)le64_get(rec->altstack),
 				   .ss_flags = les32_get(rec->altstack_flags),
@@ -241,8 +246,12 @@ static void finish_memory(const struct thread_rec *rec, struct script *script)
 
 	(void)script_syscall(script, "set tid address", 0, SYS_set_tid_address,
 			     le64_get(rec->clear_tid));
-	(void)script_syscall(script, "set robust list", 0, SYS_set_robust_list,
-			     le64_get(rec->robust_list), ROBUST_LIST_SIZE);
+	if (is_32)
+		(void)script_syscall(script, "set robust list", SCRIPT_32, NR32_SET_ROBUST_LIST,
+				     le64_get(rec->robust_list), ROBUST_LIST_SIZE_32);
+	else
+		(void)script_syscall(script, "set robust list", 0, SYS_set_robust_list,
+				     le64_get(rec->robust_list), ROBUST_LIST_SIZE);
 	(void)script_syscall(script, "set alternate signal stack", 0, SYS_sigaltstack,
 			     script_copy(script, &altstack, sizeof(altstack)), 0);
 	if (le64_get(rec->rseq) != 0)
@@ -283,7 +292,7 @@ static int thread_finish(struct restore *rs, const struct record *record, struct
 
 	if (r < 0)
 		return r;
-	finish_memory(rec, script);
+	finish_memory(rec, compat_is_32(rs->image, owner_task_of(rs->image, record->id)), script);
 	(void)script_syscall(script, "set name", 0, SYS_prctl, PR_SET_NAME,
 			     script_copy(script, rec->name, NAME_SIZE));
 	finish_death_signal(rs, record, script);
