@@ -345,29 +345,6 @@ static void add_connections(struct dump *d, struct tcp_snapshot *snapshot)
 	}
 }
 
-/* If two other network namespaces have that same connection, nobody knows which is meant. */
-const struct tcp_line *tcp_find_other(const struct dump *d, const struct tcp_table *table,
-				      uint32_t netns, const struct tcp_place *local,
-				      const struct tcp_place *peer)
-{
-	const struct tcp_line *found = tcp_table_find(table, netns, peer, local);
-
-	if (found)
-		return found;
-	for (size_t i = 0; i <= d->own->namespace_count; i++) {
-		uint32_t other = i == 0 ? 0 : d->own->namespaces[i - 1].id;
-		const struct tcp_line *line;
-
-		if (other == netns || (i > 0 && other == 0))
-			continue;
-		line = tcp_table_find(table, other, peer, local);
-		if (line && found)
-			return NULL;
-		found = line ? line : found;
-	}
-	return found;
-}
-
 /* getpeername(2) does not tell before the connection is made; the table does. */
 static struct inet_address_rec find_peer(const struct tcp_snapshot *snapshot,
 					 const struct target_fd *file)

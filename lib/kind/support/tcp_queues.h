@@ -50,11 +50,6 @@ struct tcp_snapshot {
 /* Takes it when it is called first. */
 int tcp_snapshot_get(struct dump *d, struct tcp_snapshot **ret_snapshot, struct err *err);
 struct tcp_queues *tcp_snapshot_find(const struct tcp_snapshot *snapshot, uint32_t file);
-/* The other end of a connection of the network namespace `netns`: in that one, or in another one
- * of the container; NULL: nowhere. */
-const struct tcp_line *tcp_find_other(const struct dump *d, const struct tcp_table *table,
-				      uint32_t netns, const struct tcp_place *local,
-				      const struct tcp_place *peer);
 /* Is the thread at the cursor in a connect(2) that only has to return? Restored, the call would
  * find a socket that is connected already, and fail. */
 bool tcp_connect_is_done(const struct dump *d);

@@ -127,6 +127,29 @@ const struct tcp_line *tcp_table_find(const struct tcp_table *table, uint32_t ne
 	return bsearch(&key, table->lines, table->count, sizeof(key), compare_lines);
 }
 
+/* If two other network namespaces have that same connection, nobody knows which is meant. */
+const struct tcp_line *tcp_find_other(const struct dump *d, const struct tcp_table *table,
+				      uint32_t netns, const struct tcp_place *local,
+				      const struct tcp_place *peer)
+{
+	const struct tcp_line *found = tcp_table_find(table, netns, peer, local);
+
+	if (found)
+		return found;
+	for (size_t i = 0; i <= d->own->namespace_count; i++) {
+		uint32_t other = i == 0 ? 0 : d->own->namespaces[i - 1].id;
+		const struct tcp_line *line;
+
+		if (other == netns || (i > 0 && other == 0))
+			continue;
+		line = tcp_table_find(table, other, peer, local);
+		if (line && found)
+			return NULL;
+		found = line ? line : found;
+	}
+	return found;
+}
+
 struct tcp_place tcp_place_of(const struct inet_address_rec *rec)
 {
 	struct tcp_place place = { .port = le16_get(rec->port) };

@@ -37,5 +37,10 @@ void tcp_table_sort(struct tcp_table *table);
 /* The connection between these two, seen from the first; NULL: there is none. */
 const struct tcp_line *tcp_table_find(const struct tcp_table *table, uint32_t netns,
 				      const struct tcp_place *local, const struct tcp_place *peer);
+/* The other end of a connection of the network namespace `netns`: in that one, or in another one
+ * of the container; NULL: nowhere. */
+const struct tcp_line *tcp_find_other(const struct dump *d, const struct tcp_table *table,
+				      uint32_t netns, const struct tcp_place *local,
+				      const struct tcp_place *peer);
 struct tcp_place tcp_place_of(const struct inet_address_rec *rec);
 bool tcp_place_is_same(const struct tcp_place *a, const struct tcp_place *b);
