@@ -112,7 +112,9 @@ enum program_type program_type_of(const Elf32_Ehdr *head);
 /* namespaces.c: all that the tasks are in, and the id of one behind a descriptor: then -EPERM if
  * it leads out of the container, which is noted. */
 int dump_find_namespaces(struct dump *d, struct err *err);
-/* Likewise the one that the descriptor at the cursor leads to, or that its socket is in. */
+/* cgroup_root.c: of the task at the cursor, in a cgroup namespace that is not the container's. */
+int dump_check_cgroup_root(struct dump *d, struct err *err);
+/* namespaces.c: the namespace that the descriptor at the cursor leads to, or that its socket is in. */
 int dump_find_file_namespace(struct dump *d, struct err *err);
 int dump_namespace_id(struct dump *d, enum namespace_type type, int fd, uint32_t *ret_id,
 		      struct err *err);

@@ -228,6 +228,8 @@ static int find_of_task(struct dump *d, struct err *err)
 			r = find_namespace(d, type, namespace_name(type), &task->namespaces[type],
 					   err);
 	}
+	if (r == 0 && task->namespaces[NAMESPACE_CGROUP])
+		r = dump_check_cgroup_root(d, err);
 	if (r == 0)
 		r = find_for_children(d, err);
 	for (size_t i = 1; r == 0 && i < task->thread_count; i++)

@@ -56,6 +56,7 @@ static void work_free(struct work *work)
 {
 	if (!work->is_running) {
 		restore_undo(&work->rs, work->container.init);
+		restore_guard_end(&work->rs);
 		container_kill(&work->container);
 		entry_remove(&work->entry);
 	}
@@ -147,7 +148,9 @@ static int run_stage(struct work *work, struct err *err)
 		(void)err_set(err, -errno, "trace the container's first task");
 		return err_hint(err, "is ptrace restricted? see ctckpt check");
 	}
-	r = container_go(&work->container, err);
+	r = restore_guard_begin(&work->rs, init, work->container.pidfd, err);
+	if (r == 0)
+		r = container_go(&work->container, err);
 	while (r == 0) {
 		if (waitpid(init, &status, __WALL) < 0)
 			return err_set(err, -errno, "wait for the container's first task");
@@ -388,6 +391,8 @@ static int create(struct work *work, struct ctckpt_stats *stats, struct err *err
 	if (r == 0)
 		r = let_go(work, err);
 	work->is_running = r == 0;
+	if (r == 0)
+		restore_guard_end(&work->rs);
 	return r;
 }
 

@@ -116,6 +116,7 @@ struct restore_finish {
 };
 
 struct restore_private {
+	pid_t guard; /* 0: none; see restore_guard_begin() */
 	const struct image *image;
 	struct restore_shared *shared; /* mapped shared */
 	size_t shared_size;
@@ -150,6 +151,9 @@ struct restore_task *restore_task_by_id(const struct restore *rs, uint32_t id);
 size_t restore_made_room(const struct image *image);
 void restore_undo_here(const struct restore *rs);
 void restore_undo(const struct restore *rs, pid_t init);
+/* A process that does so should we be killed, until the tasks are let go. */
+int restore_guard_begin(struct restore *rs, pid_t init, int init_pidfd, struct err *err);
+void restore_guard_end(struct restore *rs);
 
 /* stage.c: runs in the container's first task; ends in the execution of the tiny program. */
 int restore_stage_main(void *argument, struct err *err);

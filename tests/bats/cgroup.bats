@@ -14,10 +14,10 @@ own_cgroup() {
 	find /sys/fs/cgroup -type d -name "$VICTIM" 2>/dev/null
 }
 
-# A child in the cgroup a/b below the container's, the first task in its own.
+# nested_start [WORD]: a child in the cgroup a/b below the container's, the first task in its own.
 nested_start() {
 	local dir init child
-	ctckpt run --detach --name "$VICTIM" --log "$VICTIM_DIR/log" -- "$BUILD/victim/cgroup" moved \
+	ctckpt run --detach --name "$VICTIM" --log "$VICTIM_DIR/log" -- "$BUILD/victim/cgroup" "${1:-moved}" \
 		>"$VICTIM_DIR/name"
 	"$AWAIT" "$VICTIM_DIR/parent" "$VICTIM_DIR/child"
 	dir=$(own_cgroup)
@@ -27,7 +27,7 @@ nested_start() {
 	echo "${child% }" >"$dir/a/b/cgroup.procs"
 	: >"$VICTIM_DIR/moved"
 	victim_await ready result
-	assert_contains "$(<"$VICTIM_DIR/seen.child")" "/a/b"
+	[[ -n ${1:-} ]] || assert_contains "$(<"$VICTIM_DIR/seen.child")" "/a/b"
 }
 
 @test "cgroup: tasks in cgroups of the container come back to them" {
@@ -38,6 +38,13 @@ nested_start() {
 	run -0 ctckpt restore --detach "$IMAGE"
 	[[ -d $(own_cgroup)/empty ]]
 	victim_succeeds
+}
+
+@test "cgroup: a cgroup namespace that begins below the container's is refused by name" {
+	requires cgroup
+	nested_start rooted
+	run -3 --separate-stderr ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	assert_contains "$stderr" "task 2 (cgroup): its cgroup namespace does not begin where the container's own does"
 }
 
 @test "cgroup: settings come back" {

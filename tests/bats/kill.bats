@@ -154,6 +154,37 @@ assert_no_half_image() {
 	victim_succeeds
 }
 
+# restore_leaves_no_file [-w]: killed while it makes the files of sockets.
+restore_leaves_no_file() {
+	local n
+	victim_start sock_unix
+	ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	find "$VICTIM_DIR" -type s -delete
+	took ctckpt restore --detach "$IMAGE"
+	# shellcheck disable=SC2046 # no pid is no word
+	kill_tasks $(container_pid "$VICTIM")
+	find "$VICTIM_DIR" -type s -delete
+	before=$(test_tasks)
+	for ((n = 0; n < 50; n++)); do
+		"$BUILD/tests/tools/killafter" "$@" "$(random_moment "$duration")" \
+			"$CTCKPT" restore --detach "$IMAGE" >/dev/null || true
+		if [[ -n $(container_pid "$VICTIM") ]]; then
+			kill_tasks "$(container_pid "$VICTIM")"
+			find "$VICTIM_DIR" -type s -delete
+		fi
+		await_workers
+		assert_equal "$(find "$VICTIM_DIR" -type s -o -name ".ctckpt-*")" ""
+	done
+}
+
+@test "kill: restore at 50 moments leaves no file of a socket" {
+	restore_leaves_no_file
+}
+
+@test "kill: the worker of a restore at 50 moments leaves no file of a socket" {
+	restore_leaves_no_file -w
+}
+
 @test "kill: a full device" {
 	victim_start answering 4
 	run -1 --separate-stderr bash -c '"$1" checkpoint "$2" -o - >/dev/full' - "$CTCKPT" "$VICTIM"

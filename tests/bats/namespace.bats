@@ -15,6 +15,14 @@ load helper
 	victim_succeeds
 }
 
+# bats test_tags=cgroup,root
+@test "namespace: a cgroup namespace that begins where the container's own does" {
+	victim_start namespace cgroup
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	run -0 ctckpt restore --detach "$IMAGE"
+	victim_succeeds
+}
+
 @test "namespace: the source goes on" {
 	victim_start namespace
 	run -0 ctckpt checkpoint --leave-running "$VICTIM" -o "$IMAGE"

@@ -4,10 +4,19 @@ load helper
 FORGE=$BUILD/tests/forge
 PATH=$PATH:/usr/sbin:/sbin
 
-# net_run COMMAND...: in the victim's network.
+# net_run COMMAND...: in the victim's network, or in that of the process NET_PID.
 net_run() {
-	timeout 60 nsenter --preserve-credentials --target "$(container_pid "${NAME:-$VICTIM}")" \
-		--user --net -- "$@"
+	timeout 60 nsenter --preserve-credentials --user --net \
+		--target "${NET_PID:-$(container_pid "${NAME:-$VICTIM}")}" -- "$@"
+}
+
+# Of the victim's network, and then of those of its children.
+net_show_all() {
+	local init NET_PID
+	init=$(container_pid "${NAME:-$VICTIM}")
+	for NET_PID in "$init" $(<"/proc/$init/task/$init/children"); do
+		net_show
+	done
 }
 
 # All that can be seen of the network, without what goes on by itself.
@@ -16,7 +25,7 @@ net_show() {
 	net_run sh -c '
 		set -e
 		ip -details -json link | tr "," "\n" |
-			grep -vE "_timer\"|\"topology_change|\"(bridge|root)_id\"|\"operstate\"|\"state\""
+			grep -vE "_timer\"|\"topology_change|\"(bridge|root)_id\"|\"operstate\"|\"state\"|\"link_netnsid\""
 		for family in -4 -6; do
 			ip $family -json addr | tr "," "\n" | grep -vE "_life_time|\"operstate\""
 			ip $family -details route show table all | sort
@@ -43,7 +52,7 @@ net_start() {
 net_is_the_same() {
 	local i
 	for ((i = 0; i < 100; i++)); do
-		net_show >"$BATS_TEST_TMPDIR/after"
+		net_show_all >"$BATS_TEST_TMPDIR/after"
 		! cmp -s "$BEFORE" "$BATS_TEST_TMPDIR/after" || return 0
 		read -rt 0.1 <> <(:) || true
 	done
@@ -54,9 +63,9 @@ net_is_the_same() {
 net_settles() {
 	local i
 	for ((i = 0; i < 30; i++)); do
-		net_show >"$BEFORE"
+		net_show_all >"$BEFORE"
 		read -rt 1 <> <(:) || true
-		grep -q tentative "$BEFORE" || ! net_show | cmp -s "$BEFORE" - || return 0
+		grep -q tentative "$BEFORE" || ! net_show_all | cmp -s "$BEFORE" - || return 0
 	done
 }
 
@@ -117,6 +126,45 @@ BRIDGE='
 	net_start '
 		ip link add br0 type bridge; ip link set br0 address 02:00:00:00:00:99
 		ip link add v0 type veth peer name v1; ip link set v0 master br0; ip link set br0 up'
+	net_survives
+}
+
+# Two more network namespaces, each with a process that does nothing in it.
+HOSTS='
+	for i in 1 2; do
+		mkfifo "$VICTIM_DIR/fifo$i"
+		unshare --net sh -c "echo >\"\$0\"; exec sleep 1000" "$VICTIM_DIR/fifo$i" &
+		eval "host$i=$!"
+		read -r _ <"$VICTIM_DIR/fifo$i"
+	done
+	in_host() { local pid=$1; shift; nsenter --net --target "$pid" "$@"; }'
+
+@test "ns_net: a bridge with hosts in other network namespaces" {
+	net_start "$HOSTS"'
+		ip link add br0 type bridge; ip link set br0 up; ip address add 10.1.0.254/24 dev br0
+		for i in 1 2; do
+			eval "pid=\$host$i"
+			ip link add "port$i" index $((40 + i)) type veth \
+				peer name eth0 mtu 1400 netns "$pid"
+			ip link set "port$i" master br0; ip link set "port$i" up
+			in_host "$pid" ip link set lo up
+			in_host "$pid" ip address add "10.1.0.$i/24" dev eth0
+			in_host "$pid" ip address add "fd01::$i/64" dev eth0 nodad
+			in_host "$pid" ip link set eth0 up
+			in_host "$pid" ip route add default via 10.1.0.254
+			in_host "$pid" ip -6 route add default via fd01::254
+		done'
+	net_survives
+}
+
+@test "ns_net: a pair of veth between two other network namespaces" {
+	net_start "$HOSTS"'
+		in_host "$host1" ip link add one index 77 type veth \
+			peer name two index 33 address 02:00:00:00:00:02 netns "$host2"
+		in_host "$host1" ip link set one address 02:00:00:00:00:01 txqueuelen 55 up
+		in_host "$host1" ip address add 10.0.0.1/24 dev one
+		in_host "$host2" ip address add 10.0.0.2/24 dev two
+		in_host "$host2" sysctl -qw net.ipv4.ip_forward=1'
 	net_survives
 }
 

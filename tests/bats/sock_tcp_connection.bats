@@ -23,6 +23,23 @@ load helper
 	victim_succeeds
 }
 
+@test "sock_tcp_connection: connections between two network namespaces survive" {
+	requires cmd-ip
+	victim_start sock_tcp_connection apart
+	for _ in 1 2 3; do
+		run -0 ctckpt checkpoint --force "$VICTIM" -o "$IMAGE"
+		run -0 ctckpt restore --detach "$IMAGE"
+	done
+	victim_succeeds
+}
+
+@test "sock_tcp_connection: two network namespaces that go on are as they were" {
+	requires cmd-ip
+	victim_start sock_tcp_connection apart
+	run -0 ctckpt checkpoint --leave-running "$VICTIM" -o "$IMAGE"
+	victim_succeeds
+}
+
 @test "sock_tcp_connection: those that are being made go on with it" {
 	victim_start connecting
 	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"

@@ -1,5 +1,7 @@
 /* cgroup: two processes that are in the same cgroups, as they see them, as before. They look once
- * the test has moved them. */
+ * the test has moved them; with "rooted", the child has then a cgroup namespace that begins there.
+ */
+#include <sched.h>
 #include <sys/wait.h>
 
 #include "victim.h"
@@ -18,7 +20,8 @@ static char *look(void)
 
 int main(int count, char **arguments)
 {
-	bool is_moved = count > 1 && strcmp(arguments[1], "moved") == 0;
+	bool is_rooted = count > 1 && strcmp(arguments[1], "rooted") == 0;
+	bool is_moved = is_rooted || (count > 1 && strcmp(arguments[1], "moved") == 0);
 	pid_t child = fork();
 	char name[32];
 	char *before;
@@ -29,6 +32,8 @@ int main(int count, char **arguments)
 	victim_write(child ? "parent" : "child", "");
 	if (is_moved)
 		victim_wait_file("moved");
+	if (is_rooted && child == 0)
+		EXPECT(unshare(CLONE_NEWCGROUP) == 0);
 	before = look();
 	victim_write(name, before);
 	if (child == 0) {

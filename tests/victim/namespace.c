@@ -1,7 +1,9 @@
 /* namespace: user, uts, ipc, time and network namespaces of single tasks: what is in them, who
- * shares them, who owns them, and that they are apart. With an argument: with capabilities, or one
+ * shares them, who owns them, and that they are apart. With an argument: with capabilities, a
+ * cgroup namespace, or one
  * that cannot be saved. */
 #include <sched.h>
+#include <signal.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
@@ -238,6 +240,45 @@ static void start(void (*be)(void))
 	await_count(&board->built, built + 1);
 }
 
+static char *read_cgroup(void)
+{
+	char text[4096] = "";
+	int fd = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
+
+	EXPECT(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0);
+	(void)close(fd);
+	return strdup(text);
+}
+
+/* It begins where the container's own does. */
+static _Noreturn void start_in_cgroup_namespace(void)
+{
+	struct stat own;
+	struct stat childs;
+	char path[64];
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		char *before = read_cgroup();
+
+		EXPECT(unshare(CLONE_NEWCGROUP) == 0);
+		victim_write("apart", "");
+		victim_wait_file("go");
+		EXPECT(strcmp(read_cgroup(), before) == 0);
+		victim_write("same", "");
+		(void)pause();
+	}
+	victim_wait_file("apart");
+	wait_for_restore();
+	victim_wait_file("same");
+	(void)snprintf(path, sizeof(path), "/proc/%d/ns/cgroup", child);
+	EXPECT(stat("/proc/self/ns/cgroup", &own) == 0 && stat(path, &childs) == 0);
+	EXPECT(own.st_ino != childs.st_ino);
+	EXPECT(kill(child, SIGKILL) == 0 && wait(&status) == child);
+	victim_done();
+}
+
 static _Noreturn void be_unsupported(const char *what)
 {
 	if (strcmp(what, "time-for-children") == 0)
@@ -260,6 +301,8 @@ int main(int argc, char **argv)
 	    mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	EXPECT(board != MAP_FAILED);
 	is_capable = argc > 1 && strcmp(argv[1], "capable") == 0;
+	if (argc > 1 && strcmp(argv[1], "cgroup") == 0)
+		start_in_cgroup_namespace();
 	if (argc > 1 && !is_capable) {
 		pid_t child = fork();
 

@@ -3,6 +3,7 @@
  * do: "talk" while the container is saved, or "states" that connections are in: with an end of the
  * stream that came or went, and queues that are full. "connecting": to whom nobody answers. */
 #include <arpa/inet.h>
+#include <linux/filter.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -151,6 +152,24 @@ static size_t receive_number(int fd)
 	return number;
 }
 
+/* A filter of the program's own, which lets everything through. */
+static void set_filter(int fd)
+{
+	struct sock_filter all = { .code = BPF_RET | BPF_K, .k = UINT32_MAX };
+	struct sock_fprog program = { .len = 1, .filter = &all };
+
+	EXPECT(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0);
+}
+
+static void expect_filter(int fd, socklen_t expected)
+{
+	struct sock_filter all[4] = { { .code = 0 } };
+	socklen_t count = 4;
+
+	EXPECT(getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, all, &count) == 0 && count == expected);
+	EXPECT(count == 0 || (all[0].code == (BPF_RET | BPF_K) && all[0].k == UINT32_MAX));
+}
+
 static void states(const int fds[STATES])
 {
 	struct pollfd input = { .fd = fds[UNREAD_END], .events = POLLRDHUP };
@@ -158,12 +177,15 @@ static void states(const int fds[STATES])
 	size_t count;
 	char byte;
 
+	set_filter(fds[IDLE]);
 	EXPECT(shutdown(fds[SAID_END], SHUT_WR) == 0);
 	stuffed[0] = stuff(fds[FULL]);
 	stuffed[1] = stuff(fds[FULL_END]);
 	EXPECT(shutdown(fds[FULL_END], SHUT_WR) == 0);
 	EXPECT(poll(&input, 1, 60000) == 1);
 	wait_for_restore();
+	expect_filter(fds[IDLE], 1);
+	expect_filter(fds[FULL], 0);
 	say(fds[IDLE], "hello");
 	expect_text(fds[IDLE], "world");
 	expect_text(fds[HEARD_END], "news");

@@ -1,11 +1,14 @@
 /* TCP connections with both ends in the container: idle, with queues that are full in both
  * directions, half closed, closed by the other end, closed by both, waiting to be accepted, being
  * made. With an argument, one that cannot be saved: "urgent", "unaccepted", "closing"; "outside"
- * and a port: one that leads to somebody else. */
+ * and a port: one that leads to somebody else. "apart": all servers are in another network
+ * namespace, at the other end of a veth. */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #include "victim.h"
 
@@ -13,6 +16,16 @@ struct pair {
 	int client, server, listener;
 	struct sockaddr_storage address; /* of the client */
 };
+
+/* Of servers; both network namespaces, if there are two: of clients, and of servers. */
+static struct in_addr server_v4;
+static struct in6_addr server_v6;
+static int networks[2] = { -1, -1 };
+
+static void enter(int network)
+{
+	EXPECT(network < 0 || setns(network, CLONE_NEWNET) == 0);
+}
 
 static void set(int fd, int level, int name, int value)
 {
@@ -23,11 +36,13 @@ static void set(int fd, int level, int name, int value)
 static struct pair make_pair(int family, int client_family)
 {
 	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_ANY_INIT };
-	struct sockaddr_in v4 = { .sin_family = AF_INET,
-				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	struct pair pair = { .listener = socket(family, SOCK_STREAM, 0) };
+	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_addr = server_v4 };
+	struct pair pair;
 	socklen_t size = sizeof(pair.address);
 
+	enter(networks[1]);
+	pair.listener = socket(family, SOCK_STREAM, 0);
+	enter(networks[0]);
 	EXPECT(pair.listener >= 0);
 	if (family == AF_INET)
 		EXPECT(bind(pair.listener, (struct sockaddr *)&v4, sizeof(v4)) == 0);
@@ -35,7 +50,7 @@ static struct pair make_pair(int family, int client_family)
 		EXPECT(bind(pair.listener, (struct sockaddr *)&v6, sizeof(v6)) == 0);
 	EXPECT(listen(pair.listener, 8) == 0);
 	EXPECT(getsockname(pair.listener, (struct sockaddr *)&pair.address, &size) == 0);
-	v6.sin6_addr = in6addr_loopback;
+	v6.sin6_addr = server_v6;
 	v4.sin_port = v6.sin6_port = ((struct sockaddr_in *)&pair.address)->sin_port;
 	pair.client = socket(client_family, SOCK_STREAM, 0);
 	if (client_family == AF_INET)
@@ -185,6 +200,57 @@ static void outside(const char *port)
 	victim_done();
 }
 
+static int open_network(pid_t pid)
+{
+	char path[64];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	EXPECT(fd >= 0);
+	return fd;
+}
+
+static void run_ip(const char *script)
+{
+	char command[500];
+
+	(void)snprintf(command, sizeof(command), "set -e; PATH=$PATH:/usr/sbin:/sbin; %s", script);
+	EXPECT(system(command) == 0);
+}
+
+/* A process that only is in the other network. */
+static pid_t go_apart(void)
+{
+	char script[100];
+	int ready[2];
+	char byte = 'x';
+	pid_t child;
+
+	EXPECT(pipe(ready) == 0);
+	child = fork();
+	if (child == 0) {
+		EXPECT(unshare(CLONE_NEWNET) == 0 && write(ready[1], &byte, 1) == 1);
+		victim_wait_file("go");
+		_exit(0);
+	}
+	EXPECT(child > 0 && read(ready[0], &byte, 1) == 1);
+	networks[0] = open_network(getpid());
+	networks[1] = open_network(child);
+	(void)snprintf(script, sizeof(script), "ip link add near type veth peer name far netns %d",
+		       child);
+	run_ip(script);
+	run_ip("ip address add 10.9.0.1/24 dev near; ip address add fd09::1/64 dev near nodad;"
+	       "ip link set near up");
+	enter(networks[1]);
+	run_ip("ip address add 10.9.0.2/24 dev far; ip address add fd09::2/64 dev far nodad;"
+	       "ip link set far up");
+	enter(networks[0]);
+	EXPECT(inet_pton(AF_INET, "10.9.0.2", &server_v4) == 1);
+	EXPECT(inet_pton(AF_INET6, "fd09::2", &server_v6) == 1);
+	return child;
+}
+
 int main(int argc, char **argv)
 {
 	struct pair idle, mixed, v6, full, half, widow, dead, deaf;
@@ -192,12 +258,17 @@ int main(int argc, char **argv)
 	socklen_t size = sizeof(address);
 	size_t amounts[2];
 	int waiting[2];
+	pid_t child = 0;
 	char byte;
 
 	(void)victim_dir();
+	server_v4.s_addr = htonl(INADDR_LOOPBACK);
+	server_v6 = in6addr_loopback;
 	if (argc > 2)
 		outside(argv[2]);
-	if (argc > 1)
+	if (argc > 1 && strcmp(argv[1], "apart") == 0)
+		child = go_apart();
+	else if (argc > 1)
 		refused(argv[1]);
 	idle = make_pair(AF_INET, AF_INET);
 	mixed = make_pair(AF_INET6, AF_INET);
@@ -278,5 +349,6 @@ int main(int argc, char **argv)
 	}
 	for (int i = 0; i < 2; i++)
 		EXPECT(recv(waiting[i], &byte, 1, 0) == 1 && byte == 'w');
+	EXPECT(child == 0 || waitpid(child, NULL, 0) == child);
 	victim_done();
 }

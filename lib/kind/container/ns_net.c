@@ -110,8 +110,9 @@ static struct net_space *restored_spaces(const struct restore *rs, size_t *ret_c
 	return spaces;
 }
 
-/* Of one network namespace: its links, or all else. */
-static int restore_part(struct restore *rs, const struct record *record, bool is_links,
+enum part { MAKE_LINKS, SET_LINKS, ALL_ELSE, PARTS };
+
+static int restore_part(struct restore *rs, const struct record *record, enum part part,
 			const struct net_space *spaces, size_t count, struct err *err)
 {
 	uint32_t id = namespace_of(rs, record);
@@ -120,8 +121,12 @@ static int restore_part(struct restore *rs, const struct record *record, bool is
 	/* Before version 2 there was nothing but the loopback interface, and an empty body. */
 	if (r < 0 || record->length == 0)
 		return r;
-	r = is_links ? net_make_links(rs, record->body, record->length, spaces, count, err)
-		     : net_restore_rest(rs, record->body, record->length, err);
+	if (part == MAKE_LINKS)
+		r = net_make_links(rs, record->body, record->length, spaces, count, err);
+	else if (part == SET_LINKS)
+		r = net_restore_links(rs, record->body, record->length, err);
+	else
+		r = net_restore_rest(rs, record->body, record->length, err);
 	return r < 0 || !id ? r : restore_enter_netns(rs, 0, err);
 }
 
@@ -135,11 +140,11 @@ static int ns_net_restore(struct restore *rs, const struct record *record, struc
 	if (image_next(rs->image, kind_ns_net.tag, NULL) != record)
 		return 0;
 	spaces = restored_spaces(rs, &count);
-	for (int pass = 0; pass < 2; pass++) {
+	for (enum part part = MAKE_LINKS; part < PARTS; part++) {
 		const struct record *next = NULL;
 
 		while (r == 0 && (next = image_next(rs->image, kind_ns_net.tag, next)))
-			r = restore_part(rs, next, pass == 0, spaces, count, err);
+			r = restore_part(rs, next, part, spaces, count, err);
 	}
 	return r;
 }

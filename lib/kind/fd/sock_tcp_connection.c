@@ -7,6 +7,7 @@
 #include "dump/dump.h"
 #include "kind/kind.h"
 #include "kind/support/files.h"
+#include "kind/support/namespaces.h"
 #include "kind/support/tcp_outside.h"
 #include "kind/support/tcp_pair.h"
 #include "kind/support/tcp_queues.h"
@@ -400,6 +401,8 @@ static int restore_pair(struct restore *rs, const struct record *record, struct 
 	if (restore_fd(rs, carrier->id) >= 0)
 		return err_set(err, ERR_DAMAGED, "object %u has two other ends", carrier->id);
 	mate = tcp_end_take(carrier);
+	end.netns = netns_find(rs->image, record->id);
+	mate.netns = netns_find(rs->image, carrier->id);
 	r = tcp_pair_restore(rs, &end, &mate, err);
 	if (r < 0)
 		return r;
@@ -452,6 +455,7 @@ static int sock_tcp_connection_restore(struct restore *rs, const struct record *
 	struct tcp_end end = tcp_end_take(record);
 	int r;
 
+	end.netns = netns_find(rs->image, record->id);
 	switch (le32_get(end.rec->form)) {
 	case TCP_FORM_PAIR:
 		return restore_pair(rs, record, err);

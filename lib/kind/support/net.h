@@ -4,8 +4,9 @@
  * meanwhile. Restoring: each step works on the namespace of the calling process, in this order:
  *
  *   net_make_links()      of every namespace, so that veth pairs between them come to be
- *   net_restore_rest()    of every namespace: names, sysctls, addresses, neighbours, routes, rules,
- *                         and nftables
+ *   net_restore_links()   of every namespace: settings, sysctls, then they are raised: with both
+ *                         ends of a veth up, the kernel makes addresses and routes
+ *   net_restore_rest()    of every namespace: addresses, neighbours, routes, rules, and nftables
  *
  * The content is a sequence of items: struct net_item_rec, the item, zeros up to a multiple of 8.
  */
@@ -163,7 +164,7 @@ struct net_saving {
 	struct buf *content;
 	struct buf *blockers; /* lines */
 	size_t item_count;
-	const struct net_space *spaces;
+	const struct net_space *spaces; /* NULL: wherever the other ends of veth pairs are */
 	const int *nsids; /* of the spaces, as this namespace calls them; -1: not at all */
 	size_t space_count;
 };
@@ -191,6 +192,7 @@ int net_check_nftables(const void *declared, size_t size, struct err *err);
 
 int net_make_links(struct restore *rs, const void *content, size_t size,
 		   const struct net_space *spaces, size_t space_count, struct err *err);
+int net_restore_links(struct restore *rs, const void *content, size_t size, struct err *err);
 int net_restore_rest(struct restore *rs, const void *content, size_t size, struct err *err);
 
 /* The parts of it. */

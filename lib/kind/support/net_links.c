@@ -174,7 +174,7 @@ static const char *take_lower(struct lister *lister, const struct message *messa
 	if (kind != NET_VETH && kind != NET_VLAN)
 		return NULL;
 	rec->lower = le32_make(netlink_u32(find(message, IFLA_LINK), 0));
-	if (!elsewhere)
+	if (!elsewhere || !lister->saving->spaces)
 		return NULL;
 	if (kind == NET_VETH)
 		rec->peer = le32_make(find_space(lister, (int)netlink_u32(elsewhere, 0)));

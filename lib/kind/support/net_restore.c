@@ -19,9 +19,8 @@ static int restore_addresses(struct restore *rs, struct netlink *netlink, const 
 	return r;
 }
 
-int net_restore_rest(struct restore *rs, const void *content, size_t size, struct err *err)
+int net_restore_links(struct restore *rs, const void *content, size_t size, struct err *err)
 {
-	static const enum net_item types[] = { NET_NEIGHBOUR, NET_RULE, NET_ROUTE };
 	auto_netlink struct netlink *netlink = NULL;
 	int r = netlink_open(NETLINK_ROUTE, &netlink);
 
@@ -30,13 +29,19 @@ int net_restore_rest(struct restore *rs, const void *content, size_t size, struc
 	r = net_set_links(netlink, content, size, err);
 	if (r == 0)
 		r = net_restore_sysctls(rs, content, size, false, err);
-	if (r == 0)
-		r = net_raise_links(netlink, content, size, err);
-	if (r == 0)
-		r = restore_addresses(rs, netlink, content, size, err);
+	return r < 0 ? r : net_raise_links(netlink, content, size, err);
+}
+
+int net_restore_rest(struct restore *rs, const void *content, size_t size, struct err *err)
+{
+	static const enum net_item types[] = { NET_NEIGHBOUR, NET_RULE, NET_ROUTE };
+	auto_netlink struct netlink *netlink = NULL;
+	int r = netlink_open(NETLINK_ROUTE, &netlink);
+
+	if (r < 0)
+		return err_set(err, r, "open a netlink socket");
+	r = restore_addresses(rs, netlink, content, size, err);
 	for (size_t i = 0; r == 0 && i < sizeof(types) / sizeof(types[0]); i++)
 		r = net_match(netlink, types[i], content, size, err);
-	if (r == 0)
-		r = net_restore_nftables(content, size, err);
-	return r;
+	return r < 0 ? r : net_restore_nftables(content, size, err);
 }

@@ -7,9 +7,12 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "kind/support/namespaces.h"
 
 /* Options of a segment, RFC 9293 and RFC 7323. */
 enum { OPTION_SEGMENT = 2, OPTION_SCALE = 3, OPTION_SACK = 4, OPTION_TIMESTAMPS = 8 };
+
+enum { CONNECTION_TIMEOUT = 10000 }; /* ms */
 
 struct tcp_end tcp_end_take(const struct record *record)
 {
@@ -97,6 +100,15 @@ int tcp_end_join(struct restore *rs, struct tcp_end *end, struct err *err)
 	return r;
 }
 
+/* The two may be in different network namespaces. */
+static int join_at_home(struct restore *rs, struct tcp_end *end, const struct tcp_end *mate,
+			struct err *err)
+{
+	int r = end->netns == mate->netns ? 0 : restore_enter_netns(rs, end->netns, err);
+
+	return r < 0 ? r : tcp_end_join(rs, end, err);
+}
+
 int tcp_end_connect(const struct tcp_end *end, le16 port, struct err *err)
 {
 	struct inet_address_rec peer = end->peer;
@@ -140,7 +152,8 @@ uint32_t tcp_end_fill(const struct tcp_end *end)
 	return done;
 }
 
-/* Joins both with receive queues of these many bytes; tells how many there was room for. */
+/* Joins both, and is then in the namespace of `a`, with receive queues of these many bytes; tells
+ * how many there was room for. */
 static int join_both(struct restore *rs, struct tcp_end *a, struct tcp_end *b, uint32_t fills[2],
 		     struct err *err)
 {
@@ -153,9 +166,9 @@ static int join_both(struct restore *rs, struct tcp_end *a, struct tcp_end *b, u
 	a->send_sequence = starts[1];
 	b->receive_sequence = starts[1] - fills[1];
 	b->send_sequence = starts[0] + fills[0];
-	r = tcp_end_join(rs, a, err);
+	r = join_at_home(rs, b, a, err);
 	if (r == 0)
-		r = tcp_end_join(rs, b, err);
+		r = join_at_home(rs, a, b, err);
 	if (r == 0)
 		r = join_to(a, b, err);
 	if (r == 0)
@@ -267,6 +280,46 @@ static int choose_peer(struct tcp_end *end, struct err *err)
 	return r;
 }
 
+/* Is it an address of the network namespace that we are in? */
+static bool has_address(const struct tcp_end *end)
+{
+	struct inet_address_rec address = end->local;
+	auto_close int probe = -1;
+	struct err ignored;
+
+	address.port = le16_make(0);
+	return socket_make(end->common, &probe, &ignored) == 0 &&
+	       inet_bind(probe, &address, &ignored) == 0;
+}
+
+/* The other end may have been in another network namespace: in one that has its address. */
+static int find_home(struct restore *rs, const struct tcp_end *end, struct tcp_end *mate,
+		     struct err *err)
+{
+	const struct record *record = image_next(rs->image, TAG_NAMESPACE, NULL);
+	uint32_t netns = 0;
+	int r = 0;
+
+	mate->netns = end->netns;
+	if (!record || has_address(mate))
+		return 0;
+	do {
+		r = restore_enter_netns(rs, netns, err);
+		if (r < 0)
+			return r;
+		if (has_address(mate)) {
+			mate->netns = netns;
+			break;
+		}
+		while (record &&
+		       le32_get(namespace_find(rs->image, record->id)->type) != NAMESPACE_NET)
+			record = image_next(rs->image, TAG_NAMESPACE, record);
+		netns = record ? record->id : 0;
+		record = record ? image_next(rs->image, TAG_NAMESPACE, record) : NULL;
+	} while (netns);
+	return restore_enter_netns(rs, end->netns, err);
+}
+
 /* The address of what led outside may not be there any more. */
 static void move_inside(struct restore *rs, struct tcp_end *end)
 {
@@ -321,6 +374,8 @@ static int single_restore(struct restore *rs, struct tcp_end *end, struct tcp_en
 	mate->local = end->peer;
 	mate->peer = end->local;
 	if (r == 0)
+		r = find_home(rs, end, mate, err);
+	if (r == 0)
 		r = join_and_fill(rs, end, mate, fills, err);
 	if (r == 0)
 		r = tcp_repair(end->fd, 0, err);
@@ -352,7 +407,16 @@ int tcp_single_restore(struct restore *rs, struct tcp_end *end, struct err *err)
 	return r;
 }
 
-/* The second call only tells that the connection is there, as the program was told. */
+/* Through another network namespace, packets take their time. The second call only tells that the
+ * connection is there, as the program was told. */
+static int await_connection(int fd, const union inet_address *address, socklen_t size)
+{
+	struct pollfd made = { .fd = fd, .events = POLLOUT };
+
+	(void)poll(&made, 1, CONNECTION_TIMEOUT);
+	return connect(fd, &address->any, size);
+}
+
 static int waiting_restore(struct restore *rs, struct tcp_end *end, struct err *err)
 {
 	union inet_address address;
@@ -367,7 +431,7 @@ static int waiting_restore(struct restore *rs, struct tcp_end *end, struct err *
 	if (connect(end->fd, &address.any, size) < 0 && errno != EINPROGRESS)
 		return err_set(err, -errno, "connect to %s",
 			       inet_address_print(&end->rec->peer).text);
-	if (is_made && connect(end->fd, &address.any, size) < 0)
+	if (is_made && await_connection(end->fd, &address, size) < 0)
 		return err_set(err, -errno, "connect to %s",
 			       inet_address_print(&end->rec->peer).text);
 	r = tcp_end_send(end, end->unsent, le32_get(end->rec->unsent), err);

@@ -65,6 +65,7 @@ struct tcp_end {
 	struct inet_address_rec local, peer;
 	const char *received;
 	const char *unsent;
+	uint32_t netns;	 /* its network namespace; 0: the container's own */
 	bool is_foreign; /* its address need not be one of this network */
 	int fd;		 /* owned; -1 */
 	uint32_t send_sequence, receive_sequence;

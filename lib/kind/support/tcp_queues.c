@@ -345,6 +345,29 @@ static void add_connections(struct dump *d, struct tcp_snapshot *snapshot)
 	}
 }
 
+/* If two other network namespaces have that same connection, nobody knows which is meant. */
+const struct tcp_line *tcp_find_other(const struct dump *d, const struct tcp_table *table,
+				      uint32_t netns, const struct tcp_place *local,
+				      const struct tcp_place *peer)
+{
+	const struct tcp_line *found = tcp_table_find(table, netns, peer, local);
+
+	if (found)
+		return found;
+	for (size_t i = 0; i <= d->own->namespace_count; i++) {
+		uint32_t other = i == 0 ? 0 : d->own->namespaces[i - 1].id;
+		const struct tcp_line *line;
+
+		if (other == netns || (i > 0 && other == 0))
+			continue;
+		line = tcp_table_find(table, other, peer, local);
+		if (line && found)
+			return NULL;
+		found = line ? line : found;
+	}
+	return found;
+}
+
 /* getpeername(2) does not tell before the connection is made; the table does. */
 static struct inet_address_rec find_peer(const struct tcp_snapshot *snapshot,
 					 const struct target_fd *file)
@@ -370,14 +393,14 @@ static void find_mates(const struct dump *d, struct tcp_snapshot *snapshot)
 	for (size_t i = 0; i < snapshot->count; i++) {
 		struct tcp_queues *queues = &snapshot->queues[i];
 		struct inet_address_rec local = inet_local(queues->file->fd);
-		struct tcp_place from;
-		struct tcp_place to = tcp_place_of(&local);
+		struct tcp_place from = tcp_place_of(&local);
+		struct tcp_place to;
 
 		queues->peer = find_peer(snapshot, queues->file);
 		if (inet_address_is_none(&queues->peer))
 			continue;
-		from = tcp_place_of(&queues->peer);
-		queues->other = tcp_table_find(&snapshot->table, queues->file->ns, &from, &to);
+		to = tcp_place_of(&queues->peer);
+		queues->other = tcp_find_other(d, &snapshot->table, queues->file->ns, &from, &to);
 		if (queues->other && queues->other->inode != 0)
 			queues->mate = tcp_snapshot_find(
 			    snapshot,

@@ -26,8 +26,9 @@ struct tcp_queues {
 	const struct target_fd *file; /* borrowed */
 	struct inet_address_rec peer; /* also while the connection is being made */
 	struct tcp_queues *mate;      /* the other end, if the container has a descriptor of it */
-	const struct tcp_line *other; /* the other end's line; NULL: this network has none */
-	char *received;		      /* owned */
+	const struct tcp_line
+	    *other;	/* the other end's line; NULL: none of the container's networks has one */
+	char *received; /* owned */
 	size_t received_size;
 	char *unsent; /* owned: what the other end has not received yet */
 	size_t unsent_size;
@@ -49,6 +50,11 @@ struct tcp_snapshot {
 /* Takes it when it is called first. */
 int tcp_snapshot_get(struct dump *d, struct tcp_snapshot **ret_snapshot, struct err *err);
 struct tcp_queues *tcp_snapshot_find(const struct tcp_snapshot *snapshot, uint32_t file);
+/* The other end of a connection of the network namespace `netns`: in that one, or in another one
+ * of the container; NULL: nowhere. */
+const struct tcp_line *tcp_find_other(const struct dump *d, const struct tcp_table *table,
+				      uint32_t netns, const struct tcp_place *local,
+				      const struct tcp_place *peer);
 /* Is the thread at the cursor in a connect(2) that only has to return? Restored, the call would
  * find a socket that is connected already, and fail. */
 bool tcp_connect_is_done(const struct dump *d);

@@ -191,11 +191,12 @@ static int put_in_place(struct restore *rs, const char *path, int draft, const c
 	struct stat st;
 	int r;
 
-	if (syscall(SYS_renameat2, draft, from, parent, name, RENAME_NOREPLACE) == 0) {
-		if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-			restore_made(rs, path, &st);
+	/* Told before it is there: should the name be taken, this is the file of nobody. */
+	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0 &&
+	    fstatat(draft, from, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		restore_made(rs, path, &st);
+	if (syscall(SYS_renameat2, draft, from, parent, name, RENAME_NOREPLACE) == 0)
 		return 0;
-	}
 	if (errno != EEXIST)
 		return -errno;
 	r = is_unused(parent, name);
@@ -224,9 +225,13 @@ static void dress(struct restore *rs, int draft, const char *from, const struct 
 			     strerror(errno));
 }
 
-static int make_draft(int parent, char *ret_name, size_t size, int *ret_draft)
+/* In the directory of `path`. */
+static int make_draft(struct restore *rs, const char *path, int parent, char *ret_name, size_t size,
+		      int *ret_draft)
 {
+	auto_free char *draft = NULL;
 	uint64_t number = 0;
+	struct stat st;
 	int fd;
 
 	if (getrandom(&number, sizeof(number), 0) < 0)
@@ -237,6 +242,9 @@ static int make_draft(int parent, char *ret_name, size_t size, int *ret_draft)
 	fd = openat(parent, ret_name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
+	draft = mem_printf("%.*s/%s", (int)(strrchr(path, '/') - path), path, ret_name);
+	if (fstat(fd, &st) == 0)
+		restore_made(rs, draft, &st);
 	*ret_draft = fd;
 	return 0;
 }
@@ -253,7 +261,7 @@ static int bind_file(struct restore *rs, struct binding *binding, const struct u
 	int r = split(restore_root(rs)->dir, parts->path, &name, &parent);
 
 	if (r == 0)
-		r = make_draft(parent, draft_name, sizeof(draft_name), &draft);
+		r = make_draft(rs, parts->path, parent, draft_name, sizeof(draft_name), &draft);
 	if (r < 0)
 		return r;
 	tree = (int)syscall(SYS_open_tree, draft, "", OPEN_TREE_CLONE | AT_EMPTY_PATH | O_CLOEXEC);
