@@ -15,3 +15,12 @@ load helper
 	run -0 ctckpt checkpoint --leave-running "$VICTIM" -o "$IMAGE"
 	victim_succeeds
 }
+
+@test "keyring: a session keyring of its own without keys is fresh, too" {
+	victim_start keyring empty
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	run -0 ctckpt restore --detach "$IMAGE"
+	assert_contains "$output" "task 1: 1 keys of its process keyring are not saved"
+	[[ $output != *"session keyring"* ]]
+	victim_succeeds
+}

@@ -1,4 +1,5 @@
-/* keyring: keys of a process and of a session of its own, which do not come back. */
+/* keyring: keys of a process and of a session of its own, which do not come back. With the argument
+ * "empty", the session has none. */
 #include <linux/keyctl.h>
 #include <sys/syscall.h>
 
@@ -35,19 +36,20 @@ static long find_key(int keyring, const char *name)
 	return syscall(SYS_keyctl, KEYCTL_SEARCH, keyring, "user", name, 0);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	bool is_empty = argc > 1 && strcmp(argv[1], "empty") == 0;
 	long session = join_session();
 	long again;
 
 	EXPECT(session > 0);
 	EXPECT(add_key("of-process", KEY_SPEC_PROCESS_KEYRING) > 0);
-	EXPECT(add_key("of-session", KEY_SPEC_SESSION_KEYRING) > 0);
+	EXPECT(is_empty || add_key("of-session", KEY_SPEC_SESSION_KEYRING) > 0);
 	wait_for_restore();
 	again = syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0);
 	if (again == session) { /* it went on */
 		EXPECT(find_key(KEY_SPEC_PROCESS_KEYRING, "of-process") > 0);
-		EXPECT(find_key(KEY_SPEC_SESSION_KEYRING, "of-session") > 0);
+		EXPECT(is_empty || find_key(KEY_SPEC_SESSION_KEYRING, "of-session") > 0);
 		victim_done();
 	}
 	EXPECT(again > 0 && find_key(KEY_SPEC_SESSION_KEYRING, "of-session") < 0);
