@@ -10,6 +10,8 @@
 
 const char *const compression_words[] = { "none", "lz4", "zstd", NULL };
 
+enum { TCP_CLOSE_OUTSIDE = 1, TCP_KEEP_OUTSIDE };
+
 #define AT(field) offsetof(struct checkpoint_settings, field)
 const struct option_row checkpoint_options[] = {
 	{ "output", 'o', "IMAGE", "write to this file, or to standard output for - [NAME.ckpt]",
@@ -19,8 +21,10 @@ const struct option_row checkpoint_options[] = {
 	  AT(after), CTCKPT_LEAVE_RUNNING, NULL },
 	{ "leave-stopped", 0, NULL, "leave it frozen", OPTION_CHOICE, AT(after),
 	  CTCKPT_LEAVE_STOPPED, NULL },
-	{ "tcp-close", 0, NULL, "restore connections that lead outside as closed", OPTION_FLAG,
-	  AT(tcp_close), 0, NULL },
+	{ "tcp-close", 0, NULL, "restore connections that lead outside as closed", OPTION_CHOICE,
+	  AT(tcp), TCP_CLOSE_OUTSIDE, NULL },
+	{ "tcp-established", 0, NULL, "keep connections that lead outside", OPTION_CHOICE, AT(tcp),
+	  TCP_KEEP_OUTSIDE, NULL },
 	{ "compress", 'c', "FORMAT", "none, lz4 or zstd [none]", OPTION_WORD, AT(compression), 0,
 	  compression_words },
 	{ "compress-level", 0, "N", "how hard the compressor tries", OPTION_NUMBER, AT(level), 0,
@@ -80,7 +84,8 @@ int cmd_checkpoint(struct invocation *inv, const void *argument, struct err *err
 		.fd = STDOUT_FILENO,
 		.force = settings->force,
 		.after = (enum ctckpt_after)settings->after,
-		.tcp_close = settings->tcp_close,
+		.tcp_close = settings->tcp == TCP_CLOSE_OUTSIDE,
+		.tcp_established = settings->tcp == TCP_KEEP_OUTSIDE,
 		.compression = (enum image_compression)settings->compression,
 		.compression_level = settings->level,
 		.progress = progress_step,

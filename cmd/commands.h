@@ -39,7 +39,7 @@ struct checkpoint_settings {
 	const char *output;
 	bool force;
 	int after;
-	bool tcp_close;
+	int tcp;
 	int compression;
 	int level;
 	bool print_stats;
@@ -58,6 +58,7 @@ struct restore_settings {
 	bool detach;
 	bool userns;
 	bool leave_frozen;
+	bool tcp_established;
 	const char *console_socket;
 	bool print_stats;
 	int progress_fd;
@@ -69,6 +70,8 @@ struct plan_settings {
 	const char *policy;
 	const char *rootfs;
 	const char **volumes;
+	bool tcp_established;
+	bool leave_frozen;
 };
 extern const struct option_row plan_options[];
 int cmd_plan(struct invocation *inv, const void *settings, struct err *err);

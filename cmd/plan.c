@@ -15,6 +15,10 @@ const struct option_row plan_options[] = {
 	  AT(rootfs), 0, NULL },
 	{ "volume", 0, "SOURCE:DIR[:ro]", "for a mount of the host, as restore would be given",
 	  OPTION_LIST, AT(volumes), 0, NULL },
+	{ "tcp-established", 0, NULL, "as restore would be given it", OPTION_FLAG,
+	  AT(tcp_established), 0, NULL },
+	{ "leave-frozen", 0, NULL, "as restore would be given it, with --tcp-established",
+	  OPTION_FLAG, AT(leave_frozen), 0, NULL },
 	{ 0 },
 };
 #undef AT
@@ -39,6 +43,13 @@ static void drop_plan(struct plan **plan)
 	plan_free(*plan);
 }
 
+static enum ctckpt_network network_of(const struct plan_settings *settings)
+{
+	if (!settings->tcp_established)
+		return CTCKPT_NETWORK_NONE;
+	return settings->leave_frozen ? CTCKPT_NETWORK_PROMISED : CTCKPT_NETWORK_SAVED;
+}
+
 int cmd_plan(struct invocation *inv, const void *argument, struct err *err)
 {
 	const struct plan_settings *settings = argument;
@@ -49,7 +60,7 @@ int cmd_plan(struct invocation *inv, const void *argument, struct err *err)
 
 	if (r == 0)
 		r = ctckpt_plan(inv->operands[0], STDIN_FILENO, settings->policy, settings->rootfs,
-				settings->volumes, &image, &plan, err);
+				settings->volumes, network_of(settings), &image, &plan, err);
 	if (r < 0)
 		return r;
 	print_plan(inv, plan);

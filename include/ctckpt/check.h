@@ -18,3 +18,6 @@ struct check_item {
  * that hangs is ended after 3 s. Fails only if nothing can be tried. */
 int ctckpt_check(struct check_item **ret_items, size_t *ret_count, struct err *err);
 void ctckpt_check_free(struct check_item *items, size_t count);
+/* One of them, by its name. */
+int ctckpt_check_one(const char *name, struct check_item *ret_item, struct err *err);
+void ctckpt_check_item_free(struct check_item *item);

@@ -76,6 +76,7 @@ struct ctckpt_checkpoint_options {
 	bool force;	   /* replace an image that is there */
 	enum ctckpt_after after;
 	bool tcp_close; /* TCP connections that lead out of the container are restored as closed */
+	bool tcp_established; /* likewise, but kept: not both */
 	enum image_compression compression;
 	int compression_level;	      /* 0: the library's default */
 	ctckpt_progress_fn *progress; /* may be NULL */
@@ -83,6 +84,13 @@ struct ctckpt_checkpoint_options {
 };
 int ctckpt_checkpoint(const struct ctckpt_checkpoint_options *options,
 		      struct ctckpt_stats *ret_stats, struct err *err);
+
+/* What TCP connections that lead out of the container may count on. */
+enum ctckpt_network {
+	CTCKPT_NETWORK_NONE,	 /* nothing: they are not to be kept */
+	CTCKPT_NETWORK_SAVED,	 /* the network of the image */
+	CTCKPT_NETWORK_PROMISED, /* all that they need, before the container runs */
+};
 
 struct ctckpt_restore_options {
 	const char *image; /* a path; "-": from fd */
@@ -93,7 +101,8 @@ struct ctckpt_restore_options {
 	const char *const *volumes; /* for mounts of the host, as of ctckpt_run_options */
 	const char *pid_file;
 	bool detach;
-	bool leave_frozen; /* with detach only */
+	bool leave_frozen;    /* with detach only */
+	bool tcp_established; /* see enum ctckpt_network */
 	const char
 	    *console_socket; /* for the master of the container's own terminal; may be NULL */
 	ctckpt_progress_fn *progress; /* may be NULL */
@@ -114,5 +123,5 @@ int ctckpt_restore(const struct ctckpt_restore_options *options,
 
 /* The decisions that restore would act on. *ret_image must outlive the plan. */
 int ctckpt_plan(const char *image, int fd, const char *policy, const char *rootfs,
-		const char *const *volumes, struct image **ret_image, struct plan **ret_plan,
-		struct err *err);
+		const char *const *volumes, enum ctckpt_network network, struct image **ret_image,
+		struct plan **ret_plan, struct err *err);

@@ -99,23 +99,48 @@ static struct check_item make_item(const struct probe *probe, const struct probe
 	return item;
 }
 
+void ctckpt_check_item_free(struct check_item *item)
+{
+	free(item->why);
+	free(item->remedy);
+	*item = (struct check_item){ .name = NULL };
+}
+
 void ctckpt_check_free(struct check_item *items, size_t count)
 {
-	for (size_t i = 0; i < count; i++) {
-		free(items[i].why);
-		free(items[i].remedy);
-	}
+	for (size_t i = 0; i < count; i++)
+		ctckpt_check_item_free(&items[i]);
 	free(items);
+}
+
+static const struct probe *const tables[] = { probes_namespaces, probes_process, probes_memory,
+					      probes_files, probes_kinds };
+enum { TABLE_COUNT = sizeof(tables) / sizeof(tables[0]) };
+
+int ctckpt_check_one(const char *name, struct check_item *ret_item, struct err *err)
+{
+	for (size_t i = 0; i < TABLE_COUNT; i++) {
+		for (const struct probe *probe = tables[i]; probe->name; probe++) {
+			struct probe_result result;
+			int r = 0;
+
+			if (strcmp(probe->name, name) != 0)
+				continue;
+			r = try_probe(probe, &result, err);
+			if (r == 0)
+				*ret_item = make_item(probe, &result);
+			return r;
+		}
+	}
+	return err_set(err, ERR_USAGE, "there is no check %s", name);
 }
 
 int ctckpt_check(struct check_item **ret_items, size_t *ret_count, struct err *err)
 {
-	const struct probe *const tables[] = { probes_namespaces, probes_process, probes_memory,
-					       probes_files };
 	struct check_item *items = NULL;
 	size_t count = 0;
 
-	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+	for (size_t i = 0; i < TABLE_COUNT; i++) {
 		for (const struct probe *probe = tables[i]; probe->name; probe++) {
 			struct probe_result result;
 			int r = try_probe(probe, &result, err);

@@ -26,6 +26,7 @@ extern const struct probe probes_namespaces[];
 extern const struct probe probes_process[];
 extern const struct probe probes_memory[];
 extern const struct probe probes_files[];
+extern const struct probe probes_kinds[];
 
 /* For probes: their process gets a user namespace in which it is root, and those of `flags`. */
 int probe_enter(int flags, struct err *err);

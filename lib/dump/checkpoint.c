@@ -20,6 +20,7 @@
 #include "dump/output.h"
 #include "freeze/deadline.h"
 #include "freeze/freeze.h"
+#include "kind/support/tcp_queues.h"
 
 static void free_dump(struct dump *d)
 {
@@ -138,11 +139,13 @@ int checkpoint_frozen(const struct target *target, struct freeze *frozen,
 	int r;
 
 	join_user_namespace(target);
-	r = dump_gather(&d, target, frozen, work->tcp_close, err);
+	r = dump_gather(&d, target, frozen, work->tcp_close, work->tcp_established, err);
 	stats->memdump_time = clock_us() - start;
 	count_tasks(&d, stats);
 	if (r == 0)
 		r = write_image(&d, work, fd, stats, err);
+	if (r == 0 && work->hold && d.own->tcp)
+		*work->hold = take_ptr(d.own->tcp->hold);
 	if (dump_release(&d, &release) < 0 && r == 0) {
 		*err = release;
 		r = release.code;
@@ -226,9 +229,12 @@ static int checkpoint_here(struct job *job, const struct target *target, struct 
 			   struct ctckpt_stats *stats, struct err *err)
 {
 	const struct ctckpt_checkpoint_options *options = job->options;
+	struct tcp_hold *hold = NULL;
 	struct checkpoint_work work = { .compression = options->compression,
 					.compression_level = options->compression_level,
 					.tcp_close = options->tcp_close,
+					.tcp_established = options->tcp_established,
+					.hold = options->after == CTCKPT_STOP ? &hold : NULL,
 					.is_cancelled = job_is_cancelled,
 					.progress = job_progress,
 					.argument = job };
@@ -240,10 +246,13 @@ static int checkpoint_here(struct job *job, const struct target *target, struct 
 		return r;
 	stats->freezing_time = frozen.freezing_time;
 	r = checkpoint_frozen(target, &frozen, &work, output->fd, stats, err);
+	if (r == 0 && hold)
+		r = tcp_hold_silence(hold, err);
 	if (r == 0)
 		r = output_commit(output, err);
 	if (r == 0)
 		r = let_go(&frozen, options->after, err);
+	tcp_hold_free(hold, r == 0);
 	stats->frozen_time = clock_us() - start;
 	return r;
 }
@@ -254,7 +263,16 @@ static int checkpoint_there(struct job *job, const struct target *target, struct
 {
 	const struct ctckpt_checkpoint_options *options = job->options;
 	uint64_t start = clock_us();
-	int r = held_dump(target, options, output->fd, stats, err);
+	int r;
+
+	/* Between the two requests, nobody would hold them. */
+	if (options->tcp_established && options->after == CTCKPT_STOP) {
+		(void)err_set(err, ERR_REFUSED,
+			      "of a frozen container that is to end, connections that lead outside "
+			      "can't be kept");
+		return err_hint(err, "thaw it first");
+	}
+	r = held_dump(target, options, output->fd, stats, err);
 
 	if (r == 0)
 		r = output_commit(output, err);

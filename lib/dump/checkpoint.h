@@ -10,10 +10,14 @@
 #include "image/image.h"
 #include "target/target.h"
 
+struct tcp_hold; /* kind/support/tcp_hold.h */
+
 struct checkpoint_work {
 	enum image_compression compression;
 	int compression_level;
-	bool tcp_close;							 /* see ctckpt.h */
+	bool tcp_close, tcp_established; /* see ctckpt.h */
+	/* Where the hold of connections goes that are kept; NULL: they go on at once. */
+	struct tcp_hold **hold;
 	bool (*is_cancelled)(void *argument);				 /* may be NULL */
 	void (*progress)(void *argument, uint64_t done, uint64_t total); /* may be NULL */
 	void *argument;

@@ -140,7 +140,8 @@ static int take_file(struct dump *d, struct found *found, uint32_t *ret_id, stru
 		return err_set(err, -errno, "look at descriptor %d of task %d", file->number,
 			       task->vpid);
 	}
-	if (strcmp(found->link, "anon_inode:inotify") == 0 &&
+	if ((strcmp(found->link, "anon_inode:inotify") == 0 ||
+	     strcmp(found->link, "anon_inode:[fanotify]") == 0) &&
 	    ioctl(file->fd, FIONREAD, &file->unread) < 0)
 		file->unread = 0;
 	file->link = take_ptr(found->link);

@@ -358,7 +358,7 @@ static int refuse(const struct dump_private *own, struct err *err)
 }
 
 int dump_gather(struct dump *d, const struct target *target, const struct freeze *frozen,
-		bool tcp_close, struct err *err)
+		bool tcp_close, bool tcp_established, struct err *err)
 {
 	struct dump_private *own = mem_alloc(1, sizeof(*own));
 	int r;
@@ -367,6 +367,7 @@ int dump_gather(struct dump *d, const struct target *target, const struct freeze
 	own->target = target;
 	own->frozen = frozen;
 	own->tcp_close = tcp_close;
+	own->tcp_established = tcp_established;
 	r = dump_collect_tasks(d, err);
 	if (r == 0 && own->is_untouchable)
 		return refuse(own, err);
@@ -453,6 +454,7 @@ void dump_free(struct dump *d)
 	free(own->shared);
 	sysv_shm_free(own);
 	sysv_sem_free(own);
+	free(own->keyrings);
 	posix_mq_free(own);
 	unix_sockets_free(own->unix_sockets);
 	filter_free(&own->filter);

@@ -58,11 +58,14 @@ struct dump_private {
 	size_t segment_count;
 	struct dump_semaphores *sets; /* owned; kind/container/sysv_sem.c */
 	size_t set_count;
+	struct dump_keyring *keyrings; /* owned; kind/task/keyring.c */
+	size_t keyring_count;
 	struct dump_queue *queues; /* owned; kind/container/posix_mq.c */
 	size_t queue_count;
 	dev_t queues_dev;		   /* of their file system; 0: none is the container's */
 	struct unix_sockets *unix_sockets; /* owned; kind/support/unix_sockets.c */
 	bool tcp_close;			   /* connections that lead outside are saved as closed */
+	bool tcp_established;		   /* these are kept */
 	struct tcp_snapshot *tcp;	   /* owned; kind/support/tcp_queues.c */
 	struct dump_terminals terminals;   /* kind/support/terminal_find.c */
 	uint32_t last_id;
@@ -74,6 +77,12 @@ struct dump_private {
 	struct filter filter; /* seccomp, of the registry; what says that a task has it is /proc */
 	bool
 	    is_untouchable; /* no call may be made inside: nothing but the blockers is looked for */
+};
+
+/* A session keyring. */
+struct dump_keyring {
+	int64_t serial;
+	uint32_t id; /* the same in the records of all threads that share it */
 };
 
 /* A record waiting to be written. */
@@ -88,7 +97,7 @@ struct dump_entry {
 /* Collects everything of a frozen target and asks all kinds. ERR_REFUSED names all blockers;
  * ERR_MOMENT if all of them are momentary. */
 int dump_gather(struct dump *d, const struct target *target, const struct freeze *frozen,
-		bool tcp_close, struct err *err);
+		bool tcp_close, bool tcp_established, struct err *err);
 /* Gives every task its registers, mask and address space back. */
 int dump_release(struct dump *d, struct err *err);
 void dump_free(struct dump *d);

@@ -117,7 +117,7 @@ struct target_fd {
 	char *link;   /* what /proc/PID/fd/N reads as */
 	char *fdinfo; /* the whole text */
 	uint32_t ns;  /* the namespace that it is, or of a socket, the one of the network; 0: own */
-	int unread;   /* inotify: bytes of events, before we ourselves opened any file */
+	int unread;   /* inotify, fanotify: bytes of events, before we ourselves opened any file */
 	struct stat stat;
 };
 
@@ -136,6 +136,8 @@ struct dump_namespace {
 struct kind {
 	const char *name;    /* as `ctckpt kinds` prints it */
 	const char *summary; /* one line for users */
+	const char *needs;   /* what the host must be able to do, as `ctckpt check` calls it; NULL:
+			      * nothing but what ctckpt needs anyway */
 	uint32_t tag;
 	uint16_t version; /* of the record that dump writes; 0 means 1 */
 	enum scope scope;

@@ -42,6 +42,7 @@ const char *policy_class_name(enum policy_class class)
 		[CLASS_MOUNT] = "mount",
 		[CLASS_SESSION] = "session",
 		[CLASS_SOCKET] = "socket",
+		[CLASS_TCP] = "tcp",
 	};
 
 	return (unsigned int)class < CLASS_COUNT ? names[class] : "unknown";

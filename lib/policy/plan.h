@@ -41,7 +41,8 @@ enum policy_class {
 	CLASS_STDIO,   /* a descriptor that leads outside of the container */
 	CLASS_MOUNT,   /* a directory of the host that was mounted in the container */
 	CLASS_SESSION, /* a session or process group whose leader is outside */
-	CLASS_SOCKET,  /* a connection that leads outside of the container */
+	CLASS_SOCKET,  /* a unix socket that leads outside of the container */
+	CLASS_TCP,     /* a TCP connection that does */
 	CLASS_COUNT,
 };
 const char *policy_class_name(enum policy_class class);
@@ -57,7 +58,7 @@ struct question {
 	uint32_t detail; /* see enum policy_class */
 	uint64_t saved;
 	uint64_t invoker; /* CLASS_FILE: 0, or the errno of the trial open; CLASS_SECCOMP: 1 if the
-			   * image has the filter */
+			   * image has the filter; CLASS_TCP: 1 if its network has the address */
 	const char *subject;	  /* "caps.effective", "fd 5", ...; NULL: made by the class */
 	const char *saved_text;	  /* NULL: made from `saved` by the class */
 	const char *invoker_text; /* NULL: likewise */
@@ -116,6 +117,8 @@ struct host_facts {
 	size_t own_gid_count;
 	bool may_map_all;
 	bool is_setgroups_denied; /* by the invoker's own user namespace */
+	bool keeps_connections;	  /* that lead outside: it was asked for */
+	bool is_network_promised; /* before the container runs */
 };
 #define HOST_FACTS_NONE ((struct host_facts){ .root = 0 })
 struct id_range {

@@ -249,6 +249,30 @@ static void decide_socket(const struct policy_rule *rule, const struct host_fact
 	}
 }
 
+/* It goes on only where it has its address, and only if the invoker says that the other end is to
+ * be met again. */
+static void decide_tcp(const struct policy_rule *rule, const struct host_facts *facts,
+		       struct decision *decision)
+{
+	bool has_address = decision->invoker != 0 || facts->is_network_promised;
+
+	if (facts->keeps_connections && has_address) {
+		decision->effective = decision->saved;
+		decision->outcome = OUTCOME_KEEP;
+	} else if (rule->shortfall == OUTCOME_DROP) {
+		decision->effective = 0;
+		decision->outcome = OUTCOME_DROP;
+		decision->reason = "the program will see it closed";
+	} else if (!facts->keeps_connections) {
+		decision_refuse(decision, "it leads out of the container",
+				"use --tcp-established, which keeps it, or --policy map, which "
+				"closes it");
+	} else {
+		decision_refuse(decision, "the container's network does not have its address",
+				"use --leave-frozen, and give it the address before thaw");
+	}
+}
+
 #define SIGNED(number) ((uint64_t)(int64_t)(number))
 #define MOUNT_REMEDY   "name a directory for it: --volume SOURCE:DIR"
 #define SECCOMP_REMEDY "start the container without a seccomp filter"
@@ -283,6 +307,7 @@ static const struct policy presets[] = {
 			[CLASS_SOCKET] = { "strict/sockets", decide_socket, 0, OUTCOME_REFUSE,
 					   "let the program close it before the checkpoint, or use "
 					   "--policy map, which closes it" },
+			[CLASS_TCP] = { "strict/tcp", decide_tcp, 0, OUTCOME_REFUSE, NULL },
 			[CLASS_NO_NEW_PRIVS] = { "strict/no_new_privs", decide_no_new_privs, 1,
 						 OUTCOME_CLAMP, NULL },
 			COMMON_RULES("strict"),
@@ -300,6 +325,7 @@ static const struct policy presets[] = {
 					   .remedy = "give the invoker a (larger) range in /etc/subgid" },
 			[CLASS_CAPS] = { "map/caps", decide_caps, UINT64_MAX, OUTCOME_CLAMP, NULL },
 			[CLASS_SOCKET] = { "map/sockets", decide_socket, 0, OUTCOME_DROP, NULL },
+			[CLASS_TCP] = { "map/tcp", decide_tcp, 0, OUTCOME_DROP, NULL },
 			[CLASS_NO_NEW_PRIVS] = { "map/no_new_privs", decide_no_new_privs, 0,
 						 OUTCOME_CLAMP, NULL },
 			COMMON_RULES("map"),

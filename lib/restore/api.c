@@ -298,11 +298,19 @@ static int take_terminal(struct work *work, struct err *err)
 	return 0;
 }
 
+/* What is left frozen can still be connected. */
+static enum ctckpt_network network_of(const struct ctckpt_restore_options *options)
+{
+	if (!options->tcp_established)
+		return CTCKPT_NETWORK_NONE;
+	return options->leave_frozen ? CTCKPT_NETWORK_PROMISED : CTCKPT_NETWORK_SAVED;
+}
+
 static int prepare(struct work *work, struct err *err)
 {
 	const struct ctckpt_restore_options *options = work->job->options;
 	int r = input_open(options->image, options->fd, options->policy, options->rootfs,
-			   options->volumes, &work->input, err);
+			   options->volumes, network_of(options), &work->input, err);
 
 	if (r == 0)
 		r = plan_verdict(work->input.plan, err);

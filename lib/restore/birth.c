@@ -68,9 +68,6 @@ struct restore_task *restore_init_of(const struct restore *rs, uint32_t pid_ns)
 
 static bool has_pid(const struct restore_task *task, pid_t pid)
 {
-	const struct nsproxy_rec *ns = task->ns;
-	size_t count = levels_of(task);
-
 	if (task->vpid == pid || (task->rec && ((pid_t)le32_get(task->rec->sid) == pid ||
 						(pid_t)le32_get(task->rec->pgid) == pid)))
 		return true;
@@ -78,6 +75,15 @@ static bool has_pid(const struct restore_task *task, pid_t pid)
 		if (task->threads[i].vtid == pid)
 			return true;
 	}
+	return false;
+}
+
+/* In namespaces below the container's. */
+static bool has_nested_pid(const struct restore_task *task, pid_t pid)
+{
+	const struct nsproxy_rec *ns = task->ns;
+	size_t count = levels_of(task);
+
 	count *= ns ? NSPROXY_THREADS + (size_t)le32_get(ns->thread_count) : 0;
 	for (size_t i = 0; i < count; i++) {
 		if ((pid_t)le32_get(ns->pids[i]) == pid)
@@ -95,11 +101,21 @@ bool restore_has_pid(const struct restore *rs, pid_t pid)
 	return false;
 }
 
+/* It may be made in any namespace. */
+static bool is_taken(const struct restore *rs, pid_t pid)
+{
+	for (size_t i = 0; i < rs->own->task_count; i++) {
+		if (has_nested_pid(&rs->own->tasks[i], pid))
+			return true;
+	}
+	return pid == 1 || restore_has_pid(rs, pid);
+}
+
 pid_t restore_temporary_pid(struct restore *rs)
 {
 	do
 		rs->own->temporary++;
-	while (rs->own->temporary == 1 || restore_has_pid(rs, rs->own->temporary));
+	while (is_taken(rs, rs->own->temporary));
 	return rs->own->temporary;
 }
 

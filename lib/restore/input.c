@@ -68,7 +68,8 @@ static int name_volumes(const char *const *volumes, struct input *input, struct 
 }
 
 int input_open(const char *path, int fd, const char *policy, const char *rootfs,
-	       const char *const *volumes, struct input *ret_input, struct err *err)
+	       const char *const *volumes, enum ctckpt_network network, struct input *ret_input,
+	       struct err *err)
 {
 	auto_input struct input input = INPUT_NONE;
 	int r = open_image(path, fd, &input, err);
@@ -79,6 +80,8 @@ int input_open(const char *path, int fd, const char *policy, const char *rootfs,
 		r = open_root(rootfs, &input, err);
 	if (r == 0)
 		r = name_volumes(volumes, &input, err);
+	input.facts.keeps_connections = network != CTCKPT_NETWORK_NONE;
+	input.facts.is_network_promised = network == CTCKPT_NETWORK_PROMISED;
 	if (r == 0)
 		r = make_plan(policy, &input, err);
 	if (r < 0)
@@ -101,11 +104,11 @@ void input_free(struct input *input)
 }
 
 int ctckpt_plan(const char *image, int fd, const char *policy, const char *rootfs,
-		const char *const *volumes, struct image **ret_image, struct plan **ret_plan,
-		struct err *err)
+		const char *const *volumes, enum ctckpt_network network, struct image **ret_image,
+		struct plan **ret_plan, struct err *err)
 {
 	auto_input struct input input = INPUT_NONE;
-	int r = input_open(image, fd, policy, rootfs, volumes, &input, err);
+	int r = input_open(image, fd, policy, rootfs, volumes, network, &input, err);
 
 	if (r < 0)
 		return r;

@@ -21,6 +21,7 @@ struct input {
 /* `policy` NULL: "strict". `rootfs` NULL: the image must not have a root directory of its own, or
  * it is a refusal. The verdict on the plan is the caller's. */
 int input_open(const char *path, int fd, const char *policy, const char *rootfs,
-	       const char *const *volumes, struct input *ret_input, struct err *err);
+	       const char *const *volumes, enum ctckpt_network network, struct input *ret_input,
+	       struct err *err);
 void input_free(struct input *input);
 #define auto_input __attribute__((cleanup(input_free)))

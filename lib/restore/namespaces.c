@@ -191,12 +191,11 @@ static uint32_t known_ids(const struct part *part, bool is_gid, uint32_t id, uin
 	return left < count ? left : count;
 }
 
-static uint32_t in_parent(const struct part *part, bool is_gid, uint32_t id)
+/* `ret_left`: so many from `id` on follow each other there, too. */
+static uint32_t in_parent(const struct part *part, bool is_gid, uint32_t id, uint32_t *ret_left)
 {
-	uint32_t parent = le32_get(part->rec->parent);
-
-	return is_gid ? namespace_map_gid(part->rs->image, parent, id)
-		      : namespace_map_uid(part->rs->image, parent, id);
+	return namespace_map_ids(part->rs->image, le32_get(part->rec->parent), is_gid, id,
+				 ret_left);
 }
 
 /* The numbers of a map as its parent sees them, cut where they have no neighbours there or in the
@@ -210,15 +209,18 @@ static void print_range(const struct part *part, bool is_gid, const struct idmap
 	while (done < count) {
 		uint32_t outside = le32_get(range->outside) + done;
 		uint32_t run = known_ids(part, is_gid, outside, count - done);
-		uint32_t first = in_parent(part, is_gid, outside);
-		uint32_t length = 1;
+		uint32_t length;
+		uint32_t first = in_parent(part, is_gid, outside, &length);
+		uint32_t more;
 
 		if (run == 0 || first == NAMESPACE_NO_ID) {
 			*missing += count - done;
 			return;
 		}
-		while (length < run && in_parent(part, is_gid, outside + length) == first + length)
-			length++;
+		while (length < run &&
+		       in_parent(part, is_gid, outside + length, &more) == first + length)
+			length += more;
+		length = length < run ? length : run;
 		buf_printf(text, "%u %u %u\n", le32_get(range->inside) + done, first, length);
 		done += length;
 	}
@@ -271,7 +273,8 @@ static int write_maps(const struct part *part, pid_t pid, struct err *err)
 /* Its owner is whoever made it. */
 static _Noreturn void be_owner(const struct part *part, int ready, int done)
 {
-	uint32_t uid = in_parent(part, false, le32_get(part->rec->owner_uid));
+	uint32_t uid = namespace_map_uid(part->rs->image, le32_get(part->rec->parent),
+					 le32_get(part->rec->owner_uid));
 	char byte = 0;
 
 	if (uid != NAMESPACE_NO_ID && setresuid(uid, uid, uid) < 0)

@@ -182,7 +182,7 @@ int restore_announce_pid(struct restore *rs, uint32_t pid_ns, pid_t pid, struct 
 int restore_birth(struct restore *rs, struct remote *parent, const struct restore_place *at,
 		  uint64_t flags, struct restore_task *task, struct remote *ret_child,
 		  struct err *err);
-/* Is it one that was saved, of anything, at any level? */
+/* Is it one that was saved, of anything, in the container's own pid namespace? */
 bool restore_has_pid(const struct restore *rs, pid_t pid);
 /* A pid for a helper, at any level: the kernel's own choice could be one that is needed later. */
 pid_t restore_temporary_pid(struct restore *rs);

@@ -104,3 +104,11 @@ options() {
 	run -2 ctckpt restore --progress-fd 77 image
 	assert_equal "${lines[0]}" "ctckpt: --progress-fd: descriptor 77 is not open"
 }
+
+@test "cli: kinds says what this host can do of each" {
+	run -0 ctckpt kinds
+	[[ ${lines[0]} =~ ^[a-z_]+\ +container\ +yes\  ]]
+	run -0 ctckpt kinds --json
+	assert_equal "$(grep -c '"here":' <<<"$output")" "$(grep -c '"name":' <<<"$output")"
+	assert_contains "$output" '"here": true'
+}

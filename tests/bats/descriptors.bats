@@ -45,14 +45,14 @@ refuses() {
 	refuses uring "io_uring is not supported"
 }
 
+@test "descriptors: a thread of io_uring is refused by name" {
+	refuses uring-thread "a worker of io_uring is not supported"
+}
+
+@test "descriptors: a ring of io_uring without a descriptor is refused by name" {
+	refuses uring-number "a ring of io_uring that it has registered is not supported"
+}
+
 @test "descriptors: userfaultfd is refused by name" {
 	refuses userfault "userfaultfd is not supported"
-}
-
-@test "descriptors: fanotify is refused by name" {
-	refuses fanotify "fanotify is not supported"
-}
-
-@test "descriptors: asynchronous I/O is refused by name" {
-	refuses aio "mapping of /[aio] (deleted) is not supported"
 }

@@ -541,6 +541,8 @@ socket_end() {
 	rejects 4 "is not the other end" "TCPC.1+$((own + 2)):2=1"
 	rejects 4 "unknown bits" "TCPC.1+$((own + 52)):4=99"
 	rejects 4 "unknown bits" "TCPC.1+$((own + 56)):4=32"
+	rejects 4 "unknown bits" "TCPC.1+$((own + 56)):4=64"
+	rejects 4 "bytes" "TCPC.1+$((own + 52)):4=8"
 	rejects 4 "impossible agreement" "TCPC.1+$((own + 60)):4=1"
 	rejects 4 "impossible agreement" "TCPC.1+$((own + 64)):4=15"
 	rejects 4 "impossible agreement" "TCPC.1+$((own + 68)):4=15"
@@ -671,6 +673,14 @@ socket_end() {
 	accepts CTTY+4:4=4000
 }
 
+@test "forged: mounts: an overlay of what only a link of /proc leads to" {
+	local at path=$BATS_TEST_TMPDIR/victim/layers/lower
+	victim_saved ns_mnt overlay
+	at=$(($(text_in NMNT "lowerdir=$path") + 9))
+	rejects 1 "open directory //" "NMNT+$at:${#path}=@/proc/self/root/tmp"
+	rejects 1 "open directory //" "NMNT+$at:${#path}=@/proc/self/fd/3"
+}
+
 @test "forged: descriptors of namespaces" {
 	victim_saved nsfd
 	rejects 4 "unknown bits" NSFD+0:4=0
@@ -684,6 +694,42 @@ socket_end() {
 	rejects 4 "is not in the image" SNET+0:4=0x7fffffff
 	rejects 4 "unknown bits" SNET+0:4=0
 	rejects 4 "unknown bits" SNET+4:4=1
+}
+
+@test "forged: AIO contexts" {
+	victim_saved aio
+	rejects 4 "impossible ring" AIOC+0:8=0x7ffffffff000
+	rejects 4 "impossible ring" AIOC+0:8=0x800
+	rejects 4 "impossible ring" AIOC+8:4=0
+	rejects 4 "impossible ring" AIOC+8:4=0xffffffff
+	rejects 4 "there is no place for a ring" AIOC+8:4=2
+	rejects 4 "there is no place for a ring" AIOC+0:8=0x10000
+	rejects 4 "aio: " AIOC+12:4=0xffffffff
+	rejects 4 "aio: " AIOC+12:4=1
+	# The largest has no events, the next below has.
+	accepts AIOC+32:8=4711
+}
+
+@test "forged: fanotify marks" {
+	victim_start fanotify || { [[ -e $VICTIM_DIR/missing ]] && skip "not to be had here"; }
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	# The first is on a directory.
+	rejects 4 "unknown bits" FANO+4:4=0
+	rejects 4 "unknown bits" FANO+4:4=0x204
+	rejects 4 "unknown bits" FANO+8:4=0x10000
+	rejects 4 "for 5 marks" FANO+12:4=5
+	rejects 4 "too many" FANO+12:4=0
+	rejects 4 "unknown bits" FANO+16:4=0x10000
+	rejects 4 "unknown bits" FANO+20:4=0x4000
+	rejects 4 "unknown bits" FANO+24:4=0x100
+	rejects 4 "unknown bits" FANO+28:4=0x3000
+	rejects 4 "a mark on nothing" FANO+32:4=1
+	rejects 4 "" FANO+36:4=0xffffffff
+	rejects 4 "" FANO+40:4=0xffffffff
+	rejects 4 "bad handle" FANO+40:4=0
+	rejects 4 "unknown bits" FANO+44:4=1
+	rejects 4 "bad path" "FANO+48:8=@../../.."
+	accepts FANO+16:4=2
 }
 
 @test "forged: files for a mount that is not ours" {

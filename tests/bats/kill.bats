@@ -93,6 +93,23 @@ assert_no_half_image() {
 	victim_succeeds
 }
 
+# A socket, terminal or queue that was looked at in that moment is as it was before.
+@test "kill: the worker of a checkpoint, while it looks into queues, at 50 moments" {
+	local n
+	victim_start altered
+	took ctckpt checkpoint --leave-running "$VICTIM" -o "$IMAGE"
+	rm "$IMAGE"
+	before=$(test_tasks)
+	for ((n = 0; n < 50; n++)); do
+		"$BUILD/tests/tools/killafter" -w "$(random_moment "$duration")" \
+			"$CTCKPT" checkpoint --leave-running "$VICTIM" -o "$IMAGE" || true
+		await_workers
+		victim_answers || fail "$(cat "$VICTIM_DIR/result")"
+		rm -f "$IMAGE"
+	done
+	victim_succeeds
+}
+
 @test "kill: checkpoint that ends the container" {
 	local n
 	victim_start answering 16

@@ -28,3 +28,9 @@ load helper
 	[[ ! -e $IMAGE ]]
 	victim_succeeds
 }
+
+@test "lease: a checkpoint breaks none" {
+	victim_start lease
+	run -0 ctckpt checkpoint --leave-running "$VICTIM" -o "$IMAGE"
+	victim_succeeds
+}

@@ -23,6 +23,28 @@ load helper
 	victim_succeeds
 }
 
+@test "sock_tcp_connection: those that are being made go on with it" {
+	victim_start connecting
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	run -0 ctckpt restore --detach "$IMAGE"
+	victim_succeeds
+}
+
+@test "sock_tcp_connection: a connect(2) that only has to return does so" {
+	local pid i
+	victim_start connecting accepted
+	pid=$(container_pid "$VICTIM")
+	run -0 ctckpt freeze "$VICTIM"
+	# The kernel makes the connection, while nobody runs.
+	for ((i = 0; i < 600; i++)); do
+		awk '$4 == "02" { found = 1 } END { exit !found }' "/proc/$pid/net/tcp" || break
+		read -rt 0.1 <> <(:) || true
+	done
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	run -0 ctckpt restore --detach "$IMAGE"
+	victim_succeeds
+}
+
 @test "sock_tcp_connection: urgent data is refused" {
 	victim_start sock_tcp_connection urgent
 	run -3 --separate-stderr ctckpt checkpoint "$VICTIM" -o "$IMAGE"
@@ -89,7 +111,7 @@ peer.recv(1)
 	outside_start
 	run -3 --separate-stderr ctckpt checkpoint "pid:$tree" -o "$IMAGE"
 	assert_contains "$stderr" "a TCP connection with 127.0.0.1 port $(<"$BATS_TEST_TMPDIR/port"), outside of the container"
-	assert_contains "$stderr" "hint: end it, or use --tcp-close"
+	assert_contains "$stderr" "hint: end it, or use --tcp-established or --tcp-close"
 	kill_tasks "$tree"
 	wait "$server" || true
 }
@@ -103,4 +125,15 @@ peer.recv(1)
 	run -0 --separate-stderr ctckpt restore --detach --name "$VICTIM" "$IMAGE"
 	assert_contains "$stderr" "the TCP connection with 127.0.0.1 port $(<"$BATS_TEST_TMPDIR/port"), outside of the container, is closed"
 	victim_succeeds
+}
+
+@test "sock_tcp_connection: one within the network of others can't be kept" {
+	requires cmd-python3
+	local server tree
+	outside_start
+	run -3 --separate-stderr ctckpt checkpoint --tcp-established "pid:$tree" -o "$IMAGE"
+	assert_contains "$stderr" "outside of the container, but within its network, can't be kept"
+	assert_contains "$stderr" "hint: use --tcp-close"
+	kill_tasks "$tree"
+	wait "$server" || true
 }

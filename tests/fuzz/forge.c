@@ -7,8 +7,10 @@
  *                                           makes it one that readers leave out
  *                                           PLACE=@TEXT writes a text instead, BYTES at most,
  *                                           with slashes in front that fill the rest
- *   forge sweep IMAGE                       alters every word to values that hurt, and lists, as
- *                                           PLACE=VALUE, those that the reader takes for sound */
+ *   forge records IMAGE DIR                 writes each record's tag and body to a file of its own,
+ * as fuzz_kinds takes them; those up to 64 KiB forge sweep IMAGE                       alters
+ * every word to values that hurt, and lists, as PLACE=VALUE, those that the reader takes for sound
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +23,10 @@
 #include "image/image.h"
 #include "image/mend.h"
 
-enum { SWEEP_WORDS = 64 }; /* in one record: the first ones */
+enum {
+	SWEEP_WORDS = 64, /* in one record: the first ones */
+	RECORD_MAX = 65536,
+};
 
 struct bytes {
 	unsigned char *data; /* owned */
@@ -67,6 +72,33 @@ static int list(const struct bytes *bytes)
 		       le32_get(header->id), (const unsigned char *)(header + 1) - bytes->data,
 		       le32_get(header->length));
 	return 0;
+}
+
+static int write_record(const struct record_header *header, const char *dir)
+{
+	char path[4096];
+	auto_fclose FILE *file = NULL;
+	size_t length = le32_get(header->length);
+
+	if (length > RECORD_MAX)
+		return 0;
+	(void)snprintf(path, sizeof(path), "%s/%.4s-%016" PRIx64, dir, (const char *)&header->tag,
+		       le64_get(header->checksum));
+	file = fopen(path, "we");
+	if (!file || fwrite(&header->tag, 1, 4, file) != 4 ||
+	    fwrite(header + 1, 1, length, file) != length)
+		return 2;
+	return 0;
+}
+
+static int write_records(const struct bytes *bytes, const char *dir)
+{
+	const struct record_header *header;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && (header = find(bytes, "", i)); i++)
+		r = write_record(header, dir);
+	return r;
 }
 
 static int leave_out(const struct bytes *bytes, const struct record_header *found)
@@ -250,11 +282,14 @@ int main(int argc, char **argv)
 	int r = 2;
 
 	if (argc < 3 || load(argv[2], &bytes) < 0)
-		fprintf(stderr, "usage: forge list|sweep IMAGE, forge edit IMAGE OUT EDIT...\n");
+		fprintf(stderr, "usage: forge list|sweep IMAGE, forge records IMAGE DIR, "
+				"forge edit IMAGE OUT EDIT...\n");
 	else if (strcmp(argv[1], "list") == 0)
 		r = list(&bytes);
 	else if (strcmp(argv[1], "sweep") == 0)
 		r = sweep(&bytes);
+	else if (strcmp(argv[1], "records") == 0 && argc == 4)
+		r = write_records(&bytes, argv[3]);
 	else if (strcmp(argv[1], "get") == 0 && argc == 4)
 		r = get(&bytes, argv[3]);
 	else if (strcmp(argv[1], "edit") == 0 && argc > 3)

@@ -278,6 +278,42 @@ static void test_files(struct checks *checks)
 		   both_give(CLASS_SESSION, 0, 0, OUTCOME_INHERIT, 0));
 }
 
+static enum outcome tcp_outcome(const char *preset, bool is_asked_for, bool is_promised,
+				bool has_address)
+{
+	struct host_facts facts = user_facts();
+	const struct question question = {
+		.class = CLASS_TCP, .id = 7, .saved = 1, .invoker = has_address
+	};
+	enum outcome outcome;
+	struct plan *plan;
+
+	facts.keeps_connections = is_asked_for;
+	facts.is_network_promised = is_promised;
+	plan = new_plan(preset, &facts);
+	plan_ask(plan, &question);
+	plan_settle(plan);
+	outcome = plan_answer(plan, CLASS_TCP, 7, 0)->outcome;
+	plan_free(plan);
+	return outcome;
+}
+
+static void test_connections(struct checks *checks)
+{
+	check_case(checks, "a TCP connection is kept with its address",
+		   tcp_outcome("strict", true, false, true) == OUTCOME_KEEP &&
+		       tcp_outcome("map", true, false, true) == OUTCOME_KEEP);
+	check_case(checks, "a TCP connection is kept if its address is promised",
+		   tcp_outcome("strict", true, true, false) == OUTCOME_KEEP &&
+		       tcp_outcome("map", true, true, false) == OUTCOME_KEEP);
+	check_case(checks, "a TCP connection that nobody asked for is not kept",
+		   tcp_outcome("strict", false, false, true) == OUTCOME_REFUSE &&
+		       tcp_outcome("map", false, true, true) == OUTCOME_DROP);
+	check_case(checks, "a TCP connection without its address is not kept",
+		   tcp_outcome("strict", true, false, false) == OUTCOME_REFUSE &&
+		       tcp_outcome("map", true, false, false) == OUTCOME_DROP);
+}
+
 /* Any bits at all, but often small or nearly all ones. */
 static uint64_t random_value(uint64_t *state)
 {
@@ -375,6 +411,7 @@ int main(void)
 	test_affinity(&checks);
 	test_confinement(&checks);
 	test_files(&checks);
+	test_connections(&checks);
 	test_bounds(&checks);
 	test_preset_names(&checks);
 	return checks.failed != 0;

@@ -1,4 +1,5 @@
 /* Descriptors that no checkpoint can save: which, says the argument. It goes on unharmed. */
+#include <linux/io_uring.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -116,31 +117,49 @@ static void make_uring(void)
 	need(syscall(SYS_io_uring_setup, 4, parameters));
 }
 
+/* The kernel makes a thread of the process that looks for requests: IORING_SETUP_SQPOLL. */
+static void make_uring_thread(void)
+{
+	unsigned int parameters[30] = { 0 };
+
+	parameters[2] = 2;
+	need(syscall(SYS_io_uring_setup, 4, parameters));
+}
+
+/* Without a descriptor, and in memory of the program's own: IORING_SETUP_NO_MMAP and
+ * IORING_SETUP_REGISTERED_FD_ONLY. */
+static void make_uring_number(void)
+{
+	static _Alignas(4096) char rings[2][4096];
+	struct io_uring_params parameters = {
+		.flags = 1u << 14 | 1u << 15,
+		.sq_off.resv2 = (uintptr_t)rings[0],
+		.cq_off.resv2 = (uintptr_t)rings[1],
+	};
+
+	need(syscall(SYS_io_uring_setup, 4, &parameters));
+}
+
 static void make_userfault(void)
 {
 	need(syscall(SYS_userfaultfd, O_CLOEXEC | 1 /* UFFD_USER_MODE_ONLY */));
-}
-
-static void make_fanotify(void)
-{
-	need(syscall(SYS_fanotify_init, 0x200 /* FAN_REPORT_FID */, O_RDONLY));
-}
-
-static void make_aio(void)
-{
-	unsigned long context = 0;
-
-	need(syscall(SYS_io_setup, 16, &context));
 }
 
 static const struct {
 	const char *name;
 	void (*make)(void);
 } cases[] = {
-	{ "lease", make_lease },       { "linked", make_linked },   { "notify", make_notify },
-	{ "proc", make_proc },	       { "packets", make_packets }, { "epoll", make_epoll },
-	{ "flight", make_flight },     { "uring", make_uring },	    { "userfault", make_userfault },
-	{ "fanotify", make_fanotify }, { "aio", make_aio },
+	{ "lease", make_lease },
+	{ "linked", make_linked },
+	{ "notify", make_notify },
+	{ "proc", make_proc },
+	{ "packets", make_packets },
+	{ "epoll", make_epoll },
+	{ "flight", make_flight },
+	{ "uring", make_uring },
+	{ "userfault", make_userfault },
+	{ "uring-thread", make_uring_thread },
+	{ "uring-number", make_uring_number },
 };
 
 int main(int argc, char **argv)

@@ -316,7 +316,9 @@ int cgroup_tree_parse(const void *body, size_t length, struct cgroup_tree *ret_t
 	int r;
 
 	if (!rec || !node_recs || !setting_recs || !task_recs || nodes == 0 ||
-	    nodes > CGROUP_NODES_MAX || reader_left(&reader) != le32_get(rec->text_size))
+	    nodes > CGROUP_NODES_MAX || tasks > CGROUP_TASKS_MAX ||
+	    settings > nodes * cgroup_attribute_count ||
+	    reader_left(&reader) != le32_get(rec->text_size))
 		return err_set(err, ERR_DAMAGED, "cgroup: %zu bytes", length);
 	r = parse_nodes(node_recs, nodes, &reader, &tree, err);
 	if (r == 0)

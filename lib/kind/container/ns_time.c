@@ -76,6 +76,7 @@ static int ns_time_restore(struct restore *rs, const struct record *record, stru
 const struct kind kind_ns_time = {
 	.name = "ns_time",
 	.summary = "CLOCK_MONOTONIC and CLOCK_BOOTTIME go on where they were",
+	.needs = "time_namespace",
 	.tag = TAG_TIME,
 	.scope = SCOPE_CONTAINER,
 	.phase = PHASE_NAMESPACES,

@@ -375,6 +375,7 @@ static int posix_mq_restore(struct restore *rs, const struct record *record, str
 const struct kind kind_posix_mq = {
 	.name = "posix_mq",
 	.summary = "POSIX message queues and what is in them",
+	.needs = "posix_mq",
 	.tag = TAG_POSIX_MQ,
 	.scope = SCOPE_CONTAINER,
 	.phase = PHASE_NAMESPACES, /* before the descriptors of them */

@@ -222,6 +222,7 @@ static int sysv_msg_restore(struct restore *rs, const struct record *record, str
 const struct kind kind_sysv_msg = {
 	.name = "sysv_msg",
 	.summary = "System V message queues",
+	.needs = "msg_copy",
 	.tag = TAG('M', 'S', 'G', 'Q'),
 	.scope = SCOPE_CONTAINER,
 	.phase = PHASE_FILES,

@@ -29,7 +29,7 @@ static void write_set(struct dump *d, const struct dump_semaphores *set,
 	auto_buf struct buf body = BUF_EMPTY;
 	struct sysv_sem_rec rec = { .head = sysv_describe(set->semid, &stat->sem_perm),
 				    .count = le32_make(set->count),
-				    .is_used = le32_make(stat->sem_otime != 0) };
+				    .is_used = le32_make(set->is_used) };
 
 	(void)buf_append(&body, &rec, sizeof(rec));
 	for (uint32_t i = 0; i < set->count; i++) {
@@ -55,6 +55,7 @@ static int dump_set(struct dump *d, int semid, const struct semid_ds *stat, size
 	*set = (struct dump_semaphores){ .semid = semid,
 					 .id = dump_new_id(d),
 					 .count = (uint32_t)stat->sem_nsems,
+					 .is_used = stat->sem_otime != 0,
 					 .values = mem_alloc(stat->sem_nsems, sizeof(uint16_t)) };
 	if (semctl(semid, 0, GETALL, (union semun){ .array = set->values }) < 0)
 		return err_set(err, -errno, "read semaphores %d", semid);
@@ -192,6 +193,7 @@ static int sysv_sem_restore(struct restore *rs, const struct record *record, str
 const struct kind kind_sysv_sem = {
 	.name = "sysv_sem",
 	.summary = "System V semaphores",
+	.needs = "sysv_ipc",
 	.tag = TAG_SYSV_SEM,
 	.scope = SCOPE_CONTAINER,
 	.phase = PHASE_FILES,

@@ -278,6 +278,7 @@ static int sysv_shm_restore(struct restore *rs, const struct record *record, str
 const struct kind kind_sysv_shm = {
 	.name = "sysv_shm",
 	.summary = "System V shared memory",
+	.needs = "sysv_ipc",
 	.tag = TAG_SYSV_SHM,
 	.scope = SCOPE_CONTAINER,
 	.phase = PHASE_FILES,

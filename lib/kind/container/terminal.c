@@ -461,6 +461,7 @@ static int terminal_restore(struct restore *rs, const struct record *record, str
 const struct kind kind_terminal = {
 	.name = "terminal",
 	.summary = "pseudo-terminals: settings, size, input and output that waits",
+	.needs = "devpts",
 	.tag = TAG_TERMINAL,
 	.scope = SCOPE_CONTAINER,
 	.phase = PHASE_FILES,

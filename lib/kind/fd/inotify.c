@@ -447,6 +447,7 @@ static int inotify_settle(struct restore *rs, const struct record *record, int f
 const struct kind kind_inotify = {
 	.name = "inotify",
 	.summary = "watches on files and directories",
+	.needs = "inotify",
 	.tag = TAG('I', 'N', 'O', 'T'),
 	.scope = SCOPE_FD,
 	.phase = PHASE_LINKED,

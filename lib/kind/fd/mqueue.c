@@ -72,6 +72,7 @@ static int mqueue_restore(struct restore *rs, const struct record *record, struc
 const struct kind kind_mqueue = {
 	.name = "mqueue",
 	.summary = "descriptors of POSIX message queues",
+	.needs = "posix_mq",
 	.tag = TAG('M', 'Q', 'U', 'E'),
 	.scope = SCOPE_FD,
 	.phase = PHASE_FILES,

@@ -71,6 +71,7 @@ static int pty_link(const struct image *image, const struct record *record, stru
 const struct kind kind_pty = {
 	.name = "pty",
 	.summary = "ends of pseudo-terminals",
+	.needs = "devpts",
 	.tag = TAG_PTY,
 	.scope = SCOPE_FD,
 	.phase = PHASE_FILES,

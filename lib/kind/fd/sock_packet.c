@@ -317,6 +317,7 @@ static int sock_packet_restore(struct restore *rs, const struct record *record, 
 const struct kind kind_sock_packet = {
 	.name = "sock_packet",
 	.summary = "packet sockets, without packets that were not read",
+	.needs = "packet_sockets",
 	.tag = TAG('S', 'P', 'K', 'T'),
 	.scope = SCOPE_FD,
 	.phase = PHASE_FILES,

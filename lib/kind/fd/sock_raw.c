@@ -49,6 +49,7 @@ static int sock_raw_restore(struct restore *rs, const struct record *record, str
 const struct kind kind_sock_raw = {
 	.name = "sock_raw",
 	.summary = "raw internet sockets",
+	.needs = "raw_sockets",
 	.tag = TAG('S', 'R', 'A', 'W'),
 	.scope = SCOPE_FD,
 	.phase = PHASE_FILES,

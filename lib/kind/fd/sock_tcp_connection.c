@@ -1,6 +1,5 @@
 /* TCP connections. Those with both ends in the container always come back; the second of a pair of
  * records names the first, and makes both. */
-#include <arpa/inet.h>
 #include <poll.h>
 #include <string.h>
 
@@ -8,12 +7,14 @@
 #include "dump/dump.h"
 #include "kind/kind.h"
 #include "kind/support/files.h"
+#include "kind/support/tcp_outside.h"
 #include "kind/support/tcp_pair.h"
 #include "kind/support/tcp_queues.h"
 
 extern const struct kind kind_sock_tcp_connection;
 
-/* The record is a socket, a struct tcp_connection_rec, what was received, and what was not sent. */
+/* The record is a socket, a struct tcp_connection_rec, of one that leads outside a struct
+ * tcp_outside_rec, what was received, and what was not sent. */
 
 enum { SEGMENT_MAX = 65535, SCALE_MAX = 14 };
 
@@ -25,18 +26,6 @@ static bool sock_tcp_connection_match(const struct target_fd *fd)
 }
 
 /* ---- dump ---- */
-
-/* Somewhere on this host, as seen from its network: an address of loopback, or one's own. */
-static bool is_here(const struct tcp_connection_rec *rec)
-{
-	static const unsigned char mapped[13] = { [10] = 0xff, 0xff, 127 };
-	struct tcp_place local = tcp_place_of(&rec->local);
-	struct tcp_place peer = tcp_place_of(&rec->peer);
-
-	return memcmp(local.address, peer.address, 16) == 0 ||
-	       memcmp(peer.address, mapped, sizeof(mapped)) == 0 ||
-	       IN6_IS_ADDR_LOOPBACK((const struct in6_addr *)(const void *)peer.address);
-}
 
 static bool is_waiting(const struct tcp_line *other)
 {
@@ -71,19 +60,60 @@ static bool block_closing(struct dump *d, const struct tcp_line *other, const st
 	return true;
 }
 
+/* Why a connection that leads outside cannot be kept. */
+static const char *find_outside_fault(const struct tcp_queues *queues,
+				      const struct tcp_connection_rec *rec)
+{
+	if (queues->fault)
+		return queues->fault;
+	if (queues->error == -EPERM)
+		return "whose network the invoker does not own";
+	if (le16_get(rec->local.family) == AF_INET6 && le32_get(rec->local.scope) != 0)
+		return "of link-local addresses";
+	return queues->is_kept ? NULL : "but within its network";
+}
+
+/* 0 if it is blocked. */
+static enum tcp_form find_outside_form(struct dump *d, const struct tcp_queues *queues,
+				       const struct tcp_info *info,
+				       const struct tcp_connection_rec *rec)
+{
+	struct inet_address_text peer = inet_address_print(&rec->peer);
+	const char *fault;
+
+	if (d->own->tcp_close)
+		return TCP_FORM_CUT;
+	if (!d->own->tcp_established) {
+		(void)dump_block(d, "end it, or use --tcp-established or --tcp-close",
+				 "a TCP connection with %s, outside of the container", peer.text);
+		return 0;
+	}
+	if (info->tcpi_state == TCP_SYN_SENT) {
+		(void)dump_block(d, "use --tcp-close",
+				 "a TCP connection that is being made with %s, outside of the "
+				 "container, can't be kept",
+				 peer.text);
+		dump_block_is_momentary(d);
+		return 0;
+	}
+	fault = find_outside_fault(queues, rec);
+	if (!fault)
+		return TCP_FORM_OUTSIDE;
+	(void)dump_block(d, "use --tcp-close",
+			 "a TCP connection with %s, outside of the container, %s, can't be kept",
+			 peer.text, fault);
+	return 0;
+}
+
 /* The other end has no descriptor. 0 if it is blocked. */
-static enum tcp_form find_single_form(struct dump *d, const struct tcp_line *other,
+static enum tcp_form find_single_form(struct dump *d, const struct tcp_queues *queues,
 				      const struct tcp_info *info,
 				      const struct tcp_connection_rec *rec)
 {
-	if ((other && other->inode != 0) || (!other && !is_here(rec))) {
-		if (d->own->tcp_close)
-			return TCP_FORM_CUT;
-		(void)dump_block(d, "end it, or use --tcp-close",
-				 "a TCP connection with %s, outside of the container",
-				 inet_address_print(&rec->peer).text);
-		return 0;
-	}
+	const struct tcp_line *other = queues->other;
+
+	if ((other && other->inode != 0) || (!other && !tcp_is_here(&rec->local, &rec->peer)))
+		return find_outside_form(d, queues, info, rec);
 	if (other && is_waiting(other))
 		return block_unaccepted(d, other) ? 0 : TCP_FORM_WAITING;
 	if (block_closing(d, other, info))
@@ -106,7 +136,7 @@ static enum tcp_form find_form(struct dump *d, const struct tcp_queues *queues,
 {
 	if (info->tcpi_state == TCP_CLOSE)
 		return TCP_FORM_DEAD;
-	if (info->tcpi_state == TCP_SYN_SENT && is_here(rec))
+	if (info->tcpi_state == TCP_SYN_SENT && tcp_is_here(&rec->local, &rec->peer))
 		return TCP_FORM_CONNECTING;
 	if (queues->mate == queues || info->tcpi_state == TCP_SYN_RECV) {
 		(void)dump_block(d, NULL, "a TCP connection to itself is not supported");
@@ -114,7 +144,7 @@ static enum tcp_form find_form(struct dump *d, const struct tcp_queues *queues,
 	}
 	if (queues->mate)
 		return TCP_FORM_PAIR;
-	return find_single_form(d, queues->other, info, rec);
+	return find_single_form(d, queues, info, rec);
 }
 
 static uint32_t find_flags(int fd, const struct tcp_info *info)
@@ -151,13 +181,37 @@ static uint32_t bounded(uint32_t value, uint32_t lowest, uint32_t highest)
 	return value < lowest ? lowest : value > highest ? highest : value;
 }
 
+static struct tcp_outside_rec outside_of(const struct tcp_progress *progress)
+{
+	const struct tcp_repair_window *window = &progress->window;
+
+	return (struct tcp_outside_rec){
+		.send_sequence = le32_make(progress->send_sequence),
+		.receive_sequence = le32_make(progress->receive_sequence),
+		.sent = le32_make(progress->sent),
+		.timestamp = le32_make(progress->timestamp),
+		.segment = le32_make(bounded((uint32_t)progress->segment, 1, SEGMENT_MAX)),
+		.window_sequence = le32_make(window->snd_wl1),
+		.send_window = le32_make(window->snd_wnd),
+		.largest_window = le32_make(window->max_window),
+		.receive_window = le32_make(window->rcv_wnd),
+		.receive_update = le32_make(window->rcv_wup),
+	};
+}
+
+static bool has_peer_ended(const struct tcp_info *info)
+{
+	return info->tcpi_state == TCP_CLOSE_WAIT || info->tcpi_state == TCP_LAST_ACK ||
+	       info->tcpi_state == TCP_CLOSING;
+}
+
 static int dump_connection(struct dump *d, struct tcp_queues *queues, const struct tcp_info *info,
 			   struct buf *body)
 {
 	int fd = d->fd->fd;
 	struct tcp_connection_rec rec = {
 		.local = inet_local(fd),
-		.peer = inet_peer(fd),
+		.peer = queues->peer,
 		.flags = le32_make(find_flags(fd, info)),
 		.segment = le32_make(bounded(info->tcpi_advmss, 88, SEGMENT_MAX)),
 		.send_scale = le32_make(info->tcpi_snd_wscale),
@@ -173,9 +227,16 @@ static int dump_connection(struct dump *d, struct tcp_queues *queues, const stru
 		return dump_block(d, NULL, "the queues of a TCP connection can't be read: %s",
 				  strerror(-queues->error));
 	rec.form = le32_make(form);
+	if (form == TCP_FORM_OUTSIDE && has_peer_ended(info))
+		rec.flags = le32_make(le32_get(rec.flags) | TCP_PEER_ENDED);
 	if (form == TCP_FORM_PAIR && queues->mate->is_dumped)
 		rec.mate = le32_make(queues->mate->file->id);
 	(void)buf_append(body, &rec, sizeof(rec));
+	if (form == TCP_FORM_OUTSIDE) {
+		struct tcp_outside_rec outside = outside_of(&queues->progress);
+
+		(void)buf_append(body, &outside, sizeof(outside));
+	}
 	(void)buf_append(body, queues->received, queues->received_size);
 	(void)buf_append(body, queues->unsent, queues->unsent_size);
 	queues->is_dumped = true;
@@ -201,6 +262,12 @@ static int sock_tcp_connection_dump(struct dump *d, struct err *err)
 	queues = tcp_snapshot_find(snapshot, d->fd->id);
 	if (!queues || !tcp_info_get(d->fd->fd, &info))
 		return err_set(err, ERR_FAILED, "its state has changed");
+	if (queues->is_kept) {
+		size_t count;
+		const void *filter = tcp_hold_filter(snapshot->hold, queues->held, &count);
+
+		socket_replace_filter(&body, 0, filter, count);
+	}
 	return dump_connection(d, queues, &info, &body);
 }
 
@@ -213,7 +280,8 @@ static int check_connection(const struct socket_rec *common, const struct tcp_co
 	uint32_t family = le32_get(common->family);
 
 	if (form == 0 || form >= TCP_FORMS || le32_get(rec->flags) & ~TCP_FLAGS ||
-	    (le32_get(rec->mate) != 0 && form != TCP_FORM_PAIR))
+	    (le32_get(rec->mate) != 0 && form != TCP_FORM_PAIR) ||
+	    (le32_get(rec->flags) & TCP_PEER_ENDED && form != TCP_FORM_OUTSIDE))
 		return err_set(err, ERR_DAMAGED, "sock_tcp_connection: unknown bits");
 	if (!inet_address_is_valid(&rec->local, family) ||
 	    !inet_address_is_valid(&rec->peer, family) || inet_address_is_none(&rec->local))
@@ -227,11 +295,24 @@ static int check_connection(const struct socket_rec *common, const struct tcp_co
 	return 0;
 }
 
+static int check_outside(const struct tcp_connection_rec *rec,
+			 const struct tcp_outside_rec *outside, struct err *err)
+{
+	if (le32_get(outside->sent) > le32_get(rec->unsent))
+		return err_set(err, ERR_DAMAGED, "sock_tcp_connection: more sent than there is");
+	if (le32_get(outside->segment) == 0 || le32_get(outside->segment) > SEGMENT_MAX ||
+	    le32_get(outside->largest_window) < le32_get(outside->send_window))
+		return err_set(err, ERR_DAMAGED, "sock_tcp_connection: impossible agreement");
+	return 0;
+}
+
 static int sock_tcp_connection_check(const void *body, size_t length, struct err *err)
 {
 	struct reader reader = reader_of(body, length);
+	const struct tcp_outside_rec *outside = NULL;
 	const struct tcp_connection_rec *rec;
 	const struct socket_rec *common;
+	bool is_outside;
 	int r = socket_check(&reader, inet_connection_options, &common, err);
 
 	if (r == 0)
@@ -239,10 +320,14 @@ static int sock_tcp_connection_check(const void *body, size_t length, struct err
 	if (r < 0)
 		return r;
 	rec = reader_take(&reader, sizeof(*rec));
-	if (!rec || !reader_take(&reader, le32_get(rec->received)) ||
+	is_outside = rec && le32_get(rec->form) == TCP_FORM_OUTSIDE;
+	if (is_outside)
+		outside = reader_take(&reader, sizeof(*outside));
+	if (!rec || (is_outside && !outside) || !reader_take(&reader, le32_get(rec->received)) ||
 	    !reader_take(&reader, le32_get(rec->unsent)) || reader_left(&reader) != 0)
 		return err_set(err, ERR_DAMAGED, "sock_tcp_connection: %zu bytes", length);
-	return check_connection(common, rec, err);
+	r = check_connection(common, rec, err);
+	return r < 0 || !outside ? r : check_outside(rec, outside, err);
 }
 
 /* One's address is the other's peer, whatever family the two have. */
@@ -275,6 +360,31 @@ static int sock_tcp_connection_link(const struct image *image, const struct reco
 	return 0;
 }
 
+/* ---- ask ---- */
+
+static int sock_tcp_connection_ask(struct plan *plan, const struct image *image,
+				   const struct record *record, struct err *err)
+{
+	struct tcp_end end = tcp_end_take(record);
+	struct inet_address_text local = inet_address_print(&end.local);
+	struct inet_address_text peer = inet_address_print(&end.peer);
+	auto_free char *subject = mem_printf("TCP connection with %s", peer.text);
+	bool has_address = tcp_has_address(image, &end.local);
+
+	(void)err;
+	if (end.outside)
+		plan_ask(plan, &(struct question){
+				   .class = CLASS_TCP,
+				   .id = record->id,
+				   .saved = 1,
+				   .invoker = has_address,
+				   .subject = subject,
+				   .saved_text = local.text,
+				   .invoker_text = has_address ? "saved" : "not saved",
+			       });
+	return 0;
+}
+
 /* ---- restore ---- */
 
 static int restore_pair(struct restore *rs, const struct record *record, struct err *err)
@@ -301,6 +411,41 @@ static int restore_pair(struct restore *rs, const struct record *record, struct 
 	return restore_give_fd(rs, record, end.fd, err);
 }
 
+static bool is_kept(const struct restore *rs, const struct record *record)
+{
+	return tcp_end_take(record).outside &&
+	       plan_value(rs->plan, CLASS_TCP, record->id, 0, 0) != 0;
+}
+
+/* The first one makes all of them. */
+static int restore_outside(struct restore *rs, const struct record *record, struct err *err)
+{
+	auto_free const struct record **records = NULL;
+	auto_free struct tcp_end *ends = NULL;
+	const struct record *next = NULL;
+	size_t count = 0;
+	int r;
+
+	if (restore_fd(rs, record->id) >= 0)
+		return 0;
+	while ((next = image_next(rs->image, record->tag, next))) {
+		if (!is_kept(rs, next))
+			continue;
+		array_grow(records, count);
+		array_grow(ends, count);
+		records[count] = next;
+		ends[count++] = tcp_end_take(next);
+	}
+	r = tcp_outside_restore(rs, ends, count, err);
+	for (size_t i = 0; i < count; i++) {
+		if (r == 0)
+			r = restore_give_fd(rs, records[i], ends[i].fd, err);
+		else
+			drop_fd(&ends[i].fd);
+	}
+	return r;
+}
+
 static int sock_tcp_connection_restore(struct restore *rs, const struct record *record,
 				       struct err *err)
 {
@@ -310,6 +455,11 @@ static int sock_tcp_connection_restore(struct restore *rs, const struct record *
 	switch (le32_get(end.rec->form)) {
 	case TCP_FORM_PAIR:
 		return restore_pair(rs, record, err);
+	case TCP_FORM_OUTSIDE:
+		if (is_kept(rs, record))
+			return restore_outside(rs, record, err);
+		r = tcp_cut_restore(rs, &end, err);
+		break;
 	case TCP_FORM_WAITING:
 	case TCP_FORM_CONNECTING:
 		r = tcp_waiting_restore(rs, &end, err);
@@ -322,7 +472,8 @@ static int sock_tcp_connection_restore(struct restore *rs, const struct record *
 
 const struct kind kind_sock_tcp_connection = {
 	.name = "sock_tcp_connection",
-	.summary = "TCP connections within the container, and what is in their queues",
+	.summary = "TCP connections, and what is in their queues",
+	.needs = "tcp_repair",
 	.tag = TAG('T', 'C', 'P', 'C'),
 	.scope = SCOPE_FD,
 	.phase = PHASE_LINKED,
@@ -330,5 +481,6 @@ const struct kind kind_sock_tcp_connection = {
 	.dump = sock_tcp_connection_dump,
 	.check = sock_tcp_connection_check,
 	.link = sock_tcp_connection_link,
+	.ask = sock_tcp_connection_ask,
 	.restore = sock_tcp_connection_restore,
 };

@@ -448,6 +448,7 @@ static int sock_unix_restore(struct restore *rs, const struct record *record, st
 const struct kind kind_sock_unix = {
 	.name = "sock_unix",
 	.summary = "unix sockets: stream, dgram and seqpacket",
+	.needs = "sock_diag",
 	.tag = TAG_UNIX_SOCKET,
 	.scope = SCOPE_FD,
 	.phase = PHASE_FILES,

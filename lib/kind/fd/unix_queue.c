@@ -199,6 +199,7 @@ static int unix_queue_restore(struct restore *rs, const struct record *record, s
 const struct kind kind_unix_queue = {
 	.name = "unix_queue",
 	.summary = "what waits in unix sockets: data, descriptors, connections",
+	.needs = "sock_diag",
 	.tag = TAG_UNIX_QUEUE,
 	.scope = SCOPE_FD,
 	.phase = PHASE_LINKED,

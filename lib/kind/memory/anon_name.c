@@ -95,6 +95,7 @@ static int anon_name_finish(struct restore *rs, const struct record *record, str
 const struct kind kind_anon_name = {
 	.name = "anon_name",
 	.summary = "names of anonymous memory",
+	.needs = "anon_name",
 	.tag = TAG('A', 'N', 'O', 'N'),
 	.scope = SCOPE_TASK,
 	.phase = PHASE_STATE,

@@ -15,6 +15,7 @@
 #include "kind/support/file_identity.h"
 #include "kind/support/file_trial.h"
 #include "kind/support/files.h"
+#include "kind/support/leases.h"
 #include "kind/support/mm.h"
 #include "kind/support/resident.h"
 #include "kind/support/sysv.h"
@@ -73,16 +74,16 @@ static int open_mapped(struct dump *d, const char *path, uint64_t inode)
 	struct open_how how = { .flags = O_PATH | O_CLOEXEC | O_NOFOLLOW,
 				.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
 	auto_close int fd = -1;
-	char again[64];
 	struct stat stat;
+	int leased;
 
 	if (root < 0)
 		return -1;
 	fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
 	if (fd < 0 || fstat(fd, &stat) < 0 || !S_ISREG(stat.st_mode) || stat.st_ino != inode)
 		return -1;
-	(void)snprintf(again, sizeof(again), "/proc/self/fd/%d", fd);
-	return open(again, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	leased = lease_duplicate(d, &stat);
+	return leased != -ENOENT ? leased : file_open_again(fd, O_RDONLY);
 }
 
 static struct dump_mapped *find_mapped(const struct dump *d, const struct procfs_vma *vma,
@@ -393,7 +394,7 @@ int mapfile_of_vma(struct dump *d, const struct procfs_vma *vma, uint32_t *ret_i
 		*ret_id = known->id;
 		return 0;
 	}
-	if (vma->name[0] != '/' || strcmp(vma->name, "/[aio] (deleted)") == 0) {
+	if (vma->name[0] != '/') {
 		*ret_id = 0;
 		return dump_block(d, NULL, "mapping of %s is not supported", vma->name);
 	}

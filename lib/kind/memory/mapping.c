@@ -66,6 +66,11 @@ static uint32_t flags_of(const struct procfs_vma *vma)
 	return flags;
 }
 
+bool mm_is_aio(const struct procfs_vma *vma)
+{
+	return vma->is_shared && strcmp(vma->name, "/[aio] (deleted)") == 0;
+}
+
 static const char *unsupported_flag(const struct procfs_vma *vma)
 {
 	if (vma->vm_flags & VMF(ht))
@@ -113,8 +118,10 @@ static int type_of(struct dump *d, const struct procfs_vma *vma, enum vma_type *
 		return dump_block(d, NULL,
 				  "mapping %" PRIx64 "-%" PRIx64 " (%s): %s is not supported",
 				  vma->start, vma->end, vma->name, reason);
+	*ret_type = VMA_ANON;
+	if (mm_is_aio(vma))
+		return 0;
 	if (vma->inode == 0 && vma->name[0] != '/') {
-		*ret_type = VMA_ANON;
 		if (vma->is_shared || strncmp(vma->name, "anon_inode:", 11) == 0 ||
 		    strcmp(vma->name, "[uprobes]") == 0)
 			return dump_block(d, NULL, "mapping of %s is not supported", vma->name);
@@ -146,7 +153,7 @@ static int write_vma(struct dump *d, struct buf *body, const struct procfs_vma *
 		.file = le32_make(file),
 		.type = le16_make((uint16_t)type),
 		.prot = le16_make((uint16_t)vma->prot),
-		.flags = le32_make(type >= VMA_VVAR ? 0 : flags_of(vma)),
+		.flags = le32_make(type >= VMA_VVAR || mm_is_aio(vma) ? 0 : flags_of(vma)),
 		.reserved = le32_make(0),
 	};
 	(void)buf_append(body, &rec, sizeof(rec));

@@ -1,6 +1,7 @@
 /* Work done by a process of its own. See apart.h. */
 #include "kind/support/apart.h"
 
+#include <signal.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -53,6 +54,21 @@ static int read_all(int fd, char *data, size_t size, off_t from)
 	return 0;
 }
 
+/* Signals of a terminal, such as that of ^C, come to it too. */
+static pid_t fork_deaf(void)
+{
+	sigset_t all;
+	sigset_t before;
+	pid_t child;
+
+	(void)sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, &before);
+	child = fork();
+	if (child != 0)
+		(void)sigprocmask(SIG_SETMASK, &before, NULL);
+	return child;
+}
+
 int run_apart(int (*work)(void *argument, struct buf *output), void *argument, struct buf *output)
 {
 	auto_close int fd = memfd_create("apart", MFD_CLOEXEC);
@@ -62,13 +78,16 @@ int run_apart(int (*work)(void *argument, struct buf *output), void *argument, s
 
 	if (fd < 0)
 		return -errno;
-	child = fork();
+	child = fork_deaf();
 	if (child < 0)
 		return -errno;
 	if (child == 0)
 		work_and_exit(work, argument, fd);
-	if (waitpid(child, &status, 0) < 0 || status != 0 ||
-	    read_all(fd, (char *)&result, sizeof(result), 0) < 0 || !result.is_whole)
+	while (waitpid(child, &status, 0) < 0) {
+		if (errno != EINTR)
+			return -errno;
+	}
+	if (status != 0 || read_all(fd, (char *)&result, sizeof(result), 0) < 0 || !result.is_whole)
 		return -EIO;
 	if (result.size > 0 &&
 	    read_all(fd, buf_append(output, NULL, result.size), result.size, sizeof(result)) < 0)

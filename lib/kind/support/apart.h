@@ -5,6 +5,7 @@
 #include "core/buf.h"
 #include "core/err.h"
 
-/* Runs `work`, which must not wait for anything. Its return value is returned, and what it appends
+/* Runs `work`, which must not wait for anything that the
+ * container could keep from happening. Its return value is returned, and what it appends
  * to `output` is appended to ours. */
 int run_apart(int (*work)(void *argument, struct buf *output), void *argument, struct buf *output);

@@ -9,6 +9,7 @@
 #include "kind/kind.h"
 
 #define CGROUP_NODES_MAX 4096u
+#define CGROUP_TASKS_MAX 65536u
 
 /* The files of v2 that are saved, cgroup-v2.rst; by their place in the table. */
 struct cgroup_attribute {

@@ -9,6 +9,7 @@
 
 #include "core/cleanup.h"
 #include "kind/support/files.h"
+#include "kind/support/leases.h"
 
 #define EXTENTS_MAX (1u << 20)
 
@@ -65,11 +66,13 @@ static int extents_find(int fd, off_t size, struct extents *extents)
 	return 0;
 }
 
-/* A description of our own, whose extents can be found. Where the file's mode forbids to open it
- * again, the shared one: seeking in that would move the target's position, so it is taken whole. */
-static int file_content_open(const struct target_fd *fd, struct extents *extents, int *ret_fd)
+/* A description of our own, whose extents can be found. Where the file's mode or a lease
+ * forbids to open it again, the shared one: seeking in that would move the target's position, so it
+ * is taken whole. */
+static int file_content_open(const struct dump *d, struct extents *extents, int *ret_fd)
 {
-	int own = file_open_again(fd->fd, O_RDONLY);
+	const struct target_fd *fd = d->fd;
+	int own = lease_holder(d, &fd->stat) ? -EWOULDBLOCK : file_open_again(fd->fd, O_RDONLY);
 
 	if (own >= 0) {
 		*ret_fd = own;
@@ -93,7 +96,7 @@ void file_content_dump(struct dump *d, uint32_t id)
 
 	if (d->fd->stat.st_size == 0)
 		return;
-	r = file_content_open(d->fd, &extents, &fd);
+	r = file_content_open(d, &extents, &fd);
 	if (r < 0)
 		(void)dump_block(d, NULL, "the content of %s cannot be read: %s", d->fd->link,
 				 strerror(-r));
@@ -101,11 +104,16 @@ void file_content_dump(struct dump *d, uint32_t id)
 		dump_content(d, id, take_fd(&fd), extents.list, extents.count);
 }
 
-int file_content_take(struct dump *d, uint32_t id, int fd, uint64_t size)
+int file_content_take(struct dump *d, uint32_t id, int fd, bool is_shared, uint64_t size)
 {
 	auto_with(extents_free) struct extents extents = { .list = NULL };
 	auto_close int own = fd;
-	int r = extents_find(own, (off_t)size, &extents);
+	int r = 0;
+
+	if (!is_shared)
+		r = extents_find(own, (off_t)size, &extents);
+	else if (size > 0)
+		extents_add(&extents, 0, size);
 
 	if (r < 0)
 		return r;

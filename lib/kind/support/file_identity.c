@@ -1,16 +1,16 @@
 /* Identities of files. See file_identity.h. */
 #include "kind/support/file_identity.h"
 
-#include <fcntl.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <linux/magic.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
 #include "core/buf.h"
 #include "core/cleanup.h"
-#include "kind/support/files.h"
 
 /* A file that a task of the container serves itself would never be read: the task is stopped. */
 static bool may_be_read(int fd)
@@ -24,7 +24,6 @@ static bool may_be_read(int fd)
 int file_identity_get(int fd, struct file_identity *ret_identity)
 {
 	struct file_identity identity = { .size = 0 };
-	auto_close int readable = -1;
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
@@ -34,10 +33,9 @@ int file_identity_get(int fd, struct file_identity *ret_identity)
 	identity.mtime_ns = (uint32_t)st.st_mtim.tv_nsec;
 	identity.type = st.st_mode & S_IFMT;
 
+	/* Never opened again: that would break a lease on it. */
 	if (S_ISREG(st.st_mode) && may_be_read(fd))
-		readable = file_open_again(fd, O_RDONLY);
-	if (readable >= 0)
-		identity.build_id_size = build_id_read(readable, identity.build_id);
+		identity.build_id_size = build_id_read(fd, identity.build_id);
 	*ret_identity = identity;
 	return 0;
 }

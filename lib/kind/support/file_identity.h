@@ -43,7 +43,8 @@ enum file_change {
 };
 
 /* Of the file behind `fd`, whatever its access mode. The file is not trusted. Files without a
- * readable build-id have none. Returns a negative errno if it cannot be looked at. */
+ * build-id that can be read through `fd` have none. Returns a negative errno if it cannot be looked
+ * at. */
 int file_identity_get(int fd, struct file_identity *ret_identity);
 enum file_change file_identity_compare(const struct file_identity *saved,
 				       const struct file_identity *now);

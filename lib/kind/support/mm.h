@@ -110,6 +110,9 @@ uint64_t mapfile_anon_size(const struct record *record);
 /* The segment that a MAPFILE_SYSV object is; 0 for others. */
 uint32_t mapfile_segment(const struct record *record, bool *ret_is_writable);
 
+/* Dump: the ring of an AIO context. Ordinary memory holds its place until the context is made. */
+bool mm_is_aio(const struct procfs_vma *vma);
+
 static inline uint64_t mm_page_up(uint64_t size)
 {
 	return (size + IMAGE_PAGE - 1) & ~(uint64_t)(IMAGE_PAGE - 1);

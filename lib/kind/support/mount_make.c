@@ -2,9 +2,12 @@
 #include "kind/support/mount_make.h"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/buf.h"
@@ -62,6 +65,76 @@ static void set_tty_group(int context, const char *type)
 		(void)fsconfig(context, FSCONFIG_SET_STRING, "gid", "5", 0);
 }
 
+/* ---- the directories of an overlay ---- */
+
+static bool is_directories(const char *key)
+{
+	static const char *const keys[] = { "lowerdir", "lowerdir+", "datadir+", "upperdir",
+					    "workdir" };
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		if (strcmp(keys[i], key) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The next of those that colons separate, without backslashes. Owned; NULL: there is none. */
+static char *take_directory(const char **at)
+{
+	const char *in = *at + strspn(*at, ":");
+	char *path = mem_string(in);
+	char *out = path;
+
+	while (*in && *in != ':') {
+		in += in[0] == '\\' && in[1];
+		*out++ = *in++;
+	}
+	*out = '\0';
+	*at = in;
+	if (path[0])
+		return path;
+	free(path);
+	return NULL;
+}
+
+/* Whatever the kernel follows is in the container's file system: a link of /proc could lead to what
+ * we have open, and which the container does not have. */
+static int check_directories(const char *value, struct err *err)
+{
+	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+				.resolve = RESOLVE_NO_MAGICLINKS };
+	char *path;
+
+	while ((path = take_directory(&value))) {
+		auto_free char *name = path;
+		auto_close int fd = (int)syscall(SYS_openat2, AT_FDCWD, name, &how, sizeof(how));
+
+		if (fd < 0)
+			return err_set(err, -errno, "open directory %s", name);
+	}
+	return 0;
+}
+
+static int check_overlay(const char *options, struct err *err)
+{
+	int r = 0;
+
+	while (r == 0 && *options) {
+		auto_free char *key = take_option(&options);
+		char *value = strchr(key, '=');
+
+		if (!value)
+			continue;
+		*value++ = '\0';
+		if (is_directories(key))
+			r = check_directories(value, err);
+	}
+	return r;
+}
+
+/* ---- new ones ---- */
+
 int mount_new(const char *type, const char *device, const char *options, int *ret_mount,
 	      struct err *err)
 {
@@ -71,6 +144,9 @@ int mount_new(const char *type, const char *device, const char *options, int *re
 
 	if (context < 0)
 		return err_set(err, -errno, "open file system %s", type);
+	r = strcmp(type, "overlay") == 0 ? check_overlay(options, err) : 0;
+	if (r < 0)
+		return r;
 	(void)fsconfig(context, FSCONFIG_SET_STRING, "source", device[0] ? device : "none", 0);
 	r = set_options(context, options, &failed);
 	if (r < 0)

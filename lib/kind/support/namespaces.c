@@ -79,28 +79,43 @@ size_t namespace_level(const struct image *image, uint32_t id)
 	return level;
 }
 
-static uint32_t map_id(const struct idmap_rec *map, uint32_t count, uint32_t id)
+static uint32_t map_id(const struct idmap_rec *map, uint32_t count, uint32_t id, uint32_t *ret_left)
 {
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t first = le32_get(map[i].outside);
 
-		if (id >= first && id - first < le32_get(map[i].count))
+		if (id >= first && id - first < le32_get(map[i].count)) {
+			*ret_left = le32_get(map[i].count) - (id - first);
 			return le32_get(map[i].inside) + (id - first);
+		}
 	}
 	return NAMESPACE_NO_ID;
 }
 
-uint32_t namespace_map_uid(const struct image *image, uint32_t id, uint32_t uid)
-{
-	const struct namespace_rec *rec = namespace_find(image, id);
-
-	return rec ? map_id((const void *)(rec + 1), le32_get(rec->uid_count), uid) : uid;
-}
-
-uint32_t namespace_map_gid(const struct image *image, uint32_t id, uint32_t gid)
+uint32_t namespace_map_ids(const struct image *image, uint32_t id, bool is_gid, uint32_t first,
+			   uint32_t *ret_left)
 {
 	const struct namespace_rec *rec = namespace_find(image, id);
 	const struct idmap_rec *map = rec ? (const void *)(rec + 1) : NULL;
 
-	return rec ? map_id(map + le32_get(rec->uid_count), le32_get(rec->gid_count), gid) : gid;
+	*ret_left = UINT32_MAX - first;
+	if (!rec)
+		return first;
+	return is_gid ? map_id(map + le32_get(rec->uid_count), le32_get(rec->gid_count), first,
+			       ret_left)
+		      : map_id(map, le32_get(rec->uid_count), first, ret_left);
+}
+
+uint32_t namespace_map_uid(const struct image *image, uint32_t id, uint32_t uid)
+{
+	uint32_t left;
+
+	return namespace_map_ids(image, id, false, uid, &left);
+}
+
+uint32_t namespace_map_gid(const struct image *image, uint32_t id, uint32_t gid)
+{
+	uint32_t left;
+
+	return namespace_map_ids(image, id, true, gid, &left);
 }

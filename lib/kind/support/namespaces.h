@@ -101,6 +101,9 @@ enum { NAMESPACE_NO_ID = UINT32_MAX };
 /* A user or group id as that user namespace sees it: UINT32_MAX if it does not. */
 uint32_t namespace_map_uid(const struct image *image, uint32_t id, uint32_t uid);
 uint32_t namespace_map_gid(const struct image *image, uint32_t id, uint32_t gid);
+/* Either, and how many from `first` on follow each other there, too. */
+uint32_t namespace_map_ids(const struct image *image, uint32_t id, bool is_gid, uint32_t first,
+			   uint32_t *ret_left);
 
 enum { NAMESPACE_MAGIC = 0x6e736673 }; /* NSFS_MAGIC, linux/magic.h */
 /* By its flag; NAMESPACE_NONE if it is not known. */

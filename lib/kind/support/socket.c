@@ -205,6 +205,18 @@ bool socket_save(struct dump *d, const struct socket_option *own, struct buf *bo
 	return socket_save_fd(d, d->fd->fd, file_flags(d->fd), own, body);
 }
 
+void socket_replace_filter(struct buf *body, size_t start, const void *filter, size_t count)
+{
+	struct socket_rec rec;
+
+	memcpy(&rec, body->data + start, sizeof(rec));
+	body->size -= le32_get(rec.filter) * sizeof(struct sock_filter);
+	rec.filter = le32_make((uint32_t)count);
+	memcpy(body->data + start, &rec, sizeof(rec));
+	if (filter)
+		(void)buf_append(body, filter, count * sizeof(struct sock_filter));
+}
+
 /* ---- check ---- */
 
 static int check_head(const struct socket_rec *rec, struct err *err)

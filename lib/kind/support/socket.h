@@ -48,6 +48,10 @@ bool socket_save(struct dump *d, const struct socket_option *own, struct buf *bo
 bool socket_save_fd(struct dump *d, int fd, uint32_t flags, const struct socket_option *own,
 		    struct buf *body);
 
+/* Puts another filter in the place of the one at the end of a common part that begins at `start`
+ * and was just saved; NULL: none. */
+void socket_replace_filter(struct buf *body, size_t start, const void *filter, size_t count);
+
 /* ---- check: hostile bytes ---- */
 
 /* Takes the common part. The kind itself looks at family, type and protocol. */

@@ -114,6 +114,7 @@ struct dump_semaphores {
 	int semid;
 	uint32_t id;
 	uint32_t count;
+	bool is_used;	  /* by semop(2), ever */
 	uint16_t *values; /* owned */
 };
 void sysv_sem_free(struct dump_private *own);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/cleanup.h"
+#include "kind/support/tcp_table.h"
 #include "restore/open.h"
 
 bool tcp_is(const struct target_fd *fd)
@@ -23,6 +24,17 @@ bool tcp_info_get(int fd, struct tcp_info *ret_info)
 
 	*ret_info = (struct tcp_info){ .tcpi_state = 0 };
 	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, ret_info, &size) == 0;
+}
+
+bool tcp_is_here(const struct inet_address_rec *local, const struct inet_address_rec *peer)
+{
+	static const unsigned char mapped[13] = { [10] = 0xff, 0xff, 127 };
+	struct tcp_place from = tcp_place_of(local);
+	struct tcp_place to = tcp_place_of(peer);
+
+	return memcmp(from.address, to.address, 16) == 0 ||
+	       memcmp(to.address, mapped, sizeof(mapped)) == 0 ||
+	       IN6_IS_ADDR_LOOPBACK((const struct in6_addr *)(const void *)to.address);
 }
 
 /* Where a connection was, reading gives what is left of it, then nothing; elsewhere it fails. An

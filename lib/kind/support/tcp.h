@@ -14,6 +14,8 @@
 bool tcp_is(const struct target_fd *fd);
 /* The state of a TCP socket, and more; false if the kernel does not tell. */
 bool tcp_info_get(int fd, struct tcp_info *ret_info);
+/* Is the peer on this host, as seen from its network: at an address of loopback, or one's own? */
+bool tcp_is_here(const struct inet_address_rec *local, const struct inet_address_rec *peer);
 /* It never had a peer, or has one no more and nothing of his left: a socket that could connect. */
 bool tcp_is_fresh(int fd, const struct tcp_info *info);
 

@@ -17,6 +17,8 @@ struct tcp_end tcp_end_take(const struct record *record)
 	struct tcp_end end = { .common = socket_take(&reader), .fd = -1 };
 
 	end.rec = reader_take(&reader, sizeof(*end.rec));
+	if (le32_get(end.rec->form) == TCP_FORM_OUTSIDE)
+		end.outside = reader_take(&reader, sizeof(*end.outside));
 	end.local = end.rec->local;
 	end.peer = end.rec->peer;
 	end.received = reader_take(&reader, le32_get(end.rec->received));
@@ -40,19 +42,19 @@ static int set_sequence(int fd, int queue, uint32_t sequence, struct err *err)
 	return 0;
 }
 
-/* What both have agreed on; the segment is what the other end takes. */
-static int set_agreement(const struct tcp_end *end, const struct tcp_end *mate, struct err *err)
+int tcp_end_agree(const struct tcp_end *end, uint32_t segment, uint32_t receive_scale,
+		  struct err *err)
 {
 	uint32_t flags = le32_get(end->rec->flags);
 	struct tcp_repair_opt options[4] = {
-		{ OPTION_SEGMENT, le32_get(mate->rec->segment) },
+		{ OPTION_SEGMENT, segment },
 	};
 	socklen_t count = 1;
 
 	if (flags & TCP_SCALE)
 		options[count++] = (struct tcp_repair_opt){
 			OPTION_SCALE,
-			le32_get(end->rec->send_scale) | le32_get(mate->rec->send_scale) << 16,
+			le32_get(end->rec->send_scale) | receive_scale << 16,
 		};
 	if (flags & TCP_SACK)
 		options[count++].opt_code = OPTION_SACK;
@@ -64,8 +66,19 @@ static int set_agreement(const struct tcp_end *end, const struct tcp_end *mate, 
 	return 0;
 }
 
+static int allow_foreign(const struct tcp_end *end, struct err *err)
+{
+	bool is_v6 = le32_get(end->common->family) == AF_INET6;
+	int one = 1;
+
+	if (setsockopt(end->fd, is_v6 ? IPPROTO_IPV6 : IPPROTO_IP,
+		       is_v6 ? IPV6_FREEBIND : IP_FREEBIND, &one, sizeof(one)) < 0)
+		return err_set(err, -errno, "bind to an address that is not there");
+	return 0;
+}
+
 /* Without a packet: in repair mode, a connection is there at once. */
-static int join(struct restore *rs, struct tcp_end *end, struct err *err)
+int tcp_end_join(struct restore *rs, struct tcp_end *end, struct err *err)
 {
 	int r = tcp_make(rs, end->common, inet_connection_options, &end->fd, err);
 
@@ -75,6 +88,8 @@ static int join(struct restore *rs, struct tcp_end *end, struct err *err)
 		r = set_sequence(end->fd, TCP_RECV_QUEUE, end->receive_sequence, err);
 	if (r == 0)
 		r = set_sequence(end->fd, TCP_SEND_QUEUE, end->send_sequence, err);
+	if (r == 0 && end->is_foreign)
+		r = allow_foreign(end, err);
 	if (r == 0)
 		r = inet_bind(end->fd, &end->local, err);
 	/* A dead one may have lost its port. */
@@ -82,21 +97,30 @@ static int join(struct restore *rs, struct tcp_end *end, struct err *err)
 	return r;
 }
 
-static int join_to(const struct tcp_end *end, const struct tcp_end *mate, struct err *err)
+int tcp_end_connect(const struct tcp_end *end, le16 port, struct err *err)
 {
 	struct inet_address_rec peer = end->peer;
 	union inet_address address;
 	socklen_t size;
 
-	peer.port = mate->local.port;
+	peer.port = port;
 	size = inet_address_load(&peer, &address);
 	if (connect(end->fd, &address.any, size) < 0)
 		return err_set(err, -errno, "connect to %s", inet_address_print(&peer).text);
-	return set_agreement(end, mate, err);
+	return 0;
+}
+
+static int join_to(const struct tcp_end *end, const struct tcp_end *mate, struct err *err)
+{
+	int r = tcp_end_connect(end, mate->local.port, err);
+
+	return r < 0 ? r
+		     : tcp_end_agree(end, le32_get(mate->rec->segment),
+				     le32_get(mate->rec->send_scale), err);
 }
 
 /* Puts bytes into the receive queue, as if they had come. Returns how many it takes. */
-static uint32_t fill(const struct tcp_end *end)
+uint32_t tcp_end_fill(const struct tcp_end *end)
 {
 	static const int queue = TCP_RECV_QUEUE;
 	uint32_t size = le32_get(end->rec->received);
@@ -129,17 +153,17 @@ static int join_both(struct restore *rs, struct tcp_end *a, struct tcp_end *b, u
 	a->send_sequence = starts[1];
 	b->receive_sequence = starts[1] - fills[1];
 	b->send_sequence = starts[0] + fills[0];
-	r = join(rs, a, err);
+	r = tcp_end_join(rs, a, err);
 	if (r == 0)
-		r = join(rs, b, err);
+		r = tcp_end_join(rs, b, err);
 	if (r == 0)
 		r = join_to(a, b, err);
 	if (r == 0)
 		r = join_to(b, a, err);
 	if (r < 0)
 		return r;
-	fills[0] = fill(a);
-	fills[1] = fill(b);
+	fills[0] = tcp_end_fill(a);
+	fills[1] = tcp_end_fill(b);
 	return 0;
 }
 
@@ -162,10 +186,10 @@ static int join_and_fill(struct restore *rs, struct tcp_end *a, struct tcp_end *
 
 /* ---- what comes after ---- */
 
-static int send_all(int fd, const char *bytes, uint32_t size, struct err *err)
+int tcp_end_send(const struct tcp_end *end, const char *bytes, uint32_t size, struct err *err)
 {
 	for (uint32_t done = 0; done < size;) {
-		ssize_t n = send(fd, bytes + done, size - done, MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t n = send(end->fd, bytes + done, size - done, MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (n < 0)
 			return err_set(err, -errno, "put %u bytes into a send queue", size - done);
@@ -174,7 +198,7 @@ static int send_all(int fd, const char *bytes, uint32_t size, struct err *err)
 	return 0;
 }
 
-static int shut(const struct tcp_end *end, struct err *err)
+int tcp_end_shut(const struct tcp_end *end, struct err *err)
 {
 	uint32_t flags = le32_get(end->rec->flags);
 
@@ -184,7 +208,7 @@ static int shut(const struct tcp_end *end, struct err *err)
 	return 0;
 }
 
-static int finish(struct restore *rs, const struct tcp_end *end, struct err *err)
+int tcp_end_finish(struct restore *rs, const struct tcp_end *end, struct err *err)
 {
 	return socket_restore_options(rs, end->fd, end->common, inet_connection_options, err);
 }
@@ -200,20 +224,20 @@ static int pair_restore(struct restore *rs, struct tcp_end *a, struct tcp_end *b
 	if (r == 0)
 		r = tcp_repair(b->fd, 0, err);
 	if (r == 0)
-		r = send_all(b->fd, a->received + fills[0], wanted[0] - fills[0], err);
+		r = tcp_end_send(b, a->received + fills[0], wanted[0] - fills[0], err);
 	if (r == 0)
-		r = send_all(b->fd, b->unsent, le32_get(b->rec->unsent), err);
+		r = tcp_end_send(b, b->unsent, le32_get(b->rec->unsent), err);
 	if (r == 0)
-		r = send_all(a->fd, b->received + fills[1], wanted[1] - fills[1], err);
+		r = tcp_end_send(a, b->received + fills[1], wanted[1] - fills[1], err);
 	if (r == 0)
-		r = send_all(a->fd, a->unsent, le32_get(a->rec->unsent), err);
+		r = tcp_end_send(a, a->unsent, le32_get(a->rec->unsent), err);
 	if (r == 0)
-		r = shut(a, err);
+		r = tcp_end_shut(a, err);
 	if (r == 0)
-		r = shut(b, err);
+		r = tcp_end_shut(b, err);
 	if (r == 0)
-		r = finish(rs, a, err);
-	return r < 0 ? r : finish(rs, b, err);
+		r = tcp_end_finish(rs, a, err);
+	return r < 0 ? r : tcp_end_finish(rs, b, err);
 }
 
 int tcp_pair_restore(struct restore *rs, struct tcp_end *a, struct tcp_end *b, struct err *err)
@@ -280,7 +304,7 @@ static void send_rest(const struct tcp_end *end)
 
 	if (le32_get(end->rec->form) == TCP_FORM_LOST ||
 	    le32_get(end->rec->form) == TCP_FORM_WIDOWED)
-		(void)send_all(end->fd, end->unsent, le32_get(end->rec->unsent), &ignored);
+		(void)tcp_end_send(end, end->unsent, le32_get(end->rec->unsent), &ignored);
 }
 
 static int single_restore(struct restore *rs, struct tcp_end *end, struct tcp_end *mate,
@@ -303,15 +327,15 @@ static int single_restore(struct restore *rs, struct tcp_end *end, struct tcp_en
 	if (r == 0)
 		r = tcp_repair(mate->fd, 0, err);
 	if (r == 0)
-		r = send_all(mate->fd, end->received + fills[0], wanted - fills[0], err);
+		r = tcp_end_send(mate, end->received + fills[0], wanted - fills[0], err);
 	if (r == 0)
-		r = shut(end, err);
+		r = tcp_end_shut(end, err);
 	if (r == 0)
 		r = let_mate_go(end, mate, err);
 	if (r < 0)
 		return r;
 	send_rest(end);
-	return finish(rs, end, err);
+	return tcp_end_finish(rs, end, err);
 }
 
 int tcp_single_restore(struct restore *rs, struct tcp_end *end, struct err *err)
@@ -346,10 +370,10 @@ static int waiting_restore(struct restore *rs, struct tcp_end *end, struct err *
 	if (is_made && connect(end->fd, &address.any, size) < 0)
 		return err_set(err, -errno, "connect to %s",
 			       inet_address_print(&end->rec->peer).text);
-	r = send_all(end->fd, end->unsent, le32_get(end->rec->unsent), err);
+	r = tcp_end_send(end, end->unsent, le32_get(end->rec->unsent), err);
 	if (r == 0)
-		r = shut(end, err);
-	return r < 0 ? r : finish(rs, end, err);
+		r = tcp_end_shut(end, err);
+	return r < 0 ? r : tcp_end_finish(rs, end, err);
 }
 
 int tcp_waiting_restore(struct restore *rs, struct tcp_end *end, struct err *err)

@@ -11,6 +11,7 @@
 
 #include "core/cleanup.h"
 #include "dump/dump.h"
+#include "kind/support/apart.h"
 #include "kind/support/files.h"
 #include "kind/support/tcp.h"
 
@@ -20,13 +21,18 @@ struct found {
 	uint32_t room; /* bytes of send queue; 0: it is not asked for */
 	size_t place;  /* of these bytes, behind the array */
 	bool wants_receive_sequence;
+	bool wants_progress;
 	/* what it has found */
 	int error;
 	uint32_t sent;		   /* bytes */
 	uint32_t sent_sequence;	   /* of the first of them */
 	uint32_t received;	   /* bytes of the receive queue that the sequence stands behind */
 	uint32_t receive_sequence; /* of the next byte to be received */
+	struct tcp_progress progress;
 };
+
+/* Of a connection that is held: what was confirmed in part may be in the queue as a whole. */
+enum { PARTIAL_ROOM = 65536 };
 
 static int queue_size(int fd, unsigned long request)
 {
@@ -89,6 +95,38 @@ static bool has_sent_end(int fd)
 		info.tcpi_state == TCP_CLOSING || info.tcpi_state == TCP_LAST_ACK);
 }
 
+static int get_value(int fd, int name, void *value, socklen_t size)
+{
+	return getsockopt(fd, IPPROTO_TCP, name, value, &size) < 0 ? -errno : 0;
+}
+
+/* Of one that is held, nothing moves. */
+static int read_progress(int fd, bool has_end, struct found *found, char *bytes)
+{
+	struct tcp_progress *progress = &found->progress;
+	uint32_t not_sent = (uint32_t)queue_size(fd, SIOCOUTQNSD);
+	uint32_t sequence;
+	int r = select_queue(fd, TCP_SEND_QUEUE, &sequence);
+
+	found->sent = 0;
+	found->sent_sequence = sequence - has_end;
+	if (r == 0 && queue_size(fd, SIOCOUTQ) > (int)has_end)
+		r = read_sent(fd, has_end, found, bytes);
+	if (r == 0)
+		r = read_received(fd, found);
+	if (r == 0)
+		r = get_value(fd, TCP_TIMESTAMP, &progress->timestamp, sizeof(uint32_t));
+	if (r == 0)
+		r = get_value(fd, TCP_MAXSEG, &progress->segment, sizeof(int));
+	if (r == 0)
+		r = get_value(fd, TCP_REPAIR_WINDOW, &progress->window, sizeof(progress->window));
+	not_sent -= has_end && not_sent > 0;
+	progress->send_sequence = found->sent_sequence;
+	progress->receive_sequence = found->receive_sequence;
+	progress->sent = found->sent > not_sent ? found->sent - not_sent : 0;
+	return r;
+}
+
 /* Leaving it forgets SO_REUSEADDR, and with TCP_REPAIR_OFF_NO_WP sends nothing. */
 static int repair_one(int fd, struct found *found, char *bytes, bool is_sending)
 {
@@ -100,7 +138,10 @@ static int repair_one(int fd, struct found *found, char *bytes, bool is_sending)
 
 	if (setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on)) < 0)
 		return -errno;
-	r = is_sending ? read_sent(fd, has_end, found, bytes) : read_received(fd, found);
+	if (found->wants_progress)
+		r = read_progress(fd, has_end, found, bytes);
+	else
+		r = is_sending ? read_sent(fd, has_end, found, bytes) : read_received(fd, found);
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &off, sizeof(off));
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof(reuse));
 	return r;
@@ -111,7 +152,7 @@ static void repair_all(const struct tcp_snapshot *snapshot, struct found *founds
 	char *bytes = (char *)(founds + snapshot->count);
 
 	for (size_t i = 0; i < snapshot->count; i++) {
-		if (founds[i].room > 0)
+		if (founds[i].room > 0 || founds[i].wants_progress)
 			founds[i].error = repair_one(snapshot->queues[i].file->fd, &founds[i],
 						     bytes + founds[i].place, true);
 	}
@@ -141,25 +182,52 @@ static int repair_elsewhere(const struct tcp_snapshot *snapshot, struct found *f
 
 /* ---- the copies ---- */
 
+struct peek {
+	int fd;
+	size_t size;
+};
+
 /* An offset for peeking, which the program may have set, moves with every peek. */
-static int peek_received(int fd, size_t size, struct tcp_queues *queues)
+static int peek_all(void *argument, struct buf *output)
 {
 	static const int none = -1;
-	int offset = socket_number(fd, SO_PEEK_OFF);
+	const struct peek *peek = argument;
+	int offset = socket_number(peek->fd, SO_PEEK_OFF);
+	char *bytes = buf_append(output, NULL, peek->size);
 	ssize_t n;
+
+	if (offset >= 0)
+		(void)setsockopt(peek->fd, SOL_SOCKET, SO_PEEK_OFF, &none, sizeof(none));
+	n = recv(peek->fd, bytes, peek->size, MSG_PEEK | MSG_DONTWAIT);
+	output->size = n > 0 ? (size_t)n : 0;
+	if (offset >= 0)
+		(void)setsockopt(peek->fd, SOL_SOCKET, SO_PEEK_OFF, &offset, sizeof(offset));
+	return n < 0 ? -errno : 0;
+}
+
+static int peek_received(int fd, size_t size, struct tcp_queues *queues)
+{
+	struct peek peek = { fd, size };
+	auto_buf struct buf output = BUF_EMPTY;
+	int r;
 
 	if (size == 0)
 		return 0;
-	queues->received = mem_alloc(size, 1);
-	if (offset >= 0)
-		(void)setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &none, sizeof(none));
-	n = recv(fd, queues->received, size, MSG_PEEK | MSG_DONTWAIT);
-	if (offset >= 0)
-		(void)setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &offset, sizeof(offset));
-	if (n < 0)
-		return -errno;
-	queues->received_size = (size_t)n;
+	r = socket_number(fd, SO_PEEK_OFF) >= 0 ? run_apart(peek_all, &peek, &output)
+						: peek_all(&peek, &output);
+	if (r < 0)
+		return r;
+	queues->received_size = output.size;
+	queues->received = take_ptr(output.data);
 	return queues->received_size == size ? 0 : -EIO;
+}
+
+static void keep_progress(struct tcp_queues *queues, const struct found *found, const char *bytes)
+{
+	queues->progress = found->progress;
+	queues->unsent_size = found->sent;
+	if (found->sent > 0)
+		queues->unsent = mem_copy(bytes + found->place, found->sent);
 }
 
 /* What this end has sent and its mate did not receive. */
@@ -194,15 +262,25 @@ static void keep_all(struct tcp_snapshot *snapshot, const struct found *founds)
 			queues->error = founds[i].error;
 		if (queues->error == 0 && mate)
 			queues->error = mate->error;
-		if (queues->error == 0 && founds[i].room > 0)
+		if (queues->error == 0 && founds[i].wants_progress)
+			keep_progress(queues, &founds[i], bytes);
+		else if (queues->error == 0 && founds[i].room > 0)
 			keep_unsent(queues, &founds[i], mate, bytes);
 	}
 }
 
-/* What was sent to somebody outside is not kept. */
+/* What was sent to somebody outside is kept with the connection only. */
 static bool is_wanted(const struct tcp_queues *queues)
 {
-	return queues->mate || (queues->other && queues->other->inode == 0);
+	return queues->is_kept || queues->mate || (queues->other && queues->other->inode == 0);
+}
+
+/* How much of the send queue may be read. */
+static size_t room_of(const struct tcp_queues *queues)
+{
+	size_t size = (size_t)queue_size(queues->file->fd, SIOCOUTQ);
+
+	return queues->is_kept ? size + PARTIAL_ROOM : size;
 }
 
 static int copy_queues(struct tcp_snapshot *snapshot, struct err *err)
@@ -213,7 +291,7 @@ static int copy_queues(struct tcp_snapshot *snapshot, struct err *err)
 	int r = 0;
 
 	for (size_t i = 0; i < snapshot->count; i++)
-		size += (size_t)queue_size(snapshot->queues[i].file->fd, SIOCOUTQ);
+		size += room_of(&snapshot->queues[i]);
 	if (size == 0)
 		return 0;
 	founds = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -221,14 +299,15 @@ static int copy_queues(struct tcp_snapshot *snapshot, struct err *err)
 		return err_set(err, -errno, "map %zu bytes", size);
 	for (size_t i = 0, place = 0; i < snapshot->count; i++) {
 		struct tcp_queues *queues = &snapshot->queues[i];
-		int room = is_wanted(queues) ? queue_size(queues->file->fd, SIOCOUTQ) : 0;
+		size_t room = is_wanted(queues) ? room_of(queues) : 0;
 
 		/* Nothing is sent meanwhile: it only gets less. */
-		if ((size_t)room > size - head - place)
-			room = (int)(size - head - place);
+		if (room > size - head - place)
+			room = size - head - place;
 		founds[i].room = (uint32_t)room;
 		founds[i].place = place;
-		place += (size_t)room;
+		founds[i].wants_progress = queues->is_kept;
+		place += room;
 		if (room > 0 && queues->mate)
 			founds[queues->mate - snapshot->queues].wants_receive_sequence = true;
 	}
@@ -266,23 +345,77 @@ static void add_connections(struct dump *d, struct tcp_snapshot *snapshot)
 	}
 }
 
+/* getpeername(2) does not tell before the connection is made; the table does. */
+static struct inet_address_rec find_peer(const struct tcp_snapshot *snapshot,
+					 const struct target_fd *file)
+{
+	struct inet_address_rec peer = inet_peer(file->fd);
+	struct inet_address_rec local = inet_local(file->fd);
+	size_t start = le16_get(local.family) == AF_INET ? 12 : 0;
+
+	for (size_t i = 0; inet_address_is_none(&peer) && i < snapshot->table.count; i++) {
+		const struct tcp_line *line = &snapshot->table.lines[i];
+
+		if (line->inode != file->stat.st_ino || line->state != TCP_SYN_SENT)
+			continue;
+		peer = local;
+		peer.port = le16_make(line->peer.port);
+		memcpy(peer.address, line->peer.address + start, 16 - start);
+	}
+	return peer;
+}
+
 static void find_mates(const struct dump *d, struct tcp_snapshot *snapshot)
 {
 	for (size_t i = 0; i < snapshot->count; i++) {
 		struct tcp_queues *queues = &snapshot->queues[i];
 		struct inet_address_rec local = inet_local(queues->file->fd);
-		struct inet_address_rec peer = inet_peer(queues->file->fd);
-		struct tcp_place from = tcp_place_of(&peer);
+		struct tcp_place from;
 		struct tcp_place to = tcp_place_of(&local);
 
-		if (inet_address_is_none(&peer))
+		queues->peer = find_peer(snapshot, queues->file);
+		if (inet_address_is_none(&queues->peer))
 			continue;
+		from = tcp_place_of(&queues->peer);
 		queues->other = tcp_table_find(&snapshot->table, queues->file->ns, &from, &to);
 		if (queues->other && queues->other->inode != 0)
 			queues->mate = tcp_snapshot_find(
 			    snapshot,
 			    dump_first_file(d, queues->file->stat.st_dev, queues->other->inode));
 	}
+}
+
+/* It can be neither saved nor restored before it is made. */
+static bool is_made(int fd)
+{
+	struct tcp_info info;
+
+	return tcp_info_get(fd, &info) && info.tcpi_state != TCP_CLOSE &&
+	       info.tcpi_state != TCP_SYN_SENT && info.tcpi_state != TCP_SYN_RECV;
+}
+
+/* From here on, nothing comes for those that lead outside and are to be kept. */
+static int hold_kept(const struct dump *d, struct tcp_snapshot *snapshot, struct err *err)
+{
+	auto_free int *fds = NULL;
+	size_t count = 0;
+
+	for (size_t i = 0; d->own->tcp_established && i < snapshot->count; i++) {
+		struct tcp_queues *queues = &snapshot->queues[i];
+		struct inet_address_rec local = inet_local(queues->file->fd);
+
+		if (queues->other || queues->file->ns != 0 || !is_made(queues->file->fd) ||
+		    tcp_is_here(&local, &queues->peer))
+			continue;
+		queues->fault = tcp_hold_fault(queues->file->fd);
+		if (queues->fault)
+			continue;
+		array_grow(fds, count);
+		queues->is_kept = true;
+		queues->held = count;
+		fds[count++] = queues->file->fd;
+	}
+	return count > 0 ? tcp_hold_start(fds, count, &snapshot->hold, err) : 0;
 }
 
 int tcp_snapshot_get(struct dump *d, struct tcp_snapshot **ret_snapshot, struct err *err)
@@ -298,6 +431,9 @@ int tcp_snapshot_get(struct dump *d, struct tcp_snapshot **ret_snapshot, struct 
 			return r;
 		add_connections(d, snapshot);
 		find_mates(d, snapshot);
+		r = hold_kept(d, snapshot, err);
+		if (r < 0)
+			return r;
 		r = copy_queues(snapshot, err);
 		if (r < 0)
 			return r;
@@ -359,6 +495,7 @@ void tcp_snapshot_free(struct tcp_snapshot *snapshot)
 		free(snapshot->queues[i].received);
 		free(snapshot->queues[i].unsent);
 	}
+	tcp_hold_free(snapshot->hold, false);
 	free(snapshot->queues);
 	free(snapshot->table.lines);
 	free(snapshot);

@@ -7,10 +7,24 @@
  */
 #pragma once
 
+#include <netinet/tcp.h>
+
+#include "kind/support/tcp_hold.h"
 #include "kind/support/tcp_table.h"
+
+/* Of a connection that leads out of the container: where it is in its streams of bytes. */
+struct tcp_progress {
+	uint32_t send_sequence;	   /* of the first byte that the other end did not confirm */
+	uint32_t receive_sequence; /* of the next byte to be received */
+	uint32_t sent;		   /* bytes that were sent, and not confirmed */
+	uint32_t timestamp;	   /* as the next segment would have it */
+	int segment;		   /* the largest that the other end takes */
+	struct tcp_repair_window window;
+};
 
 struct tcp_queues {
 	const struct target_fd *file; /* borrowed */
+	struct inet_address_rec peer; /* also while the connection is being made */
 	struct tcp_queues *mate;      /* the other end, if the container has a descriptor of it */
 	const struct tcp_line *other; /* the other end's line; NULL: this network has none */
 	char *received;		      /* owned */
@@ -18,13 +32,18 @@ struct tcp_queues {
 	char *unsent; /* owned: what the other end has not received yet */
 	size_t unsent_size;
 	bool is_dumped;
-	int error; /* it could not be read: a negative errno */
+	bool is_kept;		      /* it leads outside, and is held */
+	size_t held;		      /* then: its index in the hold */
+	const char *fault;	      /* why it cannot be; NULL: it can */
+	struct tcp_progress progress; /* then */
+	int error;		      /* it could not be read: a negative errno */
 };
 
 struct tcp_snapshot {
 	struct tcp_table table;
 	struct tcp_queues *queues; /* owned; in the order of files */
 	size_t count;
+	struct tcp_hold *hold; /* owned; of those that lead outside and are kept; NULL: none */
 };
 
 /* Takes it when it is called first. */

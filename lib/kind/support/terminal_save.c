@@ -8,6 +8,7 @@
 
 #include "core/cleanup.h"
 #include "dump/dump.h"
+#include "kind/support/apart.h"
 #include "kind/support/terminal.h"
 #include "kind/support/terminal_queue.h"
 
@@ -121,6 +122,62 @@ static int take_queue(const struct dump_terminal *pair, uint32_t flags,
 	return r;
 }
 
+struct taking {
+	const struct dump_terminal *pair;
+	uint32_t flags;
+	const struct termios2 *settings;
+};
+
+/* How a queue comes back; the pieces, the input and the output follow. */
+struct taken {
+	size_t pieces, input, output;
+	bool is_changed, is_stopped, is_held;
+};
+
+static int take_apart(void *argument, struct buf *output)
+{
+	const struct taking *taking = argument;
+	auto_terminal_queue struct terminal_queue queue = { .is_changed = false };
+	int r = take_queue(taking->pair, taking->flags, taking->settings, &queue);
+	struct taken taken = {
+		.pieces = queue.pieces.size,
+		.input = queue.input.size,
+		.output = queue.output.size,
+		.is_changed = queue.is_changed,
+		.is_stopped = queue.is_stopped,
+		.is_held = queue.is_held,
+	};
+
+	(void)buf_append(output, &taken, sizeof(taken));
+	(void)buf_append(output, queue.pieces.data, queue.pieces.size);
+	(void)buf_append(output, queue.input.data, queue.input.size);
+	(void)buf_append(output, queue.output.data, queue.output.size);
+	return r;
+}
+
+/* Whatever happens to us, what was taken is put back. */
+static int take_safely(const struct dump_terminal *pair, uint32_t flags,
+		       const struct termios2 *settings, struct terminal_queue *queue)
+{
+	struct taking taking = { pair, flags, settings };
+	auto_buf struct buf output = BUF_EMPTY;
+	int r = run_apart(take_apart, &taking, &output);
+	struct taken taken;
+	const char *data;
+
+	if (r < 0)
+		return r;
+	memcpy(&taken, output.data, sizeof(taken));
+	data = output.data + sizeof(taken);
+	queue->is_changed = taken.is_changed;
+	queue->is_stopped = taken.is_stopped;
+	queue->is_held = taken.is_held;
+	(void)buf_append(&queue->pieces, data, taken.pieces);
+	(void)buf_append(&queue->input, data + taken.pieces, taken.input);
+	(void)buf_append(&queue->output, data + taken.pieces + taken.input, taken.output);
+	return 0;
+}
+
 /* What was typed at the user's own terminal, and not read, cannot be put back by us. */
 static int look_outside(struct dump *d, const struct dump_terminal *pair)
 {
@@ -145,7 +202,7 @@ static int save_queue(struct dump *d, const struct dump_terminal *pair,
 		return 0;
 	if (pair->master < 0)
 		return look_outside(d, pair);
-	r = take_queue(pair, flags, settings, queue);
+	r = take_safely(pair, flags, settings, queue);
 	if (r == -EOVERFLOW)
 		return dump_block(d, "let the program read it first",
 				  "too much input waits in terminal /dev/pts/%u", pair->index);

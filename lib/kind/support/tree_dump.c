@@ -10,6 +10,7 @@
 
 #include "core/cleanup.h"
 #include "kind/support/file_content.h"
+#include "kind/support/leases.h"
 #include "kind/support/tree_record.h"
 
 #define INLINE_MAX (64u << 20) /* of all small files together */
@@ -62,6 +63,7 @@ struct file {
 	struct tree_entry_rec rec;
 	struct stat stat;
 	int fd; /* of regular files and directories; owned */
+	bool is_leased;
 	struct buf xattrs;
 	struct buf data;
 };
@@ -149,7 +151,7 @@ static int read_content(struct tree *tree, struct file *file)
 	if (is_small || is_delicate(file))
 		return size > INLINE_MAX - tree->inlined ? -EFBIG : read_inline(tree, file);
 	id = dump_new_id(tree->d);
-	r = file_content_take(tree->d, id, take_fd(&file->fd), size);
+	r = file_content_take(tree->d, id, take_fd(&file->fd), file->is_leased, size);
 	if (r > 0)
 		file->rec.content = le32_make(id);
 	return r < 0 ? r : 0;
@@ -177,8 +179,14 @@ static int read_file(struct tree *tree, int dir, const char *name, struct file *
 	switch (file->stat.st_mode & S_IFMT) {
 	case S_IFREG:
 	case S_IFDIR:
-		file->fd =
-		    openat(dir, name, flags | (S_ISDIR(file->stat.st_mode) ? O_DIRECTORY : 0));
+		r = lease_duplicate(tree->d, &file->stat);
+		file->is_leased = r != -ENOENT;
+		if (file->is_leased && r < 0)
+			return r;
+		file->fd = file->is_leased
+			       ? r
+			       : openat(dir, name,
+					flags | (S_ISDIR(file->stat.st_mode) ? O_DIRECTORY : 0));
 		if (file->fd < 0 || fstat(file->fd, &now) < 0)
 			return -errno;
 		if (now.st_ino != file->stat.st_ino || now.st_mode != file->stat.st_mode)
@@ -253,6 +261,8 @@ static int read_entry(struct tree *tree, int dir, const char *name, const char *
 		return block(tree, path, "device nodes are not supported");
 	if (r == -EFBIG)
 		return block(tree, path, "a set-id file of this size is not supported");
+	if (r == -EWOULDBLOCK)
+		return block(tree, path, "it is leased, and cannot be read");
 	if (r < 0)
 		return block(tree, path, strerror(-r));
 	write_file(tree, parent ? name : "", &file);

@@ -12,6 +12,7 @@
 #include "core/cleanup.h"
 #include "dump/dump.h"
 #include "kind/support/files.h"
+#include "kind/support/putback.h"
 #include "kind/support/socket.h"
 
 void unix_sockets_free(struct unix_sockets *sockets)
@@ -23,6 +24,7 @@ void unix_sockets_free(struct unix_sockets *sockets)
 		unix_queue_free(&sockets->list[i]->queue);
 		free(sockets->list[i]);
 	}
+	putback_end(sockets->putback);
 	for (size_t i = 0; i < sockets->asker_count; i++)
 		drop_fd(&sockets->askers[i].netlink);
 	free(sockets->askers);
@@ -171,10 +173,12 @@ static int ask_sender(struct dump *d, int offset, uint32_t *ret_pid, struct err 
 static int find_senders(struct dump *d, struct unix_socket *own, struct err *err)
 {
 	int saved = socket_number(own->fd, SO_PEEK_OFF);
+	struct putback *putback = d->own->unix_sockets->putback;
 	bool is_moved = false;
 	int offset = 0;
 	int r = 0;
 
+	putback_set(putback, own->fd, SOL_SOCKET, SO_PEEK_OFF, saved);
 	for (size_t i = 0; r == 0 && i < own->queue.count; i++) {
 		struct unix_message *message = &own->queue.messages[i];
 
@@ -188,17 +192,34 @@ static int find_senders(struct dump *d, struct unix_socket *own, struct err *err
 	}
 	if (is_moved)
 		(void)setsockopt(own->fd, SOL_SOCKET, SO_PEEK_OFF, &saved, sizeof(saved));
+	putback_done(putback);
 	return r;
+}
+
+static int peek_queue(struct unix_sockets *sockets, struct unix_socket *own, struct err *err)
+{
+	int r = sockets->putback ? 0 : putback_begin(&sockets->putback, err);
+
+	if (r < 0)
+		return r;
+	putback_set(sockets->putback, own->fd, SOL_SOCKET, SO_PEEK_OFF,
+		    socket_number(own->fd, SO_PEEK_OFF));
+	own->queue_error = unix_queue_peek(own->fd, own->type, &own->queue);
+	putback_done(sockets->putback);
+	return 0;
 }
 
 static int read_queue(struct dump *d, struct unix_socket *own, struct err *err)
 {
+	int r;
+
 	if (own->facts.is_listening)
 		return 0;
-	own->queue_error = unix_queue_peek(own->fd, own->type, &own->queue);
+	r = peek_queue(d->own->unix_sockets, own, err);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < own->queue.count; i++) {
-		int r = take_files(d, &own->queue.messages[i], err);
-
+		r = take_files(d, &own->queue.messages[i], err);
 		if (r < 0)
 			return r;
 	}

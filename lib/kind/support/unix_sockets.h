@@ -43,6 +43,7 @@ struct unix_sockets {
 	size_t count;
 	struct unix_gone *gone; /* owned */
 	size_t gone_count;
+	struct putback *putback; /* owned; of SO_PEEK_OFF; NULL: not needed yet */
 };
 
 void unix_sockets_free(struct unix_sockets *sockets);

@@ -7,17 +7,17 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
-#include "kind/kind.h"
+#include "dump/dump.h"
 #include "kind/support/owner.h"
 
 extern const struct kind kind_keyring;
 
-enum { KEYRINGS = 3 };
+enum { SESSION = 2, KEYRINGS = 3, DESCRIPTION_MAX = 256 };
 
 RECORDS_BEGIN
 struct keyring_rec {
 	le32 keys[3]; /* in the thread's, the process's and the session keyring */
-	le32 reserved;
+	le32 session; /* the same number: the same session keyring; 0: the invoker's, or none */
 };
 RECORDS_END
 static_assert(sizeof(struct keyring_rec) == 16, "image format");
@@ -38,34 +38,104 @@ static bool may_have_keys(const struct dump *d)
 	return remote_check_call(&d->thread->remote, "keys", SYS_keyctl, args, &ignored) == 0;
 }
 
+/* True in *ret_is_new at its first thread. */
+static uint32_t session_id(struct dump *d, int64_t serial, bool *ret_is_new)
+{
+	struct dump_private *own = d->own;
+
+	*ret_is_new = false;
+	for (size_t i = 0; i < own->keyring_count; i++) {
+		if (own->keyrings[i].serial == serial)
+			return own->keyrings[i].id;
+	}
+	*ret_is_new = true;
+	array_grow(own->keyrings, own->keyring_count);
+	own->keyrings[own->keyring_count] =
+	    (struct dump_keyring){ .serial = serial, .id = dump_new_id(d) };
+	return own->keyrings[own->keyring_count++].id;
+}
+
+/* One that cannot be read has perhaps one. */
+static uint32_t count_of(struct script *script, size_t step)
+{
+	int64_t bytes = script_result(script, step);
+
+	return bytes < 0 ? 1 : (uint32_t)bytes / (uint32_t)sizeof(int32_t);
+}
+
+/* The keyring that the kernel makes for all sessions of a user that have none; in it is the user's.
+ * "keyring;0;0;1f3f0000;_uid_ses.0" */
+static bool is_of_user(struct script *script, size_t step, uint64_t text)
+{
+	static const char name[] = ";_uid_ses.";
+	struct err ignored;
+	const char *description = script_result(script, step) > 0
+				      ? script_output(script, text, DESCRIPTION_MAX, &ignored)
+				      : NULL;
+
+	return description && memmem(description, DESCRIPTION_MAX, name, strlen(name)) != NULL;
+}
+
+/* What several threads share is counted with the first of them. */
+static int count_session(struct dump *d, int64_t serial, struct keyring_rec *rec, struct err *err)
+{
+	auto_script struct script script = SCRIPT_NONE;
+	uint64_t text;
+	size_t description, keys;
+	bool is_new;
+	uint32_t id = session_id(d, serial, &is_new);
+	int r;
+
+	script_init(&script, &d->thread->remote);
+	text = script_out(&script, DESCRIPTION_MAX);
+	description = script_syscall(&script, "look at a keyring", SCRIPT_MAY_FAIL, SYS_keyctl,
+				     KEYCTL_DESCRIBE, (uint64_t)serial, text, DESCRIPTION_MAX);
+	keys = script_syscall(&script, "count keys", SCRIPT_MAY_FAIL, SYS_keyctl, KEYCTL_READ,
+			      (uint64_t)serial, 0, 0);
+	r = script_run(&script, err);
+	if (r < 0)
+		return r;
+	if (!is_of_user(&script, description, text)) {
+		rec->session = le32_make(id);
+		rec->keys[SESSION] = le32_make(is_new ? count_of(&script, keys) : 0);
+	} else if (is_new && count_of(&script, keys) > 0) {
+		rec->keys[SESSION] = le32_make(count_of(&script, keys) - 1);
+	}
+	return 0;
+}
+
 static int count_keys(struct dump *d, const int64_t ids[KEYRINGS], struct keyring_rec *rec,
 		      struct err *err)
 {
 	auto_script struct script script = SCRIPT_NONE;
-	size_t steps[KEYRINGS];
+	size_t steps[SESSION];
 	int r;
 
 	script_init(&script, &d->thread->remote);
-	for (int i = 0; i < KEYRINGS; i++)
+	for (int i = 0; i < SESSION; i++)
 		steps[i] = script_syscall(&script, "count keys", SCRIPT_MAY_FAIL, SYS_keyctl,
 					  KEYCTL_READ, (uint64_t)ids[i], 0, 0);
 	r = script_run(&script, err);
-	for (int i = 0; r == 0 && i < KEYRINGS; i++) {
-		int64_t bytes = script_result(&script, steps[i]);
-
-		/* One that cannot be read has perhaps one. */
+	for (int i = 0; r == 0 && i < SESSION; i++) {
 		if (ids[i] > 0)
-			rec->keys[i] =
-			    le32_make(bytes < 0 ? 1 : (uint32_t)bytes / (uint32_t)sizeof(int32_t));
+			rec->keys[i] = le32_make(count_of(&script, steps[i]));
 	}
+	if (r == 0 && ids[SESSION] > 0)
+		r = count_session(d, ids[SESSION], rec, err);
 	return r;
+}
+
+static bool is_empty(const struct keyring_rec *rec)
+{
+	return (le32_get(rec->keys[0]) | le32_get(rec->keys[1]) | le32_get(rec->keys[SESSION]) |
+		le32_get(rec->session)) == 0;
 }
 
 static int keyring_dump(struct dump *d, struct err *err)
 {
 	long session = syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0);
 	auto_script struct script script = SCRIPT_NONE;
-	struct keyring_rec rec = { .reserved = le32_make(0) };
+	struct keyring_rec rec = { .session = le32_make(0) };
 	int64_t ids[KEYRINGS];
 	size_t steps[KEYRINGS];
 	int r;
@@ -81,37 +151,52 @@ static int keyring_dump(struct dump *d, struct err *err)
 		return r;
 	for (int i = 0; i < KEYRINGS; i++)
 		ids[i] = script_result(&script, steps[i]);
-	if (ids[KEYRINGS - 1] == session)
-		ids[KEYRINGS - 1] = 0;
+	if (ids[SESSION] == session)
+		ids[SESSION] = 0;
 	r = count_keys(d, ids, &rec, err);
-	if (r == 0 && (le32_get(rec.keys[0]) | le32_get(rec.keys[1]) | le32_get(rec.keys[2])))
+	if (r == 0 && !is_empty(&rec))
 		dump_record(d, d->thread->id, &kind_keyring, &rec, sizeof(rec));
 	return r;
 }
 
 static int keyring_check(const void *body, size_t length, struct err *err)
 {
-	const struct keyring_rec *rec = body;
-
-	if (length != sizeof(*rec))
+	(void)body;
+	if (length != sizeof(struct keyring_rec))
 		return err_set(err, ERR_DAMAGED, "keyring: %zu bytes", length);
-	if (le32_get(rec->reserved) != 0)
-		return err_set(err, ERR_DAMAGED, "keyring: unknown bits");
 	return 0;
 }
 
-static bool has_session(const struct restore *rs)
+/* Are there session keyrings, and more than one? */
+static bool has_sessions(const struct restore *rs, bool *ret_are_many)
 {
 	const struct record *record = NULL;
+	uint32_t first = 0;
 
+	*ret_are_many = false;
 	while ((record = image_next(rs->image, kind_keyring.tag, record))) {
-		if (le32_get(((const struct keyring_rec *)record->body)->keys[KEYRINGS - 1]))
-			return true;
+		uint32_t id = le32_get(((const struct keyring_rec *)record->body)->session);
+
+		*ret_are_many |= first && id && id != first;
+		first = first ? first : id;
 	}
-	return false;
+	return first != 0;
 }
 
 /* A fresh session keyring, which all tasks inherit. */
+static int make_session(struct restore *rs, struct err *err)
+{
+	bool are_many;
+
+	if (!has_sessions(rs, &are_many))
+		return 0;
+	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0)
+		return err_set(err, -errno, "make a session keyring");
+	if (are_many)
+		restore_note(rs, "tasks with session keyrings of their own share one");
+	return 0;
+}
+
 static int keyring_restore(struct restore *rs, const struct record *record, struct err *err)
 {
 	const struct keyring_rec *rec = record->body;
@@ -122,15 +207,13 @@ static int keyring_restore(struct restore *rs, const struct record *record, stru
 				     restore_pid(rs, record->id), le32_get(rec->keys[i]),
 				     keyrings[i].name);
 	}
-	if (image_next(rs->image, record->tag, NULL) == record && has_session(rs) &&
-	    syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0)
-		return err_set(err, -errno, "make a session keyring");
-	return 0;
+	return image_next(rs->image, record->tag, NULL) == record ? make_session(rs, err) : 0;
 }
 
 const struct kind kind_keyring = {
 	.name = "keyring",
 	.summary = "keyrings are fresh: keys are not saved",
+	.needs = "keyring",
 	.tag = TAG('K', 'E', 'Y', 'S'),
 	.scope = SCOPE_THREAD,
 	.phase = PHASE_STATE,

@@ -214,6 +214,7 @@ static int mempolicy_finish(struct restore *rs, const struct record *record, str
 const struct kind kind_mempolicy = {
 	.name = "mempolicy",
 	.summary = "memory nodes of threads and mappings",
+	.needs = "mempolicy",
 	.tag = TAG('M', 'P', 'O', 'L'),
 	.scope = SCOPE_THREAD,
 	.phase = PHASE_STATE,

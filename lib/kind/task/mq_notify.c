@@ -238,6 +238,7 @@ static int mq_notify_finish(struct restore *rs, const struct record *record, str
 const struct kind kind_mq_notify = {
 	.name = "mq_notify",
 	.summary = "notifications of POSIX message queues",
+	.needs = "posix_mq",
 	.tag = TAG('M', 'Q', 'N', 'O'),
 	.scope = SCOPE_TASK,
 	.phase = PHASE_LOCKS, /* to close any descriptor of the queue ends it */

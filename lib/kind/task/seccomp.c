@@ -115,6 +115,7 @@ int seccomp_install(struct restore *rs, uint32_t thread, struct script *script, 
 const struct kind kind_seccomp = {
 	.name = "seccomp",
 	.summary = "the seccomp filter of run --seccomp",
+	.needs = "seccomp",
 	.tag = TAG_SECCOMP,
 	.scope = SCOPE_CONTAINER,
 	.phase = PHASE_CONFINE,

@@ -177,14 +177,16 @@ static int ask_chunk(struct dump_thread *thread, const struct dump_semaphores *s
 	return r;
 }
 
-/* What cannot be asked for is in the way of a checkpoint. */
+/* What cannot be asked for is in the way of a checkpoint. A set that was never used is let alone:
+ * asking leaves an empty list, at whose end the set would seem used. */
 static void ask_all(struct dump *d, struct dump_thread *thread, struct buf *entries)
 {
 	for (size_t i = 0; i < d->own->set_count; i++) {
 		const struct dump_semaphores *set = &d->own->sets[i];
 		struct err err = ERR_NONE;
 
-		for (uint32_t first = 0; err.code == 0 && first < set->count; first += CHUNK)
+		for (uint32_t first = 0; set->is_used && err.code == 0 && first < set->count;
+		     first += CHUNK)
 			(void)ask_chunk(thread, set, first, entries, &err);
 		if (err.code != 0)
 			(void)dump_block(d, NULL, "%s", err.text);
@@ -307,6 +309,7 @@ static int sysv_undo_finish(struct restore *rs, const struct record *record, str
 const struct kind kind_sysv_undo = {
 	.name = "sysv_undo",
 	.summary = "what a process undoes of System V semaphores at its end (SEM_UNDO)",
+	.needs = "sysv_ipc",
 	.tag = TAG('S', 'E', 'M', 'U'),
 	.scope = SCOPE_TASK,
 	.phase = PHASE_STATE,

@@ -4,6 +4,7 @@
 #include <asm/prctl.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/io_uring.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -54,6 +55,44 @@ struct thread_answers {
 	stack_t altstack;
 	int death_signal;
 };
+
+/* A ring of io_uring may be nothing but a number of its thread, without a descriptor or memory of
+ * the kernel's (6.5). The last number is one that none can have. */
+enum { RING_NUMBERS = 16 };
+#define REGISTER_BY_NUMBER (1u << 31)
+
+static int find_ring(struct remote *remote, bool *ret_has_ring, struct err *err)
+{
+	const uint64_t args[6] = { RING_NUMBERS, IORING_REGISTER_PROBE | REGISTER_BY_NUMBER };
+	auto_script struct script s = SCRIPT_NONE;
+	struct err ignored = ERR_NONE;
+	uint64_t answer;
+	int64_t none;
+	int r;
+
+	/* A filter that kills for this has kept it from making any. */
+	*ret_has_ring = false;
+	if (remote_check_call(remote, "ask for a ring", SYS_io_uring_register, args, &ignored) < 0)
+		return 0;
+	script_init(&s, remote);
+	answer = script_out(&s, sizeof(struct io_uring_probe));
+	for (uint64_t i = 0; i <= RING_NUMBERS; i++)
+		(void)script_syscall(&s, "ask for a ring", SCRIPT_MAY_FAIL, SYS_io_uring_register,
+				     i, args[1], answer, 0);
+	r = script_run(&s, err);
+	if (r < 0)
+		return r;
+	none = script_result(&s, RING_NUMBERS);
+	for (size_t i = 0; i < RING_NUMBERS; i++) {
+		int64_t result = script_result(&s, i);
+
+		/* The last: an older kernel, which takes the number for a descriptor. */
+		if (result != none && result != -EBADF && result != -EINVAL &&
+		    result != -EOPNOTSUPP)
+			*ret_has_ring = true;
+	}
+	return 0;
+}
 
 #define ANSWER(field) (out + offsetof(struct thread_answers, field))
 
@@ -114,6 +153,7 @@ static int thread_dump(struct dump *d, struct err *err)
 	struct thread_rec rec = { .reserved = le32_make(0) };
 	struct thread_answers answers;
 	auto_script struct script s = SCRIPT_NONE;
+	bool has_ring;
 	int r;
 
 	script_init(&s, &d->thread->remote);
@@ -122,6 +162,12 @@ static int thread_dump(struct dump *d, struct err *err)
 		r = thread_read_rseq(d->thread->tid, &rec, err);
 	if (r < 0)
 		return r;
+	r = find_ring(&d->thread->remote, &has_ring, err);
+	if (r < 0)
+		return r;
+	if (has_ring)
+		return dump_block(d, NULL,
+				  "a ring of io_uring that it has registered is not supported");
 	if (answers.shadow_stack != 0)
 		return dump_block(d, NULL, "a shadow stack is not supported");
 	/* What stands behind the end of the name is not part of it. */

@@ -1,0 +1,15 @@
+/* An option of a socket that is altered for a moment: should we be killed in that moment, a process
+ * of its own puts it back. It shares our descriptors, and waits for our end. */
+#pragma once
+
+#include "core/err.h"
+
+struct putback;
+
+int putback_begin(struct putback **ret_putback, struct err *err);
+/* NULL is nothing. */
+void putback_end(struct putback *putback);
+
+/* From now on, until putback_done(), the option of `fd` is to be `value` when we are gone. */
+void putback_set(struct putback *putback, int fd, int level, int option, int value);
+void putback_done(struct putback *putback);
