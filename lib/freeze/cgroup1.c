@@ -1,16 +1,24 @@
 /* The v1 freezer: freezer.state says THAWED, FREEZING or FROZEN. Nothing announces the change: it
  * has to be read until it says so, and reading is also what makes the kernel look. */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 
 #include "core/buf.h"
 #include "core/cgroup.h"
+#include "core/cleanup.h"
+#include "core/procfs.h"
+#include "core/scan.h"
 #include "freeze/deadline.h"
 #include "freeze/freezer.h"
 
 #define PAUSE_FIRST_US	  20
 #define PAUSE_MOST_US	  10000
 #define PATIENCE_FIRST_US 30000
+#define PATIENCE_MOST_US  1000000 /* from then on, it is tried in any case */
 
 static int read_state(int cgroup, struct buf *state, struct err *err)
 {
@@ -31,8 +39,39 @@ static void pause_us(uint64_t *pause, uint64_t deadline)
 		*pause *= 2;
 }
 
+static bool is_killed(uint64_t tid)
+{
+	auto_with(procfs_status_free) struct procfs_status status = { 0 };
+	auto_buf struct buf text = BUF_EMPTY;
+	auto_free char *path = mem_printf("/proc/%" PRIu64 "/status", tid);
+	struct err ignored = ERR_NONE;
+
+	return procfs_read(AT_FDCWD, path, &text, &ignored) == 0 &&
+	       procfs_status_parse(text.data, &status, &ignored) == 0 &&
+	       (status.sig_pending | status.shared_pending) >> (SIGKILL - 1) & 1;
+}
+
+/* Is there a thread that has been killed, and is not dead? */
+static bool is_tangled(int cgroup)
+{
+	auto_buf struct buf text = BUF_EMPTY;
+	struct err ignored = ERR_NONE;
+	const char *at;
+	uint64_t tid;
+
+	if (cgroup_file_read(cgroup, "tasks", &text, &ignored) < 0)
+		return true;
+	for (at = text.data; scan_number(&at, 10, INT_MAX, &tid);) {
+		if (is_killed(tid))
+			return true;
+		(void)scan_char(&at, '\n');
+	}
+	return false;
+}
+
 /* Threads that another one's execve(2) has killed can't die once they are frozen, and it is not
- * frozen before they are dead: they have to be let go for a moment. */
+ * frozen before they are dead: they have to be let go for a moment. Others are better left alone:
+ * who was frozen for a moment gets EINTR from calls that are never restarted. */
 static int untangle(int cgroup, uint64_t *pause, uint64_t deadline, struct err *err)
 {
 	int r = cgroup_file_write(cgroup, "freezer.state", "THAWED", err);
@@ -62,11 +101,13 @@ static int cgroup1_freeze(int cgroup, uint64_t deadline, struct err *err)
 		if (clock_us() >= deadline)
 			return err_set(err, -ETIMEDOUT, "freezer.state stays %s", state.data);
 		pause_us(&pause, deadline);
-		if (clock_us() >= thaw_at) {
+		if (clock_us() >= thaw_at && (patience > PATIENCE_MOST_US || is_tangled(cgroup))) {
 			r = untangle(cgroup, &thaw_pause, deadline, err);
 			if (r < 0)
 				return r;
 			pause = PAUSE_FIRST_US;
+		}
+		if (clock_us() >= thaw_at) {
 			patience *= 2;
 			thaw_at = clock_us() + patience;
 		}
