@@ -126,7 +126,7 @@ static bool answers(int to, int from)
 static void try_death(struct unit *unit, bool midway, bool is_32)
 {
 	int question[2], reply[2];
-	int status;
+	int status = 0;
 	pid_t victim, tracer;
 
 	(void)signal(SIGPIPE, SIG_IGN);
