@@ -104,7 +104,7 @@ command_start() {
 victim_dir_share() {
 	local dir=$VICTIM_DIR
 	chmod a+rwx "$dir"
-	while ((EUID != 0)) && dir=$(dirname "$dir") && [[ -O $dir ]]; do
+	while dir=$(dirname "$dir") && [[ $dir != / && -O $dir ]]; do
 		chmod a+x "$dir"
 	done
 }
