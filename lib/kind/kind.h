@@ -251,6 +251,8 @@ bool restore_has_device(const struct restore *rs, int fd);
 /* restore: a file that was made where nothing was, beneath the container's root: should the restore
  * fail, it is removed. */
 void restore_made(struct restore *rs, const char *path, const struct stat *st);
+/* restore: an empty directory, under a name that nobody else would choose, is about to be made. */
+void restore_making_directory(struct restore *rs, const char *path);
 /* A line for the report: something that differs, and is not in the plan. */
 void restore_note(struct restore *rs, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

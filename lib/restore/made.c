@@ -16,7 +16,8 @@
 #include "kind/support/unix_rec.h"
 #include "restore/restore.h"
 
-/* The path follows, with its NUL. */
+/* The path follows, with its NUL. Inode 0: a directory that may have been made, and is empty then.
+ */
 struct made {
 	uint64_t device;
 	uint64_t inode;
@@ -34,14 +35,13 @@ static char *list_of(const struct restore_private *own)
 
 size_t restore_made_room(const struct image *image)
 {
-	/* Every path is in a record of its own, and once more that of a directory beside it. */
-	return 2 * (image->metadata_size + image->record_count * (sizeof(struct made) + NAME_SIZE));
+	/* Every path is in a record of its own, and twice more that of a directory beside it. */
+	return 3 * (image->metadata_size + image->record_count * (sizeof(struct made) + NAME_SIZE));
 }
 
-void restore_made(struct restore *rs, const char *path, const struct stat *st)
+static void add(struct restore *rs, const char *path, struct made made)
 {
 	struct restore_shared *shared = rs->own->shared;
-	struct made made = { .device = st->st_dev, .inode = st->st_ino };
 	size_t size = strlen(path) + 1;
 	char *end = list_of(rs->own) + shared->made_size;
 
@@ -50,6 +50,16 @@ void restore_made(struct restore *rs, const char *path, const struct stat *st)
 	memcpy(end, &made, sizeof(made));
 	memcpy(end + sizeof(made), path, size);
 	shared->made_size += sizeof(made) + size;
+}
+
+void restore_made(struct restore *rs, const char *path, const struct stat *st)
+{
+	add(rs, path, (struct made){ .device = st->st_dev, .inode = st->st_ino });
+}
+
+void restore_making_directory(struct restore *rs, const char *path)
+{
+	add(rs, path, (struct made){ .inode = 0 });
 }
 
 /* What is still in a directory of ours. */
@@ -75,6 +85,8 @@ static void take_away(int root, const struct made *made, const char *path)
 	auto_close int dir = (int)syscall(SYS_openat2, root, parent, &how, sizeof(how));
 	struct stat st;
 
+	if (dir >= 0 && made->inode == 0)
+		(void)unlinkat(dir, name, AT_REMOVEDIR);
 	if (dir < 0 || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 	    st.st_dev != made->device || st.st_ino != made->inode)
 		return;

@@ -237,12 +237,13 @@ static int make_draft(struct restore *rs, const char *path, int parent, char *re
 	if (getrandom(&number, sizeof(number), 0) < 0)
 		return -errno;
 	(void)snprintf(ret_name, size, ".ctckpt-%016llx", (unsigned long long)number);
+	draft = mem_printf("%.*s/%s", (int)(strrchr(path, '/') - path), path, ret_name);
+	restore_making_directory(rs, draft);
 	if (mkdirat(parent, ret_name, 0700) < 0)
 		return -errno;
 	fd = openat(parent, ret_name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	draft = mem_printf("%.*s/%s", (int)(strrchr(path, '/') - path), path, ret_name);
 	if (fstat(fd, &st) == 0)
 		restore_made(rs, draft, &st);
 	*ret_draft = fd;
