@@ -168,17 +168,6 @@ const struct dump_task *dump_next_task(const struct dump *d, const struct dump_t
 	return next < d->own->tasks + d->own->task_count ? next : NULL;
 }
 
-bool dump_keeps_files(const struct dump *d, const struct dump_task *task)
-{
-	const struct dump_task *other = task;
-
-	while ((other = dump_next_task(d, other))) {
-		if (other->groups[SHARE_FILES] == task->groups[SHARE_FILES])
-			return false;
-	}
-	return true;
-}
-
 void dump_add_source(struct dump *d, uint32_t id, int file, struct dump_piece *pieces, size_t count)
 {
 	struct dump_private *own = d->own;

@@ -80,6 +80,20 @@ static void group_handlers(struct dump_private *own, size_t number)
 	}
 }
 
+static void find_keepers(struct dump_private *own)
+{
+	for (size_t i = 0; i < own->task_count; i++) {
+		struct dump_task *task = &own->tasks[i];
+		struct dump_task *first = task_by_id(own, task->groups[SHARE_FILES]);
+
+		task->keeps_files = true;
+		for (; first < task; first++) {
+			if (first->groups[SHARE_FILES] == task->groups[SHARE_FILES])
+				first->keeps_files = false;
+		}
+	}
+}
+
 void dump_group_tasks(struct dump *d)
 {
 	struct dump_private *own = d->own;
@@ -95,6 +109,7 @@ void dump_group_tasks(struct dump *d)
 	group(own, SHARE_MEMORY, KCMP_VM, order, count);
 	group(own, SHARE_FILES, KCMP_FILES, order, count);
 	group(own, SHARE_DIRECTORY, KCMP_FS, order, count);
+	find_keepers(own);
 	for (size_t i = 0; i < own->task_count; i++) {
 		struct dump_task *task = &own->tasks[i];
 

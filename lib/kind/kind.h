@@ -82,6 +82,7 @@ struct dump_task {
 	uint32_t mm_id;		      /* 0: a zombie */
 	uint32_t parent;	      /* task id; 0: none of ours */
 	uint32_t groups[SHARE_COUNT]; /* the first task that shares it; its own id: itself */
+	bool keeps_files; /* of those that share a descriptor table, the last, who fills it again */
 	int pidfd;
 	int proc; /* O_PATH|O_DIRECTORY on /proc/PID */
 	struct procfs_stat stat;

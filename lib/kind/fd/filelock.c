@@ -47,7 +47,7 @@ static bool is_first_holder(const struct dump *d, uint32_t file)
 	const struct dump_task *task = NULL;
 
 	while ((task = dump_next_task(d, task)) && task != d->task) {
-		for (size_t i = 0; dump_keeps_files(d, task) && i < task->slot_count; i++) {
+		for (size_t i = 0; task->keeps_files && i < task->slot_count; i++) {
 			if (task->slots[i].file == file)
 				return false;
 		}
@@ -92,7 +92,7 @@ static int filelock_dump(struct dump *d, struct err *err)
 	auto_buf struct buf body = BUF_EMPTY;
 
 	(void)err;
-	if (!dump_keeps_files(d, d->task))
+	if (!d->task->keeps_files)
 		return 0;
 	for (size_t i = 0; i < d->task->slot_count; i++) {
 		if (d->task->slots[i].locks && !is_repeated(d->task, i))

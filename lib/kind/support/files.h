@@ -15,9 +15,6 @@ uint32_t dump_first_file(const struct dump *d, dev_t dev, ino_t ino);
 /* Iterates over all tasks: NULL first; NULL at the end. */
 const struct dump_task *dump_next_task(const struct dump *d, const struct dump_task *last);
 
-/* Of the tasks that share a descriptor table, the last, who fills it again. */
-bool dump_keeps_files(const struct dump *d, const struct dump_task *task);
-
 /* ---- dump ---- */
 
 /* The flags of a description that a record keeps. */

@@ -80,25 +80,12 @@ static void list_nodes(struct fill *fill)
 
 /* ---- connections to be accepted ---- */
 
-struct connecting {
-	int fd;
-	int to;
-};
-
-static int connect_here(void *argument)
-{
-	const struct connecting *connecting = argument;
-
-	return unix_connect(connecting->fd, connecting->to);
-}
-
 static int connect_waiting(struct fill *fill, const struct node *node, struct err *err)
 {
 	for (uint32_t i = 0; i < le32_get(node->queue.rec->waiting); i++) {
 		const struct node *client = node_find(fill, le32_get(node->queue.waiting[i]));
-		struct connecting connecting = { client->fd, node->fd };
-		int r = unix_as(fill->rs, &client->own.rec->peer_credentials, connect_here,
-				&connecting);
+		int r = unix_connect_as(fill->rs, &client->own.rec->peer_credentials, client->fd,
+					node->fd);
 
 		if (r < 0)
 			return err_set(err, r, "connect unix socket %u with %u", client->own.id,

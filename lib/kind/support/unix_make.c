@@ -206,11 +206,18 @@ static int connect_here(void *argument)
 	return unix_connect(connecting->fd, connecting->to);
 }
 
+int unix_connect_as(struct restore *rs, const struct unix_credentials *who, int fd, int to)
+{
+	struct connecting connecting = { fd, to };
+
+	return unix_as(rs, who, connect_here, &connecting);
+}
+
 static int make_accepted(struct restore *rs, const struct unix_parts *client,
 			 const struct unix_parts *accepted, struct err *err)
 {
 	struct unix_parts listener;
-	struct connecting connecting;
+	int listening;
 	struct sockaddr_un address;
 	socklen_t size = sizeof(address);
 	auto_close int from = -1;
@@ -225,12 +232,11 @@ static int make_accepted(struct restore *rs, const struct unix_parts *client,
 		r = make_socket(rs, client, &from, err);
 	if (r < 0)
 		return r;
-	connecting = (struct connecting){ from, restore_fd(rs, listener.id) };
-	r = unix_as(rs, &accepted->rec->peer_credentials, connect_here, &connecting);
+	listening = restore_fd(rs, listener.id);
+	r = unix_connect_as(rs, &accepted->rec->peer_credentials, from, listening);
 	if (r < 0)
 		return err_set(err, r, "connect");
-	to = accept4(connecting.to, (struct sockaddr *)&address, &size,
-		     SOCK_CLOEXEC | SOCK_NONBLOCK);
+	to = accept4(listening, (struct sockaddr *)&address, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (to < 0)
 		return err_set(err, -errno, "accept");
 	r = socket_restore_early(rs, to, accepted->socket, NULL, err);

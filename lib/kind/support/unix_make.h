@@ -32,5 +32,7 @@ int unix_make(struct restore *rs, const struct record *record, struct err *err);
 /* Connects with the address of another socket of ours, wherever its file is. Returns a negative
  * errno. */
 int unix_connect(int fd, int to);
+/* Likewise, by a task with these credentials: unix_as.h. */
+int unix_connect_as(struct restore *rs, const struct unix_credentials *who, int fd, int to);
 /* The address by which `fd` can be reached. `ret_file` is to be held as long as it is used. */
 int unix_address_of(int fd, struct sockaddr_un *ret_address, socklen_t *ret_size, int *ret_file);
