@@ -125,7 +125,7 @@ int dump_check_cgroup_root(struct dump *d, struct err *err);
 int dump_find_file_namespace(struct dump *d, struct err *err);
 int dump_namespace_id(struct dump *d, enum namespace_type type, int fd, uint32_t *ret_id,
 		      struct err *err);
-/* Completes and follows the struct namespace_rec in `body`. */
+/* idmaps.c: completes and follows the struct namespace_rec in `body`. */
 int dump_user_maps(const struct dump_namespace *ns, struct buf *body, struct err *err);
 void dump_free_namespaces(struct dump_private *own);
 /* sharing.c: sets the groups of all tasks. */
