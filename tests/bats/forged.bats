@@ -4,45 +4,7 @@
 
 load helper
 load roots
-
-FORGE=$BUILD/tests/forge
-EVIL=
-
-setup() {
-	test_setup
-	EVIL=$BATS_TEST_TMPDIR/forged.ckpt
-}
-
-# victim_saved NAME [ARGUMENT...]: its image is $IMAGE.
-victim_saved() {
-	victim_start "$@"
-	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
-}
-
-# rejects STATUSES TEXT EDIT...: a restore of the forged image ends with one of these statuses, and
-# says so.
-rejects() {
-	local statuses=$1 text=$2
-	shift 2
-	"$FORGE" edit "$IMAGE" "$EVIL" "$@" || fail "cannot forge $*" || return
-	CTCKPT_TIMEOUT=20 run --separate-stderr ctckpt restore --detach "$EVIL" </dev/null
-	[[ $statuses == *"$status"* ]] || fail "$* ends with $status: $stderr" || return
-	[[ $stderr == "ctckpt: restore "*"$text"* ]] || fail "$* says: $stderr" || return
-	assert_equal "$(ctckpt ps --quiet)" ""
-	assert_equal "$(test_tasks)" ""
-}
-
-# accepts EDIT...: whatever it does to itself, it does in its container.
-accepts() {
-	"$FORGE" edit "$IMAGE" "$EVIL" "$@" || fail "cannot forge $*" || return
-	CTCKPT_TIMEOUT=20 run --separate-stderr -0 ctckpt restore --detach "$EVIL" </dev/null
-	# shellcheck disable=SC2046 # no pid is no word
-	kill_tasks $(container_pid "$VICTIM")
-}
-
-length_of() {
-	"$FORGE" list "$IMAGE" | awk -v tag="$1" -v n="${2:-0}" '$1 == tag && n-- == 0 { print $4 }'
-}
+load forged
 
 @test "forged: a task or thread without what takes its privileges" {
 	local part
@@ -303,18 +265,6 @@ length_of() {
 	rejects 4 "" PIPE+12:4=0x7fffffff
 	rejects 4 flags PIPE+0:4=0xffffffff
 	rejects 4 "" PIPE+4:4=0x7fffffff
-}
-
-# body_of TAG: where its first record's body starts in the image.
-body_of() {
-	"$FORGE" list "$IMAGE" | awk -v tag="$1" '$1 == tag { print $3; exit }'
-}
-
-# text_in TAG TEXT: where in the body of its first record the text is.
-text_in() {
-	local at
-	at=$(grep -abo -m 1 -F "$2" "$IMAGE" | head -n 1 | cut -d : -f 1)
-	echo $((at - $(body_of "$1")))
 }
 
 @test "forged: mounts: counts, numbers, bits" {
