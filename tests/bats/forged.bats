@@ -1,6 +1,33 @@
 #!/usr/bin/env bats
 # Images whose checksums are right, and whose content is a lie: a status and a sentence; no task is
 # left, and nothing outside of the container is touched.
+#
+# What an enemy may write, and where it is held. P: forged_paths.bats, C: forged_creds.bats,
+# F: this file, H: changed.bats, D: damage.bats, U: tests/unit.
+#
+#   paths with "..", NUL, relative           P ".., NUL and relative ones are no paths"
+#   longer than PATH_MAX                     U descriptors: paths, opens_no_process
+#   absolute paths of the host, links out    P "lead to nothing outside" (for each kind that has a
+#                                            path), H "a link that leads out of the root directory"
+#   links that change while it is opened     P "changes places with a link", "a directory on the way"
+#   /proc/self/root, /proc/PID/fd/N          P "lead to nothing outside", F "a file by another way",
+#                                            F "files of processes"
+#   0644 below 0700                          H "below another's private directory"
+#   fifos, devices, sockets, directories     P "what a path leads to is said", H "gone, renamed, ..."
+#   a fifo in disguise                       P "a mapping of a fifo or directory by its descriptor"
+#   O_TRUNC, O_CREAT                         P "no flag creates or cuts off a file"
+#   each of r/e/s/fs ids, of one thread      C "each id alone, of one thread"
+#   0xffffffff, gid 0                        C "each id alone", "all ids and groups 0"
+#   loginuid                                 there is no field for it
+#   capabilities, securebits                 C "each set of capabilities", "unknown capabilities"
+#   no_new_privs, filters                    C "no_new_privs cleared", "a filter ..."
+#   executables                              C "a set-id program", "an executable that is none"
+#   registers                                F "registers", "programs of 32 bits"
+#   lengths, counts, reserved bits           F, by kind; D tries every byte and every length
+#   overlaps, cycles, forward references     F "mappings", "pids, parents and sessions",
+#                                            "mounts: a mount on itself", U image: link_fails
+#   duplicates                               U image: twice; F "pids, ...", "terminals"
+#   decompression bombs                      U image_damage, image_verify; F "petabytes"
 
 load helper
 load roots
