@@ -111,32 +111,20 @@ static uint64_t seccomp_meet(uint64_t a, uint64_t b)
 	return seccomp_leq(a, b) ? a : b;
 }
 
-#define SIGNED(number) ((uint64_t)(int64_t)(number))
+/* The least and the greatest of each order. */
+static const uint64_t smaller_bottom = 0, smaller_top = UINT64_MAX;
+static const uint64_t larger_bottom = INT64_MAX, larger_top = (uint64_t)INT64_MIN;
+static const uint64_t set_bottom = 0, set_top = UINT64_MAX;
+static const uint64_t inverted_bottom = UINT64_MAX, inverted_top = 0;
+static const uint64_t securebits_bottom = ~GIVING_BITS, securebits_top = GIVING_BITS;
+static const uint64_t same_bottom = ID_NONE, same_top = ID_NONE;
+static const uint64_t sched_bottom = SCHED_IDLE, sched_top = UINT64_MAX;
+static const uint64_t seccomp_bottom = UINT64_MAX, seccomp_top = 0;
 
-static const struct lattice lattices[CLASS_COUNT] = {
-	[CLASS_UID] = { same_leq, same_meet, explain_id, ID_NONE, ID_NONE },
-	[CLASS_GID] = { same_leq, same_meet, explain_id, ID_NONE, ID_NONE },
-	[CLASS_GROUPS] = { same_leq, same_meet, explain_id, ID_NONE, ID_NONE },
-	[CLASS_CAPS] = { set_leq, set_meet, explain_caps, 0, UINT64_MAX },
-	[CLASS_SECUREBITS] = { securebits_leq, securebits_meet, explain_securebits, ~GIVING_BITS,
-			       GIVING_BITS },
-	[CLASS_RLIMIT] = { smaller_leq, smaller_meet, explain_limit, 0, UINT64_MAX },
-	[CLASS_NICE] = { larger_leq, larger_meet, explain_signed, SIGNED(INT64_MAX),
-			 SIGNED(INT64_MIN) },
-	[CLASS_SCHED] = { sched_leq, sched_meet, explain_sched, SCHED_IDLE, UINT64_MAX },
-	[CLASS_AFFINITY] = { set_leq, set_meet, explain_cpus, 0, UINT64_MAX },
-	[CLASS_MLOCK] = { smaller_leq, smaller_meet, explain_limit, 0, UINT64_MAX },
-	[CLASS_OOM_SCORE_ADJ] = { larger_leq, larger_meet, explain_signed, SIGNED(INT64_MAX),
-				  SIGNED(INT64_MIN) },
-	[CLASS_NO_NEW_PRIVS] = { inverted_leq, inverted_meet, explain_switch, UINT64_MAX, 0 },
-	[CLASS_SECCOMP] = { seccomp_leq, seccomp_meet, explain_seccomp, UINT64_MAX, 0 },
-	[CLASS_FILE] = { same_leq, same_meet, explain_nothing, ID_NONE, ID_NONE },
-	[CLASS_STDIO] = { same_leq, same_meet, explain_nothing, ID_NONE, ID_NONE },
-	[CLASS_MOUNT] = { same_leq, same_meet, explain_nothing, ID_NONE, ID_NONE },
-	[CLASS_SESSION] = { same_leq, same_meet, explain_nothing, ID_NONE, ID_NONE },
-	[CLASS_SOCKET] = { same_leq, same_meet, explain_nothing, ID_NONE, ID_NONE },
-	[CLASS_TCP] = { same_leq, same_meet, explain_nothing, ID_NONE, ID_NONE },
-};
+#define LATTICE(class, name, key, order, words, ...)                                               \
+	[CLASS_##                                                                                  \
+	    class] = { order##_leq, order##_meet, explain_##words, order##_bottom, order##_top },
+static const struct lattice lattices[CLASS_COUNT] = { POLICY_CLASSES(LATTICE) };
 
 const struct lattice *lattice_of(enum policy_class class)
 {

@@ -106,7 +106,8 @@ static void settle_affinity(struct plan *plan)
 		for (; i < end; i++) {
 			struct decision *decision = plan_indexed(plan, i);
 
-			if (any != 0 || decision->outcome == OUTCOME_REFUSE)
+			if (any != 0 || decision->outcome == OUTCOME_REFUSE ||
+			    decision->outcome == OUTCOME_RECORD)
 				continue;
 			decision->outcome = OUTCOME_INHERIT;
 			decision->effective = decision->invoker;
@@ -125,15 +126,23 @@ static void settle_tasks(struct plan *plan)
 	}
 }
 
+/* What was added since, by ids, belongs to the container. */
+static void decide_all(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->decision_count; i++)
+		policy_decide(plan->policy, &plan->facts, &plan->decisions[i]);
+}
+
 void plan_settle(struct plan *plan)
 {
 	if (plan->name_count > 0)
 		qsort(plan->names, plan->name_count, sizeof(*plan->names), compare_names);
+	settle_tasks(plan);
+	decide_all(plan);
 	plan_settle_ids(plan); /* adds decisions */
 	plan_make_index(plan);
 	settle_repeated(plan);
 	settle_limits(plan);
 	settle_caps(plan);
 	settle_affinity(plan);
-	settle_tasks(plan);
 }

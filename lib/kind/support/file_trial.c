@@ -129,6 +129,8 @@ void file_trial_ask(struct plan *plan, uint32_t id, const struct file_trial *tri
 		.detail = trial->detail,
 		.saved = trial->flags,
 		.invoker = (uint64_t)-trial->result,
+		.path = trial->path,
+		.type = trial->type,
 		.subject = trial->path,
 		.saved_text = access_text(trial->flags),
 	};

@@ -50,6 +50,18 @@ struct sched_rec {
 RECORDS_END
 static_assert(sizeof(struct sched_rec) == 24, "image format");
 
+/* clang-format off */
+#define SCHED_FIELDS(FIELD, TAIL, rec) \
+	FIELD(rec, policy, CLASS_SCHED) \
+	FIELD(rec, priority, CLASS_SCHED) \
+	FIELD(rec, nice, CLASS_NICE) \
+	FIELD(rec, is_reset_on_fork, CLASS_SCHED) \
+	FIELD(rec, io_priority, FIELD_FREE) \
+	FIELD(rec, word_count, FIELD_FORM) \
+	TAIL(rec, cpus, CLASS_AFFINITY)
+/* clang-format on */
+FIELDS_OF(sched, struct sched_rec, SCHED_FIELDS);
+
 static bool is_real_time(uint32_t policy)
 {
 	return policy == SCHED_FIFO || policy == SCHED_RR;
@@ -304,6 +316,7 @@ const struct kind kind_sched = {
 	.tag = TAG('S', 'C', 'H', 'D'),
 	.scope = SCOPE_THREAD,
 	.phase = PHASE_STATE,
+	.fields = sched_fields,
 	.dump = sched_dump,
 	.check = sched_check,
 	.link = owner_link_thread,
