@@ -28,6 +28,7 @@
 #include "core/procfs.h"
 #include "image/image.h"
 #include "image/record.h"
+#include "kind/support/fields.h"
 #include "kind/support/namespaces.h"
 #include "policy/plan.h"
 #include "remote/remote.h"
@@ -143,7 +144,9 @@ struct kind {
 	uint16_t version; /* of the record that dump writes; 0 means 1 */
 	enum scope scope;
 	enum phase phase;
-	enum namespace_type namespace; /* scope container: once for each of this type */
+	const struct kind_field *fields; /* of the record, and what decides on each; ends with a
+					  * NULL name */
+	enum namespace_type namespace;	 /* scope container: once for each of this type */
 	bool (*match)(const struct target_fd *fd);
 	int (*collect)(struct dump *d, struct err *err);
 	int (*dump)(struct dump *d, struct err *err);
