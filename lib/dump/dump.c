@@ -206,7 +206,7 @@ static int dump_kind(struct dump *d, const struct kind *kind, struct err *err)
 	return 0;
 }
 
-/* What is in a namespace, after the container's own: of each that tasks are in. */
+/* Of each that tasks are in. */
 static int dump_namespaces(struct dump *d, const struct kind *kind, struct err *err)
 {
 	for (size_t i = 0; i < d->own->namespace_count; i++) {
@@ -228,20 +228,21 @@ static int dump_namespaces(struct dump *d, const struct kind *kind, struct err *
 	return 0;
 }
 
+/* What is in other namespaces comes after all that is in the container's own: we may be able to
+ * enter them, but not to come back. */
 static int dump_containers(struct dump *d, struct err *err)
 {
-	for (size_t i = 0; kinds[i]; i++) {
-		int r;
+	int r = 0;
 
-		if (kinds[i]->scope != SCOPE_CONTAINER)
-			continue;
-		r = dump_kind(d, kinds[i], err);
-		if (r == 0 && kinds[i]->namespace)
-			r = dump_namespaces(d, kinds[i], err);
-		if (r < 0)
-			return r;
+	for (size_t i = 0; r == 0 && kinds[i]; i++) {
+		if (kinds[i]->scope == SCOPE_CONTAINER)
+			r = dump_kind(d, kinds[i], err);
 	}
-	return 0;
+	for (size_t i = 0; r == 0 && kinds[i]; i++) {
+		if (kinds[i]->scope == SCOPE_CONTAINER && kinds[i]->namespace)
+			r = dump_namespaces(d, kinds[i], err);
+	}
+	return r;
 }
 
 static int dump_task_kinds(struct dump *d, enum scope scope, enum phase phase, struct err *err)

@@ -259,9 +259,10 @@ void restore_making_directory(struct restore *rs, const char *path);
 /* A line for the report: something that differs, and is not in the plan. */
 void restore_note(struct restore *rs, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* restore: sockets that are made from now on are in this network namespace; 0: the container's own.
- * The engine does it for those with a record of kind netns. */
-int restore_enter_netns(struct restore *rs, uint32_t id, struct err *err);
+/* restore: what is made from now on is in this network or ipc namespace; 0: the container's own.
+ * The engine does it for objects with a record of kind netns or ipcns. */
+int restore_enter_namespace(struct restore *rs, enum namespace_type type, uint32_t id,
+			    struct err *err);
 /* restore: a descriptor of a namespace, borrowed; 0: the container's own; -1: there is none. */
 int restore_namespace_fd(const struct restore *rs, enum namespace_type type, uint32_t id);
 /* finish: the pid of a task or thread object, as the task sees it that the script runs in; 0 if it
