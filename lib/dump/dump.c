@@ -116,9 +116,22 @@ const struct dump_task *dump_net_task(const struct dump *d)
 
 	for (size_t i = 0; id && i < d->own->namespace_count; i++) {
 		if (d->own->namespaces[i].id == id)
-			return d->own->namespaces[i].task;
+			return dump_task_of_network(&d->own->namespaces[i]);
 	}
 	return dump_own_task(d, NAMESPACE_NET);
+}
+
+int dump_net_open(const struct dump *d)
+{
+	uint32_t id = d->fd ? d->fd->ns : 0;
+	const struct dump_task *task;
+
+	for (size_t i = 0; id && i < d->own->namespace_count; i++) {
+		if (d->own->namespaces[i].id == id)
+			return fcntl(d->own->namespaces[i].fd, F_DUPFD_CLOEXEC, 0);
+	}
+	task = dump_own_task(d, NAMESPACE_NET);
+	return task ? openat(task->proc, "ns/net", O_RDONLY | O_CLOEXEC) : -1;
 }
 
 uint32_t dump_ns_id(struct dump *d)
@@ -369,6 +382,8 @@ int dump_gather(struct dump *d, const struct target *target, const struct freeze
 		r = prepare_task(&own->tasks[i], err);
 	if (r == 0)
 		r = dump_collect_files(d, err);
+	if (r == 0)
+		r = dump_send_stand_ins(d, err);
 	if (r == 0)
 		r = dump_containers(d, err);
 	if (r == 0)
