@@ -673,6 +673,13 @@ socket_end() {
 	rejects 4 "unknown bits" SNET+4:4=1
 }
 
+@test "forged: the ipc namespace of an object" {
+	victim_saved ipcns
+	rejects 4 "is not in the image" SIPC+0:4=0x7fffffff
+	rejects 4 "unknown bits" SIPC+0:4=0
+	rejects 4 "unknown bits" SIPC+4:4=1
+}
+
 @test "forged: AIO contexts" {
 	victim_saved aio
 	rejects 4 "impossible ring" AIOC+0:8=0x7ffffffff000
