@@ -189,3 +189,20 @@ saved_or_refused() {
 	"$AWAIT" -t 60 -p "$pid" || kill -KILL "$pid"
 	assert_equal "$(<"$VICTIM_DIR/result")" ok
 }
+
+@test "enemy: a root directory whose loader is an enemy does not get hold of this program" {
+	local flags=(-O1 -static -nostdlib -ffreestanding -fno-stack-protector)
+	requires cmd-gcc
+	ROOT=$BATS_TEST_TMPDIR/root
+	mkdir -p "$ROOT"/{bin,dev,lib64,proc,sys,tmp,v}
+	gcc "${flags[@]}" -Wl,-Ttext-segment=0x10000000 -o "$ROOT/bin/again" \
+		"$BATS_TEST_DIRNAME/enemy_loader.c"
+	cp "$ROOT/bin/again" "$ROOT/lib64/ld-linux-x86-64.so.2"
+	printf '#!/proc/self/exe\n' >"$ROOT/bin/script"
+	chmod +x "$ROOT/bin/script"
+	cp "$CTCKPT" "$BATS_TEST_TMPDIR/own"
+	run -0 timeout 60 "$BATS_TEST_TMPDIR/own" run --detach --name "$VICTIM" --rootfs "$ROOT" \
+		-- /bin/script
+	"$AWAIT" -t 60 "$ROOT/v/result"
+	assert_equal "$(<"$ROOT/v/result")" "out of reach"
+}
