@@ -45,6 +45,15 @@ load forged
 	rejects 4 "registers: without creds" CRED.3-
 }
 
+@test "forged: the name of a container" {
+	local start rest
+	victim_saved eventfd
+	for start in ../ /x a/b -x .x "x y"; do
+		rest=${VICTIM:${#start}}
+		rejects 4 "impossible name" "CTNR+16:${#VICTIM}=@$start${rest//-/x}"
+	done
+}
+
 @test "forged: pids, parents and sessions" {
 	victim_saved process
 	rejects 4 pid TASK+0:4=0
