@@ -3,7 +3,8 @@
 # left, and nothing outside of the container is touched.
 #
 # What an enemy may write, and where it is held. P: forged_paths.bats, C: forged_creds.bats,
-# F: this file, H: changed.bats, D: damage.bats, U: tests/unit.
+# F: this file, H: changed.bats, D: damage.bats, U: tests/unit. What a target may be called is in
+# names.bats.
 #
 #   paths with "..", NUL, relative           P ".., NUL and relative ones are no paths"
 #   longer than PATH_MAX                     U descriptors: paths, opens_no_process
