@@ -104,6 +104,20 @@ static int sock_udp_check(const void *body, size_t length, struct err *err)
 	return r;
 }
 
+static int sock_udp_ask(struct plan *plan, const struct image *image, const struct record *record,
+			struct err *err)
+{
+	struct reader reader = reader_of(record->body, record->length);
+	const struct datagram_socket_rec *rec;
+
+	(void)image;
+	(void)err;
+	(void)socket_take(&reader);
+	rec = reader_take(&reader, sizeof(*rec));
+	inet_ask_port(plan, record, &rec->local);
+	return 0;
+}
+
 /* The queue first: once the socket has its address, others may answer to it as well. */
 static int fill(struct restore *rs, const struct record *record, int fd, struct err *err)
 {
@@ -147,5 +161,6 @@ const struct kind kind_sock_udp = {
 	.match = sock_udp_match,
 	.dump = sock_udp_dump,
 	.check = sock_udp_check,
+	.ask = sock_udp_ask,
 	.restore = sock_udp_restore,
 };
