@@ -54,6 +54,7 @@ struct restore_settings {
 	const char *name;
 	const char *rootfs;
 	const char **volumes;
+	const char **grants;
 	const char *pid_file;
 	bool detach;
 	bool userns;
@@ -70,6 +71,7 @@ struct plan_settings {
 	const char *policy;
 	const char *rootfs;
 	const char **volumes;
+	const char **grants;
 	bool tcp_established;
 	bool leave_frozen;
 };

@@ -228,7 +228,8 @@ void plan_group_who(const struct plan *plan, const struct plan_group *group, str
 
 	if (decision->task == 0) {
 		if (decision->class == CLASS_FILE || decision->class == CLASS_STDIO ||
-		    decision->class == CLASS_SOCKET || decision->class == CLASS_TCP)
+		    decision->class == CLASS_SOCKET || decision->class == CLASS_TCP ||
+		    decision->class == CLASS_GRANT)
 			buf_printf(out, "FILE %" PRIu32, decision->id);
 		else if (decision->class == CLASS_MLOCK)
 			buf_printf(out, "MEMORY %" PRIu32, decision->id);

@@ -136,6 +136,7 @@ static const struct lattice lattices[CLASS_COUNT] = {
 	[CLASS_SESSION] = { same_leq, same_meet, explain_nothing, ID_NONE, ID_NONE },
 	[CLASS_SOCKET] = { same_leq, same_meet, explain_nothing, ID_NONE, ID_NONE },
 	[CLASS_TCP] = { same_leq, same_meet, explain_nothing, ID_NONE, ID_NONE },
+	[CLASS_GRANT] = { same_leq, same_meet, explain_nothing, ID_NONE, ID_NONE },
 };
 
 const struct lattice *lattice_of(enum policy_class class)

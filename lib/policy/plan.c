@@ -43,6 +43,7 @@ const char *policy_class_name(enum policy_class class)
 		[CLASS_SESSION] = "session",
 		[CLASS_SOCKET] = "socket",
 		[CLASS_TCP] = "tcp",
+		[CLASS_GRANT] = "grant",
 	};
 
 	return (unsigned int)class < CLASS_COUNT ? names[class] : "unknown";
@@ -65,6 +66,7 @@ static void copy_facts(const struct host_facts *from, struct host_facts *to)
 	to->own_uids = copy_array(from->own_uids, from->own_uid_count, sizeof(struct id_range));
 	to->own_gids = copy_array(from->own_gids, from->own_gid_count, sizeof(struct id_range));
 	to->volumes = copy_array(from->volumes, from->volume_count, sizeof(*from->volumes));
+	to->grants = copy_array(from->grants, from->grant_count, sizeof(*from->grants));
 	for (size_t i = 0; i < from->volume_count; i++)
 		to->volumes[i] = mem_string(from->volumes[i]);
 }

@@ -273,6 +273,33 @@ static void decide_tcp(const struct policy_rule *rule, const struct host_facts *
 	}
 }
 
+/* Who holds a descriptor may hand it to whom he likes. A policy that forbids it has another
+ * shortfall. */
+static void decide_grant(const struct policy_rule *rule, const struct host_facts *facts,
+			 struct decision *decision)
+{
+	static const char *const faults[] = {
+		[GRANT_ABSENT] = "nothing else than a given descriptor can take its place",
+		[GRANT_TYPE] = "what is given is something else",
+		[GRANT_ACCESS] = "what is given was opened for less",
+		[GRANT_ALONE] = "what is given is not connected",
+		[GRANT_SHORT] = "what is given ends before the saved position",
+	};
+
+	(void)facts;
+	if (decision->invoker > GRANT_SHORT || decision->saved > 1) {
+		refuse_value(decision);
+	} else if (decision->invoker != GRANT_FITS) {
+		decision_refuse(decision, faults[decision->invoker], NULL);
+	} else if (rule->shortfall != OUTCOME_SUBSTITUTE) {
+		decision_refuse(decision, "the policy forbids it", rule->remedy);
+	} else {
+		decision->effective = decision->saved;
+		decision->outcome = OUTCOME_SUBSTITUTE;
+		decision->reason = decision->saved ? "what was not read of it is lost" : NULL;
+	}
+}
+
 #define SIGNED(number) ((uint64_t)(int64_t)(number))
 #define MOUNT_REMEDY   "name a directory for it: --volume SOURCE:DIR"
 #define SECCOMP_REMEDY "start the container without a seccomp filter"
@@ -293,7 +320,8 @@ static void decide_tcp(const struct policy_rule *rule, const struct host_facts *
 	[CLASS_FILE] = { preset "/files", decide_file, 0, OUTCOME_REFUSE, FILE_REMEDY },           \
 	[CLASS_STDIO] = { preset "/stdio", decide_inherit, 0, OUTCOME_INHERIT, NULL },             \
 	[CLASS_MOUNT] = { preset "/mounts", decide_mount, 0, OUTCOME_REFUSE, MOUNT_REMEDY },       \
-	[CLASS_SESSION] = { preset "/session", decide_inherit, 0, OUTCOME_INHERIT, NULL }
+	[CLASS_SESSION] = { preset "/session", decide_inherit, 0, OUTCOME_INHERIT, NULL },         \
+	[CLASS_GRANT] = { preset "/grants", decide_grant, 0, OUTCOME_SUBSTITUTE, NULL }
 
 static const struct policy presets[] = {
 	{

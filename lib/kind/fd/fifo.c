@@ -8,6 +8,7 @@
 #include "kind/kind.h"
 #include "kind/support/file_trial.h"
 #include "kind/support/files.h"
+#include "kind/support/grant.h"
 #include "kind/support/pipe_ends.h"
 #include "restore/open.h"
 
@@ -117,6 +118,21 @@ static int fifo_ask(struct plan *plan, const struct image *image, const struct r
 	return 0;
 }
 
+static bool fifo_grant(const struct image *image, const struct record *record,
+		       struct grant_look *ret_look)
+{
+	const struct fifo_rec *rec = record->body;
+
+	(void)image;
+	*ret_look = (struct grant_look){
+		.type = S_IFIFO,
+		.name = fifo_path(rec),
+		.flags = le32_get(rec->pipe.flags),
+		.is_unread = le32_get(rec->pipe.length) > 0,
+	};
+	return true;
+}
+
 /* What fills the fifo is open only until the wanted end is. */
 static int open_carrier(struct restore *rs, const struct fifo_rec *rec, int *ret_fd,
 			struct err *err)
@@ -168,5 +184,6 @@ const struct kind kind_fifo = {
 	.check = fifo_check,
 	.link = fifo_link,
 	.ask = fifo_ask,
+	.grant = fifo_grant,
 	.restore = fifo_restore,
 };

@@ -12,6 +12,7 @@
 
 #include "core/cleanup.h"
 #include "dump/dump.h"
+#include "kind/support/grant.h"
 #include "kind/support/socket.h"
 
 extern const struct kind kind_sock_packet;
@@ -251,6 +252,14 @@ static int sock_packet_check(const void *body, size_t length, struct err *err)
 	return r;
 }
 
+static bool sock_packet_grant(const struct image *image, const struct record *record,
+			      struct grant_look *ret_look)
+{
+	(void)image;
+	*ret_look = grant_look_socket(record);
+	return true;
+}
+
 /* ---- restore ---- */
 
 static int join(int fd, const struct packet_member_rec *rec, struct err *err)
@@ -324,5 +333,6 @@ const struct kind kind_sock_packet = {
 	.match = sock_packet_match,
 	.dump = sock_packet_dump,
 	.check = sock_packet_check,
+	.grant = sock_packet_grant,
 	.restore = sock_packet_restore,
 };

@@ -11,6 +11,7 @@
 #include "kind/kind.h"
 #include "kind/support/file_trial.h"
 #include "kind/support/files.h"
+#include "kind/support/grant.h"
 #include "kind/support/mount_place.h"
 #include "kind/support/socket.h"
 #include "kind/support/unix_bind.h"
@@ -440,6 +441,21 @@ static int sock_unix_ask(struct plan *plan, const struct image *image, const str
 	return 0;
 }
 
+/* One that leads outside; without its queue. */
+static bool sock_unix_grant(const struct image *image, const struct record *record,
+			    struct grant_look *ret_look)
+{
+	struct unix_queue_parts queue;
+	struct unix_parts own;
+
+	(void)unix_parts(image, record->id, &own);
+	unix_queue_parts(image_find(image, TAG_UNIX_QUEUE, record->id), &queue);
+	*ret_look = grant_look_socket(record);
+	ret_look->is_connected = true;
+	ret_look->is_unread = le32_get(queue.rec->messages) > 0;
+	return le32_get(own.rec->flags) & UNIX_OUTSIDE;
+}
+
 static int sock_unix_restore(struct restore *rs, const struct record *record, struct err *err)
 {
 	return unix_make(rs, record, err);
@@ -458,5 +474,6 @@ const struct kind kind_sock_unix = {
 	.check = sock_unix_check,
 	.link = sock_unix_link,
 	.ask = sock_unix_ask,
+	.grant = sock_unix_grant,
 	.restore = sock_unix_restore,
 };
