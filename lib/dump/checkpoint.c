@@ -107,6 +107,20 @@ static void count_tasks(const struct dump *d, struct ctckpt_stats *stats)
 	stats->pages_scanned = d->own->pages_scanned;
 }
 
+/* setns(2): EINVAL for a process with several threads. One that was joined is still there for an
+ * instant: pthread_join(3) waits for its memory, and the kernel unlists it after that. */
+static int enter_user_namespace(int ns)
+{
+	uint64_t deadline = clock_us() + 1000000;
+
+	while (setns(ns, CLONE_NEWUSER) < 0) {
+		if (errno != EINVAL || clock_us() > deadline)
+			return -errno;
+		(void)sched_yield();
+	}
+	return 0;
+}
+
 /* What belongs to ids of the container's own can be read from inside its user namespace only, by
  * its owner too. Whoever does not own it fails later, and by name. */
 static void join_user_namespace(const struct target *target)
@@ -115,6 +129,7 @@ static void join_user_namespace(const struct target *target)
 	auto_close int theirs = -1;
 	struct stat own_stat;
 	struct stat stat;
+	int r;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/ns/user", target->init);
 	theirs = open(path, O_RDONLY | O_CLOEXEC);
@@ -125,8 +140,9 @@ static void join_user_namespace(const struct target *target)
 		return;
 	/* In there we would be in reach of whoever may trace in it and was not stopped. */
 	(void)prctl(PR_SET_DUMPABLE, 0);
-	if (setns(theirs, CLONE_NEWUSER) < 0)
-		log_debug("the container's user namespace is not ours to join");
+	r = enter_user_namespace(theirs);
+	if (r < 0)
+		log_debug("join the container's user namespace: %s", strerror(-r));
 }
 
 int checkpoint_frozen(const struct target *target, struct freeze *frozen,
