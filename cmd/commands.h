@@ -40,6 +40,7 @@ struct checkpoint_settings {
 	bool force;
 	int after;
 	int tcp;
+	bool external;
 	int compression;
 	int level;
 	bool print_stats;

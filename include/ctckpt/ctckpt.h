@@ -77,6 +77,7 @@ struct ctckpt_checkpoint_options {
 	enum ctckpt_after after;
 	bool tcp_close; /* TCP connections that lead out of the container are restored as closed */
 	bool tcp_established; /* likewise, but kept: not both */
+	bool external; /* descriptors that lead out of it are given again by whoever restores */
 	enum image_compression compression;
 	int compression_level;	      /* 0: the library's default */
 	ctckpt_progress_fn *progress; /* may be NULL */

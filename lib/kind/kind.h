@@ -118,10 +118,11 @@ struct target_fd {
 	uint32_t id;
 	uint32_t flags; /* O_* from fdinfo, without O_CLOEXEC */
 	uint64_t position;
-	char *link;   /* what /proc/PID/fd/N reads as */
-	char *fdinfo; /* the whole text */
-	uint32_t ns;  /* the namespace that it is, or of a socket, the one of the network; 0: own */
-	int unread;   /* inotify, fanotify: bytes of events, before we ourselves opened any file */
+	char *link;	 /* what /proc/PID/fd/N reads as */
+	char *fdinfo;	 /* the whole text */
+	bool is_foreign; /* a socket of a network that is not the container's */
+	uint32_t ns; /* the namespace that it is, or of a socket, the one of the network; 0: own */
+	int unread;  /* inotify, fanotify: bytes of events, before we ourselves opened any file */
 	struct stat stat;
 };
 

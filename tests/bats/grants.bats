@@ -132,6 +132,8 @@ lend() {
 	assert_contains "$output" "(what was not read of it is lost)"
 	run -3 lend raw plan --grant fd50=9 "$IMAGE"
 	assert_contains "$output" "invoker descriptor 9: IPv4 raw socket, protocol 1"
+	run -3 lend alone plan --grant fd50=9 "$IMAGE"
+	assert_contains "$output" "(what is given is not connected)"
 	run -3 lend eventfd plan --grant fd50=9 "$IMAGE"
 	assert_contains "$output" "invoker descriptor 9: eventfd"
 }

@@ -48,7 +48,10 @@ static int fifo_dump(struct dump *d, struct err *err)
 	if (!path)
 		return 0;
 	if (pipe_leads_outside(d))
-		return dump_block(d, NULL, "fifo %s is also open outside of the container", path);
+		return external_takes(d)
+			   ? 0
+			   : dump_block(d, NULL, "fifo %s is also open outside of the container",
+					path);
 	if (!pipe_save(d, &rec.pipe, &content))
 		return 0;
 

@@ -83,9 +83,9 @@ static enum tcp_form find_outside_form(struct dump *d, const struct tcp_queues *
 	struct inet_address_text peer = inet_address_print(&rec->peer);
 	const char *fault;
 
-	if (d->own->tcp_close)
+	if (d->own->outside.tcp_close)
 		return TCP_FORM_CUT;
-	if (!d->own->tcp_established) {
+	if (!d->own->outside.tcp_established) {
 		(void)dump_block(d, "end it, or use --tcp-established or --tcp-close",
 				 "a TCP connection with %s, outside of the container", peer.text);
 		return 0;

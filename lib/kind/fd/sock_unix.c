@@ -16,6 +16,7 @@
 #include "kind/support/socket.h"
 #include "kind/support/unix_bind.h"
 #include "kind/support/unix_make.h"
+#include "kind/support/unix_outsider.h"
 #include "kind/support/unix_path.h"
 #include "kind/support/unix_queue.h"
 #include "kind/support/unix_save.h"
@@ -28,23 +29,6 @@ extern const struct kind kind_sock_unix;
 static bool sock_unix_match(const struct target_fd *fd)
 {
 	return socket_is(fd, AF_UNIX, -1, -1);
-}
-
-/* Who is at the other end, for people; of datagram sockets, the kernel does not tell. */
-static char *describe_outsider(const struct unix_socket *own)
-{
-	auto_close int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	struct ucred peer = { .pid = 0 };
-	socklen_t size = sizeof(peer);
-	auto_buf struct buf comm = BUF_EMPTY;
-	struct err err = ERR_NONE;
-	auto_free char *file = NULL;
-
-	(void)getsockopt(own->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
-	file = mem_printf("%d/comm", peer.pid);
-	if (peer.pid <= 0 || procfs_read(proc, file, &comm, &err) < 0)
-		return mem_string("another process");
-	return mem_printf("process %d (%.*s)", peer.pid, (int)strcspn(comm.data, "\n"), comm.data);
 }
 
 /* The path to connect with once more: for datagrams only, where nothing that was said matters. */
@@ -151,7 +135,7 @@ static void write_record(struct dump *d, const struct unix_socket *own,
 			 const struct unix_bond *bond, struct buf *body)
 {
 	bool is_outside = unix_leads_outside(d, own);
-	auto_free char *outsider = is_outside ? describe_outsider(own) : NULL;
+	auto_free char *outsider = is_outside ? unix_describe_outsider(own->fd) : NULL;
 	const char *target = is_outside ? outside_path(own) : NULL;
 	struct unix_rec rec = {
 		.state = le32_make(bond->state),
@@ -194,6 +178,8 @@ static int sock_unix_dump(struct dump *d, struct err *err)
 
 	(void)err;
 	if (unix_leads_outside(d, own) && stdio_takes(d))
+		return 0;
+	if (!own->is_known && external_takes(d))
 		return 0;
 	if (!socket_save(d, NULL, &body))
 		return 0;
