@@ -1,4 +1,6 @@
 /* plan_make: the one place where policy calls the kinds. */
+#include <inttypes.h>
+
 #include "core/buf.h"
 #include "core/cleanup.h"
 #include "image/image.h"
@@ -6,42 +8,44 @@
 #include "kind/support/grant.h"
 #include "policy/plan_private.h"
 
-/* What is refused could be given. */
-static void offer_grant(struct plan *plan, const struct image *image, const struct record *record,
-			size_t first)
+/* What is given, or could be, is called as on the command line. */
+static void name_grant(struct plan *plan, const struct grant_names *names,
+		       struct decision *decision)
 {
-	for (size_t i = first; i < plan->decision_count; i++) {
-		struct decision *decision = &plan->decisions[i];
-		auto_free char *name = NULL;
-		auto_free char *text = NULL;
+	const struct grant_name *found = grant_name_of(names, decision->id);
+	bool is_refused = decision->outcome == OUTCOME_REFUSE;
+	const struct record *record = NULL;
+	auto_free char *name = NULL;
+	auto_free char *text = NULL;
 
-		if (decision->outcome != OUTCOME_REFUSE || decision->id != record->id ||
-		    (decision->class == CLASS_GRANT && decision->invoker != GRANT_ABSENT))
-			continue;
-		name = grant_name(image, record->id);
-		if (!name)
-			return;
-		text = mem_printf("%s%sgive it: --grant %s=FD",
-				  decision->remedy ? decision->remedy : "",
-				  decision->remedy ? ", or " : "", name);
-		decision->remedy = strings_add(&plan->strings, text);
-	}
+	if (!found || (!is_refused && decision->class != CLASS_GRANT) ||
+	    !grant_kind(plan->image, decision->id, &record))
+		return;
+	name = mem_printf("%d:fd%" PRIu32, found->pid, found->slot);
+	if (decision->class == CLASS_GRANT)
+		decision->subject = strings_add(&plan->strings, name);
+	if (!is_refused || (decision->class == CLASS_GRANT && decision->invoker != GRANT_ABSENT))
+		return;
+	text = mem_printf("%s%sgive it: --grant %s=FD", decision->remedy ? decision->remedy : "",
+			  decision->remedy ? ", or " : "", name);
+	decision->remedy = strings_add(&plan->strings, text);
+}
+
+static void name_grants(struct plan *plan)
+{
+	auto_grant_names struct grant_names names = GRANT_NAMES_NONE;
+
+	grant_names_list(plan->image, &names);
+	for (size_t i = 0; i < plan->decision_count; i++)
+		name_grant(plan, &names, &plan->decisions[i]);
 }
 
 static int ask(struct plan *plan, const struct image *image, const struct kind *kind,
 	       const struct record *record, struct err *err)
 {
-	size_t first = plan->decision_count;
-	struct grant_look look;
-	int r = 0;
-
 	if (kind->grant && grant_ask(plan, kind, record))
 		return 0;
-	if (kind->ask)
-		r = kind->ask(plan, image, record, err);
-	if (r == 0 && kind->grant && kind->grant(image, record, &look))
-		offer_grant(plan, image, record, first);
-	return r;
+	return kind->ask ? kind->ask(plan, image, record, err) : 0;
 }
 
 int plan_make(const struct image *image, const struct policy *policy,
@@ -63,6 +67,7 @@ int plan_make(const struct image *image, const struct policy *policy,
 		}
 	}
 	plan_settle(plan);
+	name_grants(plan);
 	*ret_plan = plan;
 	return 0;
 }

@@ -144,8 +144,21 @@ const struct kind *grant_kind(const struct image *image, uint32_t id,
 	return NULL;
 }
 
-char *grant_name(const struct image *image, uint32_t id)
+/* ---- names ---- */
+
+static int compare_names(const void *left, const void *right)
 {
+	const struct grant_name *a = left;
+	const struct grant_name *b = right;
+
+	if (a->id != b->id)
+		return a->id < b->id ? -1 : 1;
+	return a->order < b->order ? -1 : a->order > b->order;
+}
+
+void grant_names_list(const struct image *image, struct grant_names *ret_names)
+{
+	struct grant_names names = GRANT_NAMES_NONE;
 	const struct record *table = NULL;
 
 	while ((table = image_next(image, TAG_FDTABLE, table))) {
@@ -153,13 +166,44 @@ char *grant_name(const struct image *image, uint32_t id)
 		const struct fdslot_rec *slots = table->body;
 
 		for (size_t i = 0; task && i < table->length / sizeof(*slots); i++) {
-			if (le32_get(slots[i].file) == id)
-				return mem_printf("%d:fd%u", pid_of(task),
-						  le32_get(slots[i].number));
+			array_grow(names.list, names.count);
+			names.list[names.count] = (struct grant_name){
+				.id = le32_get(slots[i].file),
+				.order = names.count,
+				.pid = pid_of(task),
+				.slot = le32_get(slots[i].number),
+			};
+			names.count++;
 		}
 	}
-	return NULL;
+	if (names.count > 0)
+		qsort(names.list, names.count, sizeof(*names.list), compare_names);
+	*ret_names = names;
 }
+
+void grant_names_free(struct grant_names *names)
+{
+	free(names->list);
+	*names = GRANT_NAMES_NONE;
+}
+
+const struct grant_name *grant_name_of(const struct grant_names *names, uint32_t id)
+{
+	size_t low = 0;
+	size_t high = names->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (names->list[middle].id < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < names->count && names->list[low].id == id ? &names->list[low] : NULL;
+}
+
+/* ---- finding ---- */
 
 static int find_one(const struct grant *grant, const struct image *image, uint32_t *ret_id,
 		    struct err *err)

@@ -61,8 +61,24 @@ int grants_find(const struct grants *grants, const struct image *image, struct h
 /* The kind whose descriptions can be given, and the record of this one; NULL if it can't be. */
 const struct kind *grant_kind(const struct image *image, uint32_t id,
 			      const struct record **ret_record);
-/* "7:fd5", the first that leads to it; owned; NULL if it is in no task's table. */
-char *grant_name(const struct image *image, uint32_t id);
+/* All descriptors of all tasks, by what they lead to: how grants call it. */
+struct grant_name {
+	uint32_t id;
+	uint32_t slot;
+	pid_t pid;
+	size_t order;
+};
+struct grant_names {
+	struct grant_name *list; /* owned */
+	size_t count;
+};
+#define GRANT_NAMES_NONE ((struct grant_names){ .list = NULL })
+void grant_names_list(const struct image *image, struct grant_names *ret_names);
+void grant_names_free(struct grant_names *names);
+#define auto_grant_names __attribute__((cleanup(grant_names_free)))
+/* The first that leads to it; NULL if it is in no task's table. */
+const struct grant_name *grant_name_of(const struct grant_names *names, uint32_t id);
+
 /* Asks whether what is given for the object of this record may take its place; false: nothing is
  * given. */
 bool grant_ask(struct plan *plan, const struct kind *kind, const struct record *record);

@@ -220,14 +220,12 @@ void grant_explain(const struct grant_look *look, struct buf *out)
 static void ask(struct plan *plan, const struct record *record, const struct grant_look *saved,
 		enum grant_fit fit, const char *invoker)
 {
-	auto_free char *name = grant_name(plan_image(plan), record->id);
 	auto_buf struct buf text = BUF_EMPTY;
 	struct question question = {
 		.class = CLASS_GRANT,
 		.id = record->id,
 		.saved = saved->is_unread,
 		.invoker = fit,
-		.subject = name ? name : "descriptor in flight",
 		.invoker_text = invoker,
 	};
 
