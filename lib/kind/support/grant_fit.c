@@ -226,6 +226,8 @@ static void ask(struct plan *plan, const struct record *record, const struct gra
 		.id = record->id,
 		.saved = saved->is_unread,
 		.invoker = fit,
+		.path = saved->name && saved->name[0] == '/' ? saved->name : NULL,
+		.type = saved->type,
 		.invoker_text = invoker,
 	};
 
