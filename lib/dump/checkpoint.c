@@ -2,16 +2,12 @@
  * whatever happens to the command. */
 #include <fcntl.h>
 #include <limits.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
-#include "core/log.h"
 #include "core/worker.h"
 #include "ctckpt/ctckpt.h"
 #include "dump/checkpoint.h"
@@ -107,28 +103,6 @@ static void count_tasks(const struct dump *d, struct ctckpt_stats *stats)
 	stats->pages_scanned = d->own->pages_scanned;
 }
 
-/* What belongs to ids of the container's own can be read from inside its user namespace only, by
- * its owner too. Whoever does not own it fails later, and by name. */
-static void join_user_namespace(const struct target *target)
-{
-	char path[64];
-	auto_close int theirs = -1;
-	struct stat own_stat;
-	struct stat stat;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/ns/user", target->init);
-	theirs = open(path, O_RDONLY | O_CLOEXEC);
-	if (theirs < 0 || fstat(theirs, &stat) < 0 ||
-	    fstatat(AT_FDCWD, "/proc/self/ns/user", &own_stat, 0) < 0)
-		return;
-	if (stat.st_ino == own_stat.st_ino)
-		return;
-	/* In there we would be in reach of whoever may trace in it and was not stopped. */
-	(void)prctl(PR_SET_DUMPABLE, 0);
-	if (setns(theirs, CLONE_NEWUSER) < 0)
-		log_debug("the container's user namespace is not ours to join");
-}
-
 int checkpoint_frozen(const struct target *target, struct freeze *frozen,
 		      const struct checkpoint_work *work, int fd, struct ctckpt_stats *stats,
 		      struct err *err)
@@ -138,10 +112,14 @@ int checkpoint_frozen(const struct target *target, struct freeze *frozen,
 	uint64_t start = clock_us();
 	int r;
 
-	join_user_namespace(target);
-	r = dump_gather(&d, target, frozen, work->tcp_close, work->tcp_established, err);
+	r = dump_join_owner(target, err);
+	if (r < 0)
+		return r;
+	r = dump_gather(&d, target, frozen, &work->outside, err);
 	stats->memdump_time = clock_us() - start;
 	count_tasks(&d, stats);
+	if (r == 0 && work->gathered)
+		work->gathered(work->argument);
 	if (r == 0)
 		r = write_image(&d, work, fd, stats, err);
 	if (r == 0 && work->hold && d.own->tcp)
@@ -159,7 +137,11 @@ struct job {
 	const struct ctckpt_checkpoint_options *options;
 	struct worker *worker;
 	uint64_t last_told;
+	int output; /* borrowed */
 };
+
+/* For one thing of the container's; the longest that we ourselves wait for is a minute. */
+enum { PATIENCE_MS = 90000 };
 
 static bool job_is_cancelled(void *argument)
 {
@@ -178,6 +160,16 @@ static void job_progress(void *argument, uint64_t done, uint64_t total)
 		return;
 	job->last_told = now;
 	worker_tell(job->worker, &progress, sizeof(progress));
+}
+
+/* Who reads from a pipe may take his time. */
+static void job_gathered(void *argument)
+{
+	const struct job *job = argument;
+	struct stat stat;
+
+	if (fstat(job->output, &stat) < 0 || !S_ISREG(stat.st_mode))
+		worker_watch(job->worker, false);
 }
 
 static void job_told(void *argument, const void *message, size_t size)
@@ -232,11 +224,11 @@ static int checkpoint_here(struct job *job, const struct target *target, struct 
 	struct tcp_hold *hold = NULL;
 	struct checkpoint_work work = { .compression = options->compression,
 					.compression_level = options->compression_level,
-					.tcp_close = options->tcp_close,
-					.tcp_established = options->tcp_established,
+					.outside = checkpoint_outside(options),
 					.hold = options->after == CTCKPT_STOP ? &hold : NULL,
 					.is_cancelled = job_is_cancelled,
 					.progress = job_progress,
+					.gathered = job_gathered,
 					.argument = job };
 	auto_freeze struct freeze frozen = FREEZE_NONE;
 	uint64_t start = clock_us();
@@ -245,6 +237,8 @@ static int checkpoint_here(struct job *job, const struct target *target, struct 
 	if (r < 0)
 		return r;
 	stats->freezing_time = frozen.freezing_time;
+	job->output = output->fd;
+	worker_watch(job->worker, true);
 	r = checkpoint_frozen(target, &frozen, &work, output->fd, stats, err);
 	if (r == 0 && hold)
 		r = tcp_hold_silence(hold, err);
@@ -334,7 +328,8 @@ int ctckpt_checkpoint(const struct ctckpt_checkpoint_options *options,
 				     .told = job_told,
 				     .argument = &job,
 				     .result = ret_stats,
-				     .result_size = sizeof(*ret_stats) };
+				     .result_size = sizeof(*ret_stats),
+				     .patience_ms = PATIENCE_MS };
 	int r;
 
 	r = run_patiently(&worker, ret_stats, err);

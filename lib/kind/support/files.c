@@ -150,8 +150,10 @@ int file_find_path(const struct dump_task *task, const char *link, const struct 
 
 const struct dump_task *file_first_task(const struct dump *d)
 {
-	const struct dump_task *task = NULL;
+	const struct dump_task *task = dump_own_task(d, NAMESPACE_MNT);
 
+	if (task)
+		return task;
 	while ((task = dump_next_task(d, task)) && task->thread_count == 0)
 		;
 	return task ? task : d->fd->task;
@@ -190,6 +192,8 @@ void file_dump_path(struct dump *d, char **ret_path)
 		return;
 	*ret_path = NULL;
 	if (is_mounted_inside(d)) {
+		if (external_takes(d))
+			return;
 		if (r != -ENOENT)
 			(void)dump_block(d, NULL, "%s cannot be looked up: %s", fd->link,
 					 strerror(-r));
@@ -198,7 +202,7 @@ void file_dump_path(struct dump *d, char **ret_path)
 					 "%s does not lead to the file any more", fd->link);
 		return;
 	}
-	if (!stdio_takes(d))
+	if (!stdio_takes(d) && !external_takes(d))
 		(void)dump_block(d, "close it, or start the container with the file inside of it",
 				 "%s is outside of the container", fd->link);
 }
