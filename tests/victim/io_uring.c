@@ -1,9 +1,8 @@
 /* io_uring: rings of all layouts that are idle: new, used beyond their size, with completions that
- * nobody has taken and requests that are not submitted. With arguments: what is
+ * nobody has taken and requests that are not submitted, watched by epoll. With arguments: what is
  * refused. */
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 
 #include "uring.h"
@@ -284,15 +283,39 @@ static void need_rings(void)
 	victim_done();
 }
 
+/* Only what has completions is ready. */
+static int watch(const struct ring *ready, const struct ring *empty)
+{
+	struct epoll_event item = { .events = EPOLLIN };
+	int watcher = epoll_create1(0);
+
+	item.data.u32 = 1;
+	EXPECT(epoll_ctl(watcher, EPOLL_CTL_ADD, ready->fd, &item) == 0);
+	item.data.u32 = 2;
+	EXPECT(epoll_ctl(watcher, EPOLL_CTL_ADD, empty->fd, &item) == 0);
+	return watcher;
+}
+
+static void expect_ready(int watcher)
+{
+	struct epoll_event items[3];
+
+	EXPECT(epoll_wait(watcher, items, 3, 0) == 1 && items[0].data.u32 == 1);
+}
+
 int main(int argc, char **argv)
 {
+	int watcher;
+
 	need_rings();
 	if (argc > 1)
 		refuse(argc - 1, argv + 1);
 	for (size_t i = 0; i < RINGS; i++)
 		build(&rings[i], i);
 	make_worker(&rings[1]);
+	watcher = watch(&rings[2], &rings[1]);
 	wait_for_restore();
+	expect_ready(watcher);
 	for (size_t i = 0; i < RINGS; i++)
 		verify(&rings[i], i);
 	victim_done();

@@ -286,6 +286,8 @@ static int io_uring_restore(struct restore *rs, const struct record *record, str
 	int r = uring_make(le32_get(rec->sq_entries), le32_get(rec->cq_entries),
 			   le32_get(rec->setup), &ring, err);
 
+	if (r == -EPERM)
+		return err_hint(err, "ask for kernel.io_uring_disabled=0");
 	if (r < 0)
 		return r;
 	if (!is_layout(rec, &ring))
