@@ -36,7 +36,7 @@
 #define MAY_DROP	(MAY(KEEP) | MAY(CLAMP) | MAY(DROP) | MAY(REFUSE))
 #define MAY_KEEP	(MAY(KEEP) | MAY(REFUSE))
 #define MAY_INHERIT	(MAY(INHERIT) | MAY(REFUSE))
-#define MAY_REOPEN	(MAY(REOPEN) | MAY(REFUSE))
+#define MAY_FILE	(MAY(REOPEN) | MAY(SUBSTITUTE) | MAY(DROP) | MAY(REFUSE))
 #define MAY_CLOSE	(MAY(KEEP) | MAY(REOPEN) | MAY(DROP) | MAY(REFUSE))
 #define MAY_REPLACE	(MAY(SUBSTITUTE) | MAY(REFUSE))
 #define MAY_STDIO	(MAY(INHERIT) | MAY(SUBSTITUTE) | MAY(REFUSE))
@@ -97,7 +97,7 @@
 	X(SECCOMP, "seccomp", "seccomp", seccomp, seccomp, DETAIL_NONE, seccomp, MAY_KEEP,         \
 	  OR_REFUSED(SECCOMP_REMEDY), OR_REFUSED(SECCOMP_REMEDY), OR_REFUSED(SECCOMP_REMEDY),      \
 	  RECORDED)                                                                                \
-	X(FILE, "file", "files", same, nothing, DETAIL_ANY, file, MAY_REOPEN,                      \
+	X(FILE, "file", "files", same, nothing, DETAIL_ANY, file, MAY_FILE,                        \
 	  REOPENED(FILE_REMEDY), REOPENED(FILE_REMEDY), REOPENED(FILE_REMEDY), RECORDED)           \
 	X(STDIO, "stdio", "stdio", same, nothing, DETAIL_ANY, inherit, MAY_STDIO,                  \
 	  INHERITED, INHERITED, INHERITED, RECORDED)                                               \

@@ -21,7 +21,9 @@ static int restore_record(struct restore *rs, const struct kind *kind, const str
 	int r = netns ? restore_enter_netns(rs, netns, err) : 0;
 
 	if (r == 0)
-		r = kind->restore(rs, record, err);
+		r = kind->scope == SCOPE_FD && restore_is_given_up(rs, record->id)
+			? restore_instead(rs, record, err)
+			: kind->restore(rs, record, err);
 	if (r == 0 && netns)
 		r = restore_enter_netns(rs, 0, err);
 	return r;

@@ -106,6 +106,14 @@ void file_trial_run(struct plan *plan, struct file_trial *trial)
 		trial->trouble = "it is not of the saved type any more";
 }
 
+int kind_try_file(struct plan *plan, const char *path, uint32_t flags)
+{
+	struct file_trial trial = { .path = path, .flags = flags };
+
+	file_trial_run(plan, &trial);
+	return trial.result;
+}
+
 static const char *access_text(uint32_t flags)
 {
 	if (flags & O_PATH)
@@ -131,6 +139,7 @@ void file_trial_ask(struct plan *plan, uint32_t id, const struct file_trial *tri
 		.invoker = (uint64_t)-trial->result,
 		.path = trial->path,
 		.type = trial->type,
+		.is_descriptor = trial->is_descriptor,
 		.subject = trial->path,
 		.saved_text = access_text(trial->flags),
 	};

@@ -19,6 +19,7 @@ struct file_trial {
 	const char *path;
 	uint32_t flags;
 	mode_t type;
+	bool is_descriptor;  /* another file could be opened in its place */
 	uint32_t detail;     /* of the question: for objects that have several files */
 	int result;	     /* 0 or a negative errno; a kind may find reasons of its own */
 	struct stat stat;    /* if the result is 0 */
