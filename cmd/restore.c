@@ -65,7 +65,9 @@ static void print_result(const struct invocation *inv, const struct restore_sett
 static void print_note(void *argument, const char *text)
 {
 	(void)argument;
-	(void)fprintf(stderr, "ctckpt: note: %s\n", text);
+	(void)fputs("ctckpt: note: ", stderr);
+	print_text(stderr, text);
+	(void)fputc('\n', stderr);
 }
 
 int cmd_restore(struct invocation *inv, const void *argument, struct err *err)

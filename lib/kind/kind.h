@@ -205,9 +205,11 @@ void dump_content(struct dump *d, uint32_t id, int fd, const struct image_extent
 
 /* A number for an object that has no other source of ids. */
 uint32_t dump_new_id(struct dump *d);
+/* The first living task in the container's own namespace of this type; NULL: all have left it. */
+struct dump_task *dump_own_task(const struct dump *d, enum namespace_type type);
 /* For kinds of namespaces: the task that answers for the namespace at the cursor, and the id of the
  * record of what is in it. */
-struct dump_task *dump_ns_task(const struct dump *d);
+struct dump_task *dump_ns_task(const struct dump *d, enum namespace_type type);
 uint32_t dump_ns_id(struct dump *d);
 /* The task that answers for the network namespace of the socket at the cursor; NULL: nobody is in
  * it. */

@@ -56,6 +56,9 @@
 #define ALL		UINT64_MAX
 #define SIGNED(number)	((uint64_t)(int64_t)(number))
 #define USUAL		UINT64_C(0) /* SCHED_OTHER */
+#define DEADLINE	UINT64_C(6) /* SCHED_DEADLINE */
+#define USUAL_IO	UINT64_C(0x4000) /* best effort, level 0 */
+#define ANY_IO		UINT64_C(0x2000) /* real time, level 0 */
 
 #define MAP_REMEDY	"use --policy map"
 #define UID_REMEDY	"give the invoker a (larger) range in /etc/subuid"
@@ -79,18 +82,24 @@
 	  MAY_KEEP,                                                                                \
 	  CLAMP_TO(0), CLAMP_TO(0), CLAMP_TO(0), RECORDED)                                         \
 	X(RLIMIT, "rlimit", "rlimits", smaller, limit, DETAIL_LIMITS, limit, MAY_CLAMP,            \
-	  CLAMP_TO(ALL), CLAMP_TO(ALL), CLAMP_TO(ALL), RECORDED)                                   \
+	  CLAMP_TO(ALL), CLAMP_TO(ALL), OWNED(ALL, OUTCOME_CLAMP), RECORDED)                       \
 	X(NICE, "nice", "nice", larger, signed, DETAIL_NONE, nice, MAY_CLAMP,                      \
-	  CLAMP_TO(SIGNED(-20)), CLAMP_TO(SIGNED(-20)), CLAMP_TO(SIGNED(-20)), RECORDED)           \
+	  CLAMP_TO(SIGNED(-20)), CLAMP_TO(SIGNED(-20)), OWNED(SIGNED(-20), OUTCOME_CLAMP),         \
+	  RECORDED)                                                                                \
 	X(SCHED, "sched", "sched", sched, sched, DETAIL_NONE, sched, MAY_DROP,                     \
-	  DROP_TO(USUAL), DROP_TO(USUAL), DROP_TO(USUAL), RECORDED)                                \
+	  DROP_TO(USUAL), DROP_TO(USUAL), OWNED(DEADLINE, OUTCOME_DROP), RECORDED)                 \
+	X(RT_PRIORITY, "rtprio", "rtprio", smaller, number, DETAIL_NONE, rt_priority, MAY_DROP,    \
+	  DROP_TO(0), DROP_TO(0), OWNED(99, OUTCOME_CLAMP), RECORDED)                              \
+	X(IOPRIO, "ioprio", "ioprio", io, ioprio, DETAIL_NONE, ioprio, MAY_CLAMP,                  \
+	  CLAMP_TO(USUAL_IO), CLAMP_TO(USUAL_IO), OWNED(ANY_IO, OUTCOME_CLAMP), RECORDED)          \
 	X(AFFINITY, "affinity", "affinity", set, cpus, DETAIL_CPUS, affinity, MAY_CLAMP,           \
 	  CLAMP_TO(ALL), CLAMP_TO(ALL), CLAMP_TO(ALL), RECORDED)                                   \
 	X(MLOCK, "mlock", "mlock", smaller, limit, DETAIL_ANY, mlock, MAY_CLAMP,                   \
 	  CLAMP_TO(ALL), CLAMP_TO(ALL), CLAMP_TO(ALL), RECORDED)                                   \
 	X(OOM_SCORE_ADJ, "oom_score_adj", "oom_score_adj", larger, signed, DETAIL_NONE,            \
 	  oom_score_adj, MAY_CLAMP,                                                                \
-	  CLAMP_TO(SIGNED(-1000)), CLAMP_TO(SIGNED(-1000)), CLAMP_TO(SIGNED(-1000)), RECORDED)     \
+	  CLAMP_TO(SIGNED(-1000)), CLAMP_TO(SIGNED(-1000)), OWNED(SIGNED(-1000), OUTCOME_CLAMP),   \
+	  RECORDED)                                                                                \
 	X(NO_NEW_PRIVS, "no_new_privs", "no_new_privs", inverted, switch, DETAIL_NONE,             \
 	  no_new_privs, MAY_CLAMP,                                                                 \
 	  CLAMP_TO(1), CLAMP_TO(0), CLAMP_TO(0), RECORDED)                                         \

@@ -1,6 +1,7 @@
 /* How values are decided: ids aside, all that a task has in numbers. See decide.h. */
 #include "policy/decide.h"
 
+#include <linux/capability.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/resource.h>
@@ -8,6 +9,7 @@
 #include "policy/lattice.h"
 
 #define REFUSED_BY_RULE "the policy does not allow less than was saved"
+#define CAP(name)	(UINT64_C(1) << CAP_##name)
 #define MLOCK_REMEDY	"raise the invoker's hard limit of locked memory (ulimit -H -l)"
 
 void decide_shortfall(const struct policy_rule *rule, struct decision *decision)
@@ -27,6 +29,19 @@ void decide_meet(const struct policy_rule *rule, uint64_t invoker, struct decisi
 	decision->effective = lattice->meet(decision->saved, lattice->meet(invoker, allowed));
 	if (decision->effective != decision->saved)
 		decide_shortfall(rule, decision);
+}
+
+/* The tracer is not in the new user namespace: where one of these capabilities of the invoker's
+ * gives more than everybody has, it can set that from outside. */
+static void meet_outside(const struct policy_rule *rule, const struct host_facts *facts,
+			 uint64_t caps, uint64_t own, uint64_t most, struct decision *decision)
+{
+	bool is_able = rule->is_privileged && (facts->host_caps & caps) != 0;
+
+	decide_meet(rule, is_able ? most : own, decision);
+	if (is_able && decision->outcome != OUTCOME_REFUSE)
+		decision->from_outside =
+		    !lattice_of(decision->class)->leq(decision->effective, own);
 }
 
 void decide_refuse_value(struct decision *decision)
@@ -78,7 +93,8 @@ void decide_securebits(const struct policy_rule *rule, const struct host_facts *
 void decide_limit(const struct policy_rule *rule, const struct host_facts *facts,
 		  struct decision *decision)
 {
-	decide_meet(rule, facts->hard_limits[decision->detail / 2], decision);
+	meet_outside(rule, facts, CAP(SYS_RESOURCE), facts->hard_limits[decision->detail / 2],
+		     UINT64_MAX, decision);
 }
 
 /* A signed number in 64 bits; 32 bits of it are taken for what they mean. */
@@ -97,7 +113,7 @@ void decide_nice(const struct policy_rule *rule, const struct host_facts *facts,
 		return;
 	}
 	decision->saved = (uint64_t)nice;
-	decide_meet(rule, (uint64_t)(int64_t)facts->lowest_nice, decision);
+	meet_outside(rule, facts, CAP(SYS_NICE), SIGNED(facts->lowest_nice), SIGNED(-20), decision);
 }
 
 void decide_oom_score_adj(const struct policy_rule *rule, const struct host_facts *facts,
@@ -110,7 +126,8 @@ void decide_oom_score_adj(const struct policy_rule *rule, const struct host_fact
 		return;
 	}
 	decision->saved = (uint64_t)adj;
-	decide_meet(rule, (uint64_t)(int64_t)facts->oom_score_adj, decision);
+	meet_outside(rule, facts, CAP(SYS_RESOURCE), SIGNED(facts->oom_score_adj), SIGNED(-1000),
+		     decision);
 }
 
 /* SCHED_RESET_ON_FORK takes from the task, not from others: anybody may set it. */
@@ -120,16 +137,36 @@ void decide_sched(const struct policy_rule *rule, const struct host_facts *facts
 	uint64_t saved = decision->saved;
 	uint64_t flag = saved & SCHED_RESET_ON_FORK;
 	uint64_t policy = saved & ~flag;
+	uint64_t own = facts->hard_limits[RLIMIT_RTPRIO] > 0 ? SCHED_FIFO : SCHED_OTHER;
 
-	(void)facts;
 	if (policy > 7 || policy == 4) {
 		decide_refuse_value(decision);
 		return;
 	}
 	decision->saved = policy;
-	decide_meet(rule, SCHED_OTHER, decision);
+	meet_outside(rule, facts, CAP(SYS_NICE), own, DEADLINE, decision);
 	decision->saved = saved;
 	decision->effective |= flag;
+}
+
+void decide_rt_priority(const struct policy_rule *rule, const struct host_facts *facts,
+			struct decision *decision)
+{
+	if (decision->saved < 1 || decision->saved > 99)
+		decide_refuse_value(decision);
+	else
+		meet_outside(rule, facts, CAP(SYS_NICE), facts->hard_limits[RLIMIT_RTPRIO], 99,
+			     decision);
+}
+
+void decide_ioprio(const struct policy_rule *rule, const struct host_facts *facts,
+		   struct decision *decision)
+{
+	if (decision->saved > UINT16_MAX || decision->saved >> 13 > 3)
+		decide_refuse_value(decision);
+	else
+		meet_outside(rule, facts, CAP(SYS_NICE) | CAP(SYS_ADMIN), USUAL_IO, ANY_IO,
+			     decision);
 }
 
 void decide_affinity(const struct policy_rule *rule, const struct host_facts *facts,

@@ -94,7 +94,7 @@ static struct json *limit_json(enum policy_class class, const struct extent *ext
 	uint64_t most = extent->is_asked ? extent->most : lattice_of(class)->bottom;
 	struct json *rule;
 
-	if (class == CLASS_CAPS && most == 0)
+	if ((class == CLASS_CAPS || class == CLASS_RT_PRIORITY) && most == 0)
 		return rule_json("drop");
 	rule = rule_json("clamp");
 	if (class == CLASS_CAPS)
@@ -142,8 +142,9 @@ static struct json *details_json(const struct plan *plan, enum policy_class clas
 /* The rule for a class without values; NULL: the preset's does. */
 static struct json *outcome_json(enum policy_class class, const struct extent *extent)
 {
-	static const enum outcome order[] = { OUTCOME_KEEP,	  OUTCOME_REOPEN, OUTCOME_INHERIT,
-					      OUTCOME_SUBSTITUTE, OUTCOME_DROP,	  OUTCOME_REFUSE };
+	static const enum outcome order[] = { OUTCOME_CLAMP,   OUTCOME_KEEP,	   OUTCOME_REOPEN,
+					      OUTCOME_INHERIT, OUTCOME_SUBSTITUTE, OUTCOME_DROP,
+					      OUTCOME_REFUSE };
 	unsigned int outcomes = extent->outcomes ? extent->outcomes : 1u << OUTCOME_REFUSE;
 	unsigned int may = policy_class_info(class)->actions;
 	struct json *rule;

@@ -93,6 +93,38 @@ static uint64_t sched_meet(uint64_t a, uint64_t b)
 	return sched_leq(a, b) ? a : b;
 }
 
+/* As of ioprio_set(2): idle, best effort, real time, each with its levels, of which 0 is the most;
+ * none is a little more than the best effort that it stands for. Unknown ones are above all. */
+static uint64_t io_rank(uint64_t value)
+{
+	uint64_t class = value >> 13;
+	uint64_t level = 2 * (7 - (value & 7));
+	uint64_t hint = value >> 3 & 0x3ff;
+
+	if (value == 0)
+		return (16 + 2 * 3 + 1) << 10;
+	switch (class) {
+	case 1: /* IOPRIO_CLASS_RT */
+		return (level + 32) << 10 | hint;
+	case 2: /* IOPRIO_CLASS_BE */
+		return (level + 16) << 10 | hint;
+	case 3: /* IOPRIO_CLASS_IDLE */
+		return level << 10 | hint;
+	default:
+		return value + (UINT64_C(1) << 20);
+	}
+}
+
+static bool io_leq(uint64_t a, uint64_t b)
+{
+	return io_rank(a) <= io_rank(b);
+}
+
+static uint64_t io_meet(uint64_t a, uint64_t b)
+{
+	return io_leq(a, b) ? a : b;
+}
+
 /* No filter, then a filter, then SECCOMP_MODE_STRICT, which is 1; unknown modes below all. */
 static uint64_t seccomp_rank(uint64_t mode)
 {
@@ -119,6 +151,7 @@ static const uint64_t inverted_bottom = UINT64_MAX, inverted_top = 0;
 static const uint64_t securebits_bottom = ~GIVING_BITS, securebits_top = GIVING_BITS;
 static const uint64_t same_bottom = ID_NONE, same_top = ID_NONE;
 static const uint64_t sched_bottom = SCHED_IDLE, sched_top = UINT64_MAX;
+static const uint64_t io_bottom = 3 << 13 | 7, io_top = UINT64_MAX - (UINT64_C(1) << 20);
 static const uint64_t seccomp_bottom = UINT64_MAX, seccomp_top = 0;
 
 #define LATTICE(class, name, key, order, words, ...)                                               \

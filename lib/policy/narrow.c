@@ -31,6 +31,7 @@ static void narrow_value(struct decision *decision, const struct decision *other
 		return;
 	take_over(decision, other);
 	decision->effective = value | flag;
+	decision->from_outside = other->from_outside;
 	if (must_keep)
 		decision_refuse(decision, "the policy does not allow less than was saved",
 				other->remedy);

@@ -57,8 +57,10 @@ static int parse_switch(const struct policy_node *node, uint64_t *ret_value, str
 
 static int parse_sched(const struct policy_node *node, uint64_t *ret_value, struct err *err)
 {
-	static const char *const words[] = { "other", "batch", "idle", NULL };
-	static const uint64_t values[] = { SCHED_OTHER, SCHED_BATCH, SCHED_IDLE };
+	static const char *const words[] = { "other", "batch", "idle",	   "ext",
+					     "rr",    "fifo",  "deadline", NULL };
+	static const uint64_t values[] = { SCHED_OTHER, SCHED_BATCH, SCHED_IDLE, 7,
+					   SCHED_RR,	SCHED_FIFO,  6 };
 	size_t word;
 	int r = node_word(node, words, &word, err);
 
@@ -76,6 +78,7 @@ const char *policy_limit_key(enum policy_class class)
 	case CLASS_RLIMIT:
 	case CLASS_MLOCK:
 	case CLASS_SCHED:
+	case CLASS_RT_PRIORITY:
 		return "max";
 	case CLASS_NICE:
 	case CLASS_OOM_SCORE_ADJ:
@@ -100,6 +103,8 @@ static int parse_limit(struct parse *parse, const struct policy_node *node, stru
 		return parse_unlimited(node, allowed, err);
 	case CLASS_SCHED:
 		return parse_sched(node, allowed, err);
+	case CLASS_RT_PRIORITY:
+		return parse_least(node, 1, 99, allowed, err);
 	case CLASS_NICE:
 		return parse_least(node, -20, 19, allowed, err);
 	case CLASS_OOM_SCORE_ADJ:
@@ -143,9 +148,11 @@ static int parse_action(struct parse *parse, const struct policy_node *node, str
 static int parse_on_fail(struct parse *parse, const struct policy_node *node, struct err *err)
 {
 	parse->has_on_fail = true;
-	return parse_outcome(node,
-			     1u << OUTCOME_REFUSE | 1u << OUTCOME_SUBSTITUTE | 1u << OUTCOME_DROP,
-			     &parse->one->rule.shortfall, err);
+	return parse_outcome(
+	    node,
+	    policy_class_info(parse->one->class)->actions &
+		(1u << OUTCOME_REFUSE | 1u << OUTCOME_SUBSTITUTE | 1u << OUTCOME_DROP),
+	    &parse->one->rule.shortfall, err);
 }
 
 static int parse_with(struct parse *parse, const struct policy_node *node, struct err *err)
@@ -159,6 +166,12 @@ static int parse_with(struct parse *parse, const struct policy_node *node, struc
 		return node_error(node, err, "it must be an absolute path");
 	parse->one->rule.with = policy_file_text(parse->file, path);
 	return 0;
+}
+
+/* Is there something else to be done with what cannot be had as it was? */
+static bool may_fail(enum policy_class class)
+{
+	return !lattice_has_values(class) && policy_class_info(class)->actions & 1u << OUTCOME_DROP;
 }
 
 static int parse_member(void *argument, const struct policy_node *node, struct err *err)
@@ -175,11 +188,12 @@ static int parse_member(void *argument, const struct policy_node *node, struct e
 		return parse_limit(parse, node, err);
 	if (class == CLASS_FILE && strcmp(node->key, "with") == 0)
 		return parse_with(parse, node, err);
-	if (class == CLASS_FILE && strcmp(node->key, "on_fail") == 0)
+	if (may_fail(class) && strcmp(node->key, "on_fail") == 0)
 		return parse_on_fail(parse, node, err);
 	return node_error_at_key(
-	    node, err, "\"%.64s\" is not known here: it can be action, match%s%s%s", node->key,
-	    limit ? ", " : "", limit ? limit : "", class == CLASS_FILE ? ", on_fail, with" : "");
+	    node, err, "\"%.64s\" is not known here: it can be action, match%s%s%s%s", node->key,
+	    limit ? ", " : "", limit ? limit : "", may_fail(class) ? ", on_fail" : "",
+	    class == CLASS_FILE ? ", with" : "");
 }
 
 static int check_rule(const struct parse *parse, struct err *err)
@@ -194,8 +208,8 @@ static int check_rule(const struct parse *parse, struct err *err)
 	if (parse->has_limit && !is_meet)
 		return node_error(parse->node, err, "\"%s\" is for keep and clamp",
 				  policy_limit_key(parse->one->class));
-	if (parse->has_on_fail && rule->action != OUTCOME_REOPEN)
-		return node_error(parse->node, err, "\"on_fail\" is for reopen");
+	if (parse->has_on_fail && rule->action != OUTCOME_REOPEN && rule->action != OUTCOME_KEEP)
+		return node_error(parse->node, err, "\"on_fail\" is for what is kept or reopened");
 	if (parse->one->class != CLASS_FILE)
 		return 0;
 	if (substitutes && !rule->with)

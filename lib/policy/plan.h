@@ -65,6 +65,7 @@ struct decision {
 	uint32_t id;
 	uint32_t detail;
 	enum outcome outcome;
+	bool from_outside;  /* only the tracer can set it, by a capability of the invoker's */
 	uint64_t effective; /* what restore sets */
 	uint64_t saved;
 	uint64_t invoker;
@@ -96,8 +97,9 @@ struct host_facts {
 	struct id_range *gid_ranges;
 	size_t gid_range_count;
 	uint64_t hard_limits[16];
-	uint64_t bounding;   /* capabilities */
-	uint64_t permitted;  /* likewise, in the invoker's own user namespace */
+	uint64_t bounding;  /* capabilities */
+	uint64_t permitted; /* likewise, in the invoker's own user namespace */
+	uint64_t host_caps; /* those that count on the host itself: in the initial user namespace */
 	uint64_t known_caps; /* all that this kernel has: what the owner of a new namespace holds */
 	int nice;
 	int lowest_nice; /* that may be set in a new user namespace */

@@ -123,7 +123,7 @@ static void bad_rules(struct unit *unit)
 		{ P "\"files\": [{\"action\": \"reopen\", \"on_fail\": \"keep\"}]}",
 		  "p:2:44: it can be drop, substitute or refuse" },
 		{ P "\"files\": [{\"action\": \"drop\", \"on_fail\": \"refuse\"}]}",
-		  "p:2:12: \"on_fail\" is for reopen" },
+		  "p:2:12: \"on_fail\" is for what is kept or reopened" },
 		{ P "\"files\": [\"reopen\"]}", "p:2:12: it must be an object" },
 	};
 
