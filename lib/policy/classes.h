@@ -38,6 +38,7 @@
 #define MAY_KEEP	(MAY(KEEP) | MAY(REFUSE))
 #define MAY_INHERIT	(MAY(INHERIT) | MAY(REFUSE))
 #define MAY_REOPEN	(MAY(REOPEN) | MAY(REFUSE))
+#define MAY_FILE	(MAY(REOPEN) | MAY(SUBSTITUTE) | MAY(DROP) | MAY(REFUSE))
 #define MAY_CLOSE	(MAY(KEEP) | MAY(REOPEN) | MAY(DROP) | MAY(REFUSE))
 #define MAY_REPLACE	(MAY(SUBSTITUTE) | MAY(REFUSE))
 #define MAY_STDIO	(MAY(INHERIT) | MAY(SUBSTITUTE) | MAY(REFUSE))
@@ -118,7 +119,7 @@
 	  INHERITED, INHERITED, INHERITED, RECORDED)                                               \
 	X(KEYRING, "keyring", "keyrings", same, number, DETAIL_KEYRINGS, keyring, MAY_REPLACE,     \
 	  REPLACED, REPLACED, REPLACED, RECORDED)                                                  \
-	X(FILE, "file", "files", same, nothing, DETAIL_ANY, file, MAY_REOPEN,                      \
+	X(FILE, "file", "files", same, nothing, DETAIL_ANY, file, MAY_FILE,                        \
 	  REOPENED(FILE_REMEDY), REOPENED(FILE_REMEDY), REOPENED(FILE_REMEDY), RECORDED)           \
 	X(DEVICE, "device", "devices", same, nothing, DETAIL_ANY, file, MAY_REOPEN,                \
 	  REOPENED(FILE_REMEDY), REOPENED(FILE_REMEDY), REOPENED(FILE_REMEDY), RECORDED)           \
