@@ -33,6 +33,8 @@ struct plan {
 	struct mapping uids;
 	struct mapping gids;
 	bool may_setgroups;
+	void *memory; /* owned, by release */
+	void (*release)(void *memory);
 };
 
 /* plan_make() is plan_new, the kinds' questions, plan_settle. */
