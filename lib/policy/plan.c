@@ -62,6 +62,8 @@ void plan_free(struct plan *plan)
 {
 	if (!plan)
 		return;
+	if (plan->memory)
+		plan->release(plan->memory);
 	host_facts_free(&plan->facts);
 	if (plan->policies)
 		policies_free(plan->policies);
@@ -73,6 +75,12 @@ void plan_free(struct plan *plan)
 	mapping_free(&plan->uids);
 	mapping_free(&plan->gids);
 	free(plan);
+}
+
+void **plan_memory(struct plan *plan, void (*release)(void *memory))
+{
+	plan->release = release;
+	return &plan->memory;
 }
 
 void plan_add(struct plan *plan, const struct decision *decision)

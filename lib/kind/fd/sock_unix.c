@@ -363,7 +363,7 @@ static void ask_file(struct plan *plan, const struct unix_parts *own)
 	auto_close int root = -1;
 
 	/* What is only there when the mounts are has nobody's sockets. */
-	mount_place_find(plan_image(plan), own->path, &place);
+	mount_place_find(plan, own->path, &place);
 	if (place.path) {
 		trial.result = file_trial_root(plan, place.path, &root);
 		if (trial.result == 0)
@@ -381,7 +381,7 @@ static int find_outsider(struct plan *plan, const struct unix_parts *own)
 	auto_close int place = -1;
 	int r;
 
-	mount_place_find(plan_image(plan), own->target, &found);
+	mount_place_find(plan, own->target, &found);
 	if (!found.path)
 		return -ENOENT;
 	r = file_trial_root(plan, found.path, &root);
