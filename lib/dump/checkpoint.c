@@ -2,16 +2,12 @@
  * whatever happens to the command. */
 #include <fcntl.h>
 #include <limits.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
-#include "core/log.h"
 #include "core/worker.h"
 #include "ctckpt/ctckpt.h"
 #include "dump/checkpoint.h"
@@ -107,44 +103,6 @@ static void count_tasks(const struct dump *d, struct ctckpt_stats *stats)
 	stats->pages_scanned = d->own->pages_scanned;
 }
 
-/* setns(2): EINVAL for a process with several threads. One that was joined is still there for an
- * instant: pthread_join(3) waits for its memory, and the kernel unlists it after that. */
-static int enter_user_namespace(int ns)
-{
-	uint64_t deadline = clock_us() + 1000000;
-
-	while (setns(ns, CLONE_NEWUSER) < 0) {
-		if (errno != EINVAL || clock_us() > deadline)
-			return -errno;
-		(void)sched_yield();
-	}
-	return 0;
-}
-
-/* What belongs to ids of the container's own can be read from inside its user namespace only, by
- * its owner too. Whoever does not own it fails later, and by name. */
-static void join_user_namespace(const struct target *target)
-{
-	char path[64];
-	auto_close int theirs = -1;
-	struct stat own_stat;
-	struct stat stat;
-	int r;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/ns/user", target->init);
-	theirs = open(path, O_RDONLY | O_CLOEXEC);
-	if (theirs < 0 || fstat(theirs, &stat) < 0 ||
-	    fstatat(AT_FDCWD, "/proc/self/ns/user", &own_stat, 0) < 0)
-		return;
-	if (stat.st_ino == own_stat.st_ino)
-		return;
-	/* In there we would be in reach of whoever may trace in it and was not stopped. */
-	(void)prctl(PR_SET_DUMPABLE, 0);
-	r = enter_user_namespace(theirs);
-	if (r < 0)
-		log_debug("join the container's user namespace: %s", strerror(-r));
-}
-
 int checkpoint_frozen(const struct target *target, struct freeze *frozen,
 		      const struct checkpoint_work *work, int fd, struct ctckpt_stats *stats,
 		      struct err *err)
@@ -154,7 +112,9 @@ int checkpoint_frozen(const struct target *target, struct freeze *frozen,
 	uint64_t start = clock_us();
 	int r;
 
-	join_user_namespace(target);
+	r = dump_join_owner(target, err);
+	if (r < 0)
+		return r;
 	r = dump_gather(&d, target, frozen, work->tcp_close, work->tcp_established, err);
 	stats->memdump_time = clock_us() - start;
 	count_tasks(&d, stats);

@@ -38,7 +38,7 @@ restore_refuses() {
 	local name other="it can't be opened as it was"
 	changed_saved r:gone w:renamed r:link r:dir r:fifo r:socket w:short d:nodir d:filedir \
 		d:linkdir p:place f:fifofile f:fifodir m:mapshort m:mapgone m:mapfifo s:shared \
-		i:watchgone i:watchlink u:sockfile r:in/parentgone r:at/parentfile
+		i:watchgone i:watchlink u:sockfile r:in/parentgone r:up/parentfile
 	rm gone mapgone mapfifo watchgone shared
 	mv renamed else
 	rm link && ln -s else link
@@ -54,7 +54,7 @@ restore_refuses() {
 	rm fifofile fifodir && : >fifofile && mkdir fifodir
 	mv watchlink watched && ln -s watched watchlink
 	rm sockfile && : >sockfile
-	rm -r in at && : >at
+	rm -r in up && : >up
 	run -3 ctckpt plan "$IMAGE"
 	refused gone read "No such file or directory" "it is not there"
 	refused renamed "read and write" "No such file or directory" "it is not there"
@@ -77,7 +77,7 @@ restore_refuses() {
 	refused watchlink read "it is a symbolic link now" "$other"
 	refused sockfile "read and write" "it is no socket" "something else is in its place"
 	refused in/parentgone read "No such file or directory" "it is not there"
-	refused at/parentfile read "Not a directory" "it is not there"
+	refused up/parentfile read "Not a directory" "it is not there"
 	restore_refuses "22 refusals"
 	for name in gone renamed link dir; do
 		assert_contains "$stderr" "$VICTIM_DIR/$name: "

@@ -19,6 +19,7 @@ held_saved() {
 	printf '0123456789secret' >"$OUTSIDE/secret"
 	root_start changed "${HELD[@]}"
 	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	# shellcheck disable=SC2034 # for forged.bash
 	FORGED_OPTIONS=(--rootfs "$ROOT")
 }
 
@@ -87,7 +88,7 @@ make_odd_paths() {
 	mkfifo "$ROOT/fifo"
 	(cd "$ROOT" && python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("socket")')
 	ln -s "$OUTSIDE" "$ROOT/away"
-	ln -s ../../../../../../../../../../../../..$OUTSIDE "$ROOT/up"
+	ln -s ../../../../../../../../../../../../.."$OUTSIDE" "$ROOT/up"
 	ln -s v/r"$X" "$ROOT/me"
 }
 

@@ -215,6 +215,8 @@ void file_trial_ask(struct plan *plan, uint32_t id, const struct file_trial *tri
 		.detail = trial->detail,
 		.saved = trial->flags,
 		.invoker = (uint64_t)-trial->result,
+		.path = trial->path,
+		.type = trial->type,
 		.subject = trial->path,
 		.saved_text = trial->purpose ? trial->purpose : access_text(trial->flags),
 		.invoker_text = invoker,
