@@ -46,6 +46,15 @@ load forged
 	rejects 4 "registers: without creds" CRED.3-
 }
 
+@test "forged: the name of a container" {
+	local start rest
+	victim_saved eventfd
+	for start in ../ /x a/b -x .x "x y"; do
+		rest=${VICTIM:${#start}}
+		rejects 4 "impossible name" "CTNR+16:${#VICTIM}=@$start${rest//-/x}"
+	done
+}
+
 @test "forged: pids, parents and sessions" {
 	victim_saved process
 	rejects 4 pid TASK+0:4=0
@@ -672,6 +681,13 @@ socket_end() {
 	rejects 4 "is not in the image" SNET+0:4=0x7fffffff
 	rejects 4 "unknown bits" SNET+0:4=0
 	rejects 4 "unknown bits" SNET+4:4=1
+}
+
+@test "forged: the ipc namespace of an object" {
+	victim_saved ipcns
+	rejects 4 "is not in the image" SIPC+0:4=0x7fffffff
+	rejects 4 "unknown bits" SIPC+0:4=0
+	rejects 4 "unknown bits" SIPC+4:4=1
 }
 
 @test "forged: AIO contexts" {

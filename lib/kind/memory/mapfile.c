@@ -699,6 +699,14 @@ static int mapfile_ask(struct plan *plan, const struct image *image, const struc
 	file_trial_run(plan, &trial);
 	judge_trial(&view, has_code, &trial);
 	file_trial_ask(plan, record->id, &trial);
+	if (trial.is_executed && trial.result == 0 && trial.stat.st_mode & (S_ISUID | S_ISGID))
+		plan_ask(plan, &(struct question){ .class = CLASS_SETID,
+						   .id = record->id,
+						   .saved = 1,
+						   .path = trial.path,
+						   .type = S_IFREG,
+						   .subject = trial.path,
+						   .saved_text = "set-id executable" });
 	return 0;
 }
 
