@@ -12,10 +12,10 @@ changed_saved() {
 	cd "$VICTIM_DIR" || return
 }
 
-# says NAME TEXT: the plan in $output has one line of the file, and it says this.
+# says NAME TEXT: the plan in $output has one line about opening the file, and it says this.
 says() {
 	local lines
-	lines=$(grep -F " $VICTIM_DIR/$1 " <<<"$output" | tr -s ' ')
+	lines=$(grep -F " $VICTIM_DIR/$1 " <<<"$output" | grep -F " rule strict/files" | tr -s ' ')
 	assert_equal "${lines#*"$VICTIM_DIR/$1 "}" "$2"
 }
 
@@ -256,6 +256,8 @@ as_another() {
 	chmod 6755 program
 	run -0 ctckpt plan "$IMAGE"
 	reopened program read ""
+	assert_contains "$(tr -s ' ' <<<"$output")" \
+		"$VICTIM_DIR/program saved set-id executable invoker on -> drop rule strict/setid"
 	run -0 ctckpt restore --detach "$IMAGE"
 	assert_equal "$(grep -E '^(Uid|CapPrm):' "/proc/$(container_pid "$VICTIM")/status" | tr -s '\t' ' ')" \
 		"Uid: $UID $UID $UID $UID
