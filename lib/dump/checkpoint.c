@@ -115,7 +115,7 @@ int checkpoint_frozen(const struct target *target, struct freeze *frozen,
 	r = dump_join_owner(target, err);
 	if (r < 0)
 		return r;
-	r = dump_gather(&d, target, frozen, work->tcp_close, work->tcp_established, err);
+	r = dump_gather(&d, target, frozen, &work->outside, err);
 	stats->memdump_time = clock_us() - start;
 	count_tasks(&d, stats);
 	if (r == 0 && work->gathered)
@@ -224,8 +224,7 @@ static int checkpoint_here(struct job *job, const struct target *target, struct 
 	struct tcp_hold *hold = NULL;
 	struct checkpoint_work work = { .compression = options->compression,
 					.compression_level = options->compression_level,
-					.tcp_close = options->tcp_close,
-					.tcp_established = options->tcp_established,
+					.outside = checkpoint_outside(options),
 					.hold = options->after == CTCKPT_STOP ? &hold : NULL,
 					.is_cancelled = job_is_cancelled,
 					.progress = job_progress,

@@ -12,6 +12,7 @@
 #include "core/cleanup.h"
 #include "dump/dump.h"
 #include "kind/support/fd_describe.h"
+#include "kind/support/files.h"
 #include "kind/support/lock_lines.h"
 
 /* A descriptor before it is known whether it is the first of its description. */
@@ -333,7 +334,7 @@ static int collect_in_flight(struct dump *d, struct err *err)
 
 		d->fd = &d->own->files[i];
 		r = dump_find_file_namespace(d, err);
-		if (r == 0 && kind && kind->collect)
+		if (r == 0 && kind && kind->collect && !d->fd->is_foreign)
 			r = kind->collect(d, err);
 		if (r < 0)
 			(void)err_wrap(err, "task %d (%s), descriptor %d: %s", d->fd->task->vpid,
@@ -346,13 +347,23 @@ static int collect_in_flight(struct dump *d, struct err *err)
 	return r;
 }
 
+static void block_unknown(struct dump *d)
+{
+	auto_buf struct buf what = BUF_EMPTY;
+
+	fd_describe(d->fd, &what);
+	(void)dump_block(d, NULL, "%s is not supported", what.data);
+}
+
 static int dump_file(struct dump *d, struct target_fd *file, enum phase phase, struct err *err)
 {
 	const struct kind *kind = kind_of(file);
-	auto_buf struct buf what = BUF_EMPTY;
 
 	d->fd = file;
-	if (kind && kind->phase == phase) {
+	if (file->is_foreign || !kind) {
+		if (phase == PHASE_FILES && !external_takes(d))
+			block_unknown(d);
+	} else if (kind->phase == phase) {
 		int r = kind->dump(d, err);
 
 		if (r == 0)
@@ -360,10 +371,6 @@ static int dump_file(struct dump *d, struct target_fd *file, enum phase phase, s
 		if (r < 0)
 			return err_wrap(err, "task %d (%s), descriptor %d: %s", file->task->vpid,
 					file->task->stat.comm, file->number, kind->name);
-	}
-	if (!kind && phase == PHASE_FILES) {
-		fd_describe(file, &what);
-		(void)dump_block(d, NULL, "%s is not supported", what.data);
 	}
 	d->fd = NULL;
 	return 0;

@@ -9,6 +9,8 @@
  * check    a record's body, hostile bytes; pure; fuzzed
  * link     a record among the others: do the objects it names exist, and fit; pure
  * ask      policy questions about a record; no side effect
+ * grant    descriptors only: what one of the invoker's must be to take the place of this one, which
+ *          then is neither asked about nor restored; false: it can't be given
  * restore  creates the object in the new container's first task, as the invoker
  * replace  descriptors only: all tasks exist: makes, in the tracer, what takes the place of the
  *          object that restore gave; -1: that one stays
@@ -55,8 +57,9 @@ enum phase {
 	PHASE_COUNT,
 };
 
-struct dump;	/* dump/dump.h: the whole work in progress */
-struct restore; /* restore/restore.h */
+struct grant_look; /* kind/support/grant.h */
+struct dump;	   /* dump/dump.h: the whole work in progress */
+struct restore;	   /* restore/restore.h */
 
 struct dump_thread {
 	pid_t tid;  /* outer */
@@ -116,10 +119,11 @@ struct target_fd {
 	uint32_t id;
 	uint32_t flags; /* O_* from fdinfo, without O_CLOEXEC */
 	uint64_t position;
-	char *link;   /* what /proc/PID/fd/N reads as */
-	char *fdinfo; /* the whole text */
-	uint32_t ns;  /* the namespace that it is, or of a socket, the one of the network; 0: own */
-	int unread;   /* inotify, fanotify: bytes of events, before we ourselves opened any file */
+	char *link;	 /* what /proc/PID/fd/N reads as */
+	char *fdinfo;	 /* the whole text */
+	bool is_foreign; /* a socket of a network that is not the container's */
+	uint32_t ns; /* the namespace that it is, or of a socket, the one of the network; 0: own */
+	int unread;  /* inotify, fanotify: bytes of events, before we ourselves opened any file */
 	struct stat stat;
 };
 
@@ -156,6 +160,8 @@ struct kind {
 	int (*link)(const struct image *image, const struct record *record, struct err *err);
 	int (*ask)(struct plan *plan, const struct image *image, const struct record *record,
 		   struct err *err);
+	bool (*grant)(const struct image *image, const struct record *record,
+		      struct grant_look *ret_look);
 	int (*restore)(struct restore *rs, const struct record *record, struct err *err);
 	int (*replace)(struct restore *rs, const struct record *record, int *ret_fd,
 		       struct err *err);
@@ -241,6 +247,8 @@ int restore_give_fd(struct restore *rs, const struct record *record, int fd, str
 /* restore: a descriptor given before for an object; borrowed; -1 if there is none. In finish: its
  * number in the first task and, until PHASE_LOCKS, in every task. */
 int restore_fd(const struct restore *rs, uint32_t id);
+/* restore: does a descriptor of the invoker's take the place of this one? */
+bool restore_is_granted(const struct restore *rs, uint32_t id);
 /* restore: opens a path beneath the container's root, as the invoker: never through magic links
  * or out of the root; only what has `type` (S_IFREG, S_IFDIR, ...; 0: any), which is looked at
  * with O_PATH before the real open; O_CREAT, O_EXCL, O_TRUNC and unknown bits are masked. */

@@ -55,6 +55,8 @@ static int restore_kind(struct restore *rs, const struct kind *kind, struct err 
 		    kind->namespace != NAMESPACE_MNT && kind->namespace != NAMESPACE_IPC &&
 		    namespace_find(rs->image, record->id))
 			continue;
+		if (kind->grant && restore_is_granted(rs, record->id))
+			continue;
 		r = restore_record(rs, kind, record, err);
 		if (r < 0)
 			return err_wrap(err, "%s %u", kind->name, record->id);
@@ -217,6 +219,8 @@ static int make_all(struct restore *rs, struct err *err)
 		r = restore_phase(rs, PHASE_NAMESPACES, err);
 	if (r == 0)
 		r = open_root_again(rs->own, err);
+	if (r == 0)
+		r = restore_give_grants(rs, err);
 	for (enum phase phase = PHASE_NAMESPACES + 1; r == 0 && phase < PHASE_COUNT; phase++)
 		r = restore_phase(rs, phase, err);
 	if (r == 0)
