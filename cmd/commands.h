@@ -40,6 +40,7 @@ struct checkpoint_settings {
 	bool force;
 	int after;
 	int tcp;
+	bool external;
 	int compression;
 	int level;
 	bool print_stats;
@@ -54,6 +55,7 @@ struct restore_settings {
 	const char *name;
 	const char *rootfs;
 	const char **volumes;
+	const char **grants;
 	const char *pid_file;
 	bool detach;
 	bool userns;
@@ -70,6 +72,7 @@ struct plan_settings {
 	const char *policy;
 	const char *rootfs;
 	const char **volumes;
+	const char **grants;
 	bool tcp_established;
 	bool leave_frozen;
 };

@@ -144,6 +144,8 @@
 	X(SOCKET, "socket", "sockets", same, nothing, DETAIL_ANY, socket, MAY_CLOSE,               \
 	  OR_REFUSED(SOCKET_REMEDY), OR_CLOSED, OR_REFUSED(SOCKET_REMEDY), RECORDED)               \
 	X(TCP, "tcp", "net.tcp", same, nothing, DETAIL_NONE, tcp, MAY_CLOSE,                       \
-	  OR_REFUSED(NULL), OR_CLOSED, OR_REFUSED(NULL), RECORDED)
+	  OR_REFUSED(NULL), OR_CLOSED, OR_REFUSED(NULL), RECORDED)                                 \
+	X(GRANT, "grant", "grants", same, nothing, DETAIL_NONE, grant, MAY_REPLACE,                \
+	  REPLACED, REPLACED, REPLACED, RECORDED)
 
 /* clang-format on */

@@ -292,5 +292,6 @@ void host_facts_free(struct host_facts *facts)
 	for (size_t i = 0; i < facts->volume_count; i++)
 		free(facts->volumes[i]);
 	free(facts->volumes);
+	free(facts->grants);
 	*facts = HOST_FACTS_NONE;
 }

@@ -233,6 +233,7 @@ static bool is_of_file(enum policy_class class)
 	case CLASS_RAW:
 	case CLASS_PACKET:
 	case CLASS_SETID:
+	case CLASS_GRANT:
 		return true;
 	default:
 		return false;

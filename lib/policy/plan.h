@@ -51,7 +51,8 @@ struct question {
 	uint32_t detail; /* see enum policy_class */
 	uint64_t saved;
 	uint64_t invoker; /* CLASS_FILE: 0, or the errno of the trial open; CLASS_SECCOMP: 1 if the
-			   * image has the filter; CLASS_TCP: 1 if its network has the address */
+			   * image has the filter; CLASS_TCP: 1 if its network has the address;
+			   * CLASS_GRANT: enum grant_fit */
 	const char *path; /* of a file, in the container; NULL: it has none */
 	uint32_t type;	  /* of a file: S_IFREG, ...; 0: unknown */
 	const char *subject;	  /* "caps.effective", "fd 5", ...; NULL: made by the class */
@@ -79,6 +80,23 @@ struct decision {
 	const char *rule;   /* "strict/caps" */
 	const char *reason; /* why it is not kept, where that needs saying, or NULL */
 	const char *remedy; /* what the invoker could do about it, or NULL */
+};
+
+/* A descriptor that the invoker gives for one that was saved. */
+struct host_grant {
+	uint32_t id; /* the saved open file description */
+	int fd;	     /* our duplicate, borrowed */
+	int number;  /* as the invoker calls it */
+};
+
+/* Can it take the place of what was saved? */
+enum grant_fit {
+	GRANT_FITS,
+	GRANT_ABSENT, /* none is given, and nothing else will do */
+	GRANT_TYPE,   /* it is something else */
+	GRANT_ACCESS, /* it was opened for less */
+	GRANT_ALONE,  /* it is not connected */
+	GRANT_SHORT,  /* a file that ends before the saved position */
 };
 
 /* What the invoker has and this host can do; gathered once by trying. */
@@ -112,6 +130,8 @@ struct host_facts {
 	char **volumes; /* owned, each and all: where the invoker mounts directories of the host */
 	size_t volume_count;
 	int root; /* the root directory of the container, borrowed; 0: the invoker's */
+	struct host_grant *grants; /* owned */
+	size_t grant_count;
 	/* The ids of the invoker's own user namespace, and whether all of them may be mapped. */
 	struct id_range *own_uids; /* owned */
 	size_t own_uid_count;

@@ -50,6 +50,7 @@ static const struct samples samples[] = {
 	{ CLASS_SESSION, 3, { 0, 1, ID_NONE } },
 	{ CLASS_SOCKET, 3, { 0, 1, ID_NONE } },
 	{ CLASS_TCP, 3, { 0, 1, ID_NONE } },
+	{ CLASS_GRANT, 3, { 0, 1, ID_NONE } },
 };
 
 static bool pair_holds(const struct lattice *l, uint64_t a, uint64_t b)

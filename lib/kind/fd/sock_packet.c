@@ -12,6 +12,7 @@
 
 #include "core/cleanup.h"
 #include "dump/dump.h"
+#include "kind/support/grant.h"
 #include "kind/support/socket.h"
 
 extern const struct kind kind_sock_packet;
@@ -266,6 +267,14 @@ static int sock_packet_ask(struct plan *plan, const struct image *image,
 	return 0;
 }
 
+static bool sock_packet_grant(const struct image *image, const struct record *record,
+			      struct grant_look *ret_look)
+{
+	(void)image;
+	*ret_look = grant_look_socket(record);
+	return true;
+}
+
 /* ---- restore ---- */
 
 static int join(int fd, const struct packet_member_rec *rec, struct err *err)
@@ -340,5 +349,6 @@ const struct kind kind_sock_packet = {
 	.dump = sock_packet_dump,
 	.check = sock_packet_check,
 	.ask = sock_packet_ask,
+	.grant = sock_packet_grant,
 	.restore = sock_packet_restore,
 };

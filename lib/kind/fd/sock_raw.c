@@ -1,6 +1,7 @@
 /* Raw internet sockets: a protocol, addresses, groups and options. */
 #include "core/cleanup.h"
 #include "kind/kind.h"
+#include "kind/support/grant.h"
 #include "kind/support/inet_datagram.h"
 
 extern const struct kind kind_sock_raw;
@@ -49,6 +50,14 @@ static int sock_raw_ask(struct plan *plan, const struct image *image, const stru
 	return 0;
 }
 
+static bool sock_raw_grant(const struct image *image, const struct record *record,
+			   struct grant_look *ret_look)
+{
+	(void)image;
+	*ret_look = grant_look_socket(record);
+	return true;
+}
+
 static int sock_raw_restore(struct restore *rs, const struct record *record, struct err *err)
 {
 	struct reader reader = reader_of(record->body, record->length);
@@ -74,5 +83,6 @@ const struct kind kind_sock_raw = {
 	.dump = sock_raw_dump,
 	.check = sock_raw_check,
 	.ask = sock_raw_ask,
+	.grant = sock_raw_grant,
 	.restore = sock_raw_restore,
 };

@@ -37,7 +37,7 @@ static bool is_without_client(const struct dump *d, const struct tcp_snapshot *s
 	if (line->inode != 0 || (line->state != TCP_ESTABLISHED && line->state != TCP_CLOSE_WAIT))
 		return false;
 	client = tcp_find_other(d, &snapshot->table, line->netns, &line->local, &line->peer);
-	if (d->own->tcp_close && (!client || client->inode != 0))
+	if (d->own->outside.tcp_close && (!client || client->inode != 0))
 		return false;
 	return !client || dump_first_file(d, d->fd->stat.st_dev, client->inode) == 0;
 }
