@@ -130,6 +130,7 @@ struct host_facts {
 	uint64_t known_securebits;
 	uint64_t *cpus; /* owned: mask of the CPUs that may be used */
 	size_t cpu_words;
+	char *cgroup;	/* owned: the v2 cgroup below which there can be one; NULL: none */
 	bool is_root;	/* in the initial user namespace, with CAP_SYS_ADMIN */
 	char **volumes; /* owned, each and all: where the invoker mounts directories of the host */
 	size_t volume_count;
