@@ -21,6 +21,8 @@ struct checkpoint_work {
 	struct tcp_hold **hold;
 	bool (*is_cancelled)(void *argument);				 /* may be NULL */
 	void (*progress)(void *argument, uint64_t done, uint64_t total); /* may be NULL */
+	/* All is known, what follows is writing; may be NULL. */
+	void (*gathered)(void *argument);
 	void *argument;
 };
 

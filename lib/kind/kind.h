@@ -134,9 +134,11 @@ struct dump_namespace {
 	ino_t ino;
 	uint32_t id; /* 0: the container's own, then nothing follows */
 	uint32_t owner, parent;
-	uint32_t owner_uid;	/* of a user namespace */
-	int fd;			/* owned */
-	struct dump_task *task; /* where it was met; it may be in one below */
+	uint32_t owner_uid; /* of a user namespace */
+	int fd;		    /* owned */
+	struct dump_task
+	    *task; /* where it was met; it may be in one below; NULL: by a descriptor */
+	struct dump_stand_in *stand_in; /* owned; of a network that no task is in */
 };
 
 struct kind {
@@ -217,9 +219,11 @@ struct dump_task *dump_own_task(const struct dump *d, enum namespace_type type);
  * record of what is in it. */
 struct dump_task *dump_ns_task(const struct dump *d, enum namespace_type type);
 uint32_t dump_ns_id(struct dump *d);
-/* The task that answers for the network namespace of the socket at the cursor; NULL: nobody is in
- * it. */
+/* Who answers for the network namespace of the socket at the cursor, by what is in /proc/PID/net;
+ * NULL: nobody is in it. */
 const struct dump_task *dump_net_task(const struct dump *d);
+/* That namespace; owned. -1 if nobody is in it. */
+int dump_net_open(const struct dump *d);
 /* The namespace with that inode; NULL if it is none of the container's. */
 const struct dump_namespace *dump_namespace_by_stat(const struct dump *d, const struct stat *stat);
 /* Does any task of the container, other than by this description, still hold the other end of
@@ -270,9 +274,10 @@ void restore_making_directory(struct restore *rs, const char *path);
 /* A line for the report: something that differs, and is not in the plan. */
 void restore_note(struct restore *rs, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* restore: sockets that are made from now on are in this network namespace; 0: the container's own.
- * The engine does it for those with a record of kind netns. */
-int restore_enter_netns(struct restore *rs, uint32_t id, struct err *err);
+/* restore: what is made from now on is in this network or ipc namespace; 0: the container's own.
+ * The engine does it for objects with a record of kind netns or ipcns. */
+int restore_enter_namespace(struct restore *rs, enum namespace_type type, uint32_t id,
+			    struct err *err);
 /* restore: a descriptor of a namespace, borrowed; 0: the container's own; -1: there is none. */
 int restore_namespace_fd(const struct restore *rs, enum namespace_type type, uint32_t id);
 /* finish: the pid of a task or thread object, as the task sees it that the script runs in; 0 if it

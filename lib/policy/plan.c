@@ -38,6 +38,7 @@ static void copy_facts(const struct host_facts *from, struct host_facts *to)
 	to->cpus = copy_array(from->cpus, from->cpu_words, sizeof(*from->cpus));
 	to->own_uids = copy_array(from->own_uids, from->own_uid_count, sizeof(struct id_range));
 	to->own_gids = copy_array(from->own_gids, from->own_gid_count, sizeof(struct id_range));
+	to->label = from->label ? mem_string(from->label) : NULL;
 	to->volumes = copy_array(from->volumes, from->volume_count, sizeof(*from->volumes));
 	to->grants = copy_array(from->grants, from->grant_count, sizeof(*from->grants));
 	for (size_t i = 0; i < from->volume_count; i++)

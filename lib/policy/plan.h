@@ -125,7 +125,9 @@ struct host_facts {
 	int lowest_nice; /* that may be set in a new user namespace */
 	int oom_score_adj;
 	bool no_new_privs;
-	int seccomp; /* 0, or 2: a filter that every child inherits */
+	char *label;	    /* owned: of a security module; NULL: there is none */
+	uint32_t login_uid; /* UINT32_MAX: none */
+	int seccomp;	    /* 0, or 2: a filter that every child inherits */
 	uint64_t securebits;
 	uint64_t known_securebits;
 	uint64_t *cpus; /* owned: mask of the CPUs that may be used */

@@ -374,6 +374,7 @@ static int sock_tcp_connection_ask(struct plan *plan, const struct image *image,
 	bool has_address = tcp_has_address(image, &end.local);
 
 	(void)err;
+	inet_ask_port(plan, record, &end.local);
 	if (end.outside)
 		plan_ask(plan, &(struct question){
 				   .class = CLASS_TCP,
