@@ -104,6 +104,13 @@ enum grant_fit {
 	GRANT_SHORT,  /* a file that ends before the saved position */
 };
 
+/* What a unix socket that leads outside, of CLASS_SOCKET, could be connected with again. */
+enum socket_target {
+	SOCKET_TARGET_NONE,
+	SOCKET_TARGET_MESSAGES,	  /* a path that takes single messages */
+	SOCKET_TARGET_CONNECTION, /* a path: nothing that was said is known there */
+};
+
 /* What the invoker has and this host can do; gathered once by trying. */
 struct host_facts {
 	uid_t uid;
