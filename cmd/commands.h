@@ -52,6 +52,7 @@ int cmd_checkpoint(struct invocation *inv, const void *settings, struct err *err
 extern const char *const policy_words[];
 struct restore_settings {
 	const char *policy;
+	const char *plan;
 	const char *name;
 	const char *rootfs;
 	const char **volumes;
@@ -75,9 +76,13 @@ struct plan_settings {
 	const char **grants;
 	bool tcp_established;
 	bool leave_frozen;
+	bool emit_policy;
+	int color;
 };
 extern const struct option_row plan_options[];
 int cmd_plan(struct invocation *inv, const void *settings, struct err *err);
+
+int cmd_policy(struct invocation *inv, const void *settings, struct err *err);
 
 struct inspect_settings {
 	int section;

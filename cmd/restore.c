@@ -9,8 +9,11 @@ const char *const policy_words[] = { "strict", "map", "same-host", "forensic", N
 
 #define AT(field) offsetof(struct restore_settings, field)
 const struct option_row restore_options[] = {
-	{ "policy", 'p', "POLICY", "what may differ: strict, map, same-host, forensic [strict]",
-	  OPTION_TEXT, AT(policy), 0, policy_words },
+	{ "policy", 'p', "POLICY",
+	  "what may differ: strict, map, same-host, forensic or a file [strict]", OPTION_TEXT,
+	  AT(policy), 0, policy_words },
+	{ "plan", 0, "FILE", "refuse if anything is worse than in this output of plan --json",
+	  OPTION_TEXT, AT(plan), 0, NULL },
 	{ "name", 'n', "NAME", "call the container so [as saved, if that is free]", OPTION_TEXT,
 	  AT(name), 0, NULL },
 	{ "rootfs", 0, "DIR", "its root directory, if it had one of its own", OPTION_TEXT,
@@ -78,6 +81,7 @@ int cmd_restore(struct invocation *inv, const void *argument, struct err *err)
 		.image = inv->operands[0],
 		.fd = STDIN_FILENO,
 		.policy = settings->policy,
+		.plan = settings->plan,
 		.name = settings->name,
 		.rootfs = settings->rootfs,
 		.volumes = settings->volumes,

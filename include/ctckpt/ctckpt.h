@@ -96,7 +96,8 @@ enum ctckpt_network {
 struct ctckpt_restore_options {
 	const char *image; /* a path; "-": from fd */
 	int fd;
-	const char *policy;	    /* "strict", "map" */
+	const char *policy;	    /* a preset, or the path of a file */
+	const char *plan;	    /* a file: nothing may be worse than in it; NULL */
 	const char *name;	    /* NULL: the saved one if it is free, else one is made up */
 	const char *rootfs;	    /* NULL: as saved */
 	const char *const *volumes; /* for mounts of the host, as of ctckpt_run_options */

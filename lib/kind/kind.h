@@ -254,6 +254,9 @@ bool restore_is_granted(const struct restore *rs, uint32_t id);
  * with O_PATH before the real open; O_CREAT, O_EXCL, O_TRUNC and unknown bits are masked. */
 int restore_open(const struct restore *rs, const char *path, uint32_t flags, mode_t type,
 		 int *ret_fd, struct err *err);
+/* planning: would the invoker be let in there, in the container that restore makes? 0, or a
+ * negative errno. Implemented in support/file_trial.c. */
+int kind_try_file(struct plan *plan, const char *path, uint32_t flags);
 /* restore: an unnamed file for the content of deleted files: beside the path where the invoker
  * may, else in memory. Opened with `flags`' access mode. Its content comes with the page stream
  * into a descriptor of its own, before any task runs. */

@@ -38,6 +38,7 @@
 #define MAY_KEEP	(MAY(KEEP) | MAY(REFUSE))
 #define MAY_INHERIT	(MAY(INHERIT) | MAY(REFUSE))
 #define MAY_REOPEN	(MAY(REOPEN) | MAY(REFUSE))
+#define MAY_FILE	(MAY(REOPEN) | MAY(SUBSTITUTE) | MAY(DROP) | MAY(REFUSE))
 #define MAY_CLOSE	(MAY(KEEP) | MAY(REOPEN) | MAY(DROP) | MAY(REFUSE))
 #define MAY_REPLACE	(MAY(SUBSTITUTE) | MAY(REFUSE))
 #define MAY_STDIO	(MAY(INHERIT) | MAY(SUBSTITUTE) | MAY(REFUSE))
@@ -123,7 +124,7 @@
 	  MAY_KEEP | MAY(DROP),                                                                    \
 	  OR_REFUSED(CGROUP_REMEDY), OR_REFUSED(CGROUP_REMEDY), OR_REFUSED(CGROUP_REMEDY),         \
 	  RECORDED)                                                                                \
-	X(FILE, "file", "files", same, nothing, DETAIL_ANY, file, MAY_REOPEN,                      \
+	X(FILE, "file", "files", same, nothing, DETAIL_ANY, file, MAY_FILE,                        \
 	  REOPENED(FILE_REMEDY), REOPENED(FILE_REMEDY), REOPENED(FILE_REMEDY), RECORDED)           \
 	X(DEVICE, "device", "devices", same, nothing, DETAIL_ANY, file, MAY_REOPEN,                \
 	  REOPENED(FILE_REMEDY), REOPENED(FILE_REMEDY), REOPENED(FILE_REMEDY), RECORDED)           \

@@ -3,10 +3,28 @@
 
 #include "policy/decide.h"
 
-void decide_file(const struct policy_rule *rule, const struct host_facts *facts,
-		 struct decision *decision)
+/* Nothing can take the place of what is mapped, watched or listened on. */
+static void give_up_file(enum outcome outcome, const struct policy_rule *rule,
+			 struct decision *decision)
 {
-	(void)facts;
+	if (!decision->is_descriptor) {
+		decision_refuse(decision, "nothing can take its place", rule->remedy);
+		return;
+	}
+	decision->outcome = outcome;
+	decision->effective = decision->saved;
+	if (outcome == OUTCOME_SUBSTITUTE) {
+		decision->with = rule->with;
+		decision->effective_text = rule->with;
+		decision->reason = "the program will find another file";
+	} else {
+		decision->effective = 0;
+		decision->reason = "the program will see it closed";
+	}
+}
+
+static void reopen_file(const struct policy_rule *rule, struct decision *decision)
+{
 	switch (decision->invoker) {
 	case 0:
 		decision->effective = decision->saved;
@@ -38,6 +56,19 @@ void decide_file(const struct policy_rule *rule, const struct host_facts *facts,
 	}
 }
 
+void decide_file(const struct policy_rule *rule, const struct host_facts *facts,
+		 struct decision *decision)
+{
+	(void)facts;
+	if (rule->action == OUTCOME_SUBSTITUTE || rule->action == OUTCOME_DROP)
+		give_up_file(rule->action, rule, decision);
+	else if (decision->invoker != 0 &&
+		 (rule->shortfall == OUTCOME_SUBSTITUTE || rule->shortfall == OUTCOME_DROP))
+		give_up_file(rule->shortfall, rule, decision);
+	else
+		reopen_file(rule, decision);
+}
+
 void decide_mount(const struct policy_rule *rule, const struct host_facts *facts,
 		  struct decision *decision)
 {
@@ -64,15 +95,28 @@ static bool may_drop(const struct policy_rule *rule)
 	return rule->action == OUTCOME_DROP || rule->shortfall == OUTCOME_DROP;
 }
 
-/* Nothing that was said in a connection can be said again; but whoever sends single messages to a
- * name may go on. */
+/* Whoever sends single messages to a name may go on. Nothing that was said in a connection can be
+ * said again: whether its program makes do with a new one, only a policy can say. */
+static bool may_reopen(const struct policy_rule *rule, const struct decision *decision)
+{
+	if (decision->invoker != 0)
+		return false;
+	return decision->saved == SOCKET_TARGET_CONNECTION
+		   ? rule->action == OUTCOME_REOPEN
+		   : decision->saved == SOCKET_TARGET_MESSAGES && rule->action != OUTCOME_DROP;
+}
+
 void decide_socket(const struct policy_rule *rule, const struct host_facts *facts,
 		   struct decision *decision)
 {
 	(void)facts;
-	if (decision->saved != 0 && decision->invoker == 0 && rule->action != OUTCOME_DROP) {
+	if (may_reopen(rule, decision)) {
 		decision->effective = decision->saved;
 		decision->outcome = OUTCOME_REOPEN;
+		decision->reason =
+		    decision->saved == SOCKET_TARGET_CONNECTION
+			? "a new connection, without what was not read of the old one"
+			: NULL;
 	} else if (may_drop(rule)) {
 		decision->effective = 0;
 		decision->outcome = OUTCOME_DROP;

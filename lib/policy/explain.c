@@ -96,6 +96,20 @@ static void explain_bits(uint64_t bits, const char *const *names, size_t count, 
 		buf_printf(out, "-");
 }
 
+const char *cap_name(int cap)
+{
+	return cap >= 0 && (size_t)cap < LENGTH(cap_names) ? cap_names[cap] : NULL;
+}
+
+int cap_by_name(const char *name)
+{
+	for (size_t i = 0; i < LENGTH(cap_names); i++) {
+		if (strcmp(cap_names[i], name) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
 void explain_number(uint64_t value, uint32_t detail, struct buf *out)
 {
 	(void)detail;

@@ -217,7 +217,7 @@ static void append_task(const struct plan *plan, const struct plan_group *group,
 	}
 	if (group->count > 1)
 		buf_printf(out, " x%zu", group->count);
-	else if (name && name->id != name->task && name->pid != pid)
+	else if (name && name->id != name->task && name->pid != pid && name->pid != 0)
 		buf_printf(out, " thread %d", name->pid);
 }
 

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "core/buf.h"
+#include "image/image.h"
+#include "policy/language.h"
 #include "policy/lattice.h"
 #include "policy/plan_private.h"
 
@@ -61,7 +63,12 @@ void plan_free(struct plan *plan)
 {
 	if (!plan)
 		return;
+	if (plan->memory)
+		plan->release(plan->memory);
 	host_facts_free(&plan->facts);
+	if (plan->policies)
+		policies_free(plan->policies);
+	free(plan->policies);
 	strings_free(&plan->strings);
 	free(plan->names);
 	free(plan->decisions);
@@ -69,6 +76,12 @@ void plan_free(struct plan *plan)
 	mapping_free(&plan->uids);
 	mapping_free(&plan->gids);
 	free(plan);
+}
+
+void **plan_memory(struct plan *plan, void (*release)(void *memory))
+{
+	plan->release = release;
+	return &plan->memory;
 }
 
 void plan_add(struct plan *plan, const struct decision *decision)
@@ -86,6 +99,7 @@ void plan_ask(struct plan *plan, const struct question *question)
 		.saved = question->saved,
 		.invoker = question->invoker,
 		.type = question->type,
+		.is_descriptor = question->is_descriptor,
 		.path = strings_add(&plan->strings, question->path),
 		.subject = strings_add(&plan->strings, question->subject),
 		.saved_text = strings_add(&plan->strings, question->saved_text),
@@ -106,6 +120,11 @@ void plan_name_task(struct plan *plan, uint32_t id, uint32_t task, pid_t pid, co
 		.comm = strings_add(&plan->strings, comm),
 	};
 	plan->name_count++;
+}
+
+void plan_name_file(struct plan *plan, uint32_t id, uint32_t task)
+{
+	plan_name_task(plan, id, task, 0, NULL);
 }
 
 static struct plan_key make_key(enum policy_class class, uint32_t id, uint32_t detail)
@@ -200,6 +219,11 @@ const struct host_facts *plan_facts(const struct plan *plan)
 const struct image *plan_image(const struct plan *plan)
 {
 	return plan->image;
+}
+
+char *plan_image_name(const struct plan *plan)
+{
+	return mem_printf("%016" PRIx64, plan->image ? plan->image->metadata_checksum : 0);
 }
 
 const struct id_map *plan_uid_map(const struct plan *plan, size_t *ret_count)

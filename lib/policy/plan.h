@@ -55,8 +55,9 @@ struct question {
 			   * CLASS_GRANT: enum grant_fit */
 	const char *path; /* of a file, in the container; NULL: it has none */
 	uint32_t type;	  /* of a file: S_IFREG, ...; 0: unknown */
-	const char *subject;	  /* "caps.effective", "fd 5", ...; NULL: made by the class */
-	const char *saved_text;	  /* NULL: made from `saved` by the class */
+	bool is_descriptor;	/* of a file: an open one, in whose place another could be opened */
+	const char *subject;	/* "caps.effective", "fd 5", ...; NULL: made by the class */
+	const char *saved_text; /* NULL: made from `saved` by the class */
 	const char *invoker_text; /* NULL: likewise */
 };
 
@@ -72,6 +73,10 @@ struct decision {
 	uint32_t task;	  /* id of the task it belongs to; 0: the container */
 	uint32_t type;	  /* of a file: S_IFREG, ...; 0: unknown */
 	const char *path; /* of a file, in the container; NULL: it has none */
+	bool is_descriptor;
+	const char *with; /* SUBSTITUTE: the path that takes its place; the policy's */
+	pid_t pid;	  /* of its task, in the container; 0: it has none */
+	const char *comm; /* likewise; NULL */
 	/* Texts belong to the plan, and hold whatever the image says: escape them to print them. */
 	const char *subject;	/* NULL: the class and detail say it */
 	const char *saved_text; /* NULL: made from the value, as the next */
@@ -97,6 +102,13 @@ enum grant_fit {
 	GRANT_ACCESS, /* it was opened for less */
 	GRANT_ALONE,  /* it is not connected */
 	GRANT_SHORT,  /* a file that ends before the saved position */
+};
+
+/* What a unix socket that leads outside, of CLASS_SOCKET, could be connected with again. */
+enum socket_target {
+	SOCKET_TARGET_NONE,
+	SOCKET_TARGET_MESSAGES,	  /* a path that takes single messages */
+	SOCKET_TARGET_CONNECTION, /* a path: nothing that was said is known there */
 };
 
 /* What the invoker has and this host can do; gathered once by trying. */
@@ -166,11 +178,16 @@ void plan_free(struct plan *plan);
 /* 0 if restore may go on; ERR_REFUSED with all refusals named otherwise. */
 int plan_verdict(const struct plan *plan, struct err *err);
 
+/* For kinds' ask: a place for what they remember from one question to the next, NULL at first;
+ * freed with the plan by `release`. There is one, which belongs to kind/support/mount_place.c. */
+void **plan_memory(struct plan *plan, void (*release)(void *memory));
 /* For kinds' ask: notes one question. It is decided when all are asked. */
 void plan_ask(struct plan *plan, const struct question *question);
 /* For the identity kind's ask: object `id` (a task, a thread, a file) belongs to `task`; by `pid`
  * and `comm` (any bytes) the lines about it are called. Both as in the container. */
 void plan_name_task(struct plan *plan, uint32_t id, uint32_t task, pid_t pid, const char *comm);
+/* For the descriptors kind's ask: object `id`, a file, is open in that task. */
+void plan_name_file(struct plan *plan, uint32_t id, uint32_t task);
 /* For kinds' restore and finish, and the post-check: what was decided; NULL if never asked. */
 const struct decision *plan_answer(const struct plan *plan, enum policy_class class, uint32_t id,
 				   uint32_t detail);
@@ -181,6 +198,8 @@ uint64_t plan_value(const struct plan *plan, enum policy_class class, uint32_t i
 const struct decision *plan_decisions(const struct plan *plan, size_t *ret_count);
 const struct host_facts *plan_facts(const struct plan *plan);
 const struct image *plan_image(const struct plan *plan);
+/* A text that only this image has. Owned by the caller. */
+char *plan_image_name(const struct plan *plan);
 /* The maps of the user namespace that restore makes; chosen by the policy from the ids in use. */
 const struct id_map *plan_uid_map(const struct plan *plan, size_t *ret_count);
 const struct id_map *plan_gid_map(const struct plan *plan, size_t *ret_count);

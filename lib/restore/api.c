@@ -20,6 +20,7 @@
 #include "core/log.h"
 #include "core/worker.h"
 #include "ctckpt/ctckpt.h"
+#include "ctckpt/policy.h"
 #include "dump/held.h"
 #include "freeze/deadline.h"
 #include "freeze/freeze.h"
@@ -323,6 +324,8 @@ static int prepare(struct work *work, struct err *err)
 
 	if (r == 0)
 		r = plan_verdict(work->input.plan, err);
+	if (r == 0 && options->plan)
+		r = plan_hold(work->input.plan, options->plan, err);
 	if (r == 0)
 		r = prepare_terminal(work, err);
 	if (r == 0)

@@ -8,6 +8,7 @@
 #include "core/cleanup.h"
 #include "kind/support/mount_place.h"
 #include "kind/support/tree.h"
+#include "policy/language.h"
 
 static int open_image(const char *path, int fd, struct input *input, struct err *err)
 {
@@ -41,11 +42,11 @@ static int open_root(const char *rootfs, struct input *input, struct err *err)
 
 static int make_plan(const char *policy_name, struct input *input, struct err *err)
 {
-	const struct policy *policy;
-	int r = policy_preset(policy_name ? policy_name : "strict", &policy, err);
+	struct policies policies = POLICIES_NONE;
+	int r = policies_load(policy_name, &policies, err);
 
 	if (r == 0)
-		r = plan_make(input->image, policy, &input->facts, &input->plan, err);
+		r = plan_make_by(input->image, &policies, &input->facts, &input->plan, err);
 	return r;
 }
 

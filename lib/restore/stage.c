@@ -36,7 +36,9 @@ static int restore_record(struct restore *rs, const struct kind *kind, const str
 	int r = ns ? restore_enter_namespace(rs, type, ns, err) : 0;
 
 	if (r == 0)
-		r = kind->restore(rs, record, err);
+		r = kind->scope == SCOPE_FD && restore_is_given_up(rs, record->id)
+			? restore_instead(rs, record, err)
+			: kind->restore(rs, record, err);
 	if (r == 0 && ns)
 		r = restore_enter_namespace(rs, type, 0, err);
 	return r;

@@ -119,6 +119,7 @@ static int chardev_ask(struct plan *plan, const struct image *image, const struc
 		.path = chardev_path(rec),
 		.flags = le32_get(rec->flags),
 		.type = S_IFCHR,
+		.is_descriptor = true,
 	};
 
 	(void)image;

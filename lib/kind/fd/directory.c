@@ -110,6 +110,7 @@ static int directory_ask(struct plan *plan, const struct image *image, const str
 		.path = directory_path(rec),
 		.flags = le32_get(rec->flags),
 		.type = S_IFDIR,
+		.is_descriptor = true,
 	};
 
 	(void)image;

@@ -185,6 +185,7 @@ static int regfile_ask(struct plan *plan, const struct image *image, const struc
 		.path = regfile_path(rec),
 		.flags = le32_get(rec->flags),
 		.type = S_IFREG,
+		.is_descriptor = true,
 		.is_identified = true,
 	};
 

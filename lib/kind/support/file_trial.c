@@ -173,11 +173,19 @@ void file_trial_run(struct plan *plan, struct file_trial *trial)
 	auto_with(mount_place_free) struct mount_place place = { .path = NULL };
 
 	trial->result = 0;
-	mount_place_find(plan_image(plan), trial->path, &place);
+	mount_place_find(plan, trial->path, &place);
 	if (place.path)
 		trial->result = try_path(plan, place.path, trial);
 	else
 		assume(&place, trial);
+}
+
+int kind_try_file(struct plan *plan, const char *path, uint32_t flags)
+{
+	struct file_trial trial = { .path = path, .flags = flags };
+
+	file_trial_run(plan, &trial);
+	return trial.result;
 }
 
 static const char *access_text(uint32_t flags)
@@ -217,6 +225,7 @@ void file_trial_ask(struct plan *plan, uint32_t id, const struct file_trial *tri
 		.invoker = (uint64_t)-trial->result,
 		.path = trial->path,
 		.type = trial->type,
+		.is_descriptor = trial->is_descriptor,
 		.subject = trial->path,
 		.saved_text = trial->purpose ? trial->purpose : access_text(trial->flags),
 		.invoker_text = invoker,

@@ -16,6 +16,7 @@ struct file_trial {
 	const char *purpose; /* "work in"; NULL: the access of `flags` */
 	uint32_t flags;
 	mode_t type;
+	bool is_descriptor; /* another file could be opened in its place */
 	uint32_t detail;    /* of the question: for objects that have several files */
 	bool is_executed;   /* search permission, for a directory */
 	bool is_identified; /* whether the file is still the same will be asked */
