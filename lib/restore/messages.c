@@ -9,8 +9,6 @@
 #include "core/cleanup.h"
 #include "freeze/deadline.h"
 
-enum { PAUSE_US = 50000 };
-
 static void tell(struct worker *worker, char type, const void *body, size_t size)
 {
 	auto_buf struct buf message = BUF_EMPTY;
@@ -23,12 +21,9 @@ static void tell(struct worker *worker, char type, const void *body, size_t size
 void message_progress(struct worker *worker, uint64_t *last, uint64_t done, uint64_t total)
 {
 	struct ctckpt_progress progress = { .done = done, .total = total };
-	uint64_t now = clock_us();
 
-	if (now - *last < PAUSE_US && done < total)
-		return;
-	*last = now;
-	tell(worker, 'P', &progress, sizeof(progress));
+	if (progress_is_due(last, done, total))
+		tell(worker, 'P', &progress, sizeof(progress));
 }
 
 void message_notes(struct worker *worker, const char *notes)
