@@ -2,6 +2,7 @@
 PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
 MANDIR ?= $(PREFIX)/share/man
+SYSCONFDIR ?= /etc
 COMPDIR ?= $(PREFIX)/share/bash-completion/completions
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
@@ -16,6 +17,7 @@ CFLAGS ?=
 FUZZ_CC ?= clang
 FUZZ_SECONDS ?= 60
 ALL_CFLAGS = -std=gnu17 $(OPT) $(WARN) $(HARDEN) -D_GNU_SOURCE -DCTCKPT_VERSION='"$(VERSION)"' \
+	-DCTCKPT_SYSCONFDIR='"$(SYSCONFDIR)"' \
 	-Ilib -Iinclude -I$(B)/gen $(shell pkg-config --cflags $(PKGS)) -MMD -MP $(CFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(LDFLAGS)
 LIBS = $(shell pkg-config --libs $(PKGS)) -lpthread
@@ -129,9 +131,15 @@ $(B)/man/ctckpt-image.5: man/ctckpt-image.5 man/records tools/records $(LIB_SRC)
 	@mkdir -p $(@D)
 	tools/records > $@
 
+# What lacks a rule of the policy must not compile.
+$(B)/policy.checked: tools/check-policy lib/policy/classes.h lib/policy/classes.c \
+		lib/kind/support/fields.h lib/kind/task/oom.c man/ctckpt-policy.5
+	CC='$(CC)' tools/check-policy
+	touch $@
+
 manual: $(MAN5) $(MAN7)
 victims: $(VICTIMS) $(VICTIMS_32)
-units: $(UNITS)
+units: $(UNITS) $(B)/policy.checked
 test-tools: $(TOOLS) $(FORGERS:%=$(B)/tests/%)
 fuzzers: $(FUZZERS)
 

@@ -5,18 +5,23 @@
 #include "commands.h"
 #include "image_file.h"
 
-const char *const policy_words[] = { "strict", "map", NULL };
+const char *const policy_words[] = { "strict", "map", "same-host", "forensic", NULL };
 
 #define AT(field) offsetof(struct restore_settings, field)
 const struct option_row restore_options[] = {
-	{ "policy", 'p', "POLICY", "what may differ: strict or map [strict]", OPTION_TEXT,
+	{ "policy", 'p', "POLICY",
+	  "what may differ: strict, map, same-host, forensic or a file [strict]", OPTION_TEXT,
 	  AT(policy), 0, policy_words },
+	{ "plan", 0, "FILE", "refuse if anything is worse than in this output of plan --json",
+	  OPTION_TEXT, AT(plan), 0, NULL },
 	{ "name", 'n', "NAME", "call the container so [as saved, if that is free]", OPTION_TEXT,
 	  AT(name), 0, NULL },
 	{ "rootfs", 0, "DIR", "its root directory, if it had one of its own", OPTION_TEXT,
 	  AT(rootfs), 0, NULL },
 	{ "volume", 0, "SOURCE:DIR[:ro]", "for a mount of the host that the container had",
 	  OPTION_LIST, AT(volumes), 0, NULL },
+	{ "grant", 0, "[PID:]fdN=FD", "FD takes the place of descriptor N of a saved task",
+	  OPTION_LIST, AT(grants), 0, NULL },
 	{ "detach", 'd', NULL, "leave it in the background and print its name", OPTION_FLAG,
 	  AT(detach), 0, NULL },
 	{ "userns", 0, NULL, "into a user namespace of the invoker's (always so)", OPTION_FLAG,
@@ -62,7 +67,9 @@ static void print_result(const struct invocation *inv, const struct restore_sett
 static void print_note(void *argument, const char *text)
 {
 	(void)argument;
-	(void)fprintf(stderr, "ctckpt: note: %s\n", text);
+	(void)fputs("ctckpt: note: ", stderr);
+	print_text(stderr, text);
+	(void)fputc('\n', stderr);
 }
 
 int cmd_restore(struct invocation *inv, const void *argument, struct err *err)
@@ -74,9 +81,11 @@ int cmd_restore(struct invocation *inv, const void *argument, struct err *err)
 		.image = inv->operands[0],
 		.fd = STDIN_FILENO,
 		.policy = settings->policy,
+		.plan = settings->plan,
 		.name = settings->name,
 		.rootfs = settings->rootfs,
 		.volumes = settings->volumes,
+		.grants = settings->grants,
 		.pid_file = settings->pid_file,
 		.detach = settings->detach || settings->console_socket,
 		.leave_frozen = settings->leave_frozen,

@@ -1,6 +1,8 @@
 /* Collects tasks and threads: what /proc says of them, without a call inside. */
+#include <inttypes.h>
 #include <linux/kcmp.h>
 #include <linux/seccomp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -17,6 +19,8 @@ struct ptrace_sud_config {
 	uint64_t mode, selector, offset, len;
 };
 #endif
+
+#define PF_IO_WORKER 0x10u /* linux/sched.h, since 5.12 */
 
 static int open_task(struct dump_task *task, struct err *err)
 {
@@ -54,14 +58,45 @@ static int read_status(const struct dump_task *task, pid_t tid, struct procfs_st
 	return procfs_status_parse(text.data, ret_status, err);
 }
 
+/* A name with a newline reads like one with the characters that the kernel writes for it. */
+static void read_exact_name(const struct dump_task *task, struct procfs_vma *vma)
+{
+	auto_free char *file = mem_printf("map_files/%" PRIx64 "-%" PRIx64, vma->start, vma->end);
+	char *name = NULL;
+	struct err ignored;
+
+	if (vma->name[0] != '/' || !strchr(vma->name, '\n') ||
+	    procfs_readlink(task->proc, file, &name, &ignored) < 0)
+		return;
+	free(vma->name);
+	vma->name = name;
+}
+
 static int read_vmas(struct dump_task *task, struct err *err)
 {
 	auto_buf struct buf text = BUF_EMPTY;
 	int r = procfs_read(task->proc, "smaps", &text, err);
 
-	if (r < 0)
-		return r;
-	return procfs_maps_parse(text.data, &task->vmas, &task->vma_count, err);
+	if (r == 0)
+		r = procfs_maps_parse(text.data, &task->vmas, &task->vma_count, err);
+	for (size_t i = 0; r == 0 && i < task->vma_count; i++)
+		read_exact_name(task, &task->vmas[i]);
+	return r;
+}
+
+/* A thread that the kernel has made for io_uring: it stops for us, and never comes to run what we
+ * ask of it. The rings tell whether there is work for it; the kernel makes another when there is.
+ */
+static bool is_worker(const struct dump_task *task, pid_t tid)
+{
+	auto_buf struct buf text = BUF_EMPTY;
+	struct err ignored = ERR_NONE;
+	struct procfs_stat stat;
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "task/%d/stat", tid);
+	return procfs_read(task->proc, path, &text, &ignored) == 0 &&
+	       procfs_stat_parse(text.data, &stat, &ignored) == 0 && stat.flags & PF_IO_WORKER;
 }
 
 static int add_thread(struct dump *d, struct dump_task *task, const struct frozen_thread *frozen,
@@ -127,7 +162,7 @@ static int add_task(struct dump *d, const struct frozen_thread *threads, size_t 
 		return add_zombie(d, task, err);
 
 	for (size_t i = 0; i < count; i++) {
-		r = add_thread(d, task, &threads[i], err);
+		r = is_worker(task, threads[i].tid) ? 0 : add_thread(d, task, &threads[i], err);
 		if (r < 0)
 			return r;
 	}

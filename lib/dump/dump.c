@@ -365,7 +365,7 @@ static int refuse(const struct dump_private *own, struct err *err)
 }
 
 int dump_gather(struct dump *d, const struct target *target, const struct freeze *frozen,
-		bool tcp_close, bool tcp_established, struct err *err)
+		const struct dump_outside *outside, struct err *err)
 {
 	struct dump_private *own = mem_alloc(1, sizeof(*own));
 	int r;
@@ -373,8 +373,7 @@ int dump_gather(struct dump *d, const struct target *target, const struct freeze
 	*d = (struct dump){ .own = own };
 	own->target = target;
 	own->frozen = frozen;
-	own->tcp_close = tcp_close;
-	own->tcp_established = tcp_established;
+	own->outside = *outside;
 	r = dump_collect_tasks(d, err);
 	if (r == 0 && own->is_untouchable)
 		return refuse(own, err);

@@ -38,6 +38,13 @@ struct dump_queues {
 	uint32_t ns; /* 0: the container's own */
 };
 
+/* What leads out of the container, and would be refused, is saved as: */
+struct dump_outside {
+	bool tcp_close;	      /* TCP connections that are closed */
+	bool tcp_established; /* that are kept */
+	bool external;	      /* what is given by whoever restores */
+};
+
 struct dump_private {
 	const struct target *target;
 	const struct freeze *frozen;
@@ -69,10 +76,9 @@ struct dump_private {
 	struct dump_queues *queue_spaces; /* owned */
 	size_t queue_space_count;
 	struct unix_sockets *unix_sockets; /* owned; kind/support/unix_sockets.c */
-	bool tcp_close;			   /* connections that lead outside are saved as closed */
-	bool tcp_established;		   /* these are kept */
-	struct tcp_snapshot *tcp;	   /* owned; kind/support/tcp_queues.c */
-	struct dump_terminals terminals;   /* kind/support/terminal_find.c */
+	struct dump_outside outside;
+	struct tcp_snapshot *tcp;	 /* owned; kind/support/tcp_queues.c */
+	struct dump_terminals terminals; /* kind/support/terminal_find.c */
 	uint32_t last_id;
 	struct buf blockers; /* one line each */
 	size_t blocker_count;
@@ -103,7 +109,7 @@ struct dump_entry {
 /* Collects everything of a frozen target and asks all kinds. ERR_REFUSED names all blockers;
  * ERR_MOMENT if all of them are momentary. */
 int dump_gather(struct dump *d, const struct target *target, const struct freeze *frozen,
-		bool tcp_close, bool tcp_established, struct err *err);
+		const struct dump_outside *outside, struct err *err);
 /* Gives every task its registers, mask and address space back. */
 int dump_release(struct dump *d, struct err *err);
 void dump_free(struct dump *d);

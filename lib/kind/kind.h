@@ -9,6 +9,8 @@
  * check    a record's body, hostile bytes; pure; fuzzed
  * link     a record among the others: do the objects it names exist, and fit; pure
  * ask      policy questions about a record; no side effect
+ * grant    descriptors only: what one of the invoker's must be to take the place of this one, which
+ *          then is neither asked about nor restored; false: it can't be given
  * restore  creates the object in the new container's first task, as the invoker
  * replace  descriptors only: all tasks exist: makes, in the tracer, what takes the place of the
  *          object that restore gave; -1: that one stays
@@ -28,6 +30,7 @@
 #include "core/procfs.h"
 #include "image/image.h"
 #include "image/record.h"
+#include "kind/support/fields.h"
 #include "kind/support/namespaces.h"
 #include "policy/plan.h"
 #include "remote/remote.h"
@@ -54,8 +57,9 @@ enum phase {
 	PHASE_COUNT,
 };
 
-struct dump;	/* dump/dump.h: the whole work in progress */
-struct restore; /* restore/restore.h */
+struct grant_look; /* kind/support/grant.h */
+struct dump;	   /* dump/dump.h: the whole work in progress */
+struct restore;	   /* restore/restore.h */
 
 struct dump_thread {
 	pid_t tid;  /* outer */
@@ -115,10 +119,11 @@ struct target_fd {
 	uint32_t id;
 	uint32_t flags; /* O_* from fdinfo, without O_CLOEXEC */
 	uint64_t position;
-	char *link;   /* what /proc/PID/fd/N reads as */
-	char *fdinfo; /* the whole text */
-	uint32_t ns;  /* the namespace that it is, or of a socket, the one of the network; 0: own */
-	int unread;   /* inotify, fanotify: bytes of events, before we ourselves opened any file */
+	char *link;	 /* what /proc/PID/fd/N reads as */
+	char *fdinfo;	 /* the whole text */
+	bool is_foreign; /* a socket of a network that is not the container's */
+	uint32_t ns; /* the namespace that it is, or of a socket, the one of the network; 0: own */
+	int unread;  /* inotify, fanotify: bytes of events, before we ourselves opened any file */
 	struct stat stat;
 };
 
@@ -145,7 +150,9 @@ struct kind {
 	uint16_t version; /* of the record that dump writes; 0 means 1 */
 	enum scope scope;
 	enum phase phase;
-	enum namespace_type namespace; /* scope container: once for each of this type */
+	const struct kind_field *fields; /* of the record, and what decides on each; ends with a
+					  * NULL name */
+	enum namespace_type namespace;	 /* scope container: once for each of this type */
 	bool (*match)(const struct target_fd *fd);
 	int (*collect)(struct dump *d, struct err *err);
 	int (*dump)(struct dump *d, struct err *err);
@@ -153,6 +160,8 @@ struct kind {
 	int (*link)(const struct image *image, const struct record *record, struct err *err);
 	int (*ask)(struct plan *plan, const struct image *image, const struct record *record,
 		   struct err *err);
+	bool (*grant)(const struct image *image, const struct record *record,
+		      struct grant_look *ret_look);
 	int (*restore)(struct restore *rs, const struct record *record, struct err *err);
 	int (*replace)(struct restore *rs, const struct record *record, int *ret_fd,
 		       struct err *err);
@@ -238,11 +247,16 @@ int restore_give_fd(struct restore *rs, const struct record *record, int fd, str
 /* restore: a descriptor given before for an object; borrowed; -1 if there is none. In finish: its
  * number in the first task and, until PHASE_LOCKS, in every task. */
 int restore_fd(const struct restore *rs, uint32_t id);
+/* restore: does a descriptor of the invoker's take the place of this one? */
+bool restore_is_granted(const struct restore *rs, uint32_t id);
 /* restore: opens a path beneath the container's root, as the invoker: never through magic links
  * or out of the root; only what has `type` (S_IFREG, S_IFDIR, ...; 0: any), which is looked at
  * with O_PATH before the real open; O_CREAT, O_EXCL, O_TRUNC and unknown bits are masked. */
 int restore_open(const struct restore *rs, const char *path, uint32_t flags, mode_t type,
 		 int *ret_fd, struct err *err);
+/* planning: would the invoker be let in there, in the container that restore makes? 0, or a
+ * negative errno. Implemented in support/file_trial.c. */
+int kind_try_file(struct plan *plan, const char *path, uint32_t flags);
 /* restore: an unnamed file for the content of deleted files: beside the path where the invoker
  * may, else in memory. Opened with `flags`' access mode. Its content comes with the page stream
  * into a descriptor of its own, before any task runs. */

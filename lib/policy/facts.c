@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "core/buf.h"
+#include "core/cgroup.h"
 #include "core/cleanup.h"
 #include "policy/plan.h"
 #include "policy/subid.h"
@@ -163,6 +164,22 @@ static int get_nice(struct host_facts *facts, struct err *err)
 	return 0;
 }
 
+/* Kernels without audit, or without a module that labels, have neither. */
+static void get_labels(struct host_facts *facts)
+{
+	auto_buf struct buf text = BUF_EMPTY;
+	struct err ignored = ERR_NONE;
+
+	facts->login_uid = UINT32_MAX;
+	if (read_text("/proc/self/loginuid", &text, &ignored) == 0 && text.size > 0)
+		facts->login_uid = (uint32_t)strtoul(text.data, NULL, 10);
+	if (read_text("/proc/self/attr/current", &text, &ignored) < 0 || text.size == 0)
+		return;
+	text.data[strcspn(text.data, "\n")] = '\0';
+	if (text.data[0])
+		facts->label = mem_string(text.data);
+}
+
 static int get_state(struct host_facts *facts, struct err *err)
 {
 	auto_buf struct buf text = BUF_EMPTY;
@@ -176,6 +193,8 @@ static int get_state(struct host_facts *facts, struct err *err)
 	if (r < 0)
 		return err_set(err, -errno, "read no_new_privs");
 	facts->no_new_privs = r > 0;
+	get_labels(facts);
+	facts->cgroup = cgroup_own_base();
 
 	/* -EINVAL: a kernel without seccomp. */
 	r = prctl(PR_GET_SECCOMP, 0, 0, 0, 0);
@@ -223,6 +242,7 @@ static int get_namespace(struct host_facts *facts, uint64_t effective, struct er
 	if (r < 0)
 		return r;
 	subid_parse_map(text.data, &facts->own_uids, &facts->own_uid_count);
+	facts->host_caps = subid_map_is_initial(text.data) ? effective : 0;
 	facts->is_root = subid_map_is_initial(text.data) && (effective >> CAP_SYS_ADMIN & 1) != 0;
 	facts->may_map_all = (effective & mappers) == mappers;
 
@@ -265,10 +285,13 @@ void host_facts_free(struct host_facts *facts)
 	free(facts->uid_ranges);
 	free(facts->gid_ranges);
 	free(facts->cpus);
+	free(facts->label);
+	free(facts->cgroup);
 	free(facts->own_uids);
 	free(facts->own_gids);
 	for (size_t i = 0; i < facts->volume_count; i++)
 		free(facts->volumes[i]);
 	free(facts->volumes);
+	free(facts->grants);
 	*facts = HOST_FACTS_NONE;
 }

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "core/buf.h"
+#include "image/image.h"
+#include "policy/language.h"
 #include "policy/lattice.h"
 #include "policy/plan_private.h"
 
@@ -15,37 +17,11 @@ const char *outcome_name(enum outcome outcome)
 		[OUTCOME_KEEP] = "keep",       [OUTCOME_MAP] = "map",
 		[OUTCOME_CLAMP] = "clamp",     [OUTCOME_DROP] = "drop",
 		[OUTCOME_INHERIT] = "inherit", [OUTCOME_SUBSTITUTE] = "substitute",
-		[OUTCOME_REOPEN] = "reopen",   [OUTCOME_REFUSE] = "refuse",
+		[OUTCOME_REOPEN] = "reopen",   [OUTCOME_RECORD] = "record",
+		[OUTCOME_REFUSE] = "refuse",
 	};
 
 	return (unsigned int)outcome <= OUTCOME_REFUSE ? names[outcome] : "unknown";
-}
-
-const char *policy_class_name(enum policy_class class)
-{
-	static const char *const names[CLASS_COUNT] = {
-		[CLASS_UID] = "uid",
-		[CLASS_GID] = "gid",
-		[CLASS_GROUPS] = "groups",
-		[CLASS_CAPS] = "caps",
-		[CLASS_SECUREBITS] = "securebits",
-		[CLASS_RLIMIT] = "rlimit",
-		[CLASS_NICE] = "nice",
-		[CLASS_SCHED] = "sched",
-		[CLASS_AFFINITY] = "affinity",
-		[CLASS_MLOCK] = "mlock",
-		[CLASS_OOM_SCORE_ADJ] = "oom_score_adj",
-		[CLASS_NO_NEW_PRIVS] = "no_new_privs",
-		[CLASS_SECCOMP] = "seccomp",
-		[CLASS_FILE] = "file",
-		[CLASS_STDIO] = "stdio",
-		[CLASS_MOUNT] = "mount",
-		[CLASS_SESSION] = "session",
-		[CLASS_SOCKET] = "socket",
-		[CLASS_TCP] = "tcp",
-	};
-
-	return (unsigned int)class < CLASS_COUNT ? names[class] : "unknown";
 }
 
 static void *copy_array(const void *array, size_t count, size_t size)
@@ -64,7 +40,10 @@ static void copy_facts(const struct host_facts *from, struct host_facts *to)
 	to->cpus = copy_array(from->cpus, from->cpu_words, sizeof(*from->cpus));
 	to->own_uids = copy_array(from->own_uids, from->own_uid_count, sizeof(struct id_range));
 	to->own_gids = copy_array(from->own_gids, from->own_gid_count, sizeof(struct id_range));
+	to->label = from->label ? mem_string(from->label) : NULL;
+	to->cgroup = from->cgroup ? mem_string(from->cgroup) : NULL;
 	to->volumes = copy_array(from->volumes, from->volume_count, sizeof(*from->volumes));
+	to->grants = copy_array(from->grants, from->grant_count, sizeof(*from->grants));
 	for (size_t i = 0; i < from->volume_count; i++)
 		to->volumes[i] = mem_string(from->volumes[i]);
 }
@@ -87,6 +66,9 @@ void plan_free(struct plan *plan)
 	if (plan->memory)
 		plan->release(plan->memory);
 	host_facts_free(&plan->facts);
+	if (plan->policies)
+		policies_free(plan->policies);
+	free(plan->policies);
 	strings_free(&plan->strings);
 	free(plan->names);
 	free(plan->decisions);
@@ -116,12 +98,14 @@ void plan_ask(struct plan *plan, const struct question *question)
 		.detail = question->detail,
 		.saved = question->saved,
 		.invoker = question->invoker,
+		.type = question->type,
+		.is_descriptor = question->is_descriptor,
+		.path = strings_add(&plan->strings, question->path),
 		.subject = strings_add(&plan->strings, question->subject),
 		.saved_text = strings_add(&plan->strings, question->saved_text),
 		.invoker_text = strings_add(&plan->strings, question->invoker_text),
 	};
 
-	policy_decide(plan->policy, &plan->facts, &decision);
 	plan_add(plan, &decision);
 }
 
@@ -136,6 +120,11 @@ void plan_name_task(struct plan *plan, uint32_t id, uint32_t task, pid_t pid, co
 		.comm = strings_add(&plan->strings, comm),
 	};
 	plan->name_count++;
+}
+
+void plan_name_file(struct plan *plan, uint32_t id, uint32_t task)
+{
+	plan_name_task(plan, id, task, 0, NULL);
 }
 
 static struct plan_key make_key(enum policy_class class, uint32_t id, uint32_t detail)
@@ -230,6 +219,11 @@ const struct host_facts *plan_facts(const struct plan *plan)
 const struct image *plan_image(const struct plan *plan)
 {
 	return plan->image;
+}
+
+char *plan_image_name(const struct plan *plan)
+{
+	return mem_printf("%016" PRIx64, plan->image ? plan->image->metadata_checksum : 0);
 }
 
 const struct id_map *plan_uid_map(const struct plan *plan, size_t *ret_count)

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "core/err.h"
+#include "policy/classes.h"
 
 enum outcome {
 	OUTCOME_KEEP,
@@ -19,31 +20,23 @@ enum outcome {
 	OUTCOME_INHERIT,
 	OUTCOME_SUBSTITUTE,
 	OUTCOME_REOPEN,
+	OUTCOME_RECORD, /* by a policy that restores nothing */
 	OUTCOME_REFUSE,
 };
 const char *outcome_name(enum outcome outcome);
 
+/* The table of classes.h. Details:
+ *   UID GID     0 real, 1 effective, 2 saved, 3 fs
+ *   GROUPS      position in the list
+ *   CAPS        0 inheritable, 1 permitted, 2 effective, 3 bounding, 4 ambient
+ *   RLIMIT      2 * resource for the soft, + 1 for the hard limit
+ *   AFFINITY    which 64-bit word of the mask
+ *   others      which of several */
 enum policy_class {
-	CLASS_UID,    /* detail: 0 real, 1 effective, 2 saved, 3 fs */
-	CLASS_GID,    /* the same */
-	CLASS_GROUPS, /* detail: position in the list */
-	CLASS_CAPS,   /* detail: 0 inheritable 1 permitted 2 effective 3 bounding 4 ambient */
-	CLASS_SECUREBITS,
-	CLASS_RLIMIT, /* detail: 2 * resource for the soft, + 1 for the hard limit */
-	CLASS_NICE,
-	CLASS_SCHED,	/* real-time policy */
-	CLASS_AFFINITY, /* detail: which 64-bit word of the mask */
-	CLASS_MLOCK,	/* bytes locked by an address space */
-	CLASS_OOM_SCORE_ADJ,
-	CLASS_NO_NEW_PRIVS,
-	CLASS_SECCOMP,
-	CLASS_FILE,    /* an open, mapped or watched file; detail: which of several */
-	CLASS_STDIO,   /* a descriptor that leads outside of the container */
-	CLASS_MOUNT,   /* a directory of the host that was mounted in the container */
-	CLASS_SESSION, /* a session or process group whose leader is outside */
-	CLASS_SOCKET,  /* a unix socket that leads outside of the container */
-	CLASS_TCP,     /* a TCP connection that does */
-	CLASS_COUNT,
+#define ENUMERATE(class, ...) CLASS_##class,
+	POLICY_CLASSES(ENUMERATE)
+#undef ENUMERATE
+	    CLASS_COUNT,
 };
 const char *policy_class_name(enum policy_class class);
 
@@ -58,9 +51,13 @@ struct question {
 	uint32_t detail; /* see enum policy_class */
 	uint64_t saved;
 	uint64_t invoker; /* CLASS_FILE: 0, or the errno of the trial open; CLASS_SECCOMP: 1 if the
-			   * image has the filter; CLASS_TCP: 1 if its network has the address */
-	const char *subject;	  /* "caps.effective", "fd 5", ...; NULL: made by the class */
-	const char *saved_text;	  /* NULL: made from `saved` by the class */
+			   * image has the filter; CLASS_TCP: 1 if its network has the address;
+			   * CLASS_GRANT: enum grant_fit */
+	const char *path; /* of a file, in the container; NULL: it has none */
+	uint32_t type;	  /* of a file: S_IFREG, ...; 0: unknown */
+	bool is_descriptor;	/* of a file: an open one, in whose place another could be opened */
+	const char *subject;	/* "caps.effective", "fd 5", ...; NULL: made by the class */
+	const char *saved_text; /* NULL: made from `saved` by the class */
 	const char *invoker_text; /* NULL: likewise */
 };
 
@@ -69,10 +66,17 @@ struct decision {
 	uint32_t id;
 	uint32_t detail;
 	enum outcome outcome;
+	bool from_outside;  /* only the tracer can set it, by a capability of the invoker's */
 	uint64_t effective; /* what restore sets */
 	uint64_t saved;
 	uint64_t invoker;
-	uint32_t task; /* id of the task it belongs to; 0: the container */
+	uint32_t task;	  /* id of the task it belongs to; 0: the container */
+	uint32_t type;	  /* of a file: S_IFREG, ...; 0: unknown */
+	const char *path; /* of a file, in the container; NULL: it has none */
+	bool is_descriptor;
+	const char *with; /* SUBSTITUTE: the path that takes its place; the policy's */
+	pid_t pid;	  /* of its task, in the container; 0: it has none */
+	const char *comm; /* likewise; NULL */
 	/* Texts belong to the plan, and hold whatever the image says: escape them to print them. */
 	const char *subject;	/* NULL: the class and detail say it */
 	const char *saved_text; /* NULL: made from the value, as the next */
@@ -81,6 +85,30 @@ struct decision {
 	const char *rule;   /* "strict/caps" */
 	const char *reason; /* why it is not kept, where that needs saying, or NULL */
 	const char *remedy; /* what the invoker could do about it, or NULL */
+};
+
+/* A descriptor that the invoker gives for one that was saved. */
+struct host_grant {
+	uint32_t id; /* the saved open file description */
+	int fd;	     /* our duplicate, borrowed */
+	int number;  /* as the invoker calls it */
+};
+
+/* Can it take the place of what was saved? */
+enum grant_fit {
+	GRANT_FITS,
+	GRANT_ABSENT, /* none is given, and nothing else will do */
+	GRANT_TYPE,   /* it is something else */
+	GRANT_ACCESS, /* it was opened for less */
+	GRANT_ALONE,  /* it is not connected */
+	GRANT_SHORT,  /* a file that ends before the saved position */
+};
+
+/* What a unix socket that leads outside, of CLASS_SOCKET, could be connected with again. */
+enum socket_target {
+	SOCKET_TARGET_NONE,
+	SOCKET_TARGET_MESSAGES,	  /* a path that takes single messages */
+	SOCKET_TARGET_CONNECTION, /* a path: nothing that was said is known there */
 };
 
 /* What the invoker has and this host can do; gathered once by trying. */
@@ -94,22 +122,28 @@ struct host_facts {
 	struct id_range *gid_ranges;
 	size_t gid_range_count;
 	uint64_t hard_limits[16];
-	uint64_t bounding;   /* capabilities */
-	uint64_t permitted;  /* likewise, in the invoker's own user namespace */
+	uint64_t bounding;  /* capabilities */
+	uint64_t permitted; /* likewise, in the invoker's own user namespace */
+	uint64_t host_caps; /* those that count on the host itself: in the initial user namespace */
 	uint64_t known_caps; /* all that this kernel has: what the owner of a new namespace holds */
 	int nice;
 	int lowest_nice; /* that may be set in a new user namespace */
 	int oom_score_adj;
 	bool no_new_privs;
-	int seccomp; /* 0, or 2: a filter that every child inherits */
+	char *label;	    /* owned: of a security module; NULL: there is none */
+	uint32_t login_uid; /* UINT32_MAX: none */
+	int seccomp;	    /* 0, or 2: a filter that every child inherits */
 	uint64_t securebits;
 	uint64_t known_securebits;
 	uint64_t *cpus; /* owned: mask of the CPUs that may be used */
 	size_t cpu_words;
+	char *cgroup;	/* owned: the v2 cgroup below which there can be one; NULL: none */
 	bool is_root;	/* in the initial user namespace, with CAP_SYS_ADMIN */
 	char **volumes; /* owned, each and all: where the invoker mounts directories of the host */
 	size_t volume_count;
 	int root; /* the root directory of the container, borrowed; 0: the invoker's */
+	struct host_grant *grants; /* owned */
+	size_t grant_count;
 	/* The ids of the invoker's own user namespace, and whether all of them may be mapped. */
 	struct id_range *own_uids; /* owned */
 	size_t own_uid_count;
@@ -133,7 +167,7 @@ struct id_map {
 	uint32_t count;
 };
 
-/* A preset: "strict" or "map". It is a constant: nothing to free. */
+/* A preset: "strict", "map", "same-host" or "forensic". It is a constant: nothing to free. */
 int policy_preset(const char *name, const struct policy **ret_policy, struct err *err);
 
 /* Asks every record of the image. Policy and image are borrowed, facts are copied (root is used
@@ -147,11 +181,13 @@ int plan_verdict(const struct plan *plan, struct err *err);
 /* For kinds' ask: a place for what they remember from one question to the next, NULL at first;
  * freed with the plan by `release`. There is one, which belongs to kind/support/mount_place.c. */
 void **plan_memory(struct plan *plan, void (*release)(void *memory));
-/* For kinds' ask: decides one question and notes the decision. */
+/* For kinds' ask: notes one question. It is decided when all are asked. */
 void plan_ask(struct plan *plan, const struct question *question);
 /* For the identity kind's ask: object `id` (a task, a thread, a file) belongs to `task`; by `pid`
  * and `comm` (any bytes) the lines about it are called. Both as in the container. */
 void plan_name_task(struct plan *plan, uint32_t id, uint32_t task, pid_t pid, const char *comm);
+/* For the descriptors kind's ask: object `id`, a file, is open in that task. */
+void plan_name_file(struct plan *plan, uint32_t id, uint32_t task);
 /* For kinds' restore and finish, and the post-check: what was decided; NULL if never asked. */
 const struct decision *plan_answer(const struct plan *plan, enum policy_class class, uint32_t id,
 				   uint32_t detail);
@@ -162,6 +198,8 @@ uint64_t plan_value(const struct plan *plan, enum policy_class class, uint32_t i
 const struct decision *plan_decisions(const struct plan *plan, size_t *ret_count);
 const struct host_facts *plan_facts(const struct plan *plan);
 const struct image *plan_image(const struct plan *plan);
+/* A text that only this image has. Owned by the caller. */
+char *plan_image_name(const struct plan *plan);
 /* The maps of the user namespace that restore makes; chosen by the policy from the ids in use. */
 const struct id_map *plan_uid_map(const struct plan *plan, size_t *ret_count);
 const struct id_map *plan_gid_map(const struct plan *plan, size_t *ret_count);

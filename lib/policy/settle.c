@@ -1,4 +1,5 @@
 /* What can be decided only when all questions were asked. */
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,6 +53,25 @@ static void settle_limits(struct plan *plan)
 	}
 }
 
+/* Where a policy tells the sets apart, one may come out lower than another that depends on it. */
+static void settle_set(struct decision *set, uint64_t most)
+{
+	if (!set || set->outcome == OUTCOME_REFUSE || (set->effective & ~most) == 0)
+		return;
+	set->effective &= most;
+	set->outcome = OUTCOME_CLAMP;
+	set->reason = "what is not permitted cannot be in it";
+}
+
+static void settle_dependent_sets(struct decision *const sets[5])
+{
+	uint64_t permitted = sets[1] ? sets[1]->effective : 0;
+	uint64_t inheritable = sets[0] ? sets[0]->effective : 0;
+
+	settle_set(sets[2], permitted);
+	settle_set(sets[4], permitted & inheritable);
+}
+
 /* What capset(2) and PR_CAP_AMBIENT would refuse. */
 static void settle_caps_of(struct decision *const sets[5])
 {
@@ -64,6 +84,7 @@ static void settle_caps_of(struct decision *const sets[5])
 	if (sets[4] && sets[4]->saved & ~(permitted & inheritable))
 		decision_refuse(sets[4], "ambient capabilities that are not inheritable",
 				HINT_FORGED);
+	settle_dependent_sets(sets);
 }
 
 static void settle_caps(struct plan *plan)
@@ -106,11 +127,42 @@ static void settle_affinity(struct plan *plan)
 		for (; i < end; i++) {
 			struct decision *decision = plan_indexed(plan, i);
 
-			if (any != 0 || decision->outcome == OUTCOME_REFUSE)
+			if (any != 0 || decision->outcome == OUTCOME_REFUSE ||
+			    decision->outcome == OUTCOME_RECORD)
 				continue;
 			decision->outcome = OUTCOME_INHERIT;
 			decision->effective = decision->invoker;
 			decision->reason = "the invoker may use none of these CPUs";
+		}
+	}
+}
+
+/* A real-time policy needs a priority, and only such a one has a use for it. */
+static void settle_real_time(struct plan *plan)
+{
+	size_t i = plan_index_find(plan, CLASS_RT_PRIORITY, 0, 0);
+
+	for (; i < plan->decision_count; i++) {
+		struct decision *priority = plan_indexed(plan, i);
+		size_t place = plan_index_find(plan, CLASS_SCHED, priority->id, 0);
+		struct decision *sched =
+		    place < plan->decision_count ? plan_indexed(plan, place) : NULL;
+		uint64_t policy;
+
+		if (priority->class != CLASS_RT_PRIORITY)
+			return;
+		if (!sched || sched->class != CLASS_SCHED || sched->id != priority->id)
+			continue;
+		policy = sched->effective & ~(uint64_t)SCHED_RESET_ON_FORK;
+		if (policy != SCHED_FIFO && policy != SCHED_RR && priority->effective != 0) {
+			priority->effective = 0;
+			priority->outcome = OUTCOME_DROP;
+			priority->from_outside = false;
+		} else if (priority->effective == 0 && priority->outcome == OUTCOME_DROP &&
+			   (policy == SCHED_FIFO || policy == SCHED_RR)) {
+			sched->effective ^= policy ^ SCHED_OTHER;
+			sched->outcome = OUTCOME_DROP;
+			sched->from_outside = false;
 		}
 	}
 }
@@ -120,20 +172,32 @@ static void settle_tasks(struct plan *plan)
 	for (size_t i = 0; i < plan->decision_count; i++) {
 		struct decision *decision = &plan->decisions[i];
 		const struct plan_name *name = plan_name_of(plan, decision->id);
+		const struct plan_name *task = name ? plan_name_of(plan, name->task) : NULL;
 
 		decision->task = name ? name->task : 0;
+		decision->pid = task ? task->pid : 0;
+		decision->comm = task ? task->comm : NULL;
 	}
+}
+
+/* What was added since, by ids, belongs to the container. */
+static void decide_all(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->decision_count; i++)
+		policy_decide(plan->policy, &plan->facts, &plan->decisions[i]);
 }
 
 void plan_settle(struct plan *plan)
 {
 	if (plan->name_count > 0)
 		qsort(plan->names, plan->name_count, sizeof(*plan->names), compare_names);
+	settle_tasks(plan);
+	decide_all(plan);
 	plan_settle_ids(plan); /* adds decisions */
 	plan_make_index(plan);
 	settle_repeated(plan);
 	settle_limits(plan);
 	settle_caps(plan);
 	settle_affinity(plan);
-	settle_tasks(plan);
+	settle_real_time(plan);
 }

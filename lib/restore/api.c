@@ -20,10 +20,12 @@
 #include "core/log.h"
 #include "core/worker.h"
 #include "ctckpt/ctckpt.h"
+#include "ctckpt/policy.h"
 #include "dump/held.h"
 #include "freeze/deadline.h"
 #include "freeze/freeze.h"
 #include "freeze/holder.h"
+#include "kind/support/grant.h"
 #include "kind/support/terminal.h"
 #include "restore/foreground.h"
 #include "restore/input.h"
@@ -35,6 +37,7 @@
 struct job {
 	const struct ctckpt_restore_options *options;
 	struct foreground foreground; /* in the command */
+	struct grants grants;	      /* owned, in the command and in the worker */
 	struct worker *worker;
 	int signals; /* signalfd; -1: none are for us */
 	uint64_t last_told;
@@ -299,10 +302,13 @@ static int prepare(struct work *work, struct err *err)
 {
 	const struct ctckpt_restore_options *options = work->job->options;
 	int r = input_open(options->image, options->fd, options->policy, options->rootfs,
-			   options->volumes, network_of(options), &work->input, err);
+			   options->volumes, network_of(options), &work->job->grants, &work->input,
+			   err);
 
 	if (r == 0)
 		r = plan_verdict(work->input.plan, err);
+	if (r == 0 && options->plan)
+		r = plan_hold(work->input.plan, options->plan, err);
 	if (r == 0)
 		r = prepare_terminal(work, err);
 	if (r == 0)
@@ -360,6 +366,7 @@ static int create(struct work *work, struct ctckpt_stats *stats, struct err *err
 		r = start_container(work, err);
 	if (r == 0)
 		r = run_stage(work, err);
+	grants_free(&work->job->grants);
 	if (r == 0)
 		r = take_terminal(work, err);
 	if (r == 0)
@@ -450,7 +457,9 @@ static void job_told(void *argument, const void *message, size_t size)
 {
 	struct job *job = argument;
 
-	message_take(job->options, &job->foreground, message, size);
+	/* The worker has them; nobody is to wait for us. */
+	if (message_take(job->options, &job->foreground, message, size))
+		grants_free(&job->grants);
 }
 
 int ctckpt_restore(const struct ctckpt_restore_options *options,
@@ -468,10 +477,12 @@ int ctckpt_restore(const struct ctckpt_restore_options *options,
 	if (options->leave_frozen && !options->detach)
 		return err_set(err, ERR_USAGE,
 			       "--leave-frozen is for containers in the background");
-	if (!options->detach)
+	r = grants_take(options->grants, &job.grants, err);
+	if (r == 0 && !options->detach)
 		r = foreground_begin(&job.foreground, err);
 	if (r == 0)
 		r = worker_run(&worker, err);
 	foreground_end(&job.foreground);
+	grants_free(&job.grants);
 	return r;
 }

@@ -44,7 +44,7 @@ void message_pid(struct worker *worker)
 	tell(worker, 'W', &self, sizeof(self));
 }
 
-void message_take(const struct ctckpt_restore_options *options, struct foreground *foreground,
+bool message_take(const struct ctckpt_restore_options *options, struct foreground *foreground,
 		  const void *message, size_t size)
 {
 	const char *type = message;
@@ -58,10 +58,12 @@ void message_take(const struct ctckpt_restore_options *options, struct foregroun
 	if (size == 1 + sizeof(worker) && *type == 'W') {
 		memcpy(&worker, type + 1, sizeof(worker));
 		foreground_set_worker(foreground, worker);
+		return true;
 	}
 	if (size > 1 && *type == 'N' && options->note) {
 		auto_free char *text = mem_copy(type + 1, size - 1);
 
 		options->note(options->note_argument, text);
 	}
+	return false;
 }

@@ -1,6 +1,7 @@
 /* What the worker of a restore says to its command. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +15,6 @@ void message_progress(struct worker *worker, uint64_t *last, uint64_t done, uint
 void message_notes(struct worker *worker, const char *notes);
 /* Our pid: from now on we take signals. */
 void message_pid(struct worker *worker);
-/* In the command: passes on one of these. */
-void message_take(const struct ctckpt_restore_options *options, struct foreground *foreground,
+/* In the command: passes on one of these. True if it was the pid. */
+bool message_take(const struct ctckpt_restore_options *options, struct foreground *foreground,
 		  const void *message, size_t size);

@@ -155,8 +155,17 @@ bool restore_undo(const struct restore *rs, pid_t init);
 int restore_guard_begin(struct restore *rs, pid_t init, int init_pidfd, struct err *err);
 void restore_guard_end(struct restore *rs);
 
+/* grants.c: in the first task: the invoker's descriptors are the objects that they are given for.
+ */
+int restore_give_grants(struct restore *rs, struct err *err);
+
 /* stage.c: runs in the container's first task; ends in the execution of the tiny program. */
 int restore_stage_main(void *argument, struct err *err);
+
+/* instead.c: does the plan drop or substitute this open file? Then restores what takes its place.
+ */
+bool restore_is_given_up(const struct restore *rs, uint32_t id);
+int restore_instead(struct restore *rs, const struct record *record, struct err *err);
 
 /* template.c: where the hole is; the first task after its execution becomes the model for all. */
 int restore_find_hole(struct restore *rs, struct err *err);
@@ -233,6 +242,9 @@ int restore_place_in_cgroups(struct restore *rs, const struct cgroup_own *own, s
 int restore_finish_tasks(struct restore *rs, struct err *err);
 int restore_load_registers(struct restore *rs, struct err *err);
 int restore_post_check(struct restore *rs, struct err *err);
+/* check_state.c */
+int restore_check_state(const struct restore *rs, const struct restore_task *task,
+			const struct restore_thread *thread, struct err *err);
 int restore_let_go(struct restore *rs, struct err *err);
 /* Appends all threads, for whoever is to hold them. */
 void restore_list_threads(const struct restore *rs, struct freeze *frozen);

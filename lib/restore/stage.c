@@ -36,7 +36,9 @@ static int restore_record(struct restore *rs, const struct kind *kind, const str
 	int r = ns ? restore_enter_namespace(rs, type, ns, err) : 0;
 
 	if (r == 0)
-		r = kind->restore(rs, record, err);
+		r = kind->scope == SCOPE_FD && restore_is_given_up(rs, record->id)
+			? restore_instead(rs, record, err)
+			: kind->restore(rs, record, err);
 	if (r == 0 && ns)
 		r = restore_enter_namespace(rs, type, 0, err);
 	return r;
@@ -54,6 +56,8 @@ static int restore_kind(struct restore *rs, const struct kind *kind, struct err 
 		if (kind->namespace && kind->namespace != NAMESPACE_NET &&
 		    kind->namespace != NAMESPACE_MNT && kind->namespace != NAMESPACE_IPC &&
 		    namespace_find(rs->image, record->id))
+			continue;
+		if (kind->grant && restore_is_granted(rs, record->id))
 			continue;
 		r = restore_record(rs, kind, record, err);
 		if (r < 0)
@@ -217,6 +221,8 @@ static int make_all(struct restore *rs, struct err *err)
 		r = restore_phase(rs, PHASE_NAMESPACES, err);
 	if (r == 0)
 		r = open_root_again(rs->own, err);
+	if (r == 0)
+		r = restore_give_grants(rs, err);
 	for (enum phase phase = PHASE_NAMESPACES + 1; r == 0 && phase < PHASE_COUNT; phase++)
 		r = restore_phase(rs, phase, err);
 	if (r == 0)

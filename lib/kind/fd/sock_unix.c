@@ -11,10 +11,12 @@
 #include "kind/kind.h"
 #include "kind/support/file_trial.h"
 #include "kind/support/files.h"
+#include "kind/support/grant.h"
 #include "kind/support/mount_place.h"
 #include "kind/support/socket.h"
 #include "kind/support/unix_bind.h"
 #include "kind/support/unix_make.h"
+#include "kind/support/unix_outsider.h"
 #include "kind/support/unix_path.h"
 #include "kind/support/unix_queue.h"
 #include "kind/support/unix_save.h"
@@ -29,29 +31,12 @@ static bool sock_unix_match(const struct target_fd *fd)
 	return socket_is(fd, AF_UNIX, -1, -1);
 }
 
-/* Who is at the other end, for people; of datagram sockets, the kernel does not tell. */
-static char *describe_outsider(const struct unix_socket *own)
-{
-	auto_close int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	struct ucred peer = { .pid = 0 };
-	socklen_t size = sizeof(peer);
-	auto_buf struct buf comm = BUF_EMPTY;
-	struct err err = ERR_NONE;
-	auto_free char *file = NULL;
-
-	(void)getsockopt(own->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
-	file = mem_printf("%d/comm", peer.pid);
-	if (peer.pid <= 0 || procfs_read(proc, file, &comm, &err) < 0)
-		return mem_string("another process");
-	return mem_printf("process %d (%.*s)", peer.pid, (int)strcspn(comm.data, "\n"), comm.data);
-}
-
-/* The path to connect with once more: for datagrams only, where nothing that was said matters. */
-static const char *outside_path(const struct unix_socket *own)
+/* The path to connect with once more. Who was accepted from a socket of ours did not connect. */
+static const char *outside_path(const struct unix_socket *own, const struct unix_bond *bond)
 {
 	const char *path = own->peer_name.text;
 
-	if (own->type != SOCK_DGRAM || !file_path_is_valid(path, own->peer_name.length))
+	if (bond->listener != 0 || !file_path_is_valid(path, own->peer_name.length))
 		return NULL;
 	return path;
 }
@@ -150,8 +135,8 @@ static void write_record(struct dump *d, const struct unix_socket *own,
 			 const struct unix_bond *bond, struct buf *body)
 {
 	bool is_outside = unix_leads_outside(d, own);
-	auto_free char *outsider = is_outside ? describe_outsider(own) : NULL;
-	const char *target = is_outside ? outside_path(own) : NULL;
+	auto_free char *outsider = is_outside ? unix_describe_outsider(own->fd) : NULL;
+	const char *target = is_outside ? outside_path(own, bond) : NULL;
 	struct unix_rec rec = {
 		.state = le32_make(bond->state),
 		.flags = le32_make(is_outside ? UNIX_OUTSIDE : 0),
@@ -193,6 +178,8 @@ static int sock_unix_dump(struct dump *d, struct err *err)
 
 	(void)err;
 	if (unix_leads_outside(d, own) && stdio_takes(d))
+		return 0;
+	if (!own->is_known && external_takes(d))
 		return 0;
 	if (!socket_save(d, NULL, &body))
 		return 0;
@@ -241,8 +228,7 @@ static int check_head(const struct socket_rec *socket, const struct unix_rec *re
 	return 0;
 }
 
-static int check_outside(const struct socket_rec *socket, const struct unix_rec *rec,
-			 const char *target, struct err *err)
+static int check_outside(const struct unix_rec *rec, const char *target, struct err *err)
 {
 	bool is_outside = le32_get(rec->flags) & UNIX_OUTSIDE;
 	uint32_t size = le32_get(rec->target_length);
@@ -250,8 +236,7 @@ static int check_outside(const struct socket_rec *socket, const struct unix_rec 
 	if (is_outside ? le32_get(rec->state) != UNIX_CONNECTED || le32_get(rec->flags) & UNIX_GONE
 		       : size != 0 || le32_get(rec->outsider_length) != 0)
 		return err_set(err, ERR_DAMAGED, "unix socket: impossible outside");
-	if (size != 0 &&
-	    (le32_get(socket->type) != SOCK_DGRAM || !file_path_is_valid(target, size)))
+	if (size != 0 && (le32_get(rec->listener) != 0 || !file_path_is_valid(target, size)))
 		return err_set(err, ERR_DAMAGED, "unix socket: impossible outside");
 	return 0;
 }
@@ -302,7 +287,7 @@ static int sock_unix_check(const void *body, size_t length, struct err *err)
 		return err_set(err, ERR_DAMAGED, "unix socket: %zu bytes", length);
 	r = check_head(socket, rec, err);
 	if (r == 0)
-		r = check_outside(socket, rec, target, err);
+		r = check_outside(rec, target, err);
 	return r < 0 ? r : check_name(rec, name, path, err);
 }
 
@@ -364,6 +349,8 @@ static int sock_unix_link(const struct image *image, const struct record *record
 			       "unix socket: connected with object %u, which is none "
 			       "of its kind",
 			       le32_get(own.rec->peer));
+	if (le32_get(own.rec->flags) & UNIX_OUTSIDE && !(le32_get(peer.rec->flags) & UNIX_GONE))
+		return err_set(err, ERR_DAMAGED, "unix socket: object %u is not outside", peer.id);
 	if (own.type == SOCK_DGRAM)
 		return link_datagram(&own, &peer, err);
 	return link_stream(&own, &peer, err);
@@ -407,6 +394,13 @@ static int find_outsider(struct plan *plan, const struct unix_parts *own)
 	return unix_file_is_bound(place) ? 0 : -ECONNREFUSED;
 }
 
+static enum socket_target saved_target(const struct unix_parts *own)
+{
+	if (!own->target)
+		return SOCKET_TARGET_NONE;
+	return own->type == SOCK_DGRAM ? SOCKET_TARGET_MESSAGES : SOCKET_TARGET_CONNECTION;
+}
+
 static void ask_outside(struct plan *plan, const struct unix_parts *own)
 {
 	int found = own->target ? find_outsider(plan, own) : -ENOENT;
@@ -416,7 +410,7 @@ static void ask_outside(struct plan *plan, const struct unix_parts *own)
 	struct question question = {
 		.class = CLASS_SOCKET,
 		.id = own->id,
-		.saved = own->target != NULL,
+		.saved = saved_target(own),
 		.invoker = (uint64_t)-found,
 		.subject = subject,
 		.saved_text = outsider,
@@ -440,6 +434,21 @@ static int sock_unix_ask(struct plan *plan, const struct image *image, const str
 	return 0;
 }
 
+/* One that leads outside; without its queue. */
+static bool sock_unix_grant(const struct image *image, const struct record *record,
+			    struct grant_look *ret_look)
+{
+	struct unix_queue_parts queue;
+	struct unix_parts own;
+
+	(void)unix_parts(image, record->id, &own);
+	unix_queue_parts(image_find(image, TAG_UNIX_QUEUE, record->id), &queue);
+	*ret_look = grant_look_socket(record);
+	ret_look->is_connected = true;
+	ret_look->is_unread = le32_get(queue.rec->messages) > 0;
+	return le32_get(own.rec->flags) & UNIX_OUTSIDE;
+}
+
 static int sock_unix_restore(struct restore *rs, const struct record *record, struct err *err)
 {
 	return unix_make(rs, record, err);
@@ -458,5 +467,6 @@ const struct kind kind_sock_unix = {
 	.check = sock_unix_check,
 	.link = sock_unix_link,
 	.ask = sock_unix_ask,
+	.grant = sock_unix_grant,
 	.restore = sock_unix_restore,
 };

@@ -49,6 +49,19 @@ struct prctl_rec {
 };
 RECORDS_END
 static_assert(sizeof(struct prctl_rec) == 32, "image format");
+
+/* clang-format off */
+#define PRCTL_FIELDS(FIELD, TAIL, rec) \
+	FIELD(rec, dumpable, CLASS_DUMPABLE) \
+	FIELD(rec, subreaper, FIELD_FREE) \
+	FIELD(rec, thp_disable, FIELD_FREE) \
+	FIELD(rec, mdwe, FIELD_TIGHTENS) \
+	FIELD(rec, has_merge, FIELD_FREE) \
+	FIELD(rec, has_amx, FIELD_FREE) \
+	FIELD(rec, lock_future, CLASS_MLOCK) \
+	FIELD(rec, membarrier, FIELD_FREE)
+/* clang-format on */
+FIELDS_OF(prctl, struct prctl_rec, PRCTL_FIELDS);
 static const size_t first_length = offsetof(struct prctl_rec, lock_future);
 
 struct prctl_answers {
@@ -230,6 +243,10 @@ static int prctl_ask(struct plan *plan, const struct image *image, const struct 
 
 	(void)image;
 	(void)err;
+	plan_ask(plan, &(struct question){ .class = CLASS_DUMPABLE,
+					   .id = record->id,
+					   .saved = le32_get(rec->dumpable),
+					   .invoker = 1 });
 	if (record->length > first_length && le32_get(rec->lock_future))
 		plan_ask(plan, &(struct question){ .class = CLASS_MLOCK,
 						   .id = record->id,
@@ -281,7 +298,7 @@ static int prctl_finish(struct restore *rs, const struct record *record, struct 
 				     le32_get(rec->mdwe), 0, 0, 0);
 	/* The last step of all: whoever lacks privilege cannot read the script's memory after it.
 	 */
-	if (!le32_get(rec->dumpable))
+	if (plan_value(rs->plan, CLASS_DUMPABLE, record->id, 0, 0) == 0)
 		(void)script_syscall(script, "be undumpable", 0, SYS_prctl, PR_SET_DUMPABLE, 0);
 	return 0;
 }
@@ -293,6 +310,7 @@ const struct kind kind_prctl = {
 	.version = 2,
 	.scope = SCOPE_TASK,
 	.phase = PHASE_CONFINE,
+	.fields = prctl_fields,
 	.dump = prctl_dump,
 	.check = prctl_check,
 	.link = owner_link_task,
