@@ -74,7 +74,7 @@
 	  MAPPED(MAP_REMEDY), MAPPED(UID_REMEDY), MAPPED(UID_REMEDY), RECORDED)                    \
 	X(GID, "gid", "ids.gid", same, id, DETAIL_IDS, later, MAY_ID,                              \
 	  MAPPED(MAP_REMEDY), MAPPED(GID_REMEDY), MAPPED(GID_REMEDY), RECORDED)                    \
-	X(GROUPS, "groups", "groups", same, id, DETAIL_ANY, later, MAY_ID | MAY(INHERIT),          \
+	X(GROUPS, "groups", "groups", same, id, DETAIL_ANY, later, MAY(MAP) | MAY(REFUSE),         \
 	  INHERITED, MAPPED(GID_REMEDY), MAPPED(GID_REMEDY), RECORDED)                             \
 	X(CAPS, "caps", "caps", set, caps, DETAIL_CAPS, caps, MAY_DROP,                            \
 	  DROP_TO(0), CLAMP_TO(ALL), OWNED(ALL, OUTCOME_CLAMP), RECORDED)                          \

@@ -7,8 +7,7 @@
 #include "policy/cases.h"
 #include "policy/lattice.h"
 
-#define OWN_REMEDY   "change that rule of the policy, or use another one"
-#define ADMIN_REMEDY "ask the administrator of this host: it is the policy in /etc/ctckpt"
+#define OWN_REMEDY "change that rule of the policy, or use another one"
 
 /* A rule while its members are read. */
 struct parse {
@@ -270,7 +269,7 @@ static void add_case(struct policy_file *file, struct policy_case *one, bool has
 	if (rule->action == OUTCOME_REFUSE || !rule->remedy)
 		rule->remedy = OWN_REMEDY;
 	if (file->role == POLICY_ADMINISTRATOR)
-		rule->remedy = ADMIN_REMEDY;
+		rule->remedy = ADMINISTRATOR_REMEDY;
 	/* Who has no capability has none that could be refused. */
 	if (one->class == CLASS_CAPS && rule->action == OUTCOME_REFUSE && one->match.caps == 0)
 		one->match.caps = UINT64_MAX;

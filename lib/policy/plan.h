@@ -54,7 +54,7 @@ struct question {
 			   * image has the filter; CLASS_TCP: 1 if its network has the address */
 	const char *path; /* of a file, in the container; NULL: it has none */
 	uint32_t type;	  /* of a file: S_IFREG, ...; 0: unknown */
-	bool is_descriptor;	/* of a file: an open one, in whose place another could be opened */
+	bool is_descriptor;	/* an open file, in whose place another could be opened */
 	const char *subject;	/* "caps.effective", "fd 5", ...; NULL: made by the class */
 	const char *saved_text; /* NULL: made from `saved` by the class */
 	const char *invoker_text; /* NULL: likewise */

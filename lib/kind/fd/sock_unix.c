@@ -418,6 +418,7 @@ static void ask_outside(struct plan *plan, const struct unix_parts *own)
 		.id = own->id,
 		.saved = own->target != NULL,
 		.invoker = (uint64_t)-found,
+		.path = own->target,
 		.subject = subject,
 		.saved_text = outsider,
 		.invoker_text = found == 0 ? "reachable" : "not to be had",
