@@ -40,6 +40,7 @@ struct checkpoint_settings {
 	bool force;
 	int after;
 	int tcp;
+	bool external;
 	int compression;
 	int level;
 	bool print_stats;
@@ -55,6 +56,7 @@ struct restore_settings {
 	const char *name;
 	const char *rootfs;
 	const char **volumes;
+	const char **grants;
 	const char *pid_file;
 	bool detach;
 	bool userns;
@@ -71,6 +73,7 @@ struct plan_settings {
 	const char *policy;
 	const char *rootfs;
 	const char **volumes;
+	const char **grants;
 	bool tcp_established;
 	bool leave_frozen;
 	bool emit_policy;

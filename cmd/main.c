@@ -107,7 +107,7 @@ static int occupy_standard_descriptors(struct err *err)
 
 int main(int argc, char **argv)
 {
-	struct invocation inv = { .command = NULL };
+	struct invocation inv = { .command = NULL, .argv = argv };
 	auto_free void *settings = NULL;
 	struct err err = ERR_NONE;
 	int r = 0;

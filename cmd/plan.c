@@ -21,6 +21,8 @@ const struct option_row plan_options[] = {
 	  AT(rootfs), 0, NULL },
 	{ "volume", 0, "SOURCE:DIR[:ro]", "for a mount of the host, as restore would be given",
 	  OPTION_LIST, AT(volumes), 0, NULL },
+	{ "grant", 0, "[PID:]fdN=FD", "a descriptor, as restore would be given it", OPTION_LIST,
+	  AT(grants), 0, NULL },
 	{ "tcp-established", 0, NULL, "as restore would be given it", OPTION_FLAG,
 	  AT(tcp_established), 0, NULL },
 	{ "leave-frozen", 0, NULL, "as restore would be given it, with --tcp-established",
@@ -96,7 +98,8 @@ int cmd_plan(struct invocation *inv, const void *argument, struct err *err)
 
 	if (r == 0)
 		r = ctckpt_plan(inv->operands[0], STDIN_FILENO, settings->policy, settings->rootfs,
-				settings->volumes, network_of(settings), &image, &plan, err);
+				settings->volumes, network_of(settings), settings->grants, &image,
+				&plan, err);
 	if (r < 0)
 		return r;
 	if (settings->emit_policy)

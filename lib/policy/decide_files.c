@@ -141,3 +141,27 @@ void decide_tcp(const struct policy_rule *rule, const struct host_facts *facts,
 				"use --leave-frozen, and give it the address before thaw");
 	}
 }
+
+/* Who holds a descriptor may hand it to whom he likes, unless a policy says no. */
+void decide_grant(const struct policy_rule *rule, const struct host_facts *facts,
+		  struct decision *decision)
+{
+	static const char *const faults[] = {
+		[GRANT_ABSENT] = "nothing else than a given descriptor can take its place",
+		[GRANT_TYPE] = "what is given is something else",
+		[GRANT_ACCESS] = "what is given was opened for less",
+		[GRANT_ALONE] = "what is given is not connected",
+		[GRANT_SHORT] = "what is given ends before the saved position",
+	};
+
+	(void)facts;
+	if (decision->invoker > GRANT_SHORT || decision->saved > 1) {
+		decide_refuse_value(decision);
+	} else if (decision->invoker != GRANT_FITS) {
+		decision_refuse(decision, faults[decision->invoker], rule->remedy);
+	} else {
+		decision->effective = decision->saved;
+		decision->outcome = OUTCOME_SUBSTITUTE;
+		decision->reason = decision->saved ? "what was not read of it is lost" : NULL;
+	}
+}

@@ -76,6 +76,7 @@ static const char *const limit_names[] = {
 
 static const char *const cap_sets[] = { "inheritable", "permitted", "effective", "bounding",
 					"ambient" };
+static const char *const keyring_names[] = { "thread", "process", "session" };
 static const char *const id_sorts[] = { "real", "effective", "saved", "fs" };
 
 /* The names of the bits that are set, with commas; bits without a name in hexadecimal. */
@@ -262,6 +263,9 @@ void explain_subject(enum policy_class class, uint32_t detail, struct buf *out)
 		break;
 	case CLASS_CAPS:
 		explain_part("caps", cap_sets, LENGTH(cap_sets), detail, out);
+		break;
+	case CLASS_KEYRING:
+		explain_part("keyring", keyring_names, LENGTH(keyring_names), detail, out);
 		break;
 	case CLASS_RLIMIT:
 		explain_part("rlimit", limit_names, LENGTH(limit_names), detail / 2, out);

@@ -39,6 +39,11 @@ enum policy_class {
 	    CLASS_COUNT,
 };
 const char *policy_class_name(enum policy_class class);
+/* Files and device nodes: they have a path, and another one can be opened in their place. */
+static inline bool policy_class_is_file(enum policy_class class)
+{
+	return class == CLASS_FILE || class == CLASS_DEVICE;
+}
 
 struct plan;
 struct policy;
@@ -51,12 +56,13 @@ struct question {
 	uint32_t detail; /* see enum policy_class */
 	uint64_t saved;
 	uint64_t invoker; /* CLASS_FILE: 0, or the errno of the trial open; CLASS_SECCOMP: 1 if the
-			   * image has the filter; CLASS_TCP: 1 if its network has the address */
+			   * image has the filter; CLASS_TCP: 1 if its network has the address;
+			   * CLASS_GRANT: enum grant_fit */
 	const char *path; /* of a file, in the container; NULL: it has none */
 	uint32_t type;	  /* of a file: S_IFREG, ...; 0: unknown */
-	bool is_descriptor;	/* an open file, in whose place another could be opened */
-	const char *subject;	/* "caps.effective", "fd 5", ...; NULL: made by the class */
-	const char *saved_text; /* NULL: made from `saved` by the class */
+	bool is_descriptor;	  /* an open file, in whose place another could be opened */
+	const char *subject;	  /* "caps.effective", "fd 5", ...; NULL: made by the class */
+	const char *saved_text;	  /* NULL: made from `saved` by the class */
 	const char *invoker_text; /* NULL: likewise */
 };
 
@@ -86,6 +92,23 @@ struct decision {
 	const char *remedy; /* what the invoker could do about it, or NULL */
 };
 
+/* A descriptor that the invoker gives for one that was saved. */
+struct host_grant {
+	uint32_t id; /* the saved open file description */
+	int fd;	     /* our duplicate, borrowed */
+	int number;  /* as the invoker calls it */
+};
+
+/* Can it take the place of what was saved? */
+enum grant_fit {
+	GRANT_FITS,
+	GRANT_ABSENT, /* none is given, and nothing else will do */
+	GRANT_TYPE,   /* it is something else */
+	GRANT_ACCESS, /* it was opened for less */
+	GRANT_ALONE,  /* it is not connected */
+	GRANT_SHORT,  /* a file that ends before the saved position */
+};
+
 /* What the invoker has and this host can do; gathered once by trying. */
 struct host_facts {
 	uid_t uid;
@@ -105,7 +128,9 @@ struct host_facts {
 	int lowest_nice; /* that may be set in a new user namespace */
 	int oom_score_adj;
 	bool no_new_privs;
-	int seccomp; /* 0, or 2: a filter that every child inherits */
+	char *label;	    /* owned: of a security module; NULL: there is none */
+	uint32_t login_uid; /* UINT32_MAX: none */
+	int seccomp;	    /* 0, or 2: a filter that every child inherits */
 	uint64_t securebits;
 	uint64_t known_securebits;
 	uint64_t *cpus; /* owned: mask of the CPUs that may be used */
@@ -114,6 +139,8 @@ struct host_facts {
 	char **volumes; /* owned, each and all: where the invoker mounts directories of the host */
 	size_t volume_count;
 	int root; /* the root directory of the container, borrowed; 0: the invoker's */
+	struct host_grant *grants; /* owned */
+	size_t grant_count;
 	/* The ids of the invoker's own user namespace, and whether all of them may be mapped. */
 	struct id_range *own_uids; /* owned */
 	size_t own_uid_count;
@@ -158,6 +185,8 @@ void plan_name_file(struct plan *plan, uint32_t id, uint32_t task);
 /* For kinds' restore and finish, and the post-check: what was decided; NULL if never asked. */
 const struct decision *plan_answer(const struct plan *plan, enum policy_class class, uint32_t id,
 				   uint32_t detail);
+/* About an open file, device nodes among them. */
+const struct decision *plan_answer_file(const struct plan *plan, uint32_t id);
 /* The effective value, or `otherwise` if it was never asked. */
 uint64_t plan_value(const struct plan *plan, enum policy_class class, uint32_t id, uint32_t detail,
 		    uint64_t otherwise);

@@ -69,8 +69,8 @@ static int name_volumes(const char *const *volumes, struct input *input, struct 
 }
 
 int input_open(const char *path, int fd, const char *policy, const char *rootfs,
-	       const char *const *volumes, enum ctckpt_network network, struct input *ret_input,
-	       struct err *err)
+	       const char *const *volumes, enum ctckpt_network network, const struct grants *grants,
+	       struct input *ret_input, struct err *err)
 {
 	auto_input struct input input = INPUT_NONE;
 	int r = open_image(path, fd, &input, err);
@@ -81,6 +81,8 @@ int input_open(const char *path, int fd, const char *policy, const char *rootfs,
 		r = open_root(rootfs, &input, err);
 	if (r == 0)
 		r = name_volumes(volumes, &input, err);
+	if (r == 0)
+		r = grants_find(grants, input.image, &input.facts, err);
 	input.facts.keeps_connections = network != CTCKPT_NETWORK_NONE;
 	input.facts.is_network_promised = network == CTCKPT_NETWORK_PROMISED;
 	if (r == 0)
@@ -105,12 +107,15 @@ void input_free(struct input *input)
 }
 
 int ctckpt_plan(const char *image, int fd, const char *policy, const char *rootfs,
-		const char *const *volumes, enum ctckpt_network network, struct image **ret_image,
-		struct plan **ret_plan, struct err *err)
+		const char *const *volumes, enum ctckpt_network network, const char *const *grants,
+		struct image **ret_image, struct plan **ret_plan, struct err *err)
 {
 	auto_input struct input input = INPUT_NONE;
-	int r = input_open(image, fd, policy, rootfs, volumes, network, &input, err);
+	auto_grants struct grants taken = GRANTS_NONE;
+	int r = grants_take(grants, &taken, err);
 
+	if (r == 0)
+		r = input_open(image, fd, policy, rootfs, volumes, network, &taken, &input, err);
 	if (r < 0)
 		return r;
 	*ret_image = take_ptr(input.image);

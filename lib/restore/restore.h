@@ -155,6 +155,10 @@ void restore_undo(const struct restore *rs, pid_t init);
 int restore_guard_begin(struct restore *rs, pid_t init, int init_pidfd, struct err *err);
 void restore_guard_end(struct restore *rs);
 
+/* grants.c: in the first task: the invoker's descriptors are the objects that they are given for.
+ */
+int restore_give_grants(struct restore *rs, struct err *err);
+
 /* stage.c: runs in the container's first task; ends in the execution of the tiny program. */
 int restore_stage_main(void *argument, struct err *err);
 

@@ -218,7 +218,7 @@ void file_trial_ask(struct plan *plan, uint32_t id, const struct file_trial *tri
 {
 	auto_free char *invoker = invoker_text(trial);
 	struct question question = {
-		.class = CLASS_FILE,
+		.class = S_ISCHR(trial->type) || S_ISBLK(trial->type) ? CLASS_DEVICE : CLASS_FILE,
 		.id = id,
 		.detail = trial->detail,
 		.saved = trial->flags,

@@ -40,7 +40,7 @@ void file_trial_run(struct plan *plan, struct file_trial *trial);
 void file_trial_expect(struct file_trial *trial, mode_t type);
 /* It is to be mapped as code. */
 void file_trial_expect_code(struct file_trial *trial);
-/* The CLASS_FILE question about the file of object `id`. */
+/* The CLASS_FILE question about the file of object `id`; CLASS_DEVICE, if that is one. */
 void file_trial_ask(struct plan *plan, uint32_t id, const struct file_trial *trial);
 void file_trial_free(struct file_trial *trial);
 #define auto_file_trial auto_with(file_trial_free)
