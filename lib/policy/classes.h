@@ -37,6 +37,7 @@
 #define MAY_DROP	(MAY(KEEP) | MAY(CLAMP) | MAY(DROP) | MAY(REFUSE))
 #define MAY_KEEP	(MAY(KEEP) | MAY(REFUSE))
 #define MAY_INHERIT	(MAY(INHERIT) | MAY(REFUSE))
+#define MAY_REOPEN	(MAY(REOPEN) | MAY(REFUSE))
 #define MAY_FILE	(MAY(REOPEN) | MAY(SUBSTITUTE) | MAY(DROP) | MAY(REFUSE))
 #define MAY_CLOSE	(MAY(KEEP) | MAY(REOPEN) | MAY(DROP) | MAY(REFUSE))
 #define MAY_REPLACE	(MAY(SUBSTITUTE) | MAY(REFUSE))
@@ -67,6 +68,7 @@
 #define MOUNT_REMEDY	"name a directory for it: --volume SOURCE:DIR"
 #define SECCOMP_REMEDY	"start the container without a seccomp filter"
 #define LSM_REMEDY	"restore from under that label, as runcon or aa-exec do"
+#define CGROUP_REMEDY	"have one delegated to the invoker, see cgroups(7)"
 #define FILE_REMEDY	"look at the file: it is not what it was when the image was made"
 #define SOCKET_REMEDY	"let the program close it before the checkpoint, or use --policy map, " \
 			"which closes it"
@@ -118,6 +120,10 @@
 	  INHERITED, INHERITED, INHERITED, RECORDED)                                               \
 	X(KEYRING, "keyring", "keyrings", same, number, DETAIL_KEYRINGS, keyring, MAY_REPLACE,     \
 	  REPLACED, REPLACED, REPLACED, RECORDED)                                                  \
+	X(CGROUP, "cgroup", "cgroups", smaller, limit, DETAIL_ANY, cgroup,                         \
+	  MAY_KEEP | MAY(DROP),                                                                    \
+	  OR_REFUSED(CGROUP_REMEDY), OR_REFUSED(CGROUP_REMEDY), OR_REFUSED(CGROUP_REMEDY),         \
+	  RECORDED)                                                                                \
 	X(FILE, "file", "files", same, nothing, DETAIL_ANY, file, MAY_FILE,                        \
 	  REOPENED(FILE_REMEDY), REOPENED(FILE_REMEDY), REOPENED(FILE_REMEDY), RECORDED)           \
 	X(DEVICE, "device", "devices", same, nothing, DETAIL_ANY, file, MAY_FILE,                  \

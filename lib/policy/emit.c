@@ -153,7 +153,7 @@ static struct json *outcome_json(enum policy_class class, const struct extent *e
 		if (!(outcomes & may & 1u << order[i]))
 			continue;
 		rule = rule_json(outcome_name(order[i]));
-		if (order[i] < OUTCOME_REFUSE && order[i] != OUTCOME_DROP &&
+		if (!lattice_has_values(class) && order[i] != OUTCOME_DROP &&
 		    outcomes & 1u << OUTCOME_DROP)
 			json_put_string(rule, "on_fail", "drop");
 		return rule;

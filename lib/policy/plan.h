@@ -109,6 +109,13 @@ enum grant_fit {
 	GRANT_SHORT,  /* a file that ends before the saved position */
 };
 
+/* What a unix socket that leads outside, of CLASS_SOCKET, could be connected with again. */
+enum socket_target {
+	SOCKET_TARGET_NONE,
+	SOCKET_TARGET_MESSAGES,	  /* a path that takes single messages */
+	SOCKET_TARGET_CONNECTION, /* a path: nothing that was said is known there */
+};
+
 /* What the invoker has and this host can do; gathered once by trying. */
 struct host_facts {
 	uid_t uid;
@@ -135,6 +142,7 @@ struct host_facts {
 	uint64_t known_securebits;
 	uint64_t *cpus; /* owned: mask of the CPUs that may be used */
 	size_t cpu_words;
+	char *cgroup;	/* owned: the v2 cgroup below which there can be one; NULL: none */
 	bool is_root;	/* in the initial user namespace, with CAP_SYS_ADMIN */
 	char **volumes; /* owned, each and all: where the invoker mounts directories of the host */
 	size_t volume_count;
@@ -175,6 +183,9 @@ void plan_free(struct plan *plan);
 /* 0 if restore may go on; ERR_REFUSED with all refusals named otherwise. */
 int plan_verdict(const struct plan *plan, struct err *err);
 
+/* For kinds' ask: a place for what they remember from one question to the next, NULL at first;
+ * freed with the plan by `release`. There is one, which belongs to kind/support/mount_place.c. */
+void **plan_memory(struct plan *plan, void (*release)(void *memory));
 /* For kinds' ask: notes one question. It is decided when all are asked. */
 void plan_ask(struct plan *plan, const struct question *question);
 /* For the identity kind's ask: object `id` (a task, a thread, a file) belongs to `task`; by `pid`

@@ -358,6 +358,77 @@ static int cgroup_link(const struct image *image, const struct record *record, s
 	return 0;
 }
 
+/* Limits that are one number, and "max" for none. False: it is not one. */
+static bool take_limit(const char *text, uint64_t *ret_limit)
+{
+	const char *at = text;
+
+	if (strcmp(text, "max") == 0)
+		*ret_limit = UINT64_MAX;
+	else if (!scan_number(&at, 10, UINT64_MAX, ret_limit) || *at != '\0')
+		return false;
+	return true;
+}
+
+/* The least that the invoker's cgroup, and those above, have for it. */
+static uint64_t limit_above(const char *cgroup, const char *file)
+{
+	auto_free char *path = mem_string(cgroup);
+	uint64_t least = UINT64_MAX;
+
+	while (path[0]) {
+		auto_buf struct buf text = BUF_EMPTY;
+		struct err none = ERR_NONE;
+		auto_close int dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		uint64_t limit;
+
+		if (dir < 0 || cgroup_file_read(dir, file, &text, &none) < 0)
+			break;
+		text.data[strcspn(text.data, "\n")] = '\0';
+		if (take_limit(text.data, &limit) && limit < least)
+			least = limit;
+		*strrchr(path, '/') = '\0';
+	}
+	return least;
+}
+
+static void ask_setting(struct plan *plan, uint32_t id, const struct cgroup_tree *tree,
+			size_t number)
+{
+	const struct cgroup_setting *setting = &tree->settings[number];
+	const char *file = cgroup_attributes[setting->attribute].file;
+	const char *base = plan_facts(plan)->cgroup;
+	const char *node = tree->nodes[setting->node].name;
+	auto_free char *subject = mem_printf("%s%s%s", node, node[0] ? "/" : "", file);
+	struct question question = { .class = CLASS_CGROUP,
+				     .id = id,
+				     .detail = (uint32_t)number,
+				     .subject = subject,
+				     .invoker_text = base ? NULL : "no cgroup" };
+
+	if (take_limit(setting->text, &question.saved)) {
+		question.invoker = base ? limit_above(base, file) : 0;
+	} else {
+		question.saved_text = setting->text;
+		question.invoker_text = base ? "a cgroup" : "no cgroup";
+	}
+	plan_ask(plan, &question);
+}
+
+static int cgroup_ask(struct plan *plan, const struct image *image, const struct record *record,
+		      struct err *err)
+{
+	auto_with(cgroup_tree_free) struct cgroup_tree tree = CGROUP_TREE_EMPTY;
+	int r = cgroup_tree_parse(record->body, record->length, &tree, err);
+
+	(void)image;
+	for (size_t i = 0; r == 0 && i < tree.setting_count; i++) {
+		if (cgroup_attributes[tree.settings[i].attribute].is_limit)
+			ask_setting(plan, record->id, &tree, i);
+	}
+	return r;
+}
+
 bool cgroup_tree_of_image(const struct image *image, struct cgroup_tree *ret_tree)
 {
 	const struct record *record = image_next(image, TAG_CGROUP, NULL);
@@ -376,4 +447,5 @@ const struct kind kind_cgroup = {
 	.dump = cgroup_dump,
 	.check = cgroup_check,
 	.link = cgroup_link,
+	.ask = cgroup_ask,
 };
