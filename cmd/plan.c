@@ -19,6 +19,7 @@ const struct option_row plan_options[] = {
 	  AT(tcp_established), 0, NULL },
 	{ "leave-frozen", 0, NULL, "as restore would be given it, with --tcp-established",
 	  OPTION_FLAG, AT(leave_frozen), 0, NULL },
+	LIMIT_OPTIONS(plan_settings),
 	{ 0 },
 };
 #undef AT
@@ -55,12 +56,16 @@ int cmd_plan(struct invocation *inv, const void *argument, struct err *err)
 	const struct plan_settings *settings = argument;
 	auto_image struct image *image = NULL;
 	auto_with(drop_plan) struct plan *plan = NULL;
+	struct image_limits limits = image_limits_of_host();
 	struct err verdict = ERR_NONE;
 	int r = image_check_input(inv->operands[0], err);
 
 	if (r == 0)
-		r = ctckpt_plan(inv->operands[0], STDIN_FILENO, settings->policy, settings->rootfs,
-				settings->volumes, network_of(settings), &image, &plan, err);
+		r = limits_apply(&settings->reading, &limits, err);
+	if (r == 0)
+		r = ctckpt_plan(inv->operands[0], STDIN_FILENO, &limits, settings->policy,
+				settings->rootfs, settings->volumes, network_of(settings), &image,
+				&plan, err);
 	if (r < 0)
 		return r;
 	print_plan(inv, plan);
