@@ -129,9 +129,15 @@ $(B)/man/ctckpt-image.5: man/ctckpt-image.5 man/records tools/records $(LIB_SRC)
 	@mkdir -p $(@D)
 	tools/records > $@
 
+# What lacks a rule of the policy must not compile.
+$(B)/policy.checked: tools/check-policy lib/policy/classes.h lib/policy/classes.c \
+		lib/kind/support/fields.h lib/kind/task/oom.c man/ctckpt-policy.5
+	CC='$(CC)' tools/check-policy
+	touch $@
+
 manual: $(MAN5) $(MAN7)
 victims: $(VICTIMS) $(VICTIMS_32)
-units: $(UNITS)
+units: $(UNITS) $(B)/policy.checked
 test-tools: $(TOOLS) $(FORGERS:%=$(B)/tests/%)
 fuzzers: $(FUZZERS)
 

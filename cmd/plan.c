@@ -9,8 +9,8 @@
 
 #define AT(field) offsetof(struct plan_settings, field)
 const struct option_row plan_options[] = {
-	{ "policy", 'p', "POLICY", "what may differ: strict or map [strict]", OPTION_TEXT,
-	  AT(policy), 0, policy_words },
+	{ "policy", 'p', "POLICY", "what may differ: strict, map, same-host, forensic [strict]",
+	  OPTION_TEXT, AT(policy), 0, policy_words },
 	{ "rootfs", 0, "DIR", "the root directory that restore would be given", OPTION_TEXT,
 	  AT(rootfs), 0, NULL },
 	{ "volume", 0, "SOURCE:DIR[:ro]", "for a mount of the host, as restore would be given",

@@ -5,12 +5,12 @@
 #include "commands.h"
 #include "image_file.h"
 
-const char *const policy_words[] = { "strict", "map", NULL };
+const char *const policy_words[] = { "strict", "map", "same-host", "forensic", NULL };
 
 #define AT(field) offsetof(struct restore_settings, field)
 const struct option_row restore_options[] = {
-	{ "policy", 'p', "POLICY", "what may differ: strict or map [strict]", OPTION_TEXT,
-	  AT(policy), 0, policy_words },
+	{ "policy", 'p', "POLICY", "what may differ: strict, map, same-host, forensic [strict]",
+	  OPTION_TEXT, AT(policy), 0, policy_words },
 	{ "name", 'n', "NAME", "call the container so [as saved, if that is free]", OPTION_TEXT,
 	  AT(name), 0, NULL },
 	{ "rootfs", 0, "DIR", "its root directory, if it had one of its own", OPTION_TEXT,
@@ -63,7 +63,9 @@ static void print_result(const struct invocation *inv, const struct restore_sett
 static void print_note(void *argument, const char *text)
 {
 	(void)argument;
-	(void)fprintf(stderr, "ctckpt: note: %s\n", text);
+	(void)fputs("ctckpt: note: ", stderr);
+	print_text(stderr, text);
+	(void)fputc('\n', stderr);
 }
 
 int cmd_restore(struct invocation *inv, const void *argument, struct err *err)

@@ -4,6 +4,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "core/cleanup.h"
+#include "core/text.h"
+
 static enum log_level log_level = LOG_LEVEL_QUIET;
 
 void log_set_level(enum log_level level)
@@ -19,10 +22,12 @@ enum log_level log_get_level(void)
 /* One write a line, so that lines of two processes do not mix. */
 static void print_line(const char *format, va_list args)
 {
+	auto_buf struct buf safe = BUF_EMPTY;
 	char line[2048];
 
 	(void)vsnprintf(line, sizeof(line), format, args);
-	(void)fprintf(stderr, "ctckpt: %s\n", line);
+	(void)text_append_safe(&safe, line);
+	(void)fprintf(stderr, "ctckpt: %s\n", safe.data ? safe.data : "");
 }
 
 void log_info(const char *format, ...)

@@ -37,12 +37,15 @@ static int compare_in_child(void *argument, struct buf *answer, struct err *err)
 
 int dump_check_cgroup_root(struct dump *d, struct err *err)
 {
+	const struct dump_task *first = dump_own_task(d, NAMESPACE_CGROUP);
 	auto_buf struct buf answer = BUF_EMPTY;
-	auto_close int own = openat(d->own->tasks[0].proc, "ns/cgroup", O_RDONLY | O_CLOEXEC);
+	auto_close int own = first ? openat(first->proc, "ns/cgroup", O_RDONLY | O_CLOEXEC) : -1;
 	auto_close int theirs = openat(d->task->proc, "ns/cgroup", O_RDONLY | O_CLOEXEC);
 	struct views views = { .own = own, .theirs = theirs, .proc = d->task->proc };
 	struct err ignored;
 
+	if (!first)
+		return dump_block(d, NULL, "nobody is in the container's own cgroup namespace");
 	if (own < 0 || theirs < 0)
 		return err_set(err, -errno, "open a cgroup namespace");
 	if (net_child(-1, compare_in_child, &views, &answer, &ignored) == 0 && answer.size == 1)

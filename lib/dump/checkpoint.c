@@ -2,16 +2,12 @@
  * whatever happens to the command. */
 #include <fcntl.h>
 #include <limits.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
-#include "core/log.h"
 #include "core/worker.h"
 #include "ctckpt/ctckpt.h"
 #include "dump/checkpoint.h"
@@ -107,28 +103,6 @@ static void count_tasks(const struct dump *d, struct ctckpt_stats *stats)
 	stats->pages_scanned = d->own->pages_scanned;
 }
 
-/* What belongs to ids of the container's own can be read from inside its user namespace only, by
- * its owner too. Whoever does not own it fails later, and by name. */
-static void join_user_namespace(const struct target *target)
-{
-	char path[64];
-	auto_close int theirs = -1;
-	struct stat own_stat;
-	struct stat stat;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/ns/user", target->init);
-	theirs = open(path, O_RDONLY | O_CLOEXEC);
-	if (theirs < 0 || fstat(theirs, &stat) < 0 ||
-	    fstatat(AT_FDCWD, "/proc/self/ns/user", &own_stat, 0) < 0)
-		return;
-	if (stat.st_ino == own_stat.st_ino)
-		return;
-	/* In there we would be in reach of whoever may trace in it and was not stopped. */
-	(void)prctl(PR_SET_DUMPABLE, 0);
-	if (setns(theirs, CLONE_NEWUSER) < 0)
-		log_debug("the container's user namespace is not ours to join");
-}
-
 int checkpoint_frozen(const struct target *target, struct freeze *frozen,
 		      const struct checkpoint_work *work, int fd, struct ctckpt_stats *stats,
 		      struct err *err)
@@ -138,7 +112,9 @@ int checkpoint_frozen(const struct target *target, struct freeze *frozen,
 	uint64_t start = clock_us();
 	int r;
 
-	join_user_namespace(target);
+	r = dump_join_owner(target, err);
+	if (r < 0)
+		return r;
 	r = dump_gather(&d, target, frozen, work->tcp_close, work->tcp_established, err);
 	stats->memdump_time = clock_us() - start;
 	count_tasks(&d, stats);

@@ -96,9 +96,18 @@ struct dump_thread *dump_thread_by_tid(const struct dump *d, pid_t tid)
 	return NULL;
 }
 
-struct dump_task *dump_ns_task(const struct dump *d)
+struct dump_task *dump_own_task(const struct dump *d, enum namespace_type type)
 {
-	return d->ns ? d->ns->task : &d->own->tasks[0];
+	for (size_t i = 0; i < d->own->task_count; i++) {
+		if (d->own->tasks[i].thread_count > 0 && d->own->tasks[i].namespaces[type] == 0)
+			return &d->own->tasks[i];
+	}
+	return NULL;
+}
+
+struct dump_task *dump_ns_task(const struct dump *d, enum namespace_type type)
+{
+	return d->ns ? d->ns->task : dump_own_task(d, type);
 }
 
 const struct dump_task *dump_net_task(const struct dump *d)
@@ -109,12 +118,7 @@ const struct dump_task *dump_net_task(const struct dump *d)
 		if (d->own->namespaces[i].id == id)
 			return d->own->namespaces[i].task;
 	}
-	for (size_t i = 0; i < d->own->task_count; i++) {
-		if (d->own->tasks[i].thread_count > 0 &&
-		    d->own->tasks[i].namespaces[NAMESPACE_NET] == 0)
-			return &d->own->tasks[i];
-	}
-	return NULL;
+	return dump_own_task(d, NAMESPACE_NET);
 }
 
 uint32_t dump_ns_id(struct dump *d)

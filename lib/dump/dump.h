@@ -104,6 +104,12 @@ void dump_free(struct dump *d);
 
 /* collect.c: tasks and threads from the frozen list; namespaces and sharing checked. */
 int dump_collect_tasks(struct dump *d, struct err *err);
+/* owner.c: enters the user namespace that the container belongs to. What belongs to ids of its own
+ * can be read from inside of it only, by its owner too. Whoever does not own it fails later, and by
+ * name. */
+int dump_join_owner(const struct target *target, struct err *err);
+/* That namespace, by /proc/PID of the first task; owned. Returns a negative errno. */
+int dump_open_owner(int proc, enum target_form form);
 /* programs.c: names what the task at the cursor runs that is not supported. */
 int dump_check_program(struct dump *d, struct err *err);
 enum program_type { PROGRAM_UNKNOWN, PROGRAM_64, PROGRAM_32, PROGRAM_X32 };
@@ -119,7 +125,7 @@ int dump_check_cgroup_root(struct dump *d, struct err *err);
 int dump_find_file_namespace(struct dump *d, struct err *err);
 int dump_namespace_id(struct dump *d, enum namespace_type type, int fd, uint32_t *ret_id,
 		      struct err *err);
-/* Completes and follows the struct namespace_rec in `body`. */
+/* idmaps.c: completes and follows the struct namespace_rec in `body`. */
 int dump_user_maps(const struct dump_namespace *ns, struct buf *body, struct err *err);
 void dump_free_namespaces(struct dump_private *own);
 /* sharing.c: sets the groups of all tasks. */

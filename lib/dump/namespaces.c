@@ -3,22 +3,16 @@
  * A namespace is told by the inode of its descriptor. Its owner and parent are asked of the kernel,
  * which names only those that are below our own: whatever leads out of the container is refused. */
 #include <fcntl.h>
-#include <inttypes.h>
 #include <linux/nsfs.h>
 #include <linux/sockios.h>
-#include <sched.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
-#include "core/scan.h"
 #include "dump/dump.h"
 
 /* ---- the list ---- */
@@ -228,8 +222,6 @@ static int find_of_task(struct dump *d, struct err *err)
 			r = find_namespace(d, type, namespace_name(type), &task->namespaces[type],
 					   err);
 	}
-	if (r == 0 && task->namespaces[NAMESPACE_CGROUP])
-		r = dump_check_cgroup_root(d, err);
 	if (r == 0)
 		r = find_for_children(d, err);
 	for (size_t i = 1; r == 0 && i < task->thread_count; i++)
@@ -243,41 +235,78 @@ static int find_of_task(struct dump *d, struct err *err)
 	return r;
 }
 
+/* Is this namespace of a type that belongs to somebody, and that to a user namespace below `owner`?
+ */
+static bool is_nested(const struct dump_task *task, enum namespace_type type,
+		      const struct stat *owner)
+{
+	auto_close int ns = -1;
+	auto_close int theirs = -1;
+	char path[64];
+	struct stat stat;
+
+	(void)snprintf(path, sizeof(path), "ns/%s", namespace_name(type));
+	ns = openat(task->proc, path, O_RDONLY | O_CLOEXEC);
+	if (ns >= 0)
+		theirs = ioctl(ns, NS_GET_USERNS);
+	return theirs >= 0 && fstat(theirs, &stat) == 0 &&
+	       (stat.st_dev != owner->st_dev || stat.st_ino != owner->st_ino);
+}
+
+/* Of the tasks' namespaces of this type, the first that belongs to the container's user namespace;
+ * none if all tasks have left it. */
+static int find_own(const struct dump *d, enum namespace_type type, const struct stat *owner,
+		    struct stat *ret_stat, struct err *err)
+{
+	int r = stat_namespace(&d->own->tasks[0], namespace_name(type), ret_stat);
+
+	if (r < 0)
+		return r == -ENOENT ? r
+				    : err_set(err, r, "look at the container's %s namespace",
+					      namespace_name(type));
+	if (type == NAMESPACE_PID || d->own->target->form == TARGET_TREE)
+		return 0;
+	for (size_t i = 0; i < d->own->task_count; i++) {
+		const struct dump_task *task = &d->own->tasks[i];
+
+		if (task->thread_count > 0 && !is_nested(task, type, owner))
+			return stat_namespace(task, namespace_name(type), ret_stat);
+	}
+	*ret_stat = (struct stat){ .st_ino = 0 };
+	return 0;
+}
+
+static int find_owner(const struct dump *d, struct stat *ret_stat, struct err *err)
+{
+	auto_close int owner = dump_open_owner(d->own->tasks[0].proc, d->own->target->form);
+
+	if (owner < 0 || fstat(owner, ret_stat) < 0)
+		return err_set(err, owner < 0 ? owner : -errno,
+			       "look at the container's user namespace");
+	return 0;
+}
+
 static int add_own(struct dump *d, struct err *err)
 {
 	struct dump_private *own = d->own;
-	const struct dump_task *first = &own->tasks[0];
+	struct stat owner;
+	int r = find_owner(d, &owner, err);
 
-	for (enum namespace_type type = NAMESPACE_USER; type < NAMESPACE_TYPES; type++) {
-		struct stat stat;
-		int r = stat_namespace(first, namespace_name(type), &stat);
+	for (enum namespace_type type = NAMESPACE_USER; r == 0 && type < NAMESPACE_TYPES; type++) {
+		struct stat stat = owner;
 
-		if (r == -ENOENT)
+		if (type != NAMESPACE_USER)
+			r = find_own(d, type, &owner, &stat, err);
+		if (r == -ENOENT && !err->code) {
+			r = 0;
 			continue;
-		if (r < 0)
-			return err_set(err, r, "look at the container's %s namespace",
-				       namespace_name(type));
+		}
 		array_grow(own->namespaces, own->namespace_count);
 		own->namespaces[own->namespace_count++] = (struct dump_namespace){
 			.type = type, .dev = stat.st_dev, .ino = stat.st_ino, .fd = -1
 		};
 	}
-	return 0;
-}
-
-/* The container belongs to the user namespace that owns its pid namespace. A first task that has
- * entered another one would show us that as the container's own. */
-static int check_first(struct dump *d)
-{
-	auto_close int pid_ns = openat(d->own->tasks[0].proc, "ns/pid", O_RDONLY | O_CLOEXEC);
-	auto_close int owner = pid_ns < 0 ? -1 : ioctl(pid_ns, NS_GET_USERNS);
-
-	if (d->own->target->form != TARGET_CONTAINER || owner >= 0 || errno != EPERM)
-		return 0;
-	d->task = &d->own->tasks[0];
-	d->own->is_untouchable = true;
-	return dump_block(d, "let the container's first task, a shell perhaps, start it",
-			  "the first task is in a user namespace of its own");
+	return r;
 }
 
 int dump_find_namespaces(struct dump *d, struct err *err)
@@ -287,9 +316,7 @@ int dump_find_namespaces(struct dump *d, struct err *err)
 
 	if (own->tasks[0].thread_count == 0)
 		return 0;
-	r = check_first(d);
-	if (r == 0)
-		r = add_own(d, err);
+	r = add_own(d, err);
 	for (size_t i = 0; r == 0 && i < own->task_count; i++) {
 		d->task = &own->tasks[i];
 		r = find_of_task(d, err);
@@ -297,6 +324,11 @@ int dump_find_namespaces(struct dump *d, struct err *err)
 			r = 0;
 		if (r < 0)
 			(void)err_wrap(err, "task %d (%s)", d->task->vpid, d->task->stat.comm);
+	}
+	for (size_t i = 0; r == 0 && i < own->task_count; i++) {
+		d->task = &own->tasks[i];
+		if (d->task->namespaces[NAMESPACE_CGROUP])
+			r = dump_check_cgroup_root(d, err);
 	}
 	d->task = NULL;
 	return r;
@@ -350,111 +382,6 @@ int dump_find_file_namespace(struct dump *d, struct err *err)
 	}
 	check_held(d, count);
 	return r == -EPERM && err->code == 0 ? 0 : r;
-}
-
-/* ---- user namespaces ---- */
-
-/* Waits inside of it until the reader is done: its maps are read from a task in it. */
-static _Noreturn void stand_in(int ns, int ready, int done)
-{
-	char byte = 0;
-
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (setns(ns, CLONE_NEWUSER) < 0)
-		byte = (char)errno;
-	if (write(ready, &byte, 1) == 1)
-		(void)!read(done, &byte, 1);
-	_exit(0);
-}
-
-static int add_map(const char *text, struct buf *body, le32 *ret_count, struct err *err)
-{
-	uint32_t count = 0;
-
-	for (const char *at = text; *at; count++) {
-		uint64_t values[3];
-		struct idmap_rec rec;
-
-		for (int i = 0; i < 3; i++) {
-			scan_blanks(&at);
-			if (!scan_number(&at, 10, UINT32_MAX, &values[i]))
-				return err_set(err, ERR_FAILED, "an id map is cut");
-		}
-		if (!scan_char(&at, '\n'))
-			return err_set(err, ERR_FAILED, "an id map is cut");
-		rec = (struct idmap_rec){ le32_make((uint32_t)values[0]),
-					  le32_make((uint32_t)values[1]),
-					  le32_make((uint32_t)values[2]) };
-		(void)buf_append(body, &rec, sizeof(rec));
-	}
-	*ret_count = le32_make(count);
-	return 0;
-}
-
-static int read_maps(pid_t pid, struct buf *body, struct err *err)
-{
-	auto_buf struct buf text = BUF_EMPTY;
-	auto_close int proc = -1;
-	le32 uids = le32_make(0);
-	le32 gids = le32_make(0);
-	struct namespace_rec *rec;
-	int r = procfs_open_pid(pid, &proc, err);
-
-	if (r == 0)
-		r = procfs_read(proc, "uid_map", &text, err);
-	if (r == 0)
-		r = add_map(text.data ? text.data : "", body, &uids, err);
-	if (r == 0)
-		r = procfs_read(proc, "gid_map", &text, err);
-	if (r == 0)
-		r = add_map(text.data ? text.data : "", body, &gids, err);
-	if (r == 0)
-		r = procfs_read(proc, "setgroups", &text, err);
-	if (r < 0)
-		return r;
-	rec = (void *)body->data;
-	rec->uid_count = uids;
-	rec->gid_count = gids;
-	if (strncmp(text.data, "deny", 4) == 0)
-		rec->flags = le32_make(NAMESPACE_NO_SETGROUPS);
-	return 0;
-}
-
-/* Both the first number and the second are relative to who reads: the container's own. */
-int dump_user_maps(const struct dump_namespace *ns, struct buf *body, struct err *err)
-{
-	int ready[2];
-	int done[2];
-	char byte = 0;
-	pid_t child;
-	int r = 0;
-
-	if (pipe2(ready, O_CLOEXEC) < 0)
-		return err_set(err, -errno, "create a pipe");
-	if (pipe2(done, O_CLOEXEC) < 0) {
-		(void)close(ready[0]);
-		(void)close(ready[1]);
-		return err_set(err, -errno, "create a pipe");
-	}
-	child = fork();
-	if (child == 0) {
-		(void)close(done[1]);
-		stand_in(ns->fd, ready[1], done[0]);
-	}
-	(void)close(ready[1]);
-	(void)close(done[0]);
-	if (child < 0)
-		r = err_set(err, -errno, "create a process");
-	else if (read(ready[0], &byte, 1) != 1 || byte != 0)
-		r = err_set(err, byte ? -byte : ERR_FAILED, "enter user namespace %" PRIu64,
-			    (uint64_t)ns->ino);
-	if (r == 0)
-		r = read_maps(child, body, err);
-	(void)close(ready[0]);
-	(void)close(done[1]);
-	while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR)
-		;
-	return r;
 }
 
 void dump_free_namespaces(struct dump_private *own)

@@ -236,10 +236,13 @@ static int read_forced(const struct dump_task *task, void *data, size_t size, ui
 		       struct err *err)
 {
 	auto_close int mem = openat(task->proc, "mem", O_RDONLY | O_CLOEXEC);
+	ssize_t n = mem < 0 ? -1 : pread(mem, data, size, (off_t)address);
 
-	if (mem < 0 || pread(mem, data, size, (off_t)address) != (ssize_t)size)
-		return err_set(err, -errno, "task %d (%s): read memory at %" PRIx64, task->vpid,
-			       task->stat.comm, address);
+	/* A file may have been cut off meanwhile: then there is less, and no errno. */
+	if (n != (ssize_t)size)
+		return err_set(err, n < 0 ? -errno : -EFAULT,
+			       "task %d (%s): read memory at %" PRIx64, task->vpid, task->stat.comm,
+			       address);
 	return 0;
 }
 

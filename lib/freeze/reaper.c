@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -70,6 +71,7 @@ static void *run(void *argument)
 	struct pollfd end = { .fd = reaper->end, .events = POLLIN };
 	pid_t last = 0;
 
+	atomic_store(&reaper->self, gettid());
 	while (poll(&end, 1, PATIENCE_MS) == 0) {
 		pid_t pid = atomic_load(&reaper->pid);
 
@@ -130,6 +132,10 @@ void reaper_stop(struct reaper *reaper)
 		return;
 	(void)!write(reaper->end, &one, sizeof(one));
 	(void)pthread_join(reaper->thread, NULL);
+	/* That returns when the thread gives up its memory. Until the kernel has taken it off the
+	 * list, this process has two, and may not enter a user namespace. */
+	while (syscall(SYS_tgkill, getpid(), atomic_load(&reaper->self), 0) == 0)
+		(void)sched_yield();
 	(void)sigaction(SIGNAL_SKIP, &reaper->old, NULL);
 	drop_fd(&reaper->end);
 }

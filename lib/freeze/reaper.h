@@ -20,7 +20,8 @@ struct reaper {
 	pthread_t thread;
 	int end; /* eventfd; -1: not started */
 	_Atomic pid_t pid;
-	pid_t tracer; /* the thread that may hang */
+	_Atomic pid_t self; /* the thread that reaps */
+	pid_t tracer;	    /* the thread that may hang */
 	uint64_t deadline;
 	struct sigaction old;
 };
@@ -32,5 +33,6 @@ struct reaper {
 void reaper_start(struct reaper *reaper, uint64_t deadline);
 /* The process whose threads are being seized; 0: none. */
 void reaper_watch(struct reaper *reaper, pid_t pid);
+/* Then the calling thread is alone again, for setns(2) too. */
 void reaper_stop(struct reaper *reaper);
 #define auto_reaper __attribute__((cleanup(reaper_stop)))

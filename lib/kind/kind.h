@@ -30,6 +30,7 @@
 #include "image/image.h"
 #include "image/record.h"
 #include "image/record_type.h"
+#include "kind/support/fields.h"
 #include "kind/support/namespaces.h"
 #include "policy/plan.h"
 #include "remote/remote.h"
@@ -145,7 +146,9 @@ struct kind {
 	uint16_t version; /* of the record that dump writes; 0 means 1 */
 	enum scope scope;
 	enum phase phase;
-	enum namespace_type namespace; /* scope container: once for each of this type */
+	const struct kind_field *fields; /* of the record, and what decides on each; ends with a
+					  * NULL name */
+	enum namespace_type namespace;	 /* scope container: once for each of this type */
 	bool (*match)(const struct target_fd *fd);
 	int (*collect)(struct dump *d, struct err *err);
 	int (*dump)(struct dump *d, struct err *err);
@@ -205,9 +208,11 @@ void dump_content(struct dump *d, uint32_t id, int fd, const struct image_extent
 
 /* A number for an object that has no other source of ids. */
 uint32_t dump_new_id(struct dump *d);
+/* The first living task in the container's own namespace of this type; NULL: all have left it. */
+struct dump_task *dump_own_task(const struct dump *d, enum namespace_type type);
 /* For kinds of namespaces: the task that answers for the namespace at the cursor, and the id of the
  * record of what is in it. */
-struct dump_task *dump_ns_task(const struct dump *d);
+struct dump_task *dump_ns_task(const struct dump *d, enum namespace_type type);
 uint32_t dump_ns_id(struct dump *d);
 /* The task that answers for the network namespace of the socket at the cursor; NULL: nobody is in
  * it. */

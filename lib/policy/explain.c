@@ -160,6 +160,19 @@ void explain_sched(uint64_t value, uint32_t detail, struct buf *out)
 		buf_printf(out, ",reset_on_fork");
 }
 
+void explain_ioprio(uint64_t value, uint32_t detail, struct buf *out)
+{
+	static const char *const names[] = { "none", "rt", "be", "idle" };
+
+	if (value >> 13 >= LENGTH(names)) {
+		explain_number(value, detail, out);
+		return;
+	}
+	buf_printf(out, "%s", names[value >> 13]);
+	if (value >> 13 == 1 || value >> 13 == 2)
+		buf_printf(out, " %" PRIu64, value & 7);
+}
+
 /* As a list of ranges: "0-3,8". */
 void explain_cpus(uint64_t value, uint32_t detail, struct buf *out)
 {

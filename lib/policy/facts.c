@@ -223,6 +223,7 @@ static int get_namespace(struct host_facts *facts, uint64_t effective, struct er
 	if (r < 0)
 		return r;
 	subid_parse_map(text.data, &facts->own_uids, &facts->own_uid_count);
+	facts->host_caps = subid_map_is_initial(text.data) ? effective : 0;
 	facts->is_root = subid_map_is_initial(text.data) && (effective >> CAP_SYS_ADMIN & 1) != 0;
 	facts->may_map_all = (effective & mappers) == mappers;
 

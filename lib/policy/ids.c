@@ -133,7 +133,7 @@ static const char *refusal_remedy(const struct plan *plan, const struct decision
 {
 	if (plan->facts.may_map_all)
 		return "restore in the initial user namespace";
-	return plan->policy->rules[decision->class].remedy;
+	return policy_rule_for(plan->policy, decision)->remedy;
 }
 
 static void decide_id(struct plan *plan, const struct mapping *mapping, uint32_t invoker,
@@ -214,8 +214,8 @@ void plan_settle_ids(struct plan *plan)
 	for (size_t i = 0; i < plan->decision_count; i++) {
 		struct decision *decision = &plan->decisions[i];
 
-		/* A detail that does not exist was refused when it was asked. */
-		if (decision->outcome == OUTCOME_REFUSE)
+		/* A detail that does not exist was refused already, as what the rule forbids. */
+		if (decision->outcome == OUTCOME_REFUSE || decision->outcome == OUTCOME_RECORD)
 			continue;
 		if (decision->class == CLASS_UID)
 			decide_id(plan, &plan->uids, plan->facts.uid, decision);
@@ -224,6 +224,6 @@ void plan_settle_ids(struct plan *plan)
 		else if (decision->class == CLASS_GROUPS)
 			decide_group(plan, decision);
 	}
-	if (!plan->may_setgroups)
+	if (!plan->may_setgroups && !plan->policy->never_runs)
 		report_own_groups(plan);
 }

@@ -93,6 +93,38 @@ static uint64_t sched_meet(uint64_t a, uint64_t b)
 	return sched_leq(a, b) ? a : b;
 }
 
+/* As of ioprio_set(2): idle, best effort, real time, each with its levels, of which 0 is the most;
+ * none is a little more than the best effort that it stands for. Unknown ones are above all. */
+static uint64_t io_rank(uint64_t value)
+{
+	uint64_t class = value >> 13;
+	uint64_t level = 2 * (7 - (value & 7));
+	uint64_t hint = value >> 3 & 0x3ff;
+
+	if (value == 0)
+		return (16 + 2 * 3 + 1) << 10;
+	switch (class) {
+	case 1: /* IOPRIO_CLASS_RT */
+		return (level + 32) << 10 | hint;
+	case 2: /* IOPRIO_CLASS_BE */
+		return (level + 16) << 10 | hint;
+	case 3: /* IOPRIO_CLASS_IDLE */
+		return level << 10 | hint;
+	default:
+		return value + (UINT64_C(1) << 20);
+	}
+}
+
+static bool io_leq(uint64_t a, uint64_t b)
+{
+	return io_rank(a) <= io_rank(b);
+}
+
+static uint64_t io_meet(uint64_t a, uint64_t b)
+{
+	return io_leq(a, b) ? a : b;
+}
+
 /* No filter, then a filter, then SECCOMP_MODE_STRICT, which is 1; unknown modes below all. */
 static uint64_t seccomp_rank(uint64_t mode)
 {
@@ -111,32 +143,21 @@ static uint64_t seccomp_meet(uint64_t a, uint64_t b)
 	return seccomp_leq(a, b) ? a : b;
 }
 
-#define SIGNED(number) ((uint64_t)(int64_t)(number))
+/* The least and the greatest of each order. */
+static const uint64_t smaller_bottom = 0, smaller_top = UINT64_MAX;
+static const uint64_t larger_bottom = INT64_MAX, larger_top = (uint64_t)INT64_MIN;
+static const uint64_t set_bottom = 0, set_top = UINT64_MAX;
+static const uint64_t inverted_bottom = UINT64_MAX, inverted_top = 0;
+static const uint64_t securebits_bottom = ~GIVING_BITS, securebits_top = GIVING_BITS;
+static const uint64_t same_bottom = ID_NONE, same_top = ID_NONE;
+static const uint64_t sched_bottom = SCHED_IDLE, sched_top = UINT64_MAX;
+static const uint64_t io_bottom = 3 << 13 | 7, io_top = UINT64_MAX - (UINT64_C(1) << 20);
+static const uint64_t seccomp_bottom = UINT64_MAX, seccomp_top = 0;
 
-static const struct lattice lattices[CLASS_COUNT] = {
-	[CLASS_UID] = { same_leq, same_meet, explain_id, ID_NONE, ID_NONE },
-	[CLASS_GID] = { same_leq, same_meet, explain_id, ID_NONE, ID_NONE },
-	[CLASS_GROUPS] = { same_leq, same_meet, explain_id, ID_NONE, ID_NONE },
-	[CLASS_CAPS] = { set_leq, set_meet, explain_caps, 0, UINT64_MAX },
-	[CLASS_SECUREBITS] = { securebits_leq, securebits_meet, explain_securebits, ~GIVING_BITS,
-			       GIVING_BITS },
-	[CLASS_RLIMIT] = { smaller_leq, smaller_meet, explain_limit, 0, UINT64_MAX },
-	[CLASS_NICE] = { larger_leq, larger_meet, explain_signed, SIGNED(INT64_MAX),
-			 SIGNED(INT64_MIN) },
-	[CLASS_SCHED] = { sched_leq, sched_meet, explain_sched, SCHED_IDLE, UINT64_MAX },
-	[CLASS_AFFINITY] = { set_leq, set_meet, explain_cpus, 0, UINT64_MAX },
-	[CLASS_MLOCK] = { smaller_leq, smaller_meet, explain_limit, 0, UINT64_MAX },
-	[CLASS_OOM_SCORE_ADJ] = { larger_leq, larger_meet, explain_signed, SIGNED(INT64_MAX),
-				  SIGNED(INT64_MIN) },
-	[CLASS_NO_NEW_PRIVS] = { inverted_leq, inverted_meet, explain_switch, UINT64_MAX, 0 },
-	[CLASS_SECCOMP] = { seccomp_leq, seccomp_meet, explain_seccomp, UINT64_MAX, 0 },
-	[CLASS_FILE] = { same_leq, same_meet, explain_nothing, ID_NONE, ID_NONE },
-	[CLASS_STDIO] = { same_leq, same_meet, explain_nothing, ID_NONE, ID_NONE },
-	[CLASS_MOUNT] = { same_leq, same_meet, explain_nothing, ID_NONE, ID_NONE },
-	[CLASS_SESSION] = { same_leq, same_meet, explain_nothing, ID_NONE, ID_NONE },
-	[CLASS_SOCKET] = { same_leq, same_meet, explain_nothing, ID_NONE, ID_NONE },
-	[CLASS_TCP] = { same_leq, same_meet, explain_nothing, ID_NONE, ID_NONE },
-};
+#define LATTICE(class, name, key, order, words, ...)                                               \
+	[CLASS_##                                                                                  \
+	    class] = { order##_leq, order##_meet, explain_##words, order##_bottom, order##_top },
+static const struct lattice lattices[CLASS_COUNT] = { POLICY_CLASSES(LATTICE) };
 
 const struct lattice *lattice_of(enum policy_class class)
 {

@@ -32,6 +32,7 @@ void explain_id(uint64_t value, uint32_t detail, struct buf *out);
 void explain_caps(uint64_t value, uint32_t detail, struct buf *out);
 void explain_securebits(uint64_t value, uint32_t detail, struct buf *out);
 void explain_sched(uint64_t value, uint32_t detail, struct buf *out);
+void explain_ioprio(uint64_t value, uint32_t detail, struct buf *out);
 void explain_cpus(uint64_t value, uint32_t detail, struct buf *out);
 void explain_switch(uint64_t value, uint32_t detail, struct buf *out);
 void explain_seccomp(uint64_t value, uint32_t detail, struct buf *out);

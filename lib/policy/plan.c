@@ -15,37 +15,11 @@ const char *outcome_name(enum outcome outcome)
 		[OUTCOME_KEEP] = "keep",       [OUTCOME_MAP] = "map",
 		[OUTCOME_CLAMP] = "clamp",     [OUTCOME_DROP] = "drop",
 		[OUTCOME_INHERIT] = "inherit", [OUTCOME_SUBSTITUTE] = "substitute",
-		[OUTCOME_REOPEN] = "reopen",   [OUTCOME_REFUSE] = "refuse",
+		[OUTCOME_REOPEN] = "reopen",   [OUTCOME_RECORD] = "record",
+		[OUTCOME_REFUSE] = "refuse",
 	};
 
 	return (unsigned int)outcome <= OUTCOME_REFUSE ? names[outcome] : "unknown";
-}
-
-const char *policy_class_name(enum policy_class class)
-{
-	static const char *const names[CLASS_COUNT] = {
-		[CLASS_UID] = "uid",
-		[CLASS_GID] = "gid",
-		[CLASS_GROUPS] = "groups",
-		[CLASS_CAPS] = "caps",
-		[CLASS_SECUREBITS] = "securebits",
-		[CLASS_RLIMIT] = "rlimit",
-		[CLASS_NICE] = "nice",
-		[CLASS_SCHED] = "sched",
-		[CLASS_AFFINITY] = "affinity",
-		[CLASS_MLOCK] = "mlock",
-		[CLASS_OOM_SCORE_ADJ] = "oom_score_adj",
-		[CLASS_NO_NEW_PRIVS] = "no_new_privs",
-		[CLASS_SECCOMP] = "seccomp",
-		[CLASS_FILE] = "file",
-		[CLASS_STDIO] = "stdio",
-		[CLASS_MOUNT] = "mount",
-		[CLASS_SESSION] = "session",
-		[CLASS_SOCKET] = "socket",
-		[CLASS_TCP] = "tcp",
-	};
-
-	return (unsigned int)class < CLASS_COUNT ? names[class] : "unknown";
 }
 
 static void *copy_array(const void *array, size_t count, size_t size)
@@ -108,12 +82,13 @@ void plan_ask(struct plan *plan, const struct question *question)
 		.detail = question->detail,
 		.saved = question->saved,
 		.invoker = question->invoker,
+		.type = question->type,
+		.path = strings_add(&plan->strings, question->path),
 		.subject = strings_add(&plan->strings, question->subject),
 		.saved_text = strings_add(&plan->strings, question->saved_text),
 		.invoker_text = strings_add(&plan->strings, question->invoker_text),
 	};
 
-	policy_decide(plan->policy, &plan->facts, &decision);
 	plan_add(plan, &decision);
 }
 

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "core/err.h"
+#include "policy/classes.h"
 
 enum outcome {
 	OUTCOME_KEEP,
@@ -19,31 +20,23 @@ enum outcome {
 	OUTCOME_INHERIT,
 	OUTCOME_SUBSTITUTE,
 	OUTCOME_REOPEN,
+	OUTCOME_RECORD, /* by a policy that restores nothing */
 	OUTCOME_REFUSE,
 };
 const char *outcome_name(enum outcome outcome);
 
+/* The table of classes.h. Details:
+ *   UID GID     0 real, 1 effective, 2 saved, 3 fs
+ *   GROUPS      position in the list
+ *   CAPS        0 inheritable, 1 permitted, 2 effective, 3 bounding, 4 ambient
+ *   RLIMIT      2 * resource for the soft, + 1 for the hard limit
+ *   AFFINITY    which 64-bit word of the mask
+ *   others      which of several */
 enum policy_class {
-	CLASS_UID,    /* detail: 0 real, 1 effective, 2 saved, 3 fs */
-	CLASS_GID,    /* the same */
-	CLASS_GROUPS, /* detail: position in the list */
-	CLASS_CAPS,   /* detail: 0 inheritable 1 permitted 2 effective 3 bounding 4 ambient */
-	CLASS_SECUREBITS,
-	CLASS_RLIMIT, /* detail: 2 * resource for the soft, + 1 for the hard limit */
-	CLASS_NICE,
-	CLASS_SCHED,	/* real-time policy */
-	CLASS_AFFINITY, /* detail: which 64-bit word of the mask */
-	CLASS_MLOCK,	/* bytes locked by an address space */
-	CLASS_OOM_SCORE_ADJ,
-	CLASS_NO_NEW_PRIVS,
-	CLASS_SECCOMP,
-	CLASS_FILE,    /* an open, mapped or watched file; detail: which of several */
-	CLASS_STDIO,   /* a descriptor that leads outside of the container */
-	CLASS_MOUNT,   /* a directory of the host that was mounted in the container */
-	CLASS_SESSION, /* a session or process group whose leader is outside */
-	CLASS_SOCKET,  /* a unix socket that leads outside of the container */
-	CLASS_TCP,     /* a TCP connection that does */
-	CLASS_COUNT,
+#define ENUMERATE(class, ...) CLASS_##class,
+	POLICY_CLASSES(ENUMERATE)
+#undef ENUMERATE
+	    CLASS_COUNT,
 };
 const char *policy_class_name(enum policy_class class);
 
@@ -59,6 +52,8 @@ struct question {
 	uint64_t saved;
 	uint64_t invoker; /* CLASS_FILE: 0, or the errno of the trial open; CLASS_SECCOMP: 1 if the
 			   * image has the filter; CLASS_TCP: 1 if its network has the address */
+	const char *path; /* of a file, in the container; NULL: it has none */
+	uint32_t type;	  /* of a file: S_IFREG, ...; 0: unknown */
 	const char *subject;	  /* "caps.effective", "fd 5", ...; NULL: made by the class */
 	const char *saved_text;	  /* NULL: made from `saved` by the class */
 	const char *invoker_text; /* NULL: likewise */
@@ -69,10 +64,13 @@ struct decision {
 	uint32_t id;
 	uint32_t detail;
 	enum outcome outcome;
+	bool from_outside;  /* only the tracer can set it, by a capability of the invoker's */
 	uint64_t effective; /* what restore sets */
 	uint64_t saved;
 	uint64_t invoker;
-	uint32_t task; /* id of the task it belongs to; 0: the container */
+	uint32_t task;	  /* id of the task it belongs to; 0: the container */
+	uint32_t type;	  /* of a file: S_IFREG, ...; 0: unknown */
+	const char *path; /* of a file, in the container; NULL: it has none */
 	/* Texts belong to the plan, and hold whatever the image says: escape them to print them. */
 	const char *subject;	/* NULL: the class and detail say it */
 	const char *saved_text; /* NULL: made from the value, as the next */
@@ -94,8 +92,9 @@ struct host_facts {
 	struct id_range *gid_ranges;
 	size_t gid_range_count;
 	uint64_t hard_limits[16];
-	uint64_t bounding;   /* capabilities */
-	uint64_t permitted;  /* likewise, in the invoker's own user namespace */
+	uint64_t bounding;  /* capabilities */
+	uint64_t permitted; /* likewise, in the invoker's own user namespace */
+	uint64_t host_caps; /* those that count on the host itself: in the initial user namespace */
 	uint64_t known_caps; /* all that this kernel has: what the owner of a new namespace holds */
 	int nice;
 	int lowest_nice; /* that may be set in a new user namespace */
@@ -133,7 +132,7 @@ struct id_map {
 	uint32_t count;
 };
 
-/* A preset: "strict" or "map". It is a constant: nothing to free. */
+/* A preset: "strict", "map", "same-host" or "forensic". It is a constant: nothing to free. */
 int policy_preset(const char *name, const struct policy **ret_policy, struct err *err);
 
 /* Asks every record of the image. Policy and image are borrowed, facts are copied (root is used
@@ -144,7 +143,7 @@ void plan_free(struct plan *plan);
 /* 0 if restore may go on; ERR_REFUSED with all refusals named otherwise. */
 int plan_verdict(const struct plan *plan, struct err *err);
 
-/* For kinds' ask: decides one question and notes the decision. */
+/* For kinds' ask: notes one question. It is decided when all are asked. */
 void plan_ask(struct plan *plan, const struct question *question);
 /* For the identity kind's ask: object `id` (a task, a thread, a file) belongs to `task`; by `pid`
  * and `comm` (any bytes) the lines about it are called. Both as in the container. */

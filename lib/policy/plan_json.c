@@ -114,6 +114,7 @@ struct json *plan_json(const struct plan *plan)
 	json_put(object, "uid_map", map_json(&plan->uids));
 	json_put(object, "gid_map", map_json(&plan->gids));
 	json_put(object, "counts", counts_json(plan));
-	json_put_string(object, "verdict", counts[OUTCOME_REFUSE] ? "refuse" : "restore");
+	json_put_string(object, "verdict",
+			counts[OUTCOME_REFUSE] || plan->policy->never_runs ? "refuse" : "restore");
 	return object;
 }

@@ -128,7 +128,7 @@ void plan_summary(const struct plan *plan, struct buf *out)
 	}
 	if (plan->decision_count == 0)
 		buf_printf(out, "nothing to decide");
-	if (counts[OUTCOME_REFUSE] > 0)
+	if (counts[OUTCOME_REFUSE] > 0 || plan->policy->never_runs)
 		buf_printf(out, ": restore would refuse (exit 3)");
 	else
 		buf_printf(out, ": restore would go on");

@@ -1,4 +1,5 @@
 /* What can be decided only when all questions were asked. */
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -106,11 +107,42 @@ static void settle_affinity(struct plan *plan)
 		for (; i < end; i++) {
 			struct decision *decision = plan_indexed(plan, i);
 
-			if (any != 0 || decision->outcome == OUTCOME_REFUSE)
+			if (any != 0 || decision->outcome == OUTCOME_REFUSE ||
+			    decision->outcome == OUTCOME_RECORD)
 				continue;
 			decision->outcome = OUTCOME_INHERIT;
 			decision->effective = decision->invoker;
 			decision->reason = "the invoker may use none of these CPUs";
+		}
+	}
+}
+
+/* A real-time policy needs a priority, and only such a one has a use for it. */
+static void settle_real_time(struct plan *plan)
+{
+	size_t i = plan_index_find(plan, CLASS_RT_PRIORITY, 0, 0);
+
+	for (; i < plan->decision_count; i++) {
+		struct decision *priority = plan_indexed(plan, i);
+		size_t place = plan_index_find(plan, CLASS_SCHED, priority->id, 0);
+		struct decision *sched =
+		    place < plan->decision_count ? plan_indexed(plan, place) : NULL;
+		uint64_t policy;
+
+		if (priority->class != CLASS_RT_PRIORITY)
+			return;
+		if (!sched || sched->class != CLASS_SCHED || sched->id != priority->id)
+			continue;
+		policy = sched->effective & ~(uint64_t)SCHED_RESET_ON_FORK;
+		if (policy != SCHED_FIFO && policy != SCHED_RR && priority->effective != 0) {
+			priority->effective = 0;
+			priority->outcome = OUTCOME_DROP;
+			priority->from_outside = false;
+		} else if (priority->effective == 0 && priority->outcome == OUTCOME_DROP &&
+			   (policy == SCHED_FIFO || policy == SCHED_RR)) {
+			sched->effective ^= policy ^ SCHED_OTHER;
+			sched->outcome = OUTCOME_DROP;
+			sched->from_outside = false;
 		}
 	}
 }
@@ -125,15 +157,24 @@ static void settle_tasks(struct plan *plan)
 	}
 }
 
+/* What was added since, by ids, belongs to the container. */
+static void decide_all(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->decision_count; i++)
+		policy_decide(plan->policy, &plan->facts, &plan->decisions[i]);
+}
+
 void plan_settle(struct plan *plan)
 {
 	if (plan->name_count > 0)
 		qsort(plan->names, plan->name_count, sizeof(*plan->names), compare_names);
+	settle_tasks(plan);
+	decide_all(plan);
 	plan_settle_ids(plan); /* adds decisions */
 	plan_make_index(plan);
 	settle_repeated(plan);
 	settle_limits(plan);
 	settle_caps(plan);
 	settle_affinity(plan);
-	settle_tasks(plan);
+	settle_real_time(plan);
 }

@@ -72,6 +72,13 @@ static const char *first_remedy(const struct plan *plan)
 	return NULL;
 }
 
+static int refuse_to_run(const struct plan *plan, struct err *err)
+{
+	(void)err_set(err, ERR_REFUSED, "the policy %s reads images and never runs them",
+		      plan->policy->name);
+	return err_hint(err, "use --policy strict, map or same-host");
+}
+
 int plan_verdict(const struct plan *plan, struct err *err)
 {
 	auto_free struct plan_group *groups = NULL;
@@ -84,7 +91,7 @@ int plan_verdict(const struct plan *plan, struct err *err)
 	for (size_t i = 0; i < plan->decision_count; i++)
 		refusals += plan->decisions[i].outcome == OUTCOME_REFUSE;
 	if (refusals == 0)
-		return 0;
+		return plan->policy->never_runs ? refuse_to_run(plan, err) : 0;
 
 	plan_groups(plan, &groups, &count, &members);
 	append_refusals(plan, groups, count, &text);

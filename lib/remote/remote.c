@@ -14,27 +14,6 @@
 #include "remote/rseq.h"
 #include "remote/stop.h"
 
-int remote_wait_stop(pid_t tid, int restart_request, int *ret_status, struct err *err)
-{
-	for (;;) {
-		int status;
-
-		if (waitpid(tid, &status, __WALL) < 0) {
-			if (errno == EINTR)
-				continue;
-			return err_set(err, -errno, "wait for task %d", tid);
-		}
-		if (!WIFSTOPPED(status))
-			return err_set(err, ERR_FAILED, "task %d died while it was stopped", tid);
-		if (status >> 16 != PTRACE_EVENT_STOP) {
-			*ret_status = status;
-			return 0;
-		}
-		if (ptrace(restart_request, tid, 0, 0) < 0)
-			return err_set(err, -errno, "restart task %d", tid);
-	}
-}
-
 static uint64_t bit(int number)
 {
 	return 1ull << (number - 1);
@@ -101,6 +80,8 @@ int remote_prepare(struct remote *remote, uint64_t pending, struct err *err)
 
 int remote_finish(struct remote *remote, struct err *err)
 {
+	struct err late = ERR_NONE;
+	int back;
 	int r = 0;
 
 	if (!remote->is_prepared)
@@ -108,11 +89,10 @@ int remote_finish(struct remote *remote, struct err *err)
 	remote->is_prepared = false;
 	if (remote->zone.code && remote->owns_zone)
 		r = remote_zone_unmap(remote, err);
-	if (r == 0)
-		r = remote_give_back(remote, err);
-	if (remote->owes_signal)
-		(void)syscall(SYS_tkill, remote->tid, remote->stop_signal);
-	return r;
+	/* Whatever went wrong, it gets back what is its own. */
+	back = remote_give_back(remote, r < 0 ? &late : err);
+	remote_send_kept(remote);
+	return r < 0 ? r : back;
 }
 
 static int step_to_syscall_stop(struct remote *remote, struct err *err)
@@ -122,7 +102,7 @@ static int step_to_syscall_stop(struct remote *remote, struct err *err)
 
 	if (ptrace(PTRACE_SYSCALL, remote->tid, 0, 0) < 0)
 		return err_set(err, -errno, "restart task %d", remote->tid);
-	r = remote_wait_stop(remote->tid, PTRACE_SYSCALL, &status, err);
+	r = remote_wait_stop(remote, PTRACE_SYSCALL, &status, err);
 	if (r < 0)
 		return r;
 	if ((WSTOPSIG(status) & 0x7f) != SIGTRAP || status >> 16 != 0)

@@ -47,6 +47,7 @@ struct remote {
 	int stop_signal;	       /* for those: by which it tells that a script has ended */
 	bool is_awake;		       /* its signals are blocked, its registers are ours */
 	bool owes_signal; /* such a signal came from elsewhere, and is to be sent again */
+	bool owes_stop;	  /* likewise SIGSTOP */
 	const struct filter *filter; /* seccomp, borrowed; NULL: nothing would kill it */
 };
 

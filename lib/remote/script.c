@@ -253,14 +253,14 @@ static bool is_own_stop(const struct remote *remote, const struct user_regs_stru
 	return !remote->outlives_us || regs->rip == remote->zone.code + remote_stop_offset();
 }
 
-/* The thread stopped in the script: at its end, or where it failed. */
-static int end_run(struct script *script, int status, struct err *err)
+/* The thread stopped in the script: at its end, or where it failed. 1: by a signal of somebody
+ * else's, and goes on. */
+static int take_stop(struct script *script, int status, struct err *err)
 {
 	struct remote *remote = script->remote;
 	int expected = remote->outlives_us ? remote->stop_signal : SIGTRAP;
 	struct user_regs_struct regs;
 
-	script->state = SCRIPT_DONE;
 	if (WSTOPSIG(status) != expected || status >> 16 != 0)
 		return err_set(err, ERR_FAILED, "task %d: stopped by %s in a script", remote->tid,
 			       strsignal(WSTOPSIG(status)));
@@ -270,13 +270,23 @@ static int end_run(struct script *script, int status, struct err *err)
 		remote->owes_signal = true;
 		if (ptrace(PTRACE_CONT, remote->tid, 0, 0) < 0)
 			return err_set(err, -errno, "restart task %d", remote->tid);
-		script->state = SCRIPT_RUNNING;
-		return script_wait(script, err);
+		return 1;
 	}
 	log_steps(script, script->count - regs.r12);
-	if (regs.r12 != 0)
-		return report_failure(script, regs.r12, err);
-	return 0;
+	return regs.r12 != 0 ? report_failure(script, regs.r12, err) : 0;
+}
+
+static int end_run(struct script *script, int status, struct err *err)
+{
+	int r;
+
+	script->state = SCRIPT_DONE;
+	while ((r = take_stop(script, status, err)) > 0) {
+		r = remote_wait_stop(script->remote, PTRACE_CONT, &status, err);
+		if (r < 0)
+			break;
+	}
+	return r;
 }
 
 int script_wait(struct script *script, struct err *err)
@@ -287,7 +297,7 @@ int script_wait(struct script *script, struct err *err)
 	if (script->state != SCRIPT_RUNNING)
 		return 0;
 	script->state = SCRIPT_DONE;
-	r = remote_wait_stop(script->remote->tid, PTRACE_CONT, &status, err);
+	r = remote_wait_stop(script->remote, PTRACE_CONT, &status, err);
 	return r < 0 ? r : end_run(script, status, err);
 }
 
@@ -304,7 +314,7 @@ int script_wait_clone(struct script *script, pid_t *ret_child, struct err *err)
 	pid_t tid = script->remote->tid;
 	unsigned long child;
 	int status;
-	int r = remote_wait_stop(tid, PTRACE_CONT, &status, err);
+	int r = remote_wait_stop(script->remote, PTRACE_CONT, &status, err);
 
 	if (r < 0)
 		return r;

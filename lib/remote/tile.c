@@ -25,7 +25,7 @@ int remote_use_tile(struct remote *remote, struct err *err)
 	if (ptrace(PTRACE_SETREGS, remote->tid, 0, &regs) < 0 ||
 	    ptrace(PTRACE_CONT, remote->tid, 0, 0) < 0)
 		return err_set(err, -errno, "restart task %d", remote->tid);
-	r = remote_wait_stop(remote->tid, PTRACE_CONT, &status, err);
+	r = remote_wait_stop(remote, PTRACE_CONT, &status, err);
 	if (r < 0)
 		return r;
 	if (WSTOPSIG(status) != SIGTRAP)

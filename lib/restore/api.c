@@ -95,10 +95,13 @@ static int64_t clock_ns(clockid_t clock)
 static void set_clocks(const struct image *image, struct container_spec *spec)
 {
 	const struct record *record = image_next(image, TAG_TIME, NULL);
-	const struct time_rec *rec = record ? record->body : NULL;
+	const struct time_rec *rec;
 
-	if (!rec)
+	while (record && namespace_find(image, record->id))
+		record = image_next(image, TAG_TIME, record);
+	if (!record)
 		return;
+	rec = record->body;
 	spec->has_time_offsets = true;
 	spec->monotonic_offset_ns =
 	    (int64_t)le64_get(rec->monotonic_ns) - clock_ns(CLOCK_MONOTONIC);

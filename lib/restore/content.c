@@ -364,11 +364,15 @@ static int fill_plain(struct filling *filling, struct err *err)
 static int write_sink(const struct sink *sink, uint64_t start, const void *data, size_t size,
 		      struct err *err)
 {
+	ssize_t n;
+
 	if (sink->task)
 		return remote_write(&sink->task->threads[0].remote, sink->base + start, data, size,
 				    err);
-	if (pwrite(sink->file, data, size, (off_t)start) != (ssize_t)size)
-		return err_set(err, -errno, "write a file");
+	n = pwrite(sink->file, data, size, (off_t)start);
+	/* A short write is how a full disk says so first. */
+	if (n != (ssize_t)size)
+		return err_set(err, n < 0 ? -errno : -ENOSPC, "write a file");
 	return 0;
 }
 

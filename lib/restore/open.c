@@ -2,20 +2,23 @@
 #include "restore/open.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 
 #include "core/buf.h"
 #include "core/cleanup.h"
+#include "core/procfs.h"
 #include "kind/kind.h"
 
-static const char *type_name(mode_t type)
+const char *open_type_name(mode_t type)
 {
-	switch (type) {
+	switch (type & S_IFMT) {
 	case S_IFREG:
 		return "a regular file";
 	case S_IFDIR:
@@ -24,6 +27,10 @@ static const char *type_name(mode_t type)
 		return "a fifo";
 	case S_IFCHR:
 		return "a character device";
+	case S_IFBLK:
+		return "a block device";
+	case S_IFSOCK:
+		return "a socket";
 	case S_IFLNK:
 		return "a symbolic link";
 	default:
@@ -31,28 +38,84 @@ static const char *type_name(mode_t type)
 	}
 }
 
-static int open_place(int root, const char *path, uint32_t flags, mode_t type, int *ret_fd)
+static int resolve(int root, const char *path, uint64_t flags, uint64_t rules)
 {
 	struct open_how how = {
-		.flags = O_PATH | O_CLOEXEC | (flags & (O_DIRECTORY | O_NOFOLLOW)),
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+		.flags = O_PATH | O_CLOEXEC | flags,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | rules,
 	};
-	struct stat st;
-	auto_close int fd = -1;
+	int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
 
-	fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
-	if (fd < 0 || fstat(fd, &st) < 0)
+	return fd < 0 ? -errno : fd;
+}
+
+static int locate(int root, const char *path, uint64_t flags, mode_t type,
+		  struct open_place *ret_place)
+{
+	/* A device is known by its number, whatever leads to it. */
+	uint64_t last = flags | (type == S_IFCHR ? 0 : O_NOFOLLOW);
+	struct open_place place = { .fd = resolve(root, path, last, RESOLVE_NO_SYMLINKS) };
+
+	if (place.fd == -ELOOP) {
+		place.has_links = true;
+		place.fd = resolve(root, path, last, 0);
+	}
+	if (place.fd < 0)
+		return place.fd;
+	if (fstat(place.fd, &place.stat) < 0) {
+		(void)close(place.fd);
 		return -errno;
-	if (type != 0 && (st.st_mode & S_IFMT) != type)
-		return -ESTALE;
-
-	*ret_fd = take_fd(&fd);
+	}
+	*ret_place = place;
 	return 0;
+}
+
+int open_place(int root, const char *path, mode_t type, struct open_place *ret_place)
+{
+	return locate(root, path, 0, type, ret_place);
 }
 
 int open_path(int root, const char *path, mode_t type, int *ret_fd)
 {
-	return open_place(root, path, type == S_IFLNK ? O_NOFOLLOW : 0, type, ret_fd);
+	struct open_place place;
+	int r = open_place(root, path, type, &place);
+
+	if (r < 0)
+		return r;
+	if (type != 0 && (place.stat.st_mode & S_IFMT) != type) {
+		(void)close(place.fd);
+		return -ESTALE;
+	}
+	*ret_fd = place.fd;
+	return 0;
+}
+
+int open_directory(int root, const char *path, int *ret_fd)
+{
+	int fd = resolve(root, path, O_DIRECTORY, 0);
+
+	if (fd < 0)
+		return fd;
+	*ret_fd = fd;
+	return 0;
+}
+
+bool open_is_of_a_process(int proc, int fd)
+{
+	auto_free char *number = mem_printf("self/fd/%d", fd);
+	auto_free char *link = NULL;
+	struct err ignored;
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC)
+		return false;
+	if (procfs_readlink(proc, number, &link, &ignored) < 0)
+		return true;
+	for (const char *at = strchr(link, '/'); at; at = strchr(at + 1, '/')) {
+		if (at[1] >= '0' && at[1] <= '9')
+			return true;
+	}
+	return false;
 }
 
 int open_inode(int proc, int fd, uint32_t flags, int *ret_fd)
@@ -70,28 +133,47 @@ int open_inode(int proc, int fd, uint32_t flags, int *ret_fd)
 	return 0;
 }
 
-int restore_open_path(const struct restore *rs, const char *path, mode_t type, int *ret_fd,
-		      struct err *err)
+static void note(const struct restore *rs, const char *subject, const char *text)
 {
-	return restore_open_place(rs, path, type == S_IFLNK ? O_NOFOLLOW : 0, type, ret_fd, err);
+	struct restore noting = *rs; /* the notes are behind its pointer */
+
+	restore_note(&noting, "%s%s", subject, text);
 }
 
-int restore_open_place(const struct restore *rs, const char *path, uint32_t flags, mode_t type,
-		       int *ret_fd, struct err *err)
+/* With O_DIRECTORY as in `flags`. */
+static int find(const struct restore *rs, const char *path, uint32_t flags, mode_t type,
+		int *ret_fd, struct err *err)
 {
-	int r = open_place(restore_root(rs)->dir, path, flags, type, ret_fd);
+	const struct restore_root *root = restore_root(rs);
+	struct open_place place;
+	auto_close int fd = -1;
+	int r = locate(root->dir, path, flags & O_DIRECTORY, type, &place);
 
-	if (r == -ESTALE)
-		return err_set(err, ERR_FAILED, "open %s: it is not %s", path, type_name(type));
 	if (r < 0)
 		return err_set(err, r, "open %s", path);
+	fd = place.fd;
+	if (type != 0 && (place.stat.st_mode & S_IFMT) != type)
+		return err_set(err, ERR_FAILED, "open %s: it is %s, not %s", path,
+			       open_type_name(place.stat.st_mode), open_type_name(type));
+	if (S_ISREG(place.stat.st_mode) && open_is_of_a_process(root->proc, fd))
+		return err_set(err, ERR_REFUSED, "open %s: it is a file of a process", path);
+	if (place.has_links && type != S_IFCHR)
+		note(rs, path, " is found by way of a symbolic link");
+	*ret_fd = take_fd(&fd);
 	return 0;
 }
 
-int restore_place_again(const struct restore *rs, int fd, int *ret_fd, struct err *err)
+int restore_open_path(const struct restore *rs, const char *path, mode_t type, int *ret_fd,
+		      struct err *err)
+{
+	return find(rs, path, 0, type, ret_fd, err);
+}
+
+static int place_again(const struct restore *rs, int fd, uint32_t flags, int *ret_fd,
+		       struct err *err)
 {
 	auto_free char *path = mem_printf("self/fd/%d", fd);
-	int again = openat(restore_root(rs)->proc, path, O_PATH | O_CLOEXEC);
+	int again = openat(restore_root(rs)->proc, path, O_PATH | O_CLOEXEC | (int)flags);
 
 	if (again < 0)
 		return err_set(err, -errno, "open again");
@@ -99,11 +181,23 @@ int restore_place_again(const struct restore *rs, int fd, int *ret_fd, struct er
 	return 0;
 }
 
-static void note_loss(const struct restore *rs, const char *flag, const char *reason)
+int restore_open_place(const struct restore *rs, const char *path, uint32_t flags, mode_t type,
+		       int *ret_fd, struct err *err)
 {
-	struct restore noting = *rs; /* the notes are behind its pointer */
+	auto_close int place = -1;
+	int r = find(rs, path, flags, type, &place, err);
 
-	restore_note(&noting, "%s is not kept: %s", flag, reason);
+	if (r < 0)
+		return r;
+	if (!(flags & O_NOFOLLOW))
+		return place_again(rs, place, flags & O_DIRECTORY, ret_fd, err);
+	*ret_fd = take_fd(&place);
+	return 0;
+}
+
+int restore_place_again(const struct restore *rs, int fd, int *ret_fd, struct err *err)
+{
+	return place_again(rs, fd, 0, ret_fd, err);
 }
 
 int restore_status_flags(const struct restore *rs, int fd, uint32_t flags, struct err *err)
@@ -113,11 +207,11 @@ int restore_status_flags(const struct restore *rs, int fd, uint32_t flags, struc
 	if (fcntl(fd, F_SETFL, wanted) == 0)
 		return 0;
 	if (errno == EPERM && (wanted & O_NOATIME)) {
-		note_loss(rs, "O_NOATIME", "only the owner of a file may have it");
+		note(rs, "O_NOATIME", " is not kept: only the owner of a file may have it");
 		return restore_status_flags(rs, fd, flags & ~(uint32_t)O_NOATIME, err);
 	}
 	if (errno == EINVAL && (wanted & O_DIRECT)) {
-		note_loss(rs, "O_DIRECT", "the file system does not have it");
+		note(rs, "O_DIRECT", " is not kept: the file system does not have it");
 		return restore_status_flags(rs, fd, flags & ~(uint32_t)O_DIRECT, err);
 	}
 	return err_set(err, -errno, "set status flags to %#x", (unsigned int)wanted);
@@ -165,7 +259,7 @@ static int unnamed_beside(const struct restore *rs, const char *path, int *ret_f
 	if (!slash)
 		return -EINVAL;
 	parent = slash == path ? mem_string("/") : mem_copy(path, (size_t)(slash - path));
-	r = open_path(restore_root(rs)->dir, parent, S_IFDIR, &dir);
+	r = open_directory(restore_root(rs)->dir, parent, &dir);
 	if (r < 0)
 		return r;
 	fd = openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);

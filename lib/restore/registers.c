@@ -305,6 +305,8 @@ static int check_thread(struct restore *rs, const struct restore_task *task,
 	if (r == 0 && task->ns && le32_get(task->ns->ids[NAMESPACE_USER]) &&
 	    plan_may_setgroups(rs->plan))
 		r = compare_groups(rs, thread, &status, err);
+	if (r == 0)
+		r = restore_check_state(rs, task, thread, err);
 	return r;
 }
 

@@ -233,6 +233,9 @@ int restore_place_in_cgroups(struct restore *rs, const struct cgroup_own *own, s
 int restore_finish_tasks(struct restore *rs, struct err *err);
 int restore_load_registers(struct restore *rs, struct err *err);
 int restore_post_check(struct restore *rs, struct err *err);
+/* check_state.c */
+int restore_check_state(const struct restore *rs, const struct restore_task *task,
+			const struct restore_thread *thread, struct err *err);
 int restore_let_go(struct restore *rs, struct err *err);
 /* Appends all threads, for whoever is to hold them. */
 void restore_list_threads(const struct restore *rs, struct freeze *frozen);

@@ -1,48 +1,37 @@
 #!/usr/bin/env bats
 # Images whose checksums are right, and whose content is a lie: a status and a sentence; no task is
 # left, and nothing outside of the container is touched.
+#
+# What an enemy may write, and where it is held. P: forged_paths.bats, C: forged_creds.bats,
+# F: this file, H: changed.bats, D: damage.bats, U: tests/unit.
+#
+#   paths with "..", NUL, relative           P ".., NUL and relative ones are no paths"
+#   longer than PATH_MAX                     U descriptors: paths, opens_no_process
+#   absolute paths of the host, links out    P "lead to nothing outside" (for each kind that has a
+#                                            path), H "a link that leads out of the root directory"
+#   links that change while it is opened     P "changes places with a link", "a directory on the way"
+#   /proc/self/root, /proc/PID/fd/N          P "lead to nothing outside", F "a file by another way",
+#                                            F "files of processes"
+#   0644 below 0700                          H "below another's private directory"
+#   fifos, devices, sockets, directories     P "what a path leads to is said", H "gone, renamed, ..."
+#   a fifo in disguise                       P "a mapping of a fifo or directory by its descriptor"
+#   O_TRUNC, O_CREAT                         P "no flag creates or cuts off a file"
+#   each of r/e/s/fs ids, of one thread      C "each id alone, of one thread"
+#   0xffffffff, gid 0                        C "each id alone", "all ids and groups 0"
+#   loginuid                                 there is no field for it
+#   capabilities, securebits                 C "each set of capabilities", "unknown capabilities"
+#   no_new_privs, filters                    C "no_new_privs cleared", "a filter ..."
+#   executables                              C "a set-id program", "an executable that is none"
+#   registers                                F "registers", "programs of 32 bits"
+#   lengths, counts, reserved bits           F, by kind; D tries every byte and every length
+#   overlaps, cycles, forward references     F "mappings", "pids, parents and sessions",
+#                                            "mounts: a mount on itself", U image: link_fails
+#   duplicates                               U image: twice; F "pids, ...", "terminals"
+#   decompression bombs                      U image_damage, image_verify; F "petabytes"
 
 load helper
 load roots
-
-FORGE=$BUILD/tests/forge
-EVIL=
-
-setup() {
-	test_setup
-	EVIL=$BATS_TEST_TMPDIR/forged.ckpt
-}
-
-# victim_saved NAME [ARGUMENT...]: its image is $IMAGE.
-victim_saved() {
-	victim_start "$@"
-	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
-}
-
-# rejects STATUSES TEXT EDIT...: a restore of the forged image ends with one of these statuses, and
-# says so.
-rejects() {
-	local statuses=$1 text=$2
-	shift 2
-	"$FORGE" edit "$IMAGE" "$EVIL" "$@" || fail "cannot forge $*" || return
-	CTCKPT_TIMEOUT=20 run --separate-stderr ctckpt restore --detach "$EVIL" </dev/null
-	[[ $statuses == *"$status"* ]] || fail "$* ends with $status: $stderr" || return
-	[[ $stderr == "ctckpt: restore "*"$text"* ]] || fail "$* says: $stderr" || return
-	assert_equal "$(ctckpt ps --quiet)" ""
-	assert_equal "$(test_tasks)" ""
-}
-
-# accepts EDIT...: whatever it does to itself, it does in its container.
-accepts() {
-	"$FORGE" edit "$IMAGE" "$EVIL" "$@" || fail "cannot forge $*" || return
-	CTCKPT_TIMEOUT=20 run --separate-stderr -0 ctckpt restore --detach "$EVIL" </dev/null
-	# shellcheck disable=SC2046 # no pid is no word
-	kill_tasks $(container_pid "$VICTIM")
-}
-
-length_of() {
-	"$FORGE" list "$IMAGE" | awk -v tag="$1" -v n="${2:-0}" '$1 == tag && n-- == 0 { print $4 }'
-}
+load forged
 
 @test "forged: a task or thread without what takes its privileges" {
 	local part
@@ -303,18 +292,6 @@ length_of() {
 	rejects 4 "" PIPE+12:4=0x7fffffff
 	rejects 4 flags PIPE+0:4=0xffffffff
 	rejects 4 "" PIPE+4:4=0x7fffffff
-}
-
-# body_of TAG: where its first record's body starts in the image.
-body_of() {
-	"$FORGE" list "$IMAGE" | awk -v tag="$1" '$1 == tag { print $3; exit }'
-}
-
-# text_in TAG TEXT: where in the body of its first record the text is.
-text_in() {
-	local at
-	at=$(grep -abo -m 1 -F "$2" "$IMAGE" | head -n 1 | cut -d : -f 1)
-	echo $((at - $(body_of "$1")))
 }
 
 @test "forged: mounts: counts, numbers, bits" {

@@ -38,7 +38,7 @@ load helper
 	assert_contains "$output" "$VICTIM_DIR/a/b/c/deep"
 	mkdir -p "$VICTIM_DIR/a/b/c/deep"
 	run -3 ctckpt restore --detach "$IMAGE"
-	assert_contains "$output" "it is not of the saved type any more"
+	assert_contains "$output" "it is a directory now"
 }
 
 @test "inotify: a watch on what cannot be found is refused by name" {

@@ -63,10 +63,40 @@ load helper
 	victim_succeeds
 }
 
-@test "namespace: a first task in a user namespace of its own is refused by name" {
-	requires cmd-unshare
-	container_start "$VICTIM" unshare -Ur sh -c ': >"$VICTIM_DIR/ready"; sleep 100'
-	victim_await ready
-	run -3 --separate-stderr ctckpt checkpoint "$VICTIM" -o "$IMAGE"
-	assert_contains "$stderr" "task 1 (sh): the first task is in a user namespace of its own"
+# first_task_comes_back COMMAND...: it ends up as boxed.py, where it has led itself.
+first_task_comes_back() {
+	container_start "$VICTIM" "$@" python3 "$BATS_TEST_DIRNAME/../programs/boxed.py"
+	victim_await ready result
+	for _ in 1 2; do
+		run -0 ctckpt checkpoint --force "$VICTIM" -o "$IMAGE"
+		run -0 ctckpt restore --detach "$IMAGE"
+	done
+	victim_succeeds
+}
+
+@test "namespace: a first task that has entered a user namespace of its own" {
+	requires cmd-unshare cmd-python3
+	first_task_comes_back unshare -Ur
+}
+
+@test "namespace: a first task that has left most of the container's own namespaces" {
+	requires cmd-unshare cmd-python3
+	first_task_comes_back unshare -Urmnu
+}
+
+@test "namespace: a first task that has left them, and its children" {
+	requires cmd-unshare cmd-python3
+	first_task_comes_back unshare -Urmnu sh -c 'sleep 1000 & "$@"; kill %1' sh
+}
+
+@test "namespace: a first task that has mounted something in a namespace of its own" {
+	requires cmd-unshare cmd-python3
+	first_task_comes_back unshare -Urm sh -c 'mount -t tmpfs none /mnt && exec "$@"' sh
+	assert_contains "$output" "ctckpt: note: no task is in the container's own mount namespace: in copies of it, what was mounted cannot be unmounted"
+}
+
+@test "namespace: a sandbox of bubblewrap, which is the first task" {
+	requires cmd-bwrap cmd-python3 user
+	first_task_comes_back bwrap --ro-bind / / --dev /dev --bind "$VICTIM_DIR" "$VICTIM_DIR" \
+		--unshare-user --unshare-net
 }

@@ -16,7 +16,7 @@ load helper
 	ln -s file "$VICTIM_DIR/fifo"
 	run -3 ctckpt restore --detach "$IMAGE"
 	assert_contains "$output" "$VICTIM_DIR/fifo"
-	assert_contains "$output" "it is not of the saved type any more"
+	assert_contains "$output" "it is a symbolic link now"
 }
 
 @test "opath: a deleted file that nothing else has open is refused by name" {

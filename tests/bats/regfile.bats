@@ -43,7 +43,7 @@ load helper
 	rm "$VICTIM_DIR/appended"
 	mkfifo "$VICTIM_DIR/appended"
 	run -3 ctckpt plan "$IMAGE"
-	assert_contains "$output" "it is not of the saved type any more"
+	assert_contains "$output" "it is a fifo now"
 	run -3 ctckpt restore --detach "$IMAGE"
 	assert_contains "$output" "$VICTIM_DIR/appended: it can't be opened as it was"
 }

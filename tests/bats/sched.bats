@@ -7,3 +7,47 @@ load helper
 	run -0 ctckpt restore --detach "$IMAGE"
 	victim_succeeds
 }
+
+# scheduling NAME: a line for each thread of that container, which root's tools see from outside.
+scheduling() {
+	local tid pid
+	pid=$(container_pid "$1")
+	for tid in /proc/"$pid"/task/*; do
+		tid=${tid##*/}
+		echo "$(chrt -p "$tid" | sed 's/.*: //' | tr '\n' ' ')$(ionice -p "$tid") $(ps -L -o nice= \
+			-q "$tid" | head -n 1)"
+	done | sed 's/  */ /g'
+}
+
+# bats test_tags=root
+@test "sched: what only root may have stays with same-host, each thread its own" {
+	requires root
+	local before plan threads
+	victim_start sched idle
+	mapfile -t threads < <(basename -a /proc/"$(container_pid "$VICTIM")"/task/*)
+	chrt -f -p 7 "${threads[0]}"
+	chrt -r -p 9 "${threads[1]}"
+	chrt -d --sched-runtime 1000000 --sched-deadline 50000000 --sched-period 100000000 \
+		-p 0 "${threads[2]}"
+	renice -n -7 -p "${threads[3]}" >/dev/null
+	ionice -c 1 -n 3 -p "${threads[4]}"
+	before=$(scheduling "$VICTIM")
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+
+	run -0 ctckpt restore --policy same-host --detach "$IMAGE"
+	assert_equal "$(scheduling "$VICTIM")" "$before"
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE.2"
+
+	run -0 ctckpt plan "$IMAGE.2"
+	plan=$(tr -s ' ' <<<"$output")
+	assert_contains "$plan" "sched saved fifo invoker other -> drop rule strict/sched"
+	assert_contains "$plan" "sched saved deadline invoker other -> drop"
+	assert_contains "$plan" "rtprio saved 9 invoker 0 -> drop"
+	assert_contains "$plan" "nice saved -7 invoker 0 -> clamp 0"
+	assert_contains "$plan" "ioprio saved rt 3 invoker be 0 -> clamp be 0"
+	run -0 ctckpt restore --detach "$IMAGE.2"
+	[[ $(scheduling "$VICTIM") != *FIFO* ]]
+	# As all others; with reset on fork, as before; and with best effort for real time.
+	assert_equal "$(scheduling "$VICTIM" | sort -u | wc -l)" 3
+	victim_succeeds
+}

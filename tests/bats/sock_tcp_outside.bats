@@ -175,7 +175,7 @@ save_and_restore() {
 	run -3 in_world "$CTCKPT" plan --tcp-established "$IMAGE"
 	assert_contains "$output" "TCP connection with 10.7.0.2 port $PORT"
 	run -0 in_world "$CTCKPT" plan --tcp-established --leave-frozen "$IMAGE"
-	assert_contains "$output" "strict/tcp"
+	assert_contains "$output" "strict/net.tcp"
 }
 
 @test "sock_tcp_connection: with --policy map, one that leads outside can be closed later" {

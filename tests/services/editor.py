@@ -35,13 +35,12 @@ class Typist(service.Client):
         self.tmux("send-keys", "Escape")
         self.tmux("send-keys", "-l", ":wq")
         self.tmux("send-keys", "Enter")
-        service.wait_until(lambda: os.path.exists(self.path), 120)
+        # The server ends with its last session, and vim once the file is whole.
+        service.wait_until(lambda: subprocess.run(
+            ["tmux", "-S", "s", "has-session"], stderr=subprocess.DEVNULL, check=False).returncode, 120)
         with open(self.path, encoding="utf-8") as file:
             lines = file.read().split("\n")
         assert lines[:self.steps] == [f"line {n} of {os.getpid()}" for n in range(self.steps)], lines
-        # The server ends with its last session.
-        service.wait_until(lambda: subprocess.run(
-            ["tmux", "-S", "s", "has-session"], stderr=subprocess.DEVNULL, check=False).returncode)
 
 
 def work():

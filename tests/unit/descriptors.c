@@ -254,6 +254,30 @@ static void file_changes(struct unit *unit)
 	EXPECT(unit, file_identity_compare(&saved, &now) == FILE_REPLACED);
 }
 
+static void judgements(struct unit *unit)
+{
+	struct file_identity plain = { .size = 10, .mtime_s = 5 };
+	struct file_identity built = { .size = 10, .mtime_s = 5, .build_id_size = 20 };
+	struct file_identity now = plain;
+	struct file_identity other = built;
+
+	EXPECT(unit, file_identity_judge(&plain, &now, false, true) == FILE_FITS);
+	now.mtime_s = other.mtime_s = 6;
+	EXPECT(unit, file_identity_judge(&plain, &now, false, false) == FILE_DIFFERS);
+	EXPECT(unit, file_identity_judge(&plain, &now, true, false) == FILE_FITS);
+	EXPECT(unit, file_identity_judge(&plain, &now, false, true) == FILE_UNFIT);
+	EXPECT(unit, file_identity_judge(&built, &other, false, true) == FILE_FITS);
+	now.size = other.size = 11;
+	EXPECT(unit, file_identity_judge(&plain, &now, false, false) == FILE_DIFFERS);
+	EXPECT(unit, file_identity_judge(&plain, &now, true, false) == FILE_FITS);
+	EXPECT(unit, file_identity_judge(&built, &other, false, false) == FILE_UNFIT);
+	now.size = other.size = 9;
+	EXPECT(unit, file_identity_judge(&plain, &now, true, false) == FILE_UNFIT);
+	other = built;
+	other.build_id[0] = 1;
+	EXPECT(unit, file_identity_judge(&built, &other, true, false) == FILE_UNFIT);
+}
+
 static void epoll_lines(struct unit *unit)
 {
 	static const char text[] =
@@ -283,7 +307,8 @@ static int root_make(char template[])
 
 	if (file < 0 || symlinkat("/file", root, "absolute") < 0 ||
 	    symlinkat("../../../../../../etc/passwd", root, "up") < 0 ||
-	    symlinkat("/etc/passwd", root, "out") < 0 || mkfifoat(root, "fifo", 0600) < 0)
+	    symlinkat("/etc", root, "out") < 0 || symlinkat("/", root, "here") < 0 ||
+	    symlinkat("loop", root, "loop") < 0 || mkfifoat(root, "fifo", 0600) < 0)
 		perror("root_make");
 	(void)close(file);
 	return root;
@@ -291,36 +316,91 @@ static int root_make(char template[])
 
 static void root_remove(int root, const char *path)
 {
-	static const char *const names[] = { "file", "absolute", "up", "out", "fifo" };
+	static const char *const names[] = {
+		"file", "absolute", "up", "out", "here", "loop", "fifo"
+	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		(void)unlinkat(root, names[i], 0);
 	(void)rmdir(path);
 }
 
+static int open_result(int root, const char *path, mode_t type)
+{
+	auto_close int fd = -1;
+
+	return open_path(root, path, type, &fd);
+}
+
 static void opens_beneath_root(struct unit *unit)
 {
 	char path[] = "/tmp/ctckpt-unit-XXXXXX";
 	auto_close int root = root_make(path);
-	auto_close int all = open("/", O_PATH | O_DIRECTORY);
 	auto_close int fd = -1;
-	struct stat st;
 
-	EXPECT(unit, open_path(root, "/absolute", S_IFREG, &fd) == 0);
+	EXPECT(unit, open_path(root, "/file", S_IFREG, &fd) == 0);
 	EXPECT(unit, fcntl(fd, F_GETFL) & O_PATH);
+	/* Links on the way stay inside; one in the file's own place is not followed. */
+	EXPECT(unit, open_result(root, "/here/here/file", S_IFREG) == 0);
+	EXPECT(unit, open_result(root, "/absolute", S_IFREG) == -ESTALE);
+	EXPECT(unit, open_result(root, "/up", S_IFREG) == -ESTALE);
+	EXPECT(unit, open_result(root, "/here", S_IFDIR) == -ESTALE);
+	EXPECT(unit, open_result(root, "/absolute", S_IFLNK) == 0);
+	EXPECT(unit, open_result(root, "/out/passwd", 0) == -ENOENT);
+	EXPECT(unit, open_result(root, "/loop/file", 0) == -ELOOP);
+	EXPECT(unit, open_result(root, "/../../etc/passwd", 0) == -ENOENT);
+	EXPECT(unit, open_result(root, "/fifo", S_IFREG) == -ESTALE);
+	EXPECT(unit, open_result(root, "/", S_IFREG) == -ESTALE);
+	root_remove(root, path);
+}
+
+static void opens_no_process(struct unit *unit)
+{
+	auto_close int all = open("/", O_PATH | O_DIRECTORY);
+	auto_close int proc = open("/proc", O_PATH | O_DIRECTORY);
+	auto_free char *longest = mem_alloc(FILE_PATH_MAX + 2, 1);
+	auto_close int fd = -1;
+
+	memset(longest, '/', FILE_PATH_MAX + 1);
+	EXPECT(unit, open_result(all, longest, 0) == -ENAMETOOLONG);
+	EXPECT(unit, open_result(all, "/proc/self/root/etc/passwd", 0) == -ELOOP);
+	EXPECT(unit, open_result(all, "/proc/self/fd/0", S_IFREG) == -ESTALE);
+	EXPECT(unit, open_result(all, "/proc/self/exe", 0) == 0);
+	EXPECT(unit, open_result(all, "/dev/null", S_IFREG) == -ESTALE);
+	EXPECT(unit, open_path(all, "/proc/self/mem", S_IFREG, &fd) == 0);
+	EXPECT(unit, open_is_of_a_process(proc, fd));
 	drop_fd(&fd);
-	EXPECT(unit, open_path(root, "/up", 0, &fd) == -ENOENT);
-	EXPECT(unit, open_path(root, "/out", 0, &fd) == -ENOENT);
-	EXPECT(unit, open_path(root, "/../../etc/passwd", 0, &fd) == -ENOENT);
-	EXPECT(unit, open_path(root, "/fifo", S_IFREG, &fd) == -ESTALE);
-	EXPECT(unit, open_path(root, "/", S_IFREG, &fd) == -ESTALE);
-	EXPECT(unit, open_path(all, "/proc/self/root/etc/passwd", 0, &fd) == -ELOOP);
-	EXPECT(unit, open_path(all, "/proc/self/exe", 0, &fd) == -ELOOP);
-	EXPECT(unit, open_path(all, "/dev/null", S_IFREG, &fd) == -ESTALE);
-	EXPECT(unit, file_trial_open(root, "/file", O_RDWR, S_IFREG, &st) == 0);
-	EXPECT(unit, file_trial_open(root, "/fifo", O_WRONLY, S_IFIFO, &st) == 0);
-	EXPECT(unit, file_trial_open(root, "/", O_RDONLY, S_IFDIR, &st) == 0);
-	EXPECT(unit, fd == -1);
+	EXPECT(unit, open_path(all, "/proc/meminfo", S_IFREG, &fd) == 0);
+	EXPECT(unit, !open_is_of_a_process(proc, fd));
+}
+
+static int trial(int root, const char *path, uint32_t flags, mode_t type, bool is_executed,
+		 const char **ret_trouble)
+{
+	struct file_trial trial = { .flags = flags, .type = type, .is_executed = is_executed };
+	int r = file_trial_open(root, path, &trial);
+
+	*ret_trouble = trial.trouble ? trial.trouble : "";
+	return r;
+}
+
+static void tries(struct unit *unit)
+{
+	char path[] = "/tmp/ctckpt-unit-XXXXXX";
+	auto_close int root = root_make(path);
+	auto_close int all = open("/", O_PATH | O_DIRECTORY);
+	const char *trouble;
+
+	EXPECT(unit, trial(root, "/file", O_RDWR, S_IFREG, false, &trouble) == 0);
+	EXPECT(unit, trial(root, "/file", O_RDWR, S_IFREG, true, &trouble) == -EACCES);
+	EXPECT(unit, trial(root, "/fifo", O_WRONLY, S_IFIFO, false, &trouble) == 0);
+	EXPECT(unit, trial(root, "/", O_RDONLY, S_IFDIR, true, &trouble) == 0);
+	EXPECT(unit, trial(root, "/fifo", O_WRONLY, S_IFREG, false, &trouble) == -ESTALE);
+	EXPECT_TEXT(unit, trouble, "it is a fifo now");
+	EXPECT(unit, trial(root, "/up", O_RDONLY, S_IFREG, false, &trouble) == -ESTALE);
+	EXPECT_TEXT(unit, trouble, "it is a symbolic link now");
+	EXPECT(unit, trial(all, "/proc/self/mem", O_RDONLY, S_IFREG, false, &trouble) == -ESTALE);
+	EXPECT_TEXT(unit, trouble, "it is a file of a process");
 	root_remove(root, path);
 }
 
@@ -342,11 +422,14 @@ static void opens_the_inode(struct unit *unit)
 }
 
 static const struct unit_case cases[] = {
-	UNIT_CASE(paths),	    UNIT_CASE(flags),		UNIT_CASE(eventfd_records),
-	UNIT_CASE(pipe_records),    UNIT_CASE(chardev_records), UNIT_CASE(eventpoll_records),
-	UNIT_CASE(memfd_records),   UNIT_CASE(timerfd_records), UNIT_CASE(build_ids),
-	UNIT_CASE(file_changes),    UNIT_CASE(epoll_lines),	UNIT_CASE(opens_beneath_root),
-	UNIT_CASE(opens_the_inode),
+	UNIT_CASE(paths),	    UNIT_CASE(flags),
+	UNIT_CASE(eventfd_records), UNIT_CASE(pipe_records),
+	UNIT_CASE(chardev_records), UNIT_CASE(eventpoll_records),
+	UNIT_CASE(memfd_records),   UNIT_CASE(timerfd_records),
+	UNIT_CASE(build_ids),	    UNIT_CASE(file_changes),
+	UNIT_CASE(epoll_lines),	    UNIT_CASE(opens_beneath_root),
+	UNIT_CASE(opens_the_inode), UNIT_CASE(opens_no_process),
+	UNIT_CASE(tries),	    UNIT_CASE(judgements),
 };
 
 int main(void)

@@ -389,6 +389,102 @@ static void test_bounds(struct checks *checks)
 		   are_bounded && decided > 10000);
 }
 
+static void test_forensic(struct checks *checks)
+{
+	const struct host_facts facts = user_facts();
+	struct plan *plan = new_plan("forensic", &facts);
+	struct err err = ERR_NONE;
+	bool are_recorded = true;
+	size_t count;
+
+	for (enum policy_class class = 0; class < CLASS_COUNT; class ++)
+		ask(plan, class, 1, 0, 1);
+	plan_settle(plan);
+	(void)plan_decisions(plan, &count);
+	for (enum policy_class class = 0; class < CLASS_COUNT; class ++)
+		are_recorded &= plan_answer(plan, class, 1, 0)->outcome == OUTCOME_RECORD;
+	check_case(checks, "forensic records every class", are_recorded && count == CLASS_COUNT);
+	check_case(checks, "forensic never restores",
+		   plan_verdict(plan, &err) == ERR_REFUSED &&
+		       strcmp(err.text, "the policy forensic reads images and never runs them") ==
+			   0);
+	plan_free(plan);
+}
+
+/* Rules in front of a preset's: for one task, or for a path. */
+static const struct policy_rule *choose(const struct policy *policy,
+					const struct decision *decision)
+{
+	const struct policy_rule *rules = policy->file;
+
+	if (decision->class == CLASS_RLIMIT && decision->task == 3)
+		return &rules[0];
+	if (decision->path && strcmp(decision->path, "/run/secret") == 0)
+		return &rules[1];
+	if (decision->class == CLASS_MLOCK)
+		return &rules[2];
+	if (decision->class == CLASS_CAPS && decision->detail == 1)
+		return &rules[3];
+	return NULL;
+}
+
+static void test_rules(struct checks *checks)
+{
+	static const struct policy_rule rules[] = {
+		{ "rlimits", OUTCOME_CLAMP, 64, OUTCOME_CLAMP, false, NULL, NULL },
+		{ "files[0]", OUTCOME_REFUSE, 0, OUTCOME_REFUSE, false, "remove it", NULL },
+		{ "mlock", OUTCOME_KEEP, UINT64_MAX, OUTCOME_REFUSE, false, NULL, NULL },
+		{ "caps.permitted", OUTCOME_CLAMP, 1 << 10, OUTCOME_CLAMP, false, NULL, NULL },
+	};
+	const struct host_facts facts = user_facts();
+	const struct policy *strict = NULL;
+	struct policy policy;
+	struct plan *plan;
+	struct err err = ERR_NONE;
+	const struct decision *file;
+
+	(void)policy_preset("strict", &strict, &err);
+	policy = *strict;
+	policy.choose = choose;
+	policy.file = rules;
+	plan = plan_new(NULL, &policy, &facts);
+	ask(plan, CLASS_RLIMIT, 8, 1, 100);
+	ask(plan, CLASS_RLIMIT, 9, 1, 100);
+	ask(plan, CLASS_MLOCK, 9, 0, 4097);
+	ask(plan, CLASS_CAPS, 9, 1, 3 << 10);
+	plan_ask(plan, &(struct question){ .class = CLASS_FILE, .id = 5, .path = "/run/secret" });
+	plan_name_task(plan, 8, 3, 7, "nginx");
+	plan_settle(plan);
+	file = plan_answer(plan, CLASS_FILE, 5, 0);
+	check_case(checks, "a rule for one task",
+		   plan_value(plan, CLASS_RLIMIT, 8, 1, 0) == 64 &&
+		       plan_value(plan, CLASS_RLIMIT, 9, 1, 0) == 100 &&
+		       strcmp(plan_answer(plan, CLASS_RLIMIT, 8, 1)->rule, "rlimits") == 0);
+	check_case(checks, "a rule for a path refuses what could be opened",
+		   file->outcome == OUTCOME_REFUSE && strcmp(file->remedy, "remove it") == 0);
+	check_case(checks, "a rule that requires what the invoker may not give",
+		   plan_answer(plan, CLASS_MLOCK, 9, 0)->outcome == OUTCOME_REFUSE);
+	check_case(checks, "a rule lets a capability through",
+		   plan_value(plan, CLASS_CAPS, 9, 1, 0) == 1 << 10);
+	plan_free(plan);
+}
+
+static void test_table(struct checks *checks)
+{
+	bool are_found = true;
+
+	for (enum policy_class class = 0; class < CLASS_COUNT; class ++) {
+		const struct policy_class_info *info = policy_class_info(class);
+		enum policy_class found = CLASS_COUNT;
+
+		are_found &= policy_class_by_key(info->key, &found) == 0 && found == class;
+		are_found &= strcmp(info->name, policy_class_name(class)) == 0 && info->decide;
+		are_found &= info->actions >> OUTCOME_REFUSE & 1;
+		are_found &= !(info->actions >> OUTCOME_RECORD & 1);
+	}
+	check_case(checks, "every class is found by its key, and can be refused", are_found);
+}
+
 static void test_preset_names(struct checks *checks)
 {
 	const struct policy *policy = NULL;
@@ -396,7 +492,7 @@ static void test_preset_names(struct checks *checks)
 
 	check_case(checks, "an unknown policy names the known ones",
 		   policy_preset("lax", &policy, &err) == ERR_USAGE && !policy &&
-		       strstr(err.text, "strict") && strstr(err.text, "map"));
+		       strstr(err.text, "there are strict, map, same-host and forensic"));
 }
 
 int main(void)
@@ -413,6 +509,9 @@ int main(void)
 	test_files(&checks);
 	test_connections(&checks);
 	test_bounds(&checks);
+	test_forensic(&checks);
+	test_rules(&checks);
+	test_table(&checks);
 	test_preset_names(&checks);
 	return checks.failed != 0;
 }

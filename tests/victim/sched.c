@@ -1,4 +1,5 @@
-/* sched: threads with policies, niceness, CPUs and I/O priorities of their own. */
+/* sched: threads with policies, niceness, CPUs and I/O priorities of their own. The argument
+ * `idle`: without any, for tests that give them some. */
 #include <pthread.h>
 #include <sched.h>
 #include <sys/resource.h>
@@ -65,13 +66,23 @@ static void *run(void *argument)
 	return NULL;
 }
 
-int main(void)
+/* Others give them what they may not take themselves. */
+static void *idle(void *argument)
 {
+	(void)pthread_barrier_wait(&built);
+	victim_wait_file("go");
+	return argument;
+}
+
+int main(int argc, char **argv)
+{
+	bool is_idle = argc > 1 && strcmp(argv[1], "idle") == 0;
 	pthread_t threads[WAYS];
 
 	EXPECT(pthread_barrier_init(&built, NULL, WAYS + 1) == 0);
 	for (int i = 0; i < WAYS; i++)
-		EXPECT(pthread_create(&threads[i], NULL, run, (void *)&ways[i]) == 0);
+		EXPECT(pthread_create(&threads[i], NULL, is_idle ? idle : run, (void *)&ways[i]) ==
+		       0);
 	(void)pthread_barrier_wait(&built);
 	wait_for_restore();
 	for (int i = 0; i < WAYS; i++)

@@ -6,9 +6,12 @@
 
 #include "core/cleanup.h"
 #include "dump/dump.h"
+#include "kind/support/files.h"
 #include "kind/support/mount_dump.h"
 #include "kind/support/mount_record.h"
 #include "kind/support/mount_restore.h"
+#include "kind/support/namespaces.h"
+#include "kind/support/tree.h"
 #include "restore/restore.h"
 
 extern const struct kind kind_ns_mnt;
@@ -28,7 +31,7 @@ static int dump_nested(struct dump *d, struct err *err)
 {
 	auto_with(own_mounts_free) struct own_mounts own = { .mounts = NULL };
 	struct mount_origin origin = { .has_made = false };
-	int r = mountinfo_read(d->own->tasks[0].proc, "mountinfo", &own.mounts, &own.count, err);
+	int r = mountinfo_read(file_first_task(d)->proc, "mountinfo", &own.mounts, &own.count, err);
 
 	if (r < 0)
 		return r;
@@ -53,7 +56,7 @@ static int ns_mnt_dump(struct dump *d, struct err *err)
 		return r;
 	origin.own = own.mounts;
 	origin.own_count = own.count;
-	return mount_dump(d, &kind_ns_mnt, dump_new_id(d), d->own->tasks[0].proc, &origin, err);
+	return mount_dump(d, &kind_ns_mnt, dump_new_id(d), file_first_task(d)->proc, &origin, err);
 }
 
 static int ns_mnt_check(const void *body, size_t length, struct err *err)
@@ -118,10 +121,29 @@ static int ns_mnt_ask(struct plan *plan, const struct image *image, const struct
 	return r;
 }
 
+/* The container's own namespace is made of what its first task sees. */
+static bool is_abandoned(const struct image *image)
+{
+	const struct record *record = NULL;
+
+	while ((record = image_next(image, TAG_TASK, record))) {
+		const struct task_rec *task = record->body;
+		const struct nsproxy_rec *ns = nsproxy_find(image, record->id);
+
+		if (!(le32_get(task->flags) & TASK_ZOMBIE) &&
+		    (!ns || le32_get(ns->ids[NAMESPACE_MNT]) == 0))
+			return false;
+	}
+	return true;
+}
+
 static int ns_mnt_restore(struct restore *rs, const struct record *record, struct err *err)
 {
 	const struct record *namespace = image_find(rs->image, TAG_NAMESPACE, record->id);
 
+	if (!namespace && is_abandoned(rs->image))
+		restore_note(rs, "no task is in the container's own mount namespace: in copies of "
+				 "it, what was mounted cannot be unmounted");
 	return namespace ? restore_make_namespace(rs, namespace, err)
 			 : mount_restore(rs, record, err);
 }

@@ -27,7 +27,7 @@ static struct net_space *list_spaces(struct dump *d, int own, size_t *ret_count)
 	struct net_space *spaces = mem_alloc(1 + private->namespace_count, sizeof(*spaces));
 	size_t count = 0;
 
-	if (own_id(d))
+	if (own >= 0)
 		spaces[count++] = (struct net_space){ .id = own_id(d), .fd = own };
 	for (size_t i = 0; i < private->namespace_count; i++) {
 		const struct dump_namespace *ns = &private->namespaces[i];
@@ -41,6 +41,7 @@ static struct net_space *list_spaces(struct dump *d, int own, size_t *ret_count)
 
 static int ns_net_dump(struct dump *d, struct err *err)
 {
+	const struct dump_task *task = dump_own_task(d, NAMESPACE_NET);
 	auto_buf struct buf content = BUF_EMPTY;
 	auto_free struct net_space *spaces = NULL;
 	auto_close int own = -1;
@@ -48,10 +49,11 @@ static int ns_net_dump(struct dump *d, struct err *err)
 	int r;
 
 	/* A tree's network is not its own: it gets a fresh one. */
-	if (!d->ns && d->own->target->form == TARGET_TREE)
+	if (!d->ns && (!task || d->own->target->form == TARGET_TREE))
 		return 0;
-	own = openat(d->own->tasks[0].proc, "ns/net", O_RDONLY | O_CLOEXEC);
-	if (own < 0)
+	if (task && d->own->target->form == TARGET_CONTAINER)
+		own = openat(task->proc, "ns/net", O_RDONLY | O_CLOEXEC);
+	if (own < 0 && !d->ns)
 		return err_set(err, -errno, "open the network namespace");
 	spaces = list_spaces(d, own, &count);
 	r = net_save(d, d->ns ? d->ns->fd : own, spaces, count, &content, err);

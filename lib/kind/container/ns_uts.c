@@ -19,13 +19,16 @@ static_assert(sizeof(struct uts_rec) == 144, "image format");
 
 static int ns_uts_dump(struct dump *d, struct err *err)
 {
+	struct dump_task *task = dump_ns_task(d, NAMESPACE_UTS);
 	auto_script struct script script = SCRIPT_NONE;
 	const struct utsname *names;
 	struct uts_rec rec = { .hostname = "" };
 	uint64_t at;
 	int r;
 
-	script_init(&script, &dump_ns_task(d)->threads[0].remote);
+	if (!task) /* nobody sees them */
+		return 0;
+	script_init(&script, &task->threads[0].remote);
 	at = script_out(&script, sizeof(*names));
 	(void)script_syscall(&script, "get host name", 0, SYS_uname, at);
 	r = script_run(&script, err);

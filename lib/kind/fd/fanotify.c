@@ -359,10 +359,7 @@ static int fanotify_ask(struct plan *plan, const struct image *image, const stru
 		if (le32_get(mark.rec->file) != 0)
 			continue;
 		file_trial_run(plan, &trial);
-		if (trial.result == 0 && (trial.stat.st_mode & S_IFMT) != type) {
-			trial.result = -ESTALE;
-			trial.trouble = "it is not of the saved type any more";
-		}
+		file_trial_expect(&trial, type);
 		file_trial_ask(plan, record->id, &trial);
 	}
 	return 0;

@@ -305,10 +305,7 @@ static int inotify_ask(struct plan *plan, const struct image *image, const struc
 		if (le32_get(watch->file) != 0)
 			continue;
 		file_trial_run(plan, &trial);
-		if (trial.result == 0 && (trial.stat.st_mode & S_IFMT) != le32_get(watch->type)) {
-			trial.result = -ESTALE;
-			trial.trouble = "it is not of the saved type any more";
-		}
+		file_trial_expect(&trial, le32_get(watch->type));
 		file_trial_ask(plan, record->id, &trial);
 	}
 	return 0;

@@ -167,10 +167,12 @@ static int regfile_ask(struct plan *plan, const struct image *image, const struc
 		       struct err *err)
 {
 	const struct regfile_rec *rec = record->body;
-	struct file_trial trial = {
+	struct file_identity saved = file_identity_of(&rec->identity);
+	auto_file_trial struct file_trial trial = {
 		.path = regfile_path(rec),
 		.flags = le32_get(rec->flags),
 		.type = S_IFREG,
+		.is_identified = true,
 	};
 
 	(void)image;
@@ -182,6 +184,8 @@ static int regfile_ask(struct plan *plan, const struct image *image, const struc
 		trial.result = -ESTALE;
 		trial.trouble = "it has been truncated below the saved position";
 	}
+	if (trial.has_identity)
+		trial.remark = file_identity_explain(&saved, &trial.identity);
 	file_trial_ask(plan, record->id, &trial);
 	return 0;
 }

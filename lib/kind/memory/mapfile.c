@@ -317,6 +317,10 @@ static int dump_unnamed(struct dump *d, const struct procfs_vma *vma, uint32_t *
 	uint64_t length = vma->end - vma->start;
 	int r = 0;
 
+	if (!shared && strlen(vma->name) >= FILE_PATH_MAX) {
+		*ret_id = 0;
+		return dump_block(d, NULL, "the path of a mapped deleted file is too long");
+	}
 	if (!shared)
 		shared = add_shared(d, vma);
 	*ret_id = shared->id;
@@ -549,8 +553,9 @@ static int check_view(const struct mapfile_view *view, struct err *err)
 		return err_set(err, ERR_DAMAGED, "mapfile: unknown bits");
 	if (strlen(view->name) != name_length || name_length >= PATH_MAX)
 		return err_set(err, ERR_DAMAGED, "mapfile: name");
-	if ((is_path || view->type == MAPFILE_UNNAMED) && view->name[0] != '/')
-		return err_set(err, ERR_DAMAGED, "mapfile: relative path");
+	if ((is_path || view->type == MAPFILE_UNNAMED) &&
+	    !file_path_is_valid(view->name, (size_t)name_length + 1))
+		return err_set(err, ERR_DAMAGED, "mapfile: bad path");
 	if (is_alias != (le32_get(view->rec->alias) != 0))
 		return err_set(err, ERR_DAMAGED, "mapfile: alias");
 	if (is_sized != (size != 0) || size % IMAGE_PAGE || size > MM_ADDRESS_MAX)
@@ -606,8 +611,10 @@ static int mapfile_link(const struct image *image, const struct record *record, 
 
 	if (le32_get(rec->type) == MAPFILE_SYSV)
 		return link_segment(image, record, err);
-	if (alias && !file_record(image, alias))
-		return err_set(err, ERR_DAMAGED, "mapfile: descriptor %u is not in the image",
+	/* Nothing but files that are known not to block, and can be mapped. */
+	if (alias && !image_find(image, kind_by_name("regfile")->tag, alias) &&
+	    !image_find(image, kind_by_name("memfd")->tag, alias))
+		return err_set(err, ERR_DAMAGED, "mapfile: object %u is no file of the image",
 			       alias);
 	if (count > 0 && le32_get(rec->type) < MAPFILE_UNNAMED)
 		return err_set(err, ERR_DAMAGED, "mapfile: content of a named file");
@@ -623,68 +630,101 @@ static int mapfile_link(const struct image *image, const struct record *record, 
 
 /* ---- ask, restore ---- */
 
+/* Some task executes it, or has mapped what is in it as code. */
+static bool is_code(const struct image *image, uint32_t id, bool *ret_is_exe)
+{
+	const struct record *record = NULL;
+	struct mm_view view;
+	struct err ignored;
+	bool found = false;
+
+	*ret_is_exe = false;
+	while ((record = image_next(image, TAG_MM, record))) {
+		if (mm_view(record->body, record->length, &view, &ignored) < 0)
+			continue;
+		*ret_is_exe = *ret_is_exe || le32_get(view.head->exe) == id;
+		for (uint32_t i = 0; !found && i < view.vma_count; i++)
+			found = le32_get(view.vmas[i].file) == id &&
+				le16_get(view.vmas[i].type) == VMA_FILE &&
+				le16_get(view.vmas[i].prot) & PROT_EXEC;
+	}
+	return found || *ret_is_exe;
+}
+
+static void judge_trial(const struct mapfile_view *view, bool has_code, struct file_trial *trial)
+{
+	struct file_identity saved = file_identity_of(&view->rec->identity);
+	enum file_judgement judgement = FILE_FITS;
+
+	if (has_code)
+		file_trial_expect_code(trial);
+	if (trial->result == 0 && trial->has_identity)
+		judgement =
+		    file_identity_judge(&saved, &trial->identity, view->flags == O_RDWR, has_code);
+	if (judgement == FILE_FITS)
+		return;
+	trial->remark = file_identity_explain(&saved, &trial->identity);
+	if (judgement == FILE_UNFIT) {
+		trial->result = -ESTALE;
+		trial->trouble = trial->remark;
+	}
+}
+
 static int mapfile_ask(struct plan *plan, const struct image *image, const struct record *record,
 		       struct err *err)
 {
 	auto_with(free_view) struct mapfile_view view = { .name = NULL };
-	struct file_trial trial;
+	auto_file_trial struct file_trial trial = { .path = NULL };
+	bool has_code;
 	int r = mapfile_view(record->body, record->length, &view, err);
 
-	(void)image;
 	if (r < 0 || view.type != MAPFILE_PATH)
 		return r;
-	trial = (struct file_trial){ .path = view.name, .flags = view.flags, .type = S_IFREG };
+	trial.path = view.name;
+	trial.flags = view.flags;
+	trial.type = S_IFREG;
+	trial.is_identified = true;
+	has_code = is_code(image, record->id, &trial.is_executed);
 	file_trial_run(plan, &trial);
+	judge_trial(&view, has_code, &trial);
 	file_trial_ask(plan, record->id, &trial);
 	return 0;
 }
 
-/* Code that is not what it was would run into the middle of other functions. Data that a program
- * only reads may have grown. */
-static int compare_identity(struct restore *rs, const struct mapfile_view *view, int fd,
-			    struct err *err)
+static int compare_identity(struct restore *rs, const struct record *record,
+			    const struct mapfile_view *view, int fd, struct err *err)
 {
 	struct file_identity saved = file_identity_of(&view->rec->identity);
 	struct file_identity now;
 	auto_free char *change = NULL;
+	bool is_exe;
 	int r = file_identity_get(fd, &now);
 
 	if (r < 0)
 		return err_set(err, r, "look at the mapped file %s", view->name);
 	change = file_identity_explain(&saved, &now);
-	switch (file_identity_compare(&saved, &now)) {
-	case FILE_SAME:
+	switch (file_identity_judge(&saved, &now, view->flags == O_RDWR,
+				    change && is_code(rs->image, record->id, &is_exe))) {
+	case FILE_FITS:
 		return 0;
-	case FILE_TOUCHED:
-		/* The same build-id and size: copied, perhaps from another machine. */
-		if (saved.build_id_size > 0 || view->flags == O_RDWR)
-			return 0;
-		break;
-	case FILE_APPENDED:
-		if (view->flags == O_RDWR)
-			return 0;
-		break;
-	case FILE_TRUNCATED:
-	case FILE_REPLACED:
-		break;
-	}
-	if (saved.build_id_size == 0 && now.size >= saved.size) {
+	case FILE_DIFFERS:
 		restore_note(rs, "mapped file %s: %s", view->name, change);
 		return 0;
+	default:
+		(void)err_set(err, ERR_REFUSED, "mapped file %s: %s", view->name, change);
+		return err_hint(err, "restore where the file is as it was at the checkpoint");
 	}
-	(void)err_set(err, ERR_REFUSED, "mapped file %s: %s", view->name, change);
-	return err_hint(err, "restore where the file is as it was at the checkpoint");
 }
 
-static int restore_path(struct restore *rs, const struct mapfile_view *view, int *ret_fd,
-			struct err *err)
+static int restore_path(struct restore *rs, const struct record *record,
+			const struct mapfile_view *view, int *ret_fd, struct err *err)
 {
 	auto_close int fd = -1;
 	int r = restore_open(rs, view->name, view->flags, S_IFREG, &fd, err);
 
 	if (r < 0)
 		return err_wrap(err, "mapped file %s", view->name);
-	r = restore_has_device(rs, fd) ? 0 : compare_identity(rs, view, fd, err);
+	r = restore_has_device(rs, fd) ? 0 : compare_identity(rs, record, view, fd, err);
 	if (r < 0)
 		return r;
 	*ret_fd = take_fd(&fd);
@@ -695,15 +735,8 @@ static int restore_path(struct restore *rs, const struct mapfile_view *view, int
 static int restore_alias(struct restore *rs, const struct mapfile_view *view, int *ret_fd,
 			 struct err *err)
 {
-	char path[64];
-	int fd = restore_fd(rs, le32_get(view->rec->alias));
-
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	fd = open(path, (int)view->flags | O_CLOEXEC);
-	if (fd < 0)
-		return err_set(err, -errno, "open an unnamed file again");
-	*ret_fd = fd;
-	return 0;
+	return restore_reopen(rs, restore_fd(rs, le32_get(view->rec->alias)), view->flags, ret_fd,
+			      err);
 }
 
 static int restore_unnamed_file(struct restore *rs, const struct record *record,
@@ -744,7 +777,7 @@ static int mapfile_restore(struct restore *rs, const struct record *record, stru
 	if (r < 0 || view.type >= MAPFILE_ANON)
 		return r;
 	if (view.type == MAPFILE_PATH)
-		r = restore_path(rs, &view, &fd, err);
+		r = restore_path(rs, record, &view, &fd, err);
 	else if (view.type == MAPFILE_ALIAS)
 		r = restore_alias(rs, &view, &fd, err);
 	else

@@ -80,6 +80,30 @@ char *file_identity_explain(const struct file_identity *saved, const struct file
 	}
 }
 
+enum file_judgement file_identity_judge(const struct file_identity *saved,
+					const struct file_identity *now, bool is_shared,
+					bool is_code)
+{
+	enum file_change change = file_identity_compare(saved, now);
+	bool has_build = saved->build_id_size > 0;
+
+	switch (change) {
+	case FILE_SAME:
+		return FILE_FITS;
+	case FILE_TOUCHED:
+		/* The same build-id and size: copied, perhaps from another machine. */
+		if (has_build || is_shared)
+			return FILE_FITS;
+		return is_code ? FILE_UNFIT : FILE_DIFFERS;
+	case FILE_APPENDED:
+		if (is_shared)
+			return FILE_FITS;
+		return has_build || is_code ? FILE_UNFIT : FILE_DIFFERS;
+	default:
+		return FILE_UNFIT;
+	}
+}
+
 struct file_identity_rec file_identity_put(const struct file_identity *identity)
 {
 	struct file_identity_rec rec = {

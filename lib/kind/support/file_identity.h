@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -50,6 +51,18 @@ enum file_change file_identity_compare(const struct file_identity *saved,
 				       const struct file_identity *now);
 /* "the file was appended to: 5 bytes then, 9 now"; NULL for FILE_SAME. Owned. */
 char *file_identity_explain(const struct file_identity *saved, const struct file_identity *now);
+
+/* What a change means for a mapping of the file. */
+enum file_judgement {
+	FILE_FITS,
+	FILE_DIFFERS, /* goes on, and is said */
+	FILE_UNFIT,   /* the program would run into the middle of other functions, or behind the end
+		       */
+};
+/* `is_shared`: the program writes into the file itself; `is_code`: it executes what is in it. */
+enum file_judgement file_identity_judge(const struct file_identity *saved,
+					const struct file_identity *now, bool is_shared,
+					bool is_code);
 
 struct file_identity_rec file_identity_put(const struct file_identity *identity);
 struct file_identity file_identity_of(const struct file_identity_rec *rec);

@@ -2,7 +2,9 @@
 #include "kind/support/file_trial.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -11,33 +13,109 @@
 #include "kind/support/mount_place.h"
 #include "restore/open.h"
 
-static int file_trial_access(int place, uint32_t flags)
+static int try_access(int place, int mode)
 {
-	int mode = (file_can_read(flags) ? R_OK : 0) | (file_can_write(flags) ? W_OK : 0);
-
 	if (syscall(SYS_faccessat2, place, "", mode, AT_EMPTY_PATH | AT_EACCESS) < 0)
 		return -errno;
 	return 0;
 }
 
-int file_trial_open(int root, const char *path, uint32_t flags, mode_t type, struct stat *ret_stat)
+static int access_mode(uint32_t flags)
 {
-	auto_close int place = -1;
-	auto_close int fd = -1;
+	return (file_can_read(flags) ? R_OK : 0) | (file_can_write(flags) ? W_OK : 0);
+}
+
+static int try_really(int place, struct file_trial *trial)
+{
+	auto_close int fd = file_open_again(place, (int)(trial->flags & (O_ACCMODE | O_APPEND)));
+
+	if (fd < 0)
+		return fd;
+	if (trial->is_identified && S_ISREG(trial->stat.st_mode))
+		trial->has_identity = file_identity_get(fd, &trial->identity) == 0;
+	return 0;
+}
+
+static const char noexec[] = "its file system is mounted noexec";
+
+static int try_execution(int place, struct file_trial *trial)
+{
+	struct statvfs fs;
+	int r = trial->is_executed ? try_access(place, X_OK) : 0;
+
+	trial->is_noexec = fstatvfs(place, &fs) == 0 && fs.f_flag & ST_NOEXEC;
+	if (r < 0 && S_ISREG(trial->stat.st_mode))
+		trial->trouble = trial->is_noexec ? noexec : "it may not be executed";
+	return r;
+}
+
+void file_trial_expect_code(struct file_trial *trial)
+{
+	if (trial->result < 0 || !trial->is_noexec)
+		return;
+	trial->result = -EACCES;
+	trial->trouble = noexec;
+}
+
+static const char *is_now(mode_t type)
+{
+	switch (type & S_IFMT) {
+	case S_IFREG:
+		return "it is a regular file now";
+	case S_IFDIR:
+		return "it is a directory now";
+	case S_IFIFO:
+		return "it is a fifo now";
+	case S_IFLNK:
+		return "it is a symbolic link now";
+	case S_IFSOCK:
+		return "it is a socket now";
+	default:
+		return "it is a device now";
+	}
+}
+
+void file_trial_expect(struct file_trial *trial, mode_t type)
+{
+	if (trial->result < 0 || (trial->stat.st_mode & S_IFMT) == type)
+		return;
+	trial->result = -ESTALE;
+	trial->trouble = is_now(trial->stat.st_mode);
+}
+
+static int try_place(int proc, int place, struct file_trial *trial)
+{
 	int r;
 
-	r = open_path(root, path, type, &place);
+	if (trial->type != 0)
+		file_trial_expect(trial, trial->type);
+	if (trial->result < 0)
+		return trial->result;
+	if (S_ISREG(trial->stat.st_mode) && open_is_of_a_process(proc, place)) {
+		trial->trouble = "it is a file of a process";
+		return -ESTALE;
+	}
+	r = try_execution(place, trial);
+	if (r < 0 || trial->flags & O_PATH)
+		return r;
+	if (trial->type != S_IFREG && trial->type != S_IFDIR)
+		return try_access(place, access_mode(trial->flags));
+	return try_really(place, trial);
+}
+
+int file_trial_open(int root, const char *path, struct file_trial *trial)
+{
+	auto_close int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_close int fd = -1;
+	struct open_place place;
+	int r = open_place(root, path, trial->type, &place);
+
 	if (r < 0)
 		return r;
-	if (fstat(place, ret_stat) < 0)
-		return -errno;
-	if (flags & O_PATH)
-		return 0;
-	if (type != S_IFREG && type != S_IFDIR)
-		return file_trial_access(place, flags);
-
-	fd = file_open_again(place, (int)(flags & (O_ACCMODE | O_APPEND)));
-	return fd < 0 ? fd : 0;
+	fd = place.fd;
+	trial->stat = place.stat;
+	trial->has_links = place.has_links && trial->type != S_IFCHR;
+	return try_place(proc, fd, trial);
 }
 
 /* Over these of a root directory, the container mounts what is like the invoker's own. */
@@ -69,14 +147,12 @@ int file_trial_root(const struct plan *plan, const char *path, int *ret_fd)
 	return 0;
 }
 
-static void try_path(const struct plan *plan, const char *path, struct file_trial *trial)
+static int try_path(const struct plan *plan, const char *path, struct file_trial *trial)
 {
 	auto_close int root = -1;
+	int r = file_trial_root(plan, path, &root);
 
-	trial->result = file_trial_root(plan, path, &root);
-	if (trial->result == 0)
-		trial->result =
-		    file_trial_open(root, path, trial->flags, trial->type, &trial->stat);
+	return r < 0 ? r : file_trial_open(root, path, trial);
 }
 
 /* What is only there when the mounts are cannot be tried. */
@@ -88,8 +164,8 @@ static void assume(const struct mount_place *place, struct file_trial *trial)
 		trial->stat.st_size = (off_t)place->size;
 	if (place->is_missing)
 		trial->result = -ENOENT;
-	else if (trial->type && (trial->stat.st_mode & S_IFMT) != trial->type)
-		trial->result = -ESTALE;
+	else if (trial->type)
+		file_trial_expect(trial, trial->type);
 }
 
 void file_trial_run(struct plan *plan, struct file_trial *trial)
@@ -99,11 +175,9 @@ void file_trial_run(struct plan *plan, struct file_trial *trial)
 	trial->result = 0;
 	mount_place_find(plan_image(plan), trial->path, &place);
 	if (place.path)
-		try_path(plan, place.path, trial);
+		trial->result = try_path(plan, place.path, trial);
 	else
 		assume(&place, trial);
-	if (trial->result == -ESTALE)
-		trial->trouble = "it is not of the saved type any more";
 }
 
 static const char *access_text(uint32_t flags)
@@ -120,22 +194,38 @@ static const char *access_text(uint32_t flags)
 	}
 }
 
+/* "open", and what is to be said of it; or why not. */
+static char *invoker_text(const struct file_trial *trial)
+{
+	const char *trouble = trial->trouble;
+
+	if (trial->result < 0)
+		return mem_printf("open: %s", trouble ? trouble : strerror(-trial->result));
+	if (trial->remark)
+		return mem_printf("open: %s", trial->remark);
+	return mem_string(trial->has_links ? "open: by way of a symbolic link" : "open");
+}
+
 void file_trial_ask(struct plan *plan, uint32_t id, const struct file_trial *trial)
 {
-	auto_free char *invoker = NULL;
+	auto_free char *invoker = invoker_text(trial);
 	struct question question = {
 		.class = CLASS_FILE,
 		.id = id,
 		.detail = trial->detail,
 		.saved = trial->flags,
 		.invoker = (uint64_t)-trial->result,
+		.path = trial->path,
+		.type = trial->type,
 		.subject = trial->path,
-		.saved_text = access_text(trial->flags),
+		.saved_text = trial->purpose ? trial->purpose : access_text(trial->flags),
+		.invoker_text = invoker,
 	};
 
-	if (trial->result < 0)
-		invoker = mem_printf("open: %s",
-				     trial->trouble ? trial->trouble : strerror(-trial->result));
-	question.invoker_text = invoker ? invoker : "open";
 	plan_ask(plan, &question);
+}
+
+void file_trial_free(struct file_trial *trial)
+{
+	free(trial->remark);
 }

@@ -150,8 +150,10 @@ int file_find_path(const struct dump_task *task, const char *link, const struct 
 
 const struct dump_task *file_first_task(const struct dump *d)
 {
-	const struct dump_task *task = NULL;
+	const struct dump_task *task = dump_own_task(d, NAMESPACE_MNT);
 
+	if (task)
+		return task;
 	while ((task = dump_next_task(d, task)) && task->thread_count == 0)
 		;
 	return task ? task : d->fd->task;

@@ -32,7 +32,8 @@ bool file_is_memfd(const struct target_fd *fd);
 
 #define FILE_PATH_MAX 4096 /* with the NUL */
 
-/* The first living task: its root is the container's; others may have gone below another. */
+/* The first living task in the container's own mount namespace, or in any if all have left that:
+ * its root is the container's; others may have gone below another. */
 const struct dump_task *file_first_task(const struct dump *d);
 /* The path beneath the root of `task` of the file that /proc shows as `link`: it is looked up, and
  * must lead to the same inode. Owned. Returns a negative errno, -ENOENT if it does not. */

@@ -21,6 +21,7 @@
 
 int sysv_enter(struct dump *d, bool *ret_is_own, struct err *err)
 {
+	const struct dump_task *task = dump_own_task(d, NAMESPACE_IPC);
 	struct dump_private *own = d->own;
 	auto_close int theirs = -1;
 	struct stat now;
@@ -29,10 +30,12 @@ int sysv_enter(struct dump *d, bool *ret_is_own, struct err *err)
 	*ret_is_own = own->ipc == DUMP_IPC_OWN;
 	if (own->ipc != DUMP_IPC_UNKNOWN)
 		return 0;
-	theirs = openat(own->tasks[0].proc, "ns/ipc", O_RDONLY | O_CLOEXEC);
+	own->ipc = DUMP_IPC_FOREIGN;
+	if (!task)
+		return 0;
+	theirs = openat(task->proc, "ns/ipc", O_RDONLY | O_CLOEXEC);
 	if (theirs < 0 || fstat(theirs, &wanted) < 0 || stat("/proc/self/ns/ipc", &now) < 0)
 		return err_set(err, -errno, "look at the ipc namespace");
-	own->ipc = DUMP_IPC_FOREIGN;
 	if (now.st_ino == wanted.st_ino)
 		return 0;
 	if (setns(theirs, CLONE_NEWIPC) < 0)

@@ -9,6 +9,7 @@
 #include "core/cleanup.h"
 #include "dump/dump.h"
 #include "kind/support/apart.h"
+#include "kind/support/files.h"
 #include "kind/support/terminal.h"
 #include "kind/support/terminal_queue.h"
 
@@ -86,7 +87,7 @@ static void save_node(const struct dump *d, uint32_t index, struct terminal_rec 
 	struct stat st;
 
 	(void)snprintf(path, sizeof(path), "root/dev/pts/%u", index);
-	if (fstatat(d->own->tasks[0].proc, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstatat(file_first_task(d)->proc, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return;
 	rec->mode = le32_make(st.st_mode & 07777);
 	rec->uid = le32_make(st.st_uid);

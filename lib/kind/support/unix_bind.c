@@ -167,7 +167,7 @@ static int split(int root, const char *path, const char **ret_name, int *ret_par
 	if (slash[1] == '\0')
 		return -EISDIR;
 	*ret_name = slash + 1;
-	return open_path(root, parent, S_IFDIR, ret_parent);
+	return open_directory(root, parent, ret_parent);
 }
 
 int unix_bind_trial(int root, const char *path)

@@ -29,6 +29,17 @@ struct confine_rec {
 RECORDS_END
 static_assert(sizeof(struct confine_rec) == 32, "image format");
 
+/* clang-format off */
+#define CONFINE_FIELDS(FIELD, TAIL, rec) \
+	FIELD(rec, no_new_privs, CLASS_NO_NEW_PRIVS) \
+	FIELD(rec, seccomp, CLASS_SECCOMP) \
+	FIELD(rec, tsc, FIELD_TIGHTENS) \
+	FIELD(rec, cpuid, FIELD_TIGHTENS) \
+	FIELD(rec, speculation, FIELD_TIGHTENS) \
+	FIELD(rec, reserved, FIELD_FORM)
+/* clang-format on */
+FIELDS_OF(confine, struct confine_rec, CONFINE_FIELDS);
+
 static const uint32_t spec_bits = PR_SPEC_PRCTL | PR_SPEC_ENABLE | PR_SPEC_DISABLE |
 				  PR_SPEC_FORCE_DISABLE | PR_SPEC_DISABLE_NOEXEC;
 
@@ -196,6 +207,7 @@ const struct kind kind_confine = {
 	.tag = TAG('C', 'O', 'N', 'F'),
 	.scope = SCOPE_THREAD,
 	.phase = PHASE_CONFINE,
+	.fields = confine_fields,
 	.dump = confine_dump,
 	.check = confine_check,
 	.link = owner_link_thread,

@@ -38,6 +38,17 @@ struct creds_rec {
 RECORDS_END
 static_assert(sizeof(struct creds_rec) == 80, "image format");
 
+/* clang-format off */
+#define CREDS_FIELDS(FIELD, TAIL, rec) \
+	FIELD(rec, uid, CLASS_UID) \
+	FIELD(rec, gid, CLASS_GID) \
+	FIELD(rec, caps, CLASS_CAPS) \
+	FIELD(rec, securebits, CLASS_SECUREBITS) \
+	FIELD(rec, group_count, FIELD_FORM) \
+	TAIL(rec, groups, CLASS_GROUPS)
+/* clang-format on */
+FIELDS_OF(creds, struct creds_rec, CREDS_FIELDS);
+
 static const uint32_t no_id = UINT32_MAX; /* to the kernel: leave it as it is */
 static const uint64_t known_caps = (UINT64_C(1) << (CAP_LAST_CAP + 1)) - 1;
 static const uint32_t known_securebits = 0xfff; /* 6.14: exec_restrict_file and its like */
@@ -450,6 +461,7 @@ const struct kind kind_creds = {
 	.tag = TAG('C', 'R', 'E', 'D'),
 	.scope = SCOPE_THREAD,
 	.phase = PHASE_IDENTITY,
+	.fields = creds_fields,
 	.dump = creds_dump,
 	.check = creds_check,
 	.link = owner_link_thread,

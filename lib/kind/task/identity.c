@@ -9,6 +9,7 @@
 
 #include "core/cleanup.h"
 #include "dump/dump.h"
+#include "kind/support/file_trial.h"
 #include "kind/support/files.h"
 #include "kind/support/owner.h"
 #include "kind/support/tree.h"
@@ -150,6 +151,13 @@ static int check_zombie(const struct task_rec *rec, struct err *err)
 	return 0;
 }
 
+static bool is_path(const char *text, size_t length)
+{
+	auto_free char *path = length < FILE_PATH_MAX ? mem_copy(text, length) : NULL;
+
+	return path && file_path_is_valid(path, length + 1);
+}
+
 static int identity_check(const void *body, size_t length, struct err *err)
 {
 	struct reader reader = reader_of(body, length);
@@ -175,8 +183,7 @@ static int identity_check(const void *body, size_t length, struct err *err)
 		? le32_get(rec->stop_signal) < SIGSTOP || le32_get(rec->stop_signal) > SIGTTOU
 		: le32_get(rec->stop_signal) != 0)
 		return err_set(err, ERR_DAMAGED, "identity: impossible stop signal");
-	if (cwd_length == 0 || cwd_length >= PATH_MAX || cwd[0] != '/' ||
-	    memchr(cwd, '\0', cwd_length))
+	if (!is_path(cwd, cwd_length))
 		return err_set(err, ERR_DAMAGED, "identity: impossible current directory");
 	return 0;
 }
@@ -202,12 +209,45 @@ static int identity_link(const struct image *image, const struct record *record,
 	return 0;
 }
 
+static bool is_elsewhere(const struct image *image, uint32_t task)
+{
+	const struct nsproxy_rec *ns = nsproxy_find(image, task);
+
+	return ns && le32_get(ns->ids[NAMESPACE_MNT]) != 0;
+}
+
+/* What is in /proc comes with the container. */
+static bool is_made_later(const struct image *image, const struct record *record, const char *cwd)
+{
+	const struct task_rec *rec = record->body;
+
+	return le32_get(rec->flags) & TASK_CWD_REMOVED || is_elsewhere(image, record->id) ||
+	       strncmp(cwd, "/proc/", 6) == 0;
+}
+
+static void ask_cwd(struct plan *plan, const struct image *image, const struct record *record)
+{
+	const struct task_rec *rec = record->body;
+	auto_free char *cwd = mem_copy(rec + 1, le32_get(rec->cwd_length));
+	struct file_trial trial = {
+		.path = cwd,
+		.purpose = "work in",
+		.flags = O_PATH,
+		.type = S_IFDIR,
+		.is_executed = true,
+	};
+
+	if (is_made_later(image, record, cwd))
+		return;
+	file_trial_run(plan, &trial);
+	file_trial_ask(plan, record->id, &trial);
+}
+
 static int identity_ask(struct plan *plan, const struct image *image, const struct record *record,
 			struct err *err)
 {
 	const struct task_rec *rec = record->body;
 
-	(void)image;
 	(void)err;
 	plan_name_task(plan, record->id, record->id, (pid_t)le32_get(rec->pid),
 		       (const char *)rec->comm);
@@ -218,17 +258,11 @@ static int identity_ask(struct plan *plan, const struct image *image, const stru
 						   .id = record->id,
 						   .subject = "session",
 						   .saved_text = "led from outside" });
+	ask_cwd(plan, image, record);
 	return 0;
 }
 
 /* ---- restore ---- */
-
-static bool is_elsewhere(const struct restore *rs, uint32_t task)
-{
-	const struct nsproxy_rec *ns = nsproxy_find(rs->image, task);
-
-	return ns && le32_get(ns->ids[NAMESPACE_MNT]) != 0;
-}
 
 /* The current directory, as a descriptor of this record's object. */
 static int identity_restore(struct restore *rs, const struct record *record, struct err *err)
@@ -239,7 +273,7 @@ static int identity_restore(struct restore *rs, const struct record *record, str
 	int r;
 
 	/* In a mount namespace of its own, it goes there when it enters that. */
-	if (le32_get(rec->flags) & TASK_ZOMBIE || is_elsewhere(rs, record->id))
+	if (le32_get(rec->flags) & TASK_ZOMBIE || is_elsewhere(rs->image, record->id))
 		return 0;
 	if (le32_get(rec->flags) & TASK_CWD_REMOVED)
 		r = restore_removed_directory(cwd, 0755, &fd, err);
@@ -256,7 +290,7 @@ static int identity_finish(struct restore *rs, const struct record *record, stru
 	const struct task_rec *rec = record->body;
 
 	(void)err;
-	if (!is_elsewhere(rs, record->id))
+	if (!is_elsewhere(rs->image, record->id))
 		(void)script_syscall(script, "enter the current directory", 0, SYS_fchdir,
 				     (uint64_t)restore_fd(rs, record->id));
 	(void)script_syscall(script, "set umask", 0, SYS_umask, le32_get(rec->umask));

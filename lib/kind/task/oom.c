@@ -19,6 +19,13 @@ struct oom_rec {
 RECORDS_END
 static_assert(sizeof(struct oom_rec) == 8, "image format");
 
+/* clang-format off */
+#define OOM_FIELDS(FIELD, TAIL, rec) \
+	FIELD(rec, score_adj, CLASS_OOM_SCORE_ADJ) \
+	FIELD(rec, reserved, FIELD_FORM)
+/* clang-format on */
+FIELDS_OF(oom, struct oom_rec, OOM_FIELDS);
+
 static const int32_t score_limit = 1000;
 
 static int oom_dump(struct dump *d, struct err *err)
@@ -94,6 +101,7 @@ const struct kind kind_oom = {
 	.tag = TAG('O', 'O', 'M', 'A'),
 	.scope = SCOPE_TASK,
 	.phase = PHASE_STATE,
+	.fields = oom_fields,
 	.dump = oom_dump,
 	.check = oom_check,
 	.link = owner_link_task,

@@ -106,8 +106,13 @@ static int pending_dump(struct dump *d, struct err *err)
 		return 0;
 	if (own_count + shared_count > PENDING_MAX)
 		return dump_block(d, NULL, "more than %d pending signals", PENDING_MAX);
-	if (has_sigtrap(&body))
-		return dump_block(d, NULL, "a pending SIGTRAP cannot be saved");
+	if (has_sigtrap(&body)) {
+		(void)dump_block(d, NULL, "a pending SIGTRAP cannot be saved");
+		/* One that steps itself, or is full of breakpoints, takes it in a moment. */
+		if (!(thread->status.sig_blocked >> (SIGTRAP - 1) & 1))
+			dump_block_is_momentary(d);
+		return 0;
+	}
 	rec.own_count = le32_make((uint32_t)own_count);
 	rec.shared_count = le32_make((uint32_t)shared_count);
 	memcpy(body.data, &rec, sizeof(rec));

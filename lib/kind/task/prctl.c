@@ -49,6 +49,19 @@ struct prctl_rec {
 };
 RECORDS_END
 static_assert(sizeof(struct prctl_rec) == 32, "image format");
+
+/* clang-format off */
+#define PRCTL_FIELDS(FIELD, TAIL, rec) \
+	FIELD(rec, dumpable, FIELD_TIGHTENS) \
+	FIELD(rec, subreaper, FIELD_FREE) \
+	FIELD(rec, thp_disable, FIELD_FREE) \
+	FIELD(rec, mdwe, FIELD_TIGHTENS) \
+	FIELD(rec, has_merge, FIELD_FREE) \
+	FIELD(rec, has_amx, FIELD_FREE) \
+	FIELD(rec, lock_future, CLASS_MLOCK) \
+	FIELD(rec, membarrier, FIELD_FREE)
+/* clang-format on */
+FIELDS_OF(prctl, struct prctl_rec, PRCTL_FIELDS);
 static const size_t first_length = offsetof(struct prctl_rec, lock_future);
 
 struct prctl_answers {
@@ -293,6 +306,7 @@ const struct kind kind_prctl = {
 	.version = 2,
 	.scope = SCOPE_TASK,
 	.phase = PHASE_CONFINE,
+	.fields = prctl_fields,
 	.dump = prctl_dump,
 	.check = prctl_check,
 	.link = owner_link_task,

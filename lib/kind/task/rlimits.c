@@ -20,6 +20,12 @@ struct rlimits_rec {
 RECORDS_END
 static_assert(sizeof(struct rlimits_rec) == 256, "image format");
 
+/* clang-format off */
+#define RLIMITS_FIELDS(FIELD, TAIL, rec) \
+	FIELD(rec, limits, CLASS_RLIMIT)
+/* clang-format on */
+FIELDS_OF(rlimits, struct rlimits_rec, RLIMITS_FIELDS);
+
 static const char *const set_names[RLIM_NLIMITS] = {
 	[RLIMIT_CPU] = "set RLIMIT_CPU",	   [RLIMIT_FSIZE] = "set RLIMIT_FSIZE",
 	[RLIMIT_DATA] = "set RLIMIT_DATA",	   [RLIMIT_STACK] = "set RLIMIT_STACK",
@@ -147,6 +153,7 @@ const struct kind kind_rlimits = {
 	.tag = TAG('R', 'L', 'I', 'M'),
 	.scope = SCOPE_TASK,
 	.phase = PHASE_LIMITS,
+	.fields = rlimits_fields,
 	.dump = rlimits_dump,
 	.check = rlimits_check,
 	.link = owner_link_task,

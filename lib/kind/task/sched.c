@@ -17,6 +17,7 @@
 extern const struct kind kind_sched;
 
 #define SCHED_FLAG_RESET_ON_FORK 1u
+#define DEADLINE_POLICY		 6u /* SCHED_DEADLINE, which glibc lacks */
 
 /* As of sched_setattr(2): <linux/sched/types.h> and <sched.h> cannot be had together. */
 struct kernel_sched_attr {
@@ -32,23 +33,49 @@ static const uint32_t attr_size_min = offsetof(struct kernel_sched_attr, util_mi
 
 enum {
 	IO_CLASS_SHIFT = 13,
-	IO_LEVEL_MAX = 7,
+	IS_RESET_ON_FORK = 1,
+	HAS_DEADLINE = 2,
 	MASK_WORDS_MAX = 128, /* 8,192 CPUs, the most that the kernel can be built for */
 	UCLAMP_MAX = 1024,
+	DEADLINE_LEAST = 1024, /* of the runtime: a smaller one is no bandwidth */
 };
 
 RECORDS_BEGIN
 struct sched_rec {
 	le32 policy;
-	le32 priority; /* real-time policies: 1 to 99 */
-	le32 nice;     /* signed */
-	le32 is_reset_on_fork;
+	le32 priority;	  /* real-time policies: 1 to 99 */
+	le32 nice;	  /* signed */
+	le32 flags;	  /* 1 reset on fork, 2 with a deadline */
 	le32 io_priority; /* as of ioprio_set(2); 0: none set */
 	le32 word_count;
 	le64 cpus[]; /* a mask; none: every CPU that was there */
 };
+
+/* Behind the mask, in nanoseconds. */
+struct sched_deadline_rec {
+	le64 runtime;
+	le64 deadline;
+	le64 period;
+};
 RECORDS_END
 static_assert(sizeof(struct sched_rec) == 24, "image format");
+
+/* clang-format off */
+#define SCHED_FIELDS(FIELD, TAIL, rec) \
+	FIELD(rec, policy, CLASS_SCHED) \
+	FIELD(rec, priority, CLASS_RT_PRIORITY) \
+	FIELD(rec, nice, CLASS_NICE) \
+	FIELD(rec, flags, CLASS_SCHED) \
+	FIELD(rec, io_priority, CLASS_IOPRIO) \
+	FIELD(rec, word_count, FIELD_FORM) \
+	TAIL(rec, cpus, CLASS_AFFINITY)
+/* clang-format on */
+FIELDS_OF(sched, struct sched_rec, SCHED_FIELDS);
+
+static const struct sched_deadline_rec *deadline_of(const struct sched_rec *rec)
+{
+	return (const void *)(rec->cpus + le32_get(rec->word_count));
+}
 
 static bool is_real_time(uint32_t policy)
 {
@@ -58,7 +85,7 @@ static bool is_real_time(uint32_t policy)
 static bool is_known_policy(uint32_t policy)
 {
 	return policy == SCHED_OTHER || policy == SCHED_BATCH || policy == SCHED_IDLE ||
-	       is_real_time(policy);
+	       policy == DEADLINE_POLICY || is_real_time(policy);
 }
 
 /* A thread is free to run anywhere, or the mask says where. Owned; *ret_count in words. */
@@ -84,7 +111,7 @@ static int sched_read_cpus(pid_t tid, uint64_t **ret_mask, size_t *ret_count, st
 static bool has_clamps(const struct kernel_sched_attr *attr)
 {
 	/* A kernel without them leaves both 0; real-time threads start with both 1,024. */
-	if (is_real_time(attr->policy))
+	if (is_real_time(attr->policy) || attr->policy == DEADLINE_POLICY)
 		return false;
 	return attr->util_min != 0 || (attr->util_max != UCLAMP_MAX && attr->util_max != 0);
 }
@@ -102,11 +129,18 @@ static bool has_core_cookie(pid_t tid)
 static void sched_write(struct dump *d, const struct kernel_sched_attr *attr, uint32_t io_priority,
 			const uint64_t *mask, size_t words)
 {
+	bool has_deadline = attr->policy == DEADLINE_POLICY;
+	uint32_t flags = (attr->flags & SCHED_FLAG_RESET_ON_FORK ? IS_RESET_ON_FORK : 0) |
+			 (has_deadline ? HAS_DEADLINE : 0);
+	const struct sched_deadline_rec deadline = { .runtime = le64_make(attr->runtime),
+						     .deadline = le64_make(attr->deadline),
+						     .period = le64_make(attr->period) };
 	struct sched_rec rec = {
 		.policy = le32_make(attr->policy),
 		.priority = le32_make(attr->priority),
-		.nice = le32_make(is_real_time(attr->policy) ? 0 : (uint32_t)attr->nice),
-		.is_reset_on_fork = le32_make((attr->flags & SCHED_FLAG_RESET_ON_FORK) != 0),
+		.nice = le32_make(
+		    is_real_time(attr->policy) || has_deadline ? 0 : (uint32_t)attr->nice),
+		.flags = le32_make(flags),
 		.io_priority = le32_make(io_priority),
 		.word_count = le32_make((uint32_t)words),
 	};
@@ -118,6 +152,8 @@ static void sched_write(struct dump *d, const struct kernel_sched_attr *attr, ui
 
 		(void)buf_append(&body, &word, sizeof(word));
 	}
+	if (has_deadline)
+		(void)buf_append(&body, &deadline, sizeof(deadline));
 	dump_record(d, d->thread->id, &kind_sched, body.data, body.size);
 }
 
@@ -135,6 +171,8 @@ static int sched_dump(struct dump *d, struct err *err)
 	if (!is_known_policy(attr.policy))
 		return dump_block(d, "chrt --other puts a task back",
 				  "scheduling policy %u is not supported", attr.policy);
+	if (attr.policy == DEADLINE_POLICY && attr.flags & ~(uint64_t)SCHED_FLAG_RESET_ON_FORK)
+		return dump_block(d, NULL, "flags of deadline scheduling are not supported");
 	if (has_clamps(&attr))
 		return dump_block(d, NULL, "utilization clamps are not supported");
 	if (has_core_cookie(tid))
@@ -163,7 +201,8 @@ static int check_priorities(const struct sched_rec *rec, struct err *err)
 		return err_set(err, ERR_DAMAGED, "sched: unknown policy %" PRIu32, policy);
 	if (is_real_time(policy) ? priority < 1 || priority > 99 : priority != 0)
 		return err_set(err, ERR_DAMAGED, "sched: priority %" PRIu32, priority);
-	if (nice < -20 || nice > 19 || (is_real_time(policy) && nice != 0))
+	if (nice < -20 || nice > 19 ||
+	    ((is_real_time(policy) || policy == DEADLINE_POLICY) && nice != 0))
 		return err_set(err, ERR_DAMAGED, "sched: niceness %" PRId32, nice);
 	if (io >> 16 || io >> IO_CLASS_SHIFT > IOPRIO_CLASS_IDLE ||
 	    (io != 0 && io >> IO_CLASS_SHIFT == IOPRIO_CLASS_NONE))
@@ -171,22 +210,45 @@ static int check_priorities(const struct sched_rec *rec, struct err *err)
 	return 0;
 }
 
+/* The kernel's own rules for the three times; they must fit into 63 bits. */
+static int check_deadline(const struct sched_deadline_rec *rec, struct err *err)
+{
+	uint64_t runtime = le64_get(rec->runtime);
+	uint64_t deadline = le64_get(rec->deadline);
+	uint64_t period = le64_get(rec->period);
+
+	if (runtime < DEADLINE_LEAST || runtime > deadline || deadline > period ||
+	    period > INT64_MAX)
+		return err_set(err, ERR_DAMAGED, "sched: impossible deadline");
+	return 0;
+}
+
 static int sched_check(const void *body, size_t length, struct err *err)
 {
 	const struct sched_rec *rec = body;
 	uint32_t words;
+	bool has_deadline;
+	size_t size;
+	int r;
 
 	if (length < sizeof(*rec))
 		return err_set(err, ERR_DAMAGED, "sched: %zu bytes", length);
 	words = le32_get(rec->word_count);
-	if (words > MASK_WORDS_MAX || length != sizeof(*rec) + words * sizeof(rec->cpus[0]))
+	has_deadline = le32_get(rec->flags) & HAS_DEADLINE;
+	size = sizeof(*rec) + words * sizeof(rec->cpus[0]);
+	if (words > MASK_WORDS_MAX ||
+	    length != size + (has_deadline ? sizeof(struct sched_deadline_rec) : 0))
 		return err_set(err, ERR_DAMAGED, "sched: %zu bytes for %" PRIu32 " words of CPUs",
 			       length, words);
 	if (words > 0 && le64_get(rec->cpus[words - 1]) == 0)
 		return err_set(err, ERR_DAMAGED, "sched: the last word of CPUs is empty");
-	if (le32_get(rec->is_reset_on_fork) > 1)
+	if (le32_get(rec->flags) > (IS_RESET_ON_FORK | HAS_DEADLINE) ||
+	    has_deadline != (le32_get(rec->policy) == DEADLINE_POLICY))
 		return err_set(err, ERR_DAMAGED, "sched: unknown bits");
-	return check_priorities(rec, err);
+	r = check_priorities(rec, err);
+	if (r == 0 && has_deadline)
+		r = check_deadline(deadline_of(rec), err);
+	return r;
 }
 
 static void ask_cpus(struct plan *plan, const struct record *record)
@@ -207,7 +269,7 @@ static int sched_ask(struct plan *plan, const struct image *image, const struct 
 		     struct err *err)
 {
 	const struct sched_rec *rec = record->body;
-	uint32_t reset = le32_get(rec->is_reset_on_fork) ? SCHED_RESET_ON_FORK : 0;
+	uint32_t reset = le32_get(rec->flags) & IS_RESET_ON_FORK ? SCHED_RESET_ON_FORK : 0;
 	const struct question policy = { .class = CLASS_SCHED,
 					 .id = record->id,
 					 .saved = le32_get(rec->policy) | reset };
@@ -219,6 +281,14 @@ static int sched_ask(struct plan *plan, const struct image *image, const struct 
 	(void)err;
 	plan_ask(plan, &policy);
 	plan_ask(plan, &nice);
+	if (is_real_time(le32_get(rec->policy)))
+		plan_ask(plan, &(struct question){ .class = CLASS_RT_PRIORITY,
+						   .id = record->id,
+						   .saved = le32_get(rec->priority) });
+	if (le32_get(rec->io_priority))
+		plan_ask(plan, &(struct question){ .class = CLASS_IOPRIO,
+						   .id = record->id,
+						   .saved = le32_get(rec->io_priority) });
 	ask_cpus(plan, record);
 	return 0;
 }
@@ -242,53 +312,104 @@ static void finish_cpus(const struct restore *rs, const struct record *record,
 				     script_copy(script, mask, words * sizeof(mask[0])));
 }
 
-/* The kernel gives the real-time class only to those who are privileged on the whole host. */
-static void finish_io(struct restore *rs, const struct record *record, struct script *script)
+/* The real-time class is for those who are privileged on the host itself. */
+static int finish_io(struct restore *rs, const struct record *record, struct script *script,
+		     struct err *err)
 {
-	const struct sched_rec *rec = record->body;
-	uint32_t io = le32_get(rec->io_priority);
+	const struct decision *io = plan_answer(rs->plan, CLASS_IOPRIO, record->id, 0);
 
-	if (io >> IO_CLASS_SHIFT == IOPRIO_CLASS_RT) {
-		restore_note(rs, "a real-time I/O priority was lowered to best effort");
-		io = (uint32_t)IOPRIO_CLASS_BE << IO_CLASS_SHIFT | (io & IO_LEVEL_MAX);
-	}
-	if (io != 0)
+	if (!io)
+		return 0;
+	if (!io->from_outside)
 		(void)script_syscall(script, "set I/O priority", 0, SYS_ioprio_set,
-				     IOPRIO_WHO_PROCESS, 0, io);
+				     IOPRIO_WHO_PROCESS, 0, io->effective);
+	else if (syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, script->remote->tid, io->effective) <
+		 0)
+		return err_set(err, -errno, "set I/O priority");
+	return 0;
 }
 
 /* The soft limit may forbid what the hard one allows; both are set again later. */
-static void raise_nice_limit(const struct restore *rs, struct script *script)
+static void raise_limit(const struct restore *rs, unsigned int resource, struct script *script)
 {
-	uint64_t hard = plan_facts(rs->plan)->hard_limits[RLIMIT_NICE];
+	uint64_t hard = plan_facts(rs->plan)->hard_limits[resource];
 	const struct rlimit limit = { .rlim_cur = hard, .rlim_max = hard };
 
-	(void)script_syscall(script, "raise RLIMIT_NICE", 0, SYS_prlimit64, 0, RLIMIT_NICE,
+	(void)script_syscall(script, "raise a limit", 0, SYS_prlimit64, 0, resource,
 			     script_copy(script, &limit, sizeof(limit)), 0);
+}
+
+static struct kernel_sched_attr planned_attr(const struct restore *rs, const struct record *record)
+{
+	const struct sched_rec *rec = record->body;
+	uint64_t inherited = (uint64_t)(int64_t)plan_facts(rs->plan)->nice;
+	uint64_t policy = plan_value(rs->plan, CLASS_SCHED, record->id, 0, SCHED_OTHER);
+	struct kernel_sched_attr attr = {
+		.size = attr_size_min,
+		.policy = (uint32_t)policy & ~(uint32_t)SCHED_RESET_ON_FORK,
+		.flags = policy & SCHED_RESET_ON_FORK ? SCHED_FLAG_RESET_ON_FORK : 0,
+	};
+
+	if (is_real_time(attr.policy)) {
+		attr.priority = (uint32_t)plan_value(rs->plan, CLASS_RT_PRIORITY, record->id, 0, 0);
+	} else if (attr.policy == DEADLINE_POLICY) {
+		const struct sched_deadline_rec *deadline = deadline_of(rec);
+
+		attr.runtime = le64_get(deadline->runtime);
+		attr.deadline = le64_get(deadline->deadline);
+		attr.period = le64_get(deadline->period);
+	} else {
+		attr.nice = (int32_t)plan_value(rs->plan, CLASS_NICE, record->id, 0, inherited);
+	}
+	return attr;
+}
+
+static bool is_from_outside(const struct restore *rs, uint32_t id)
+{
+	static const enum policy_class classes[] = { CLASS_SCHED, CLASS_NICE, CLASS_RT_PRIORITY };
+
+	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
+		const struct decision *decision = plan_answer(rs->plan, classes[i], id, 0);
+
+		if (decision && decision->from_outside)
+			return true;
+	}
+	return false;
+}
+
+static int finish_outside(const struct kernel_sched_attr *attr, struct script *script,
+			  struct err *err)
+{
+	pid_t tid = script->remote->tid;
+	int r = script_run(script, err);
+
+	if (r < 0)
+		return r;
+	if (syscall(SYS_sched_setattr, tid, attr, 0) < 0)
+		return err_set(err, -errno, "set scheduling policy");
+	if (attr->policy == SCHED_IDLE && setpriority(PRIO_PROCESS, (id_t)tid, attr->nice) < 0)
+		return err_set(err, -errno, "set niceness");
+	return 0;
 }
 
 static int sched_finish(struct restore *rs, const struct record *record, struct script *script,
 			struct err *err)
 {
-	const struct sched_rec *rec = record->body;
-	uint64_t inherited = (uint64_t)(int64_t)plan_facts(rs->plan)->nice;
-	uint64_t policy = plan_value(rs->plan, CLASS_SCHED, record->id, 0, SCHED_OTHER);
-	struct kernel_sched_attr attr = { .size = attr_size_min };
+	const struct kernel_sched_attr attr = planned_attr(rs, record);
 	int r = script_room(script, 8, MASK_WORDS_MAX * 8 + 512, err);
 
 	if (r < 0)
 		return r;
-	attr.policy = (uint32_t)policy & ~(uint32_t)SCHED_RESET_ON_FORK;
-	if (policy & SCHED_RESET_ON_FORK)
-		attr.flags = SCHED_FLAG_RESET_ON_FORK;
-	if (is_real_time(attr.policy))
-		attr.priority = le32_get(rec->priority);
-	else
-		attr.nice = (int32_t)plan_value(rs->plan, CLASS_NICE, record->id, 0, inherited);
-	if (attr.nice < (int32_t)inherited)
-		raise_nice_limit(rs, script);
 	finish_cpus(rs, record, script);
-	finish_io(rs, record, script);
+	r = finish_io(rs, record, script, err);
+	if (r < 0)
+		return r;
+	if (is_from_outside(rs, record->id))
+		return finish_outside(&attr, script, err);
+	if (is_real_time(attr.policy))
+		raise_limit(rs, RLIMIT_RTPRIO, script);
+	else if (attr.nice < plan_facts(rs->plan)->nice)
+		raise_limit(rs, RLIMIT_NICE, script);
 	(void)script_syscall(script, "set scheduling policy", 0, SYS_sched_setattr, 0,
 			     script_copy(script, &attr, sizeof(attr)), 0);
 	/* sched_setattr(2) takes no niceness of idle threads, though they have one. */
@@ -304,6 +425,7 @@ const struct kind kind_sched = {
 	.tag = TAG('S', 'C', 'H', 'D'),
 	.scope = SCOPE_THREAD,
 	.phase = PHASE_STATE,
+	.fields = sched_fields,
 	.dump = sched_dump,
 	.check = sched_check,
 	.link = owner_link_thread,

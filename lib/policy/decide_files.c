@@ -1,0 +1,108 @@
+/* How files, mounts, sockets and connections are decided. See decide.h. */
+#include <errno.h>
+
+#include "policy/decide.h"
+
+void decide_file(const struct policy_rule *rule, const struct host_facts *facts,
+		 struct decision *decision)
+{
+	(void)facts;
+	switch (decision->invoker) {
+	case 0:
+		decision->effective = decision->saved;
+		decision->outcome = OUTCOME_REOPEN;
+		return;
+	case ENOENT:
+	case ENOTDIR:
+		decision_refuse(decision, "it is not there",
+				"put the file back in its place, or restore with another --rootfs");
+		return;
+	case EACCES:
+	case EPERM:
+		decision_refuse(decision, "the invoker may not open it",
+				"give the invoker access to the file");
+		return;
+	case EROFS:
+		decision_refuse(decision, "its file system is read-only",
+				"mount the file system writable");
+		return;
+	case EADDRINUSE:
+		decision_refuse(decision, "it is a socket that somebody has in use",
+				"end the program that has it, or restore with another --rootfs");
+		return;
+	case EEXIST:
+		decision_refuse(decision, "something else is in its place", "move it away");
+		return;
+	default:
+		decision_refuse(decision, "it can't be opened as it was", rule->remedy);
+	}
+}
+
+void decide_mount(const struct policy_rule *rule, const struct host_facts *facts,
+		  struct decision *decision)
+{
+	(void)facts;
+	if (decision->invoker == 0) {
+		decision_refuse(decision, "it is a mount of the host", rule->remedy);
+		return;
+	}
+	decision->effective = decision->saved;
+	decision->outcome = OUTCOME_SUBSTITUTE;
+}
+
+void decide_inherit(const struct policy_rule *rule, const struct host_facts *facts,
+		    struct decision *decision)
+{
+	(void)facts;
+	decision->effective = decision->saved;
+	decision->outcome =
+	    rule->action == OUTCOME_SUBSTITUTE ? OUTCOME_SUBSTITUTE : OUTCOME_INHERIT;
+}
+
+static bool may_drop(const struct policy_rule *rule)
+{
+	return rule->action == OUTCOME_DROP || rule->shortfall == OUTCOME_DROP;
+}
+
+/* Nothing that was said in a connection can be said again; but whoever sends single messages to a
+ * name may go on. */
+void decide_socket(const struct policy_rule *rule, const struct host_facts *facts,
+		   struct decision *decision)
+{
+	(void)facts;
+	if (decision->saved != 0 && decision->invoker == 0 && rule->action != OUTCOME_DROP) {
+		decision->effective = decision->saved;
+		decision->outcome = OUTCOME_REOPEN;
+	} else if (may_drop(rule)) {
+		decision->effective = 0;
+		decision->outcome = OUTCOME_DROP;
+		decision->reason = "the program will see it closed";
+	} else {
+		decision_refuse(decision, "its other end is outside of the container",
+				rule->remedy);
+	}
+}
+
+/* It goes on only where it has its address, and only if the invoker says that the other end is to
+ * be met again. */
+void decide_tcp(const struct policy_rule *rule, const struct host_facts *facts,
+		struct decision *decision)
+{
+	bool has_address = decision->invoker != 0 || facts->is_network_promised;
+
+	if (facts->keeps_connections && has_address && rule->action != OUTCOME_DROP) {
+		decision->effective = decision->saved;
+		decision->outcome = OUTCOME_KEEP;
+	} else if (may_drop(rule)) {
+		decision->effective = 0;
+		decision->outcome = OUTCOME_DROP;
+		decision->reason = "the program will see it closed";
+	} else if (!facts->keeps_connections) {
+		decision_refuse(decision, "it leads out of the container",
+				"use --tcp-established, which keeps it, or --policy map, which "
+				"closes it");
+	} else {
+		decision_refuse(decision, "the container's network does not have its address",
+				"use --leave-frozen, and give it the address before thaw");
+	}
+}

@@ -1,0 +1,191 @@
+#!/usr/bin/env bats
+# A task that is being saved is an enemy: whatever it is called, does or has others do, the
+# checkpoint is made or refused in words, and the container goes on.
+
+# bats file_tags=root
+
+load helper
+
+# It runs: it answers.
+victim_answers() {
+	local pid
+	pid=$(container_pid "$VICTIM")
+	[[ -n $pid ]] || fail "$VICTIM is gone" || return
+	rm -f "$VICTIM_DIR/pong"
+	: >"$VICTIM_DIR/ping"
+	"$AWAIT" -t 60 -p "$pid" "$VICTIM_DIR/pong" ||
+		fail "$VICTIM does not answer: $(grep State "/proc/$pid/status")"
+}
+
+# Nothing that a terminal obeys, and nothing that is no text.
+assert_harmless() {
+	if LC_ALL=C grep -qP '[\x00-\x08\x0b-\x1f\x7f]' <<<"$1"; then
+		fail "control characters: $(cat -v <<<"$1")"
+	fi
+	iconv -f UTF-8 -t UTF-8 <<<"$1" >/dev/null || fail "no UTF-8: $(cat -v <<<"$1")"
+}
+
+assert_json() {
+	assert_harmless "$1"
+	python3 -m json.tool <<<"$1" >/dev/null || fail "no JSON: $1"
+}
+
+# saved_or_refused TEXT...: a checkpoint that goes on is made, and whole, or was refused or failed
+# for one of these reasons.
+saved_or_refused() {
+	local text
+	run ctckpt checkpoint --leave-running --force "$VICTIM" -o "$IMAGE"
+	assert_harmless "$output"
+	victim_answers
+	if ((status == 0)); then
+		run -0 ctckpt verify "$IMAGE"
+		return
+	fi
+	((status == 1 || status == 3)) || fail "status $status: $output"
+	for text; do
+		[[ $output != *"$text"* ]] || return 0
+	done
+	fail "another reason: $output"
+}
+
+@test "enemy: no name reaches the terminal as it is, and JSON stays JSON" {
+	local words
+	victim_start enemy names
+	for words in ps "checkpoint --leave-running --debug $VICTIM -o $IMAGE" "plan $IMAGE" \
+		"inspect $IMAGE" "inspect --records $IMAGE"; do
+		# shellcheck disable=SC2086 # words
+		run -0 ctckpt $words
+		assert_harmless "$output"
+	done
+	assert_contains "$(ctckpt plan "$IMAGE")" 'TASK 1 (\x1b[2J)\x0a( "\x5c\xff:)'
+	for words in ps "checkpoint --leave-running --force $VICTIM -o $IMAGE" "plan $IMAGE" \
+		"inspect --records $IMAGE"; do
+		# shellcheck disable=SC2086
+		run -0 --separate-stderr ctckpt --json $words
+		assert_json "$output"
+	done
+	run -0 ctckpt checkpoint "$VICTIM" --force -o "$IMAGE"
+	run -0 ctckpt restore --debug --detach "$IMAGE"
+	assert_harmless "$output"
+	victim_succeeds
+}
+
+@test "enemy: nor does one in a refusal" {
+	local task='task 1 (\x1b[2J)\x0a( "\\xff:)'
+	victim_start enemy blocked-names
+	run -3 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	assert_harmless "$output"
+	assert_contains "$output" "checkpoint $VICTIM: $task, descriptor "
+	assert_contains "$output" ": userfaultfd is not supported"
+	run -3 --separate-stderr ctckpt checkpoint --json "$VICTIM" -o "$IMAGE"
+	assert_json "$stderr"
+	[[ ! -e $IMAGE ]]
+	victim_succeeds
+}
+
+@test "enemy: registers, stacks and lists that are nowhere" {
+	victim_start enemy nowhere
+	run -0 ctckpt checkpoint --leave-running "$VICTIM" -o "$IMAGE"
+	victim_answers
+	run -0 ctckpt checkpoint --force "$VICTIM" -o "$IMAGE"
+	run -0 ctckpt restore --detach "$IMAGE"
+	victim_answers
+	victim_succeeds
+}
+
+@test "enemy: tasks that step and interrupt themselves" {
+	victim_start enemy trapped
+	saved_or_refused "a pending SIGTRAP cannot be saved"
+	victim_succeeds
+}
+
+@test "enemy: a task without a vdso can be entered in a system call" {
+	victim_start enemy sleep
+	saved_or_refused "has no vdso and is not in a system call: cannot enter it"
+	victim_succeeds
+}
+
+@test "enemy: elsewhere it can't" {
+	victim_start enemy spin
+	run -3 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	assert_contains "$output" "has no vdso and is not in a system call: cannot enter it"
+	victim_answers
+	victim_succeeds
+}
+
+@test "enemy: tasks that fork, die, kill, and execute programs" {
+	local n
+	victim_start enemy storm
+	for n in 1 2 3 4 5; do
+		saved_or_refused "waits for its vfork child" "new tasks keep coming" \
+			"the main thread has ended, and others have not"
+	done
+	victim_succeeds
+}
+
+@test "enemy: a task that traces another goes on tracing it" {
+	victim_start enemy trace
+	run -3 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	assert_contains "$output" "(enemy) is traced by task "
+	victim_answers
+	victim_succeeds
+}
+
+@test "enemy: a file of an EiB, and ten thousand mappings" {
+	victim_start enemy large
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	run -0 ctckpt restore --detach "$IMAGE"
+	victim_succeeds
+}
+
+@test "enemy: files cut off, queues filled and emptied by somebody outside, meanwhile" {
+	local n accomplice
+	victim_start enemy shared
+	"$BUILD/victim/enemy" accomplice "$(container_pid "$VICTIM")" 3>&- &
+	accomplice=$!
+	"$AWAIT" -t 60 "$VICTIM_DIR/accomplice"
+	for n in 1 2 3 4 5; do
+		saved_or_refused "descriptor " "read memory at"
+	done
+	: >"$VICTIM_DIR/enough"
+	wait "$accomplice"
+	victim_succeeds
+}
+
+@test "enemy: signals without end from outside" {
+	local n pid flood
+	victim_start enemy nowhere
+	pid=$(container_pid "$VICTIM")
+	(
+		until [[ -e $VICTIM_DIR/enough ]] || ((SECONDS > 200)); do
+			for n in URG WINCH CHLD STOP CONT RTMIN+3; do
+				kill -"$n" "$pid" 2>/dev/null
+			done
+		done
+	) 3>&- &
+	flood=$!
+	for n in 1 2 3 4 5; do
+		run ctckpt checkpoint --leave-running --force "$VICTIM" -o "$IMAGE"
+		((status == 0 || status == 1)) || fail "$status $output"
+	done
+	: >"$VICTIM_DIR/enough"
+	wait "$flood"
+	kill -CONT "$pid"
+	victim_answers
+	victim_succeeds
+}
+
+@test "enemy: a program with more rights than the invoker's" {
+	local pid
+	requires user
+	"$BUILD/victim/enemy" parent /usr/bin/su root 3>&- &
+	pid=$!
+	"$AWAIT" -t 60 "$VICTIM_DIR/ready"
+	run -1 ctckpt checkpoint "pid:$pid" -o "$IMAGE"
+	assert_contains "$output" "(su) of user $UID: Operation not permitted"
+	: >"$VICTIM_DIR/ping"
+	"$AWAIT" -t 60 "$VICTIM_DIR/pong"
+	: >"$VICTIM_DIR/go"
+	"$AWAIT" -t 60 -p "$pid" || kill -KILL "$pid"
+	assert_equal "$(<"$VICTIM_DIR/result")" ok
+}
