@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -117,10 +118,25 @@ static int close_others(int a, int b, struct err *err)
 	return 0;
 }
 
+static int compare(const void *a, const void *b)
+{
+	return *(const unsigned char *)a - *(const unsigned char *)b;
+}
+
+/* glibc up to 2.36 asks with the first sort of more than 1 KiB how much memory there is. */
+static void prepare_library(void)
+{
+	unsigned char bytes[2048] = { 0 };
+
+	qsort(bytes, sizeof(bytes), 1, compare);
+}
+
 static int lock_up(const struct cell_job *job, struct err *err)
 {
-	int r = set_limits(job, err);
+	int r;
 
+	prepare_library();
+	r = set_limits(job, err);
 	if (r == 0)
 		r = close_others(job->input, job->channel, err);
 	if (r == 0 &&

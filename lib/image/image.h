@@ -80,6 +80,7 @@ struct image {
 	size_t record_count;
 	uint32_t *index;      /* owned: record numbers sorted by (tag, id) */
 	uint32_t *order;      /* owned: record numbers sorted by tag, then as in the file */
+	uint32_t *places;     /* owned: where each record is in `order` */
 	size_t skipped_count; /* unknown optional records that were left out */
 	enum image_compression compression;
 	uint64_t created;      /* seconds since the epoch */
@@ -126,7 +127,8 @@ static inline void image_cleanup(struct image **image)
 
 /* The record with this tag and id, or NULL. O(log n). */
 const struct record *image_find(const struct image *image, uint32_t tag, uint32_t id);
-/* Iterates over the records with one tag, in file order: pass NULL first; NULL at end. O(log n). */
+/* Iterates over the records with one tag, in file order: pass NULL first, O(log n), then one with
+ * this tag, O(1); NULL at end. */
 const struct record *image_next(const struct image *image, uint32_t tag, const struct record *last);
 
 /* The page stream, front to back, for images that are compressed or come through a pipe. A cell

@@ -22,6 +22,7 @@ void image_free(struct image *image)
 	free(image->records);
 	free(image->index);
 	free(image->order);
+	free(image->places);
 	free(image);
 }
 

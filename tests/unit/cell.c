@@ -376,6 +376,38 @@ static void only_named_descriptors(struct unit *unit)
 	EXPECT(unit, cell_run(&job, &err) == 0);
 }
 
+static int compare(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+/* What checks of records do. */
+static int use_library(void *argument, struct err *err)
+{
+	size_t count = 200000;
+	auto_free int *numbers = mem_alloc(count, sizeof(*numbers));
+	auto_free char *text = NULL;
+
+	(void)argument;
+	for (size_t i = 0; i < count; i++)
+		numbers[i] = (int)(i * 2654435761u >> 8);
+	qsort(numbers, count, sizeof(*numbers), compare);
+	for (size_t i = 0; i < 100; i++) {
+		numbers = mem_resize(numbers, count * (1 + i % 7), sizeof(*numbers));
+		free(text);
+		text = mem_printf("%zu %d %s", i, numbers[i], strerror((int)i));
+	}
+	return err_set(err, -ENOENT, "%s", text);
+}
+
+static void library_works(struct unit *unit)
+{
+	struct cell_job job = job_of(use_library, NULL);
+	struct err err = ERR_NONE;
+
+	EXPECT(unit, cell_run(&job, &err) == -ENOENT);
+}
+
 static int await_end(void *argument, struct err *err)
 {
 	int channel = *(int *)argument;
@@ -498,6 +530,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(input_is_read_only),
 	UNIT_CASE(only_named_descriptors),
 	UNIT_CASE(status),
+	UNIT_CASE(library_works),
 	UNIT_CASE(deaths),
 	UNIT_CASE(dropped),
 	UNIT_CASE(open_cell),
