@@ -59,6 +59,7 @@ struct invocation {
 	char **operands; /* owned; ends with NULL */
 	size_t operand_count;
 	int failure_status; /* 0: as the error's code says */
+	char **argv;	    /* of main */
 };
 
 const struct command *command_find(const char *name);

@@ -41,6 +41,7 @@ struct checkpoint_settings {
 	bool force;
 	int after;
 	int tcp;
+	bool external;
 	int compression;
 	int level;
 	bool print_stats;
@@ -53,9 +54,11 @@ extern const char *const policy_words[];
 struct restore_settings {
 	struct limit_settings reading;
 	const char *policy;
+	const char *plan;
 	const char *name;
 	const char *rootfs;
 	const char **volumes;
+	const char **grants;
 	const char *pid_file;
 	bool detach;
 	bool userns;
@@ -73,11 +76,16 @@ struct plan_settings {
 	const char *policy;
 	const char *rootfs;
 	const char **volumes;
+	const char **grants;
 	bool tcp_established;
 	bool leave_frozen;
+	bool emit_policy;
+	int color;
 };
 extern const struct option_row plan_options[];
 int cmd_plan(struct invocation *inv, const void *settings, struct err *err);
+
+int cmd_policy(struct invocation *inv, const void *settings, struct err *err);
 
 struct inspect_settings {
 	struct limit_settings reading;

@@ -99,7 +99,10 @@ static void print_operand_case(FILE *out, const struct command *command)
 	else if (strstr(command->operands, "COMMAND"))
 		(void)fputs("program", out);
 	else
-		(void)fputs(strstr(command->operands, "IMAGE") ? "file" : "none", out);
+		(void)fputs(strstr(command->operands, "IMAGE") || strstr(command->operands, "FILE")
+				? "file"
+				: "none",
+			    out);
 	(void)fputs(" ;;\n", out);
 }
 

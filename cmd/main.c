@@ -22,6 +22,7 @@ const struct command commands[] = {
 	  sizeof(struct restore_settings), cmd_restore },
 	{ "plan", "IMAGE", 1, 1, "say what a restore would keep, change and refuse", plan_options,
 	  sizeof(struct plan_settings), cmd_plan },
+	{ "policy", "check FILE", 2, 2, "look for errors in a policy file", NULL, 0, cmd_policy },
 	{ "inspect", "IMAGE", 1, 1, "show what is in an image", inspect_options,
 	  sizeof(struct inspect_settings), cmd_inspect },
 	{ "verify", "IMAGE", 1, 1, "check every byte of an image", verify_options,
@@ -107,7 +108,7 @@ static int occupy_standard_descriptors(struct err *err)
 
 int main(int argc, char **argv)
 {
-	struct invocation inv = { .command = NULL };
+	struct invocation inv = { .command = NULL, .argv = argv };
 	auto_free void *settings = NULL;
 	struct err err = ERR_NONE;
 	int r = 0;

@@ -1,4 +1,6 @@
 /* ctckpt plan: what a restore would keep, change and refuse. */
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "commands.h"
@@ -7,24 +9,47 @@
 #include "ctckpt/policy.h"
 #include "image_file.h"
 
+enum { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
+static const char *const color_words[] = { "auto", "always", "never", NULL };
+
 #define AT(field) offsetof(struct plan_settings, field)
 const struct option_row plan_options[] = {
-	{ "policy", 'p', "POLICY", "what may differ: strict, map, same-host, forensic [strict]",
-	  OPTION_TEXT, AT(policy), 0, policy_words },
+	{ "policy", 'p', "POLICY",
+	  "what may differ: strict, map, same-host, forensic or a file [strict]", OPTION_TEXT,
+	  AT(policy), 0, policy_words },
 	{ "rootfs", 0, "DIR", "the root directory that restore would be given", OPTION_TEXT,
 	  AT(rootfs), 0, NULL },
 	{ "volume", 0, "SOURCE:DIR[:ro]", "for a mount of the host, as restore would be given",
 	  OPTION_LIST, AT(volumes), 0, NULL },
+	{ "grant", 0, "[PID:]fdN=FD", "a descriptor, as restore would be given it", OPTION_LIST,
+	  AT(grants), 0, NULL },
 	{ "tcp-established", 0, NULL, "as restore would be given it", OPTION_FLAG,
 	  AT(tcp_established), 0, NULL },
 	{ "leave-frozen", 0, NULL, "as restore would be given it, with --tcp-established",
 	  OPTION_FLAG, AT(leave_frozen), 0, NULL },
+	{ "emit-policy", 0, NULL, "print the narrowest policy by which it is restored so",
+	  OPTION_FLAG, AT(emit_policy), 0, NULL },
+	{ "color", 0, "WHEN", "colours: auto, always or never [auto]", OPTION_WORD, AT(color), 0,
+	  color_words },
 	LIMIT_OPTIONS(plan_settings),
 	{ 0 },
 };
 #undef AT
 
-static void print_plan(const struct invocation *inv, const struct plan *plan)
+/* As terminals and programs agree on: https://no-color.org */
+static bool has_color(int color)
+{
+	const char *none = getenv("NO_COLOR");
+	const char *terminal = getenv("TERM");
+
+	if (color != COLOR_AUTO)
+		return color == COLOR_ALWAYS;
+	return isatty(STDOUT_FILENO) && !(none && *none) &&
+	       !(terminal && strcmp(terminal, "dumb") == 0);
+}
+
+static void print_plan(const struct invocation *inv, const struct plan_settings *settings,
+		       const struct plan *plan)
 {
 	auto_buf struct buf out = BUF_EMPTY;
 
@@ -34,9 +59,22 @@ static void print_plan(const struct invocation *inv, const struct plan *plan)
 		print_json(stdout, object);
 		return;
 	}
-	plan_text(plan, &out);
+	plan_text(plan, has_color(settings->color), &out);
 	plan_summary(plan, &out);
 	(void)puts(out.data);
+}
+
+/* By no policy is that restored which this one refuses for other reasons than its own. */
+static int print_policy(const struct plan *plan, struct err *err)
+{
+	auto_json struct json *policy = NULL;
+	int r = plan_verdict(plan, err);
+
+	if (r < 0)
+		return r;
+	policy = plan_policy_json(plan);
+	print_json(stdout, policy);
+	return 0;
 }
 
 static void drop_plan(struct plan **plan)
@@ -64,11 +102,13 @@ int cmd_plan(struct invocation *inv, const void *argument, struct err *err)
 		r = limits_apply(&settings->reading, &limits, err);
 	if (r == 0)
 		r = ctckpt_plan(inv->operands[0], STDIN_FILENO, &limits, settings->policy,
-				settings->rootfs, settings->volumes, network_of(settings), &image,
-				&plan, err);
+				settings->rootfs, settings->volumes, network_of(settings),
+				settings->grants, &image, &plan, err);
 	if (r < 0)
 		return r;
-	print_plan(inv, plan);
+	if (settings->emit_policy)
+		return print_policy(plan, err);
+	print_plan(inv, settings, plan);
 	/* A refusal is what the plan says, not a failure to plan: only the status tells. */
 	return err_exit_status(plan_verdict(plan, &verdict));
 }

@@ -5,6 +5,7 @@
 #include "commands.h"
 #include "core/buf.h"
 #include "core/cleanup.h"
+#include "own_copy.h"
 
 #define AT(field) offsetof(struct run_settings, field)
 const struct option_row run_options[] = {
@@ -89,6 +90,11 @@ int cmd_run(struct invocation *inv, const void *argument, struct err *err)
 	if (settings->log && (!settings->detach || settings->tty))
 		return err_set(err, ERR_USAGE, "--log goes with --detach only%s",
 			       settings->tty ? ", and not with --tty" : "");
+	/* Without a root directory of its own, the files are the invoker's anyway. */
+	if (settings->rootfs)
+		r = own_copy_execute(inv->argv, err);
+	if (r < 0)
+		return r;
 	r = ctckpt_run(&options, &result, err);
 	if (r < 0) {
 		inv->failure_status = status_of_failure(options.command[0], err);

@@ -77,6 +77,7 @@ struct ctckpt_checkpoint_options {
 	enum ctckpt_after after;
 	bool tcp_close; /* TCP connections that lead out of the container are restored as closed */
 	bool tcp_established; /* likewise, but kept: not both */
+	bool external; /* descriptors that lead out of it are given again by whoever restores */
 	enum image_compression compression;
 	int compression_level;	      /* 0: the library's default */
 	ctckpt_progress_fn *progress; /* may be NULL */
@@ -96,10 +97,14 @@ struct ctckpt_restore_options {
 	const char *image; /* a path; "-": from fd */
 	int fd;
 	const struct image_limits *limits; /* NULL: image_limits_of_host() */
-	const char *policy;		   /* "strict", "map" */
+	const char *policy;		   /* a preset, or the path of a file */
+	const char *plan;		   /* a file: nothing may be worse than in it; NULL */
 	const char *name;	    /* NULL: the saved one if it is free, else one is made up */
 	const char *rootfs;	    /* NULL: as saved */
 	const char *const *volumes; /* for mounts of the host, as of ctckpt_run_options */
+	/* "[PID:]fdN=FD": descriptor FD takes the place of descriptor N; ends with NULL; or NULL.
+	 * The descriptors are taken over, but for 0, 1 and 2. */
+	const char *const *grants;
 	const char *pid_file;
 	bool detach;
 	bool leave_frozen;    /* with detach only */
@@ -122,8 +127,8 @@ struct ctckpt_restore_result {
 int ctckpt_restore(const struct ctckpt_restore_options *options,
 		   struct ctckpt_restore_result *ret_result, struct err *err);
 
-/* The decisions that restore would act on. `limits` NULL: as restore. *ret_image must outlive the
- * plan. */
+/* The decisions that restore would act on, given the same. *ret_image must outlive the plan. */
 int ctckpt_plan(const char *image, int fd, const struct image_limits *limits, const char *policy,
 		const char *rootfs, const char *const *volumes, enum ctckpt_network network,
-		struct image **ret_image, struct plan **ret_plan, struct err *err);
+		const char *const *grants, struct image **ret_image, struct plan **ret_plan,
+		struct err *err);

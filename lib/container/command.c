@@ -27,6 +27,25 @@ static int open_profile(const char *path, struct filter *ret_filter, struct err 
 	return r < 0 ? err_wrap(err, "seccomp profile %s", path) : 0;
 }
 
+/* It may lie where an earlier container could write: no link of that one's leads elsewhere, and
+ * none of its FIFOs keeps us. */
+static int open_log(const char *path, int *ret_fd, struct err *err)
+{
+	auto_close int fd = open(
+	    path, O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+	    0600);
+
+	if (fd < 0) {
+		(void)err_set(err, -errno, "open %s", path);
+		return err->code == -ELOOP ? err_hint(err, "a log is not written through a link")
+					   : err->code;
+	}
+	if (fcntl(fd, F_SETFL, O_APPEND) < 0)
+		return err_set(err, -errno, "open %s", path);
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
 int command_open(struct command *command, const struct ctckpt_run_options *options, struct err *err)
 {
 	const char *log = options->log ? options->log : "/dev/null";
@@ -44,10 +63,7 @@ int command_open(struct command *command, const struct ctckpt_run_options *optio
 	command->input = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (command->input < 0)
 		return err_set(err, -errno, "open /dev/null");
-	command->output = open(log, O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_CLOEXEC, 0600);
-	if (command->output < 0)
-		return err_set(err, -errno, "open %s", log);
-	return 0;
+	return open_log(log, &command->output, err);
 }
 
 void command_free(struct command *command)

@@ -165,20 +165,37 @@ char *json_print(const struct json *value, bool is_indented)
 	return copy;
 }
 
-int json_parse(const char *text, size_t size, struct json **ret_value, struct err *err)
+int json_parse_placed(const char *text, size_t size, struct json **ret_value,
+		      struct json_place *ret_place, struct err *err)
 {
 	json_error_t error;
 	json_t *value = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
 
-	if (!value)
-		return err_set(err, ERR_FAILED, "line %d: %s", error.line, error.text);
+	if (!value) {
+		*ret_place = (struct json_place){ error.line > 0 ? (size_t)error.line : 1,
+						  error.column > 0 ? (size_t)error.column : 1 };
+		return err_set(err, ERR_FAILED, "%s", error.text);
+	}
 	*ret_value = outer(value);
 	return 0;
+}
+
+int json_parse(const char *text, size_t size, struct json **ret_value, struct err *err)
+{
+	struct json_place place;
+	int r = json_parse_placed(text, size, ret_value, &place, err);
+
+	return r < 0 ? err_wrap(err, "line %zu", place.line) : 0;
 }
 
 bool json_holds_object(const struct json *value)
 {
 	return value && json_typeof(inner(value)) == JSON_OBJECT;
+}
+
+bool json_holds_string(const struct json *value)
+{
+	return value && json_typeof(inner(value)) == JSON_STRING;
 }
 
 bool json_holds_array(const struct json *value)

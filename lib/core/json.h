@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "core/err.h"
+#include "core/json_place.h"
 
 struct json;
 
@@ -39,9 +40,13 @@ char *json_print(const struct json *value, bool is_indented);
 /* One value and nothing behind it. Repeated keys and NUL in strings are errors. They say the line.
  */
 int json_parse(const char *text, size_t size, struct json **ret_value, struct err *err);
+/* The same; where it went wrong comes apart from the error. */
+int json_parse_placed(const char *text, size_t size, struct json **ret_value,
+		      struct json_place *ret_place, struct err *err);
 
 bool json_holds_object(const struct json *value);
 bool json_holds_array(const struct json *value);
+bool json_holds_string(const struct json *value);
 bool json_holds_nothing(const struct json *value);
 /* NULL, or false, if it is something else. */
 const char *json_get_string(const struct json *value);

@@ -15,18 +15,21 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/buf.h"
 #include "core/cleanup.h"
+#include "core/procfs.h"
 #include "core/sys.h"
 
-enum { MESSAGE_MAX = 64 << 10 };
+enum { MESSAGE_MAX = 64 << 10, LOOK_MS = 1000 };
 
 enum packet_form {
 	PACKET_TOLD,
 	PACKET_RESULT, /* the worker is about to exit */
 	PACKET_REPORT, /* it goes on alone */
+	PACKET_WATCH,  /* the code: is it to be watched? */
 };
 
 /* A packet is this; for a result a struct err; then the message or the result struct. */
@@ -68,6 +71,15 @@ void worker_tell(struct worker *worker, const void *message, size_t size)
 	assert(size <= MESSAGE_MAX);
 	if (worker->channel >= 0)
 		(void)sendmsg(worker->channel, &packet, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+void worker_watch(struct worker *worker, bool is_watched)
+{
+	struct packet_header header = { .form = PACKET_WATCH, .code = is_watched };
+
+	/* A full socket is read soon, unless the command is stopped: then nobody watches. */
+	if (worker->channel >= 0)
+		(void)send(worker->channel, &header, sizeof(header), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 static void send_result(struct worker *worker, enum packet_form form, int code,
@@ -139,6 +151,10 @@ struct wait {
 	int code;
 	bool has_result;
 	bool goes_on;
+	bool is_watched;
+	bool is_stuck;	       /* and killed */
+	uint64_t switches;     /* how often it has waited for something */
+	struct timespec since; /* it has not since then */
 };
 
 static void take_result(struct wait *wait, const struct packet_header *header, const char *rest,
@@ -167,13 +183,53 @@ static bool take_packet(struct wait *wait)
 	if (n < (ssize_t)sizeof(header))
 		return false;
 	memcpy(&header, wait->packet.data, sizeof(header));
-	if (header.form != PACKET_TOLD)
+	if (header.form == PACKET_WATCH)
+		wait->is_watched = header.code != 0;
+	else if (header.form != PACKET_TOLD)
 		take_result(wait, &header, wait->packet.data + sizeof(header),
 			    (size_t)n - sizeof(header));
 	else if (job->told)
 		job->told(job->argument, wait->packet.data + sizeof(header),
 			  (size_t)n - sizeof(header));
 	return true;
+}
+
+static int64_t ms_since(const struct timespec *start)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)(now.tv_sec - start->tv_sec) * 1000 +
+	       (now.tv_nsec - start->tv_nsec) / 1000000;
+}
+
+/* Has it done nothing since the last look but wait for one thing? */
+static bool is_still_waiting(struct wait *wait)
+{
+	auto_buf struct buf text = BUF_EMPTY;
+	auto_free char *path = mem_printf("/proc/%d/status", wait->pid);
+	uint64_t switches = 0;
+	struct err ignored = ERR_NONE;
+	bool is_same;
+
+	if (procfs_read(AT_FDCWD, path, &text, &ignored) < 0 ||
+	    !procfs_field(text.data, "voluntary_ctxt_switches", 10, &switches))
+		return false;
+	is_same = switches == wait->switches && !strstr(text.data, "State:\tR");
+	wait->switches = switches;
+	return is_same;
+}
+
+static void look(struct wait *wait)
+{
+	if (!wait->is_watched || !is_still_waiting(wait)) {
+		(void)clock_gettime(CLOCK_MONOTONIC, &wait->since);
+		return;
+	}
+	if (ms_since(&wait->since) < wait->job->patience_ms)
+		return;
+	wait->is_stuck = true;
+	(void)sys_pidfd_send_signal(wait->pidfd, SIGKILL);
 }
 
 static void wait_for_result(struct wait *wait)
@@ -186,8 +242,9 @@ static void wait_for_result(struct wait *wait)
 	while (!wait->has_result) {
 		bool is_dead;
 
-		if (poll(fds, 2, -1) < 0)
+		if (poll(fds, 2, wait->is_watched ? LOOK_MS : -1) < 0)
 			continue;
+		look(wait);
 		is_dead = fds[1].revents != 0;
 		while (!wait->has_result && take_packet(wait))
 			;
@@ -223,10 +280,17 @@ static void reap_later(pid_t pid)
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-static int tell_death(const struct worker_job *job, int status, struct err *err)
+static int tell_death(const struct wait *wait, int status, struct err *err)
 {
+	const struct worker_job *job = wait->job;
+
 	if (job->after)
 		job->after(job->argument);
+	if (wait->is_stuck) {
+		(void)err_set(err, ERR_FAILED, "nothing happened for %u seconds",
+			      job->patience_ms / 1000);
+		return err_hint(err, "a file system or device of the container does not answer");
+	}
 	if (WIFSIGNALED(status))
 		return err_set(err, ERR_FAILED, "the worker process was killed by signal %d",
 			       WTERMSIG(status));
@@ -244,7 +308,7 @@ static int finish(struct wait *wait)
 	}
 	while (waitpid(wait->pid, &status, 0) < 0 && errno == EINTR)
 		;
-	return wait->has_result ? wait->code : tell_death(wait->job, status, wait->err);
+	return wait->has_result ? wait->code : tell_death(wait, status, wait->err);
 }
 
 /* The parent's ends. */

@@ -23,6 +23,7 @@ struct worker_job {
 	void *argument;
 	void *result;
 	size_t result_size;
+	unsigned int patience_ms; /* for worker_watch() */
 };
 
 /* Runs the job and returns what the work returned. */
@@ -33,6 +34,9 @@ bool worker_is_cancelled(struct worker *worker);
 int worker_lifeline(const struct worker *worker);
 /* Sends a message (at most 64 KiB) to the parent's `told`. Errors are ignored: nobody listens. */
 void worker_tell(struct worker *worker, const void *message, size_t size);
+/* From now on, or no more: a worker that waits for one and the same thing longer than the job's
+ * patience is killed. What a target has may be served by a process that stands still. */
+void worker_watch(struct worker *worker, bool is_watched);
 /* Gives the result to the parent now, which returns from worker_run; the worker goes on alone
  * (a holder, or the parent of a container in the background). */
 void worker_report(struct worker *worker, const struct err *err);

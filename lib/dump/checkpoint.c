@@ -115,9 +115,11 @@ int checkpoint_frozen(const struct target *target, struct freeze *frozen,
 	r = dump_join_owner(target, err);
 	if (r < 0)
 		return r;
-	r = dump_gather(&d, target, frozen, work->tcp_close, work->tcp_established, err);
+	r = dump_gather(&d, target, frozen, &work->outside, err);
 	stats->memdump_time = clock_us() - start;
 	count_tasks(&d, stats);
+	if (r == 0 && work->gathered)
+		work->gathered(work->argument);
 	if (r == 0)
 		r = write_image(&d, work, fd, stats, err);
 	if (r == 0 && work->hold && d.own->tcp)
@@ -135,7 +137,11 @@ struct job {
 	const struct ctckpt_checkpoint_options *options;
 	struct worker *worker;
 	uint64_t last_told;
+	int output; /* borrowed */
 };
+
+/* For one thing of the container's; the longest that we ourselves wait for is a minute. */
+enum { PATIENCE_MS = 90000 };
 
 static bool job_is_cancelled(void *argument)
 {
@@ -154,6 +160,16 @@ static void job_progress(void *argument, uint64_t done, uint64_t total)
 		return;
 	job->last_told = now;
 	worker_tell(job->worker, &progress, sizeof(progress));
+}
+
+/* Who reads from a pipe may take his time. */
+static void job_gathered(void *argument)
+{
+	const struct job *job = argument;
+	struct stat stat;
+
+	if (fstat(job->output, &stat) < 0 || !S_ISREG(stat.st_mode))
+		worker_watch(job->worker, false);
 }
 
 static void job_told(void *argument, const void *message, size_t size)
@@ -208,11 +224,11 @@ static int checkpoint_here(struct job *job, const struct target *target, struct 
 	struct tcp_hold *hold = NULL;
 	struct checkpoint_work work = { .compression = options->compression,
 					.compression_level = options->compression_level,
-					.tcp_close = options->tcp_close,
-					.tcp_established = options->tcp_established,
+					.outside = checkpoint_outside(options),
 					.hold = options->after == CTCKPT_STOP ? &hold : NULL,
 					.is_cancelled = job_is_cancelled,
 					.progress = job_progress,
+					.gathered = job_gathered,
 					.argument = job };
 	auto_freeze struct freeze frozen = FREEZE_NONE;
 	uint64_t start = clock_us();
@@ -221,6 +237,8 @@ static int checkpoint_here(struct job *job, const struct target *target, struct 
 	if (r < 0)
 		return r;
 	stats->freezing_time = frozen.freezing_time;
+	job->output = output->fd;
+	worker_watch(job->worker, true);
 	r = checkpoint_frozen(target, &frozen, &work, output->fd, stats, err);
 	if (r == 0 && hold)
 		r = tcp_hold_silence(hold, err);
@@ -310,7 +328,8 @@ int ctckpt_checkpoint(const struct ctckpt_checkpoint_options *options,
 				     .told = job_told,
 				     .argument = &job,
 				     .result = ret_stats,
-				     .result_size = sizeof(*ret_stats) };
+				     .result_size = sizeof(*ret_stats),
+				     .patience_ms = PATIENCE_MS };
 	int r;
 
 	r = run_patiently(&worker, ret_stats, err);

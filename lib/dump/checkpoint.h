@@ -6,6 +6,7 @@
 
 #include "core/err.h"
 #include "ctckpt/ctckpt.h"
+#include "dump/dump.h"
 #include "freeze/freeze.h"
 #include "image/image.h"
 #include "target/target.h"
@@ -15,13 +16,23 @@ struct tcp_hold; /* kind/support/tcp_hold.h */
 struct checkpoint_work {
 	enum image_compression compression;
 	int compression_level;
-	bool tcp_close, tcp_established; /* see ctckpt.h */
+	struct dump_outside outside;
 	/* Where the hold of connections goes that are kept; NULL: they go on at once. */
 	struct tcp_hold **hold;
 	bool (*is_cancelled)(void *argument);				 /* may be NULL */
 	void (*progress)(void *argument, uint64_t done, uint64_t total); /* may be NULL */
+	/* All is known, what follows is writing; may be NULL. */
+	void (*gathered)(void *argument);
 	void *argument;
 };
+
+static inline struct dump_outside
+checkpoint_outside(const struct ctckpt_checkpoint_options *options)
+{
+	return (struct dump_outside){ .tcp_close = options->tcp_close,
+				      .tcp_established = options->tcp_established,
+				      .external = options->external };
+}
 
 /* Writes the image to fd. The tasks have all of their own again afterwards, and are still seized.
  */

@@ -1,4 +1,5 @@
 /* Collects tasks and threads: what /proc says of them, without a call inside. */
+#include <inttypes.h>
 #include <linux/kcmp.h>
 #include <linux/seccomp.h>
 #include <stdlib.h>
@@ -54,14 +55,30 @@ static int read_status(const struct dump_task *task, pid_t tid, struct procfs_st
 	return procfs_status_parse(text.data, ret_status, err);
 }
 
+/* A name with a newline reads like one with the characters that the kernel writes for it. */
+static void read_exact_name(const struct dump_task *task, struct procfs_vma *vma)
+{
+	auto_free char *file = mem_printf("map_files/%" PRIx64 "-%" PRIx64, vma->start, vma->end);
+	char *name = NULL;
+	struct err ignored;
+
+	if (vma->name[0] != '/' || !strchr(vma->name, '\n') ||
+	    procfs_readlink(task->proc, file, &name, &ignored) < 0)
+		return;
+	free(vma->name);
+	vma->name = name;
+}
+
 static int read_vmas(struct dump_task *task, struct err *err)
 {
 	auto_buf struct buf text = BUF_EMPTY;
 	int r = procfs_read(task->proc, "smaps", &text, err);
 
-	if (r < 0)
-		return r;
-	return procfs_maps_parse(text.data, &task->vmas, &task->vma_count, err);
+	if (r == 0)
+		r = procfs_maps_parse(text.data, &task->vmas, &task->vma_count, err);
+	for (size_t i = 0; r == 0 && i < task->vma_count; i++)
+		read_exact_name(task, &task->vmas[i]);
+	return r;
 }
 
 static int add_thread(struct dump *d, struct dump_task *task, const struct frozen_thread *frozen,

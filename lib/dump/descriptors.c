@@ -12,6 +12,7 @@
 #include "core/cleanup.h"
 #include "dump/dump.h"
 #include "kind/support/fd_describe.h"
+#include "kind/support/files.h"
 #include "kind/support/lock_lines.h"
 
 /* A descriptor before it is known whether it is the first of its description. */
@@ -71,6 +72,11 @@ static int read_descriptor(const struct dump_task *task, int dir, int infos, con
 	auto_buf struct buf text = BUF_EMPTY;
 	int r = procfs_readlink(dir, name, &ret_found->link, err);
 
+	/* No call takes such a path either. No kind knows this text, so it is refused by it. */
+	if (r == -ENAMETOOLONG) {
+		ret_found->link = mem_string("under a path that is too long");
+		r = 0;
+	}
 	if (r == 0)
 		r = procfs_read(infos, name, &text, err);
 	if (r < 0)
@@ -328,7 +334,7 @@ static int collect_in_flight(struct dump *d, struct err *err)
 
 		d->fd = &d->own->files[i];
 		r = dump_find_file_namespace(d, err);
-		if (r == 0 && kind && kind->collect)
+		if (r == 0 && kind && kind->collect && !d->fd->is_foreign)
 			r = kind->collect(d, err);
 		if (r < 0)
 			(void)err_wrap(err, "task %d (%s), descriptor %d: %s", d->fd->task->vpid,
@@ -341,13 +347,23 @@ static int collect_in_flight(struct dump *d, struct err *err)
 	return r;
 }
 
+static void block_unknown(struct dump *d)
+{
+	auto_buf struct buf what = BUF_EMPTY;
+
+	fd_describe(d->fd, &what);
+	(void)dump_block(d, NULL, "%s is not supported", what.data);
+}
+
 static int dump_file(struct dump *d, struct target_fd *file, enum phase phase, struct err *err)
 {
 	const struct kind *kind = kind_of(file);
-	auto_buf struct buf what = BUF_EMPTY;
 
 	d->fd = file;
-	if (kind && kind->phase == phase) {
+	if (file->is_foreign || !kind) {
+		if (phase == PHASE_FILES && !external_takes(d))
+			block_unknown(d);
+	} else if (kind->phase == phase) {
 		int r = kind->dump(d, err);
 
 		if (r == 0)
@@ -355,10 +371,6 @@ static int dump_file(struct dump *d, struct target_fd *file, enum phase phase, s
 		if (r < 0)
 			return err_wrap(err, "task %d (%s), descriptor %d: %s", file->task->vpid,
 					file->task->stat.comm, file->number, kind->name);
-	}
-	if (!kind && phase == PHASE_FILES) {
-		fd_describe(file, &what);
-		(void)dump_block(d, NULL, "%s is not supported", what.data);
 	}
 	d->fd = NULL;
 	return 0;

@@ -116,9 +116,22 @@ const struct dump_task *dump_net_task(const struct dump *d)
 
 	for (size_t i = 0; id && i < d->own->namespace_count; i++) {
 		if (d->own->namespaces[i].id == id)
-			return d->own->namespaces[i].task;
+			return dump_task_of_network(&d->own->namespaces[i]);
 	}
 	return dump_own_task(d, NAMESPACE_NET);
+}
+
+int dump_net_open(const struct dump *d)
+{
+	uint32_t id = d->fd ? d->fd->ns : 0;
+	const struct dump_task *task;
+
+	for (size_t i = 0; id && i < d->own->namespace_count; i++) {
+		if (d->own->namespaces[i].id == id)
+			return fcntl(d->own->namespaces[i].fd, F_DUPFD_CLOEXEC, 0);
+	}
+	task = dump_own_task(d, NAMESPACE_NET);
+	return task ? openat(task->proc, "ns/net", O_RDONLY | O_CLOEXEC) : -1;
 }
 
 uint32_t dump_ns_id(struct dump *d)
@@ -206,7 +219,7 @@ static int dump_kind(struct dump *d, const struct kind *kind, struct err *err)
 	return 0;
 }
 
-/* What is in a namespace, after the container's own: of each that tasks are in. */
+/* Of each that tasks are in. */
 static int dump_namespaces(struct dump *d, const struct kind *kind, struct err *err)
 {
 	for (size_t i = 0; i < d->own->namespace_count; i++) {
@@ -228,20 +241,21 @@ static int dump_namespaces(struct dump *d, const struct kind *kind, struct err *
 	return 0;
 }
 
+/* What is in other namespaces comes after all that is in the container's own: we may be able to
+ * enter them, but not to come back. */
 static int dump_containers(struct dump *d, struct err *err)
 {
-	for (size_t i = 0; kinds[i]; i++) {
-		int r;
+	int r = 0;
 
-		if (kinds[i]->scope != SCOPE_CONTAINER)
-			continue;
-		r = dump_kind(d, kinds[i], err);
-		if (r == 0 && kinds[i]->namespace)
-			r = dump_namespaces(d, kinds[i], err);
-		if (r < 0)
-			return r;
+	for (size_t i = 0; r == 0 && kinds[i]; i++) {
+		if (kinds[i]->scope == SCOPE_CONTAINER)
+			r = dump_kind(d, kinds[i], err);
 	}
-	return 0;
+	for (size_t i = 0; r == 0 && kinds[i]; i++) {
+		if (kinds[i]->scope == SCOPE_CONTAINER && kinds[i]->namespace)
+			r = dump_namespaces(d, kinds[i], err);
+	}
+	return r;
 }
 
 static int dump_task_kinds(struct dump *d, enum scope scope, enum phase phase, struct err *err)
@@ -351,7 +365,7 @@ static int refuse(const struct dump_private *own, struct err *err)
 }
 
 int dump_gather(struct dump *d, const struct target *target, const struct freeze *frozen,
-		bool tcp_close, bool tcp_established, struct err *err)
+		const struct dump_outside *outside, struct err *err)
 {
 	struct dump_private *own = mem_alloc(1, sizeof(*own));
 	int r;
@@ -359,8 +373,7 @@ int dump_gather(struct dump *d, const struct target *target, const struct freeze
 	*d = (struct dump){ .own = own };
 	own->target = target;
 	own->frozen = frozen;
-	own->tcp_close = tcp_close;
-	own->tcp_established = tcp_established;
+	own->outside = *outside;
 	r = dump_collect_tasks(d, err);
 	if (r == 0 && own->is_untouchable)
 		return refuse(own, err);
@@ -368,6 +381,8 @@ int dump_gather(struct dump *d, const struct target *target, const struct freeze
 		r = prepare_task(&own->tasks[i], err);
 	if (r == 0)
 		r = dump_collect_files(d, err);
+	if (r == 0)
+		r = dump_send_stand_ins(d, err);
 	if (r == 0)
 		r = dump_containers(d, err);
 	if (r == 0)

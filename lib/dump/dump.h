@@ -10,6 +10,7 @@
 #include "core/buf.h"
 #include "freeze/freeze.h"
 #include "kind/kind.h"
+#include "kind/support/sysv.h"
 #include "kind/support/terminal.h"
 #include "target/target.h"
 
@@ -31,8 +32,18 @@ struct dump_source {
 	uint64_t size; /* bytes in all */
 };
 
-/* The ipc namespace of the first task, which is ours too from then on. */
-enum dump_ipc { DUMP_IPC_UNKNOWN, DUMP_IPC_OWN, DUMP_IPC_FOREIGN };
+/* The file system of message queues of an ipc namespace. */
+struct dump_queues {
+	dev_t dev;
+	uint32_t ns; /* 0: the container's own */
+};
+
+/* What leads out of the container, and would be refused, is saved as: */
+struct dump_outside {
+	bool tcp_close;	      /* TCP connections that are closed */
+	bool tcp_established; /* that are kept */
+	bool external;	      /* what is given by whoever restores */
+};
 
 struct dump_private {
 	const struct target *target;
@@ -53,7 +64,7 @@ struct dump_private {
 	size_t mapped_count;
 	struct dump_shared *shared; /* owned; kind/memory/shared.c */
 	size_t shared_count;
-	enum dump_ipc ipc;	       /* kind/support/sysv.c */
+	enum dump_ipc ipc;	       /* of the container's own; kind/support/sysv.c */
 	struct dump_segment *segments; /* owned; kind/container/sysv_shm.c */
 	size_t segment_count;
 	struct dump_semaphores *sets; /* owned; kind/container/sysv_sem.c */
@@ -62,12 +73,12 @@ struct dump_private {
 	size_t keyring_count;
 	struct dump_queue *queues; /* owned; kind/container/posix_mq.c */
 	size_t queue_count;
-	dev_t queues_dev;		   /* of their file system; 0: none is the container's */
+	struct dump_queues *queue_spaces; /* owned */
+	size_t queue_space_count;
 	struct unix_sockets *unix_sockets; /* owned; kind/support/unix_sockets.c */
-	bool tcp_close;			   /* connections that lead outside are saved as closed */
-	bool tcp_established;		   /* these are kept */
-	struct tcp_snapshot *tcp;	   /* owned; kind/support/tcp_queues.c */
-	struct dump_terminals terminals;   /* kind/support/terminal_find.c */
+	struct dump_outside outside;
+	struct tcp_snapshot *tcp;	 /* owned; kind/support/tcp_queues.c */
+	struct dump_terminals terminals; /* kind/support/terminal_find.c */
 	uint32_t last_id;
 	struct buf blockers; /* one line each */
 	size_t blocker_count;
@@ -97,7 +108,7 @@ struct dump_entry {
 /* Collects everything of a frozen target and asks all kinds. ERR_REFUSED names all blockers;
  * ERR_MOMENT if all of them are momentary. */
 int dump_gather(struct dump *d, const struct target *target, const struct freeze *frozen,
-		bool tcp_close, bool tcp_established, struct err *err);
+		const struct dump_outside *outside, struct err *err);
 /* Gives every task its registers, mask and address space back. */
 int dump_release(struct dump *d, struct err *err);
 void dump_free(struct dump *d);
@@ -125,6 +136,14 @@ int dump_check_cgroup_root(struct dump *d, struct err *err);
 int dump_find_file_namespace(struct dump *d, struct err *err);
 int dump_namespace_id(struct dump *d, enum namespace_type type, int fd, uint32_t *ret_id,
 		      struct err *err);
+/* stand_in.c: for each network namespace that no task is in, somebody who is. */
+struct dump_stand_in {
+	struct dump_task task; /* its pid and proc alone */
+	int socket;	       /* its end is that of the process */
+};
+int dump_send_stand_ins(struct dump *d, struct err *err);
+void dump_dismiss_stand_in(struct dump_namespace *ns);
+const struct dump_task *dump_task_of_network(const struct dump_namespace *ns);
 /* idmaps.c: completes and follows the struct namespace_rec in `body`. */
 int dump_user_maps(const struct dump_namespace *ns, struct buf *body, struct err *err);
 void dump_free_namespaces(struct dump_private *own);

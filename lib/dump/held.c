@@ -14,8 +14,7 @@ struct held_request {
 	uint32_t verb;
 	int32_t compression;
 	int32_t level;
-	uint32_t tcp_close;
-	uint32_t tcp_established;
+	struct dump_outside outside;
 };
 
 /* ---- in the holder ---- */
@@ -26,8 +25,7 @@ static int serve_dump(struct freeze *freeze, const struct held_request *request,
 	const struct checkpoint_work work = { .compression =
 						  (enum image_compression)request->compression,
 					      .compression_level = request->level,
-					      .tcp_close = request->tcp_close != 0,
-					      .tcp_established = request->tcp_established != 0 };
+					      .outside = request->outside };
 	struct ctckpt_stats stats = { .freezing_time = freeze->freezing_time };
 	int r = checkpoint_frozen(freeze->target, freeze, &work, fd, &stats, err);
 
@@ -85,8 +83,7 @@ int held_dump(const struct target *target, const struct ctckpt_checkpoint_option
 	const struct held_request request = { .verb = HELD_DUMP,
 					      .compression = (int32_t)options->compression,
 					      .level = options->compression_level,
-					      .tcp_close = options->tcp_close,
-					      .tcp_established = options->tcp_established };
+					      .outside = checkpoint_outside(options) };
 	auto_buf struct buf reply = BUF_EMPTY;
 	int r = ask(target, &request, fd, &reply, err);
 

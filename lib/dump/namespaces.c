@@ -357,6 +357,22 @@ static bool is_of_network(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) == 0 && family != AF_UNIX;
 }
 
+/* Then a socket of another network is no obstacle. */
+static bool may_be_foreign(const struct dump *d)
+{
+	return d->own->outside.external && !d->fd->is_in_flight &&
+	       d->own->target->form == TARGET_CONTAINER;
+}
+
+static int find_network(struct dump *d, int ns, struct err *err)
+{
+	if (may_be_foreign(d) && add_namespace(d, NAMESPACE_NET, ns, &d->fd->ns, err) == -EPERM) {
+		d->fd->is_foreign = true;
+		return 0;
+	}
+	return dump_namespace_id(d, NAMESPACE_NET, ns, &d->fd->ns, err);
+}
+
 int dump_find_file_namespace(struct dump *d, struct err *err)
 {
 	struct target_fd *file = d->fd;
@@ -368,7 +384,9 @@ int dump_find_file_namespace(struct dump *d, struct err *err)
 	if (S_ISSOCK(file->stat.st_mode)) {
 		ns = ioctl(file->fd, SIOCGSKNS);
 		if (ns >= 0)
-			r = dump_namespace_id(d, NAMESPACE_NET, ns, &file->ns, err);
+			r = find_network(d, ns, err);
+		else if (is_of_network(file->fd) && may_be_foreign(d))
+			file->is_foreign = true;
 		else if (is_of_network(file->fd) && d->own->target->form == TARGET_CONTAINER)
 			return dump_block(d, NULL,
 					  "a socket of a network outside of the container "
@@ -386,7 +404,9 @@ int dump_find_file_namespace(struct dump *d, struct err *err)
 
 void dump_free_namespaces(struct dump_private *own)
 {
-	for (size_t i = 0; i < own->namespace_count; i++)
+	for (size_t i = 0; i < own->namespace_count; i++) {
+		dump_dismiss_stand_in(&own->namespaces[i]);
 		drop_fd(&own->namespaces[i].fd);
+	}
 	free(own->namespaces);
 }

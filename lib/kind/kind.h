@@ -10,6 +10,8 @@
  * count    a checked body: what of it counts against the image's limits; pure
  * link     a record among the others: do the objects it names exist, and fit; pure
  * ask      policy questions about a record; no side effect
+ * grant    descriptors only: what one of the invoker's must be to take the place of this one, which
+ *          then is neither asked about nor restored; false: it can't be given
  * restore  creates the object in the new container's first task, as the invoker
  * replace  descriptors only: all tasks exist: makes, in the tracer, what takes the place of the
  *          object that restore gave; -1: that one stays
@@ -57,8 +59,9 @@ enum phase {
 	PHASE_COUNT,
 };
 
-struct dump;	/* dump/dump.h: the whole work in progress */
-struct restore; /* restore/restore.h */
+struct grant_look; /* kind/support/grant.h */
+struct dump;	   /* dump/dump.h: the whole work in progress */
+struct restore;	   /* restore/restore.h */
 
 struct dump_thread {
 	pid_t tid;  /* outer */
@@ -118,10 +121,11 @@ struct target_fd {
 	uint32_t id;
 	uint32_t flags; /* O_* from fdinfo, without O_CLOEXEC */
 	uint64_t position;
-	char *link;   /* what /proc/PID/fd/N reads as */
-	char *fdinfo; /* the whole text */
-	uint32_t ns;  /* the namespace that it is, or of a socket, the one of the network; 0: own */
-	int unread;   /* inotify, fanotify: bytes of events, before we ourselves opened any file */
+	char *link;	 /* what /proc/PID/fd/N reads as */
+	char *fdinfo;	 /* the whole text */
+	bool is_foreign; /* a socket of a network that is not the container's */
+	uint32_t ns; /* the namespace that it is, or of a socket, the one of the network; 0: own */
+	int unread;  /* inotify, fanotify: bytes of events, before we ourselves opened any file */
 	struct stat stat;
 };
 
@@ -132,9 +136,11 @@ struct dump_namespace {
 	ino_t ino;
 	uint32_t id; /* 0: the container's own, then nothing follows */
 	uint32_t owner, parent;
-	uint32_t owner_uid;	/* of a user namespace */
-	int fd;			/* owned */
-	struct dump_task *task; /* where it was met; it may be in one below */
+	uint32_t owner_uid; /* of a user namespace */
+	int fd;		    /* owned */
+	struct dump_task
+	    *task; /* where it was met; it may be in one below; NULL: by a descriptor */
+	struct dump_stand_in *stand_in; /* owned; of a network that no task is in */
 };
 
 struct kind {
@@ -157,6 +163,8 @@ struct kind {
 	int (*link)(const struct image *image, const struct record *record, struct err *err);
 	int (*ask)(struct plan *plan, const struct image *image, const struct record *record,
 		   struct err *err);
+	bool (*grant)(const struct image *image, const struct record *record,
+		      struct grant_look *ret_look);
 	int (*restore)(struct restore *rs, const struct record *record, struct err *err);
 	int (*replace)(struct restore *rs, const struct record *record, int *ret_fd,
 		       struct err *err);
@@ -214,9 +222,11 @@ struct dump_task *dump_own_task(const struct dump *d, enum namespace_type type);
  * record of what is in it. */
 struct dump_task *dump_ns_task(const struct dump *d, enum namespace_type type);
 uint32_t dump_ns_id(struct dump *d);
-/* The task that answers for the network namespace of the socket at the cursor; NULL: nobody is in
- * it. */
+/* Who answers for the network namespace of the socket at the cursor, by what is in /proc/PID/net;
+ * NULL: nobody is in it. */
 const struct dump_task *dump_net_task(const struct dump *d);
+/* That namespace; owned. -1 if nobody is in it. */
+int dump_net_open(const struct dump *d);
 /* The namespace with that inode; NULL if it is none of the container's. */
 const struct dump_namespace *dump_namespace_by_stat(const struct dump *d, const struct stat *stat);
 /* Does any task of the container, other than by this description, still hold the other end of
@@ -240,11 +250,16 @@ int restore_give_fd(struct restore *rs, const struct record *record, int fd, str
 /* restore: a descriptor given before for an object; borrowed; -1 if there is none. In finish: its
  * number in the first task and, until PHASE_LOCKS, in every task. */
 int restore_fd(const struct restore *rs, uint32_t id);
+/* restore: does a descriptor of the invoker's take the place of this one? */
+bool restore_is_granted(const struct restore *rs, uint32_t id);
 /* restore: opens a path beneath the container's root, as the invoker: never through magic links
  * or out of the root; only what has `type` (S_IFREG, S_IFDIR, ...; 0: any), which is looked at
  * with O_PATH before the real open; O_CREAT, O_EXCL, O_TRUNC and unknown bits are masked. */
 int restore_open(const struct restore *rs, const char *path, uint32_t flags, mode_t type,
 		 int *ret_fd, struct err *err);
+/* planning: would the invoker be let in there, in the container that restore makes? 0, or a
+ * negative errno. Implemented in support/file_trial.c. */
+int kind_try_file(struct plan *plan, const char *path, uint32_t flags);
 /* restore: an unnamed file for the content of deleted files: beside the path where the invoker
  * may, else in memory. Opened with `flags`' access mode. Its content comes with the page stream
  * into a descriptor of its own, before any task runs. */
@@ -265,9 +280,10 @@ void restore_making_directory(struct restore *rs, const char *path);
 /* A line for the report: something that differs, and is not in the plan. */
 void restore_note(struct restore *rs, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* restore: sockets that are made from now on are in this network namespace; 0: the container's own.
- * The engine does it for those with a record of kind netns. */
-int restore_enter_netns(struct restore *rs, uint32_t id, struct err *err);
+/* restore: what is made from now on is in this network or ipc namespace; 0: the container's own.
+ * The engine does it for objects with a record of kind netns or ipcns. */
+int restore_enter_namespace(struct restore *rs, enum namespace_type type, uint32_t id,
+			    struct err *err);
 /* restore: a descriptor of a namespace, borrowed; 0: the container's own; -1: there is none. */
 int restore_namespace_fd(const struct restore *rs, enum namespace_type type, uint32_t id);
 /* finish: the pid of a task or thread object, as the task sees it that the script runs in; 0 if it

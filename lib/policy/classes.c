@@ -18,6 +18,8 @@ static const char *const limit_names[] = {
 	"memlock", "as",    "locks", "sigpending", "msgqueue", "nice", "rtprio", "rttime",
 };
 
+static const char *const keyring_names[] = { "thread", "process", "session" };
+
 /* A tuple of the table as the arguments of another macro. */
 #define UNPACK(...)	      __VA_ARGS__
 #define DETAILS_OF(tuple)     DETAILS_OF_1(UNPACK tuple)

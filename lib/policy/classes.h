@@ -27,6 +27,7 @@
 #define DETAIL_IDS	(4, id_names, 1)
 #define DETAIL_CAPS	(5, cap_set_names, 1)
 #define DETAIL_LIMITS	(32, limit_names, 2)
+#define DETAIL_KEYRINGS	(3, keyring_names, 1)
 #define DETAIL_CPUS	(1024, no_names, 1) /* words; more CPUs than any kernel is built for */
 
 /* actions */
@@ -37,6 +38,7 @@
 #define MAY_KEEP	(MAY(KEEP) | MAY(REFUSE))
 #define MAY_INHERIT	(MAY(INHERIT) | MAY(REFUSE))
 #define MAY_REOPEN	(MAY(REOPEN) | MAY(REFUSE))
+#define MAY_FILE	(MAY(REOPEN) | MAY(SUBSTITUTE) | MAY(DROP) | MAY(REFUSE))
 #define MAY_CLOSE	(MAY(KEEP) | MAY(REOPEN) | MAY(DROP) | MAY(REFUSE))
 #define MAY_REPLACE	(MAY(SUBSTITUTE) | MAY(REFUSE))
 #define MAY_STDIO	(MAY(INHERIT) | MAY(SUBSTITUTE) | MAY(REFUSE))
@@ -65,6 +67,7 @@
 #define GID_REMEDY	"give the invoker a (larger) range in /etc/subgid"
 #define MOUNT_REMEDY	"name a directory for it: --volume SOURCE:DIR"
 #define SECCOMP_REMEDY	"start the container without a seccomp filter"
+#define LSM_REMEDY	"restore from under that label, as runcon or aa-exec do"
 #define FILE_REMEDY	"look at the file: it is not what it was when the image was made"
 #define SOCKET_REMEDY	"let the program close it before the checkpoint, or use --policy map, " \
 			"which closes it"
@@ -106,8 +109,28 @@
 	X(SECCOMP, "seccomp", "seccomp", seccomp, seccomp, DETAIL_NONE, seccomp, MAY_KEEP,         \
 	  OR_REFUSED(SECCOMP_REMEDY), OR_REFUSED(SECCOMP_REMEDY), OR_REFUSED(SECCOMP_REMEDY),      \
 	  RECORDED)                                                                                \
-	X(FILE, "file", "files", same, nothing, DETAIL_ANY, file, MAY_REOPEN,                      \
+	X(DUMPABLE, "dumpable", "dumpable", smaller, switch, DETAIL_NONE, dumpable, MAY_CLAMP,     \
+	  CLAMP_TO(1), CLAMP_TO(1), CLAMP_TO(1), RECORDED)                                         \
+	X(SETID, "setid", "setid", smaller, switch, DETAIL_ANY, setid, MAY_DROP,                   \
+	  DROP_TO(0), DROP_TO(0), DROP_TO(0), RECORDED)                                            \
+	X(LSM, "lsm", "lsm", same, nothing, DETAIL_NONE, label, MAY_KEEP | MAY(INHERIT),           \
+	  INHERITED, INHERITED, OR_REFUSED(LSM_REMEDY), RECORDED)                                  \
+	X(LOGINUID, "loginuid", "loginuid", same, id, DETAIL_NONE, loginuid, MAY_INHERIT,          \
+	  INHERITED, INHERITED, INHERITED, RECORDED)                                               \
+	X(KEYRING, "keyring", "keyrings", same, number, DETAIL_KEYRINGS, keyring, MAY_REPLACE,     \
+	  REPLACED, REPLACED, REPLACED, RECORDED)                                                  \
+	X(FILE, "file", "files", same, nothing, DETAIL_ANY, file, MAY_FILE,                        \
 	  REOPENED(FILE_REMEDY), REOPENED(FILE_REMEDY), REOPENED(FILE_REMEDY), RECORDED)           \
+	X(DEVICE, "device", "devices", same, nothing, DETAIL_ANY, file, MAY_REOPEN,                \
+	  REOPENED(FILE_REMEDY), REOPENED(FILE_REMEDY), REOPENED(FILE_REMEDY), RECORDED)           \
+	X(PTY, "pty", "ptys", same, number, DETAIL_ANY, own, MAY_KEEP,                             \
+	  OR_REFUSED(NULL), OR_REFUSED(NULL), OR_REFUSED(NULL), RECORDED)                          \
+	X(PORT, "port", "net.low_port", same, number, DETAIL_ANY, own, MAY_KEEP,                   \
+	  OR_REFUSED(NULL), OR_REFUSED(NULL), OR_REFUSED(NULL), RECORDED)                          \
+	X(RAW, "raw", "net.raw", same, number, DETAIL_ANY, own, MAY_KEEP,                          \
+	  OR_REFUSED(NULL), OR_REFUSED(NULL), OR_REFUSED(NULL), RECORDED)                          \
+	X(PACKET, "packet", "net.packet", same, number, DETAIL_ANY, own, MAY_KEEP,                 \
+	  OR_REFUSED(NULL), OR_REFUSED(NULL), OR_REFUSED(NULL), RECORDED)                          \
 	X(STDIO, "stdio", "stdio", same, nothing, DETAIL_ANY, inherit, MAY_STDIO,                  \
 	  INHERITED, INHERITED, INHERITED, RECORDED)                                               \
 	X(MOUNT, "mount", "mounts", same, nothing, DETAIL_ANY, mount, MAY_REPLACE,                 \
@@ -117,6 +140,8 @@
 	X(SOCKET, "socket", "sockets", same, nothing, DETAIL_ANY, socket, MAY_CLOSE,               \
 	  OR_REFUSED(SOCKET_REMEDY), OR_CLOSED, OR_REFUSED(SOCKET_REMEDY), RECORDED)               \
 	X(TCP, "tcp", "net.tcp", same, nothing, DETAIL_NONE, tcp, MAY_CLOSE,                       \
-	  OR_REFUSED(NULL), OR_CLOSED, OR_REFUSED(NULL), RECORDED)
+	  OR_REFUSED(NULL), OR_CLOSED, OR_REFUSED(NULL), RECORDED)                                 \
+	X(GRANT, "grant", "grants", same, nothing, DETAIL_NONE, grant, MAY_REPLACE,                \
+	  REPLACED, REPLACED, REPLACED, RECORDED)
 
 /* clang-format on */

@@ -145,6 +145,9 @@ void decide_sched(const struct policy_rule *rule, const struct host_facts *facts
 	}
 	decision->saved = policy;
 	meet_outside(rule, facts, CAP(SYS_NICE), own, DEADLINE, decision);
+	/* A deadline has no priority that another policy could have. */
+	if (policy == DEADLINE && decision->effective != policy)
+		decision->effective = SCHED_OTHER;
 	decision->saved = saved;
 	decision->effective |= flag;
 }
@@ -167,6 +170,76 @@ void decide_ioprio(const struct policy_rule *rule, const struct host_facts *fact
 	else
 		meet_outside(rule, facts, CAP(SYS_NICE) | CAP(SYS_ADMIN), USUAL_IO, ANY_IO,
 			     decision);
+}
+
+void decide_dumpable(const struct policy_rule *rule, const struct host_facts *facts,
+		     struct decision *decision)
+{
+	(void)facts;
+	if (decision->saved > 1)
+		decide_refuse_value(decision);
+	else
+		decide_meet(rule, 1, decision);
+}
+
+/* Nobody executes it, so nothing is raised; but whoever looks at the task might think so. */
+void decide_setid(const struct policy_rule *rule, const struct host_facts *facts,
+		  struct decision *decision)
+{
+	(void)facts;
+	decide_meet(rule, 1, decision);
+	if (decision->outcome == OUTCOME_DROP)
+		decision->reason = "its ids are those of the plan, not of the file";
+}
+
+/* A label says what a task may do by rules of its own: there is no more or less. */
+void decide_label(const struct policy_rule *rule, const struct host_facts *facts,
+		  struct decision *decision)
+{
+	bool is_same = decision->invoker == decision->saved;
+
+	(void)facts;
+	decision->effective = decision->invoker;
+	if (is_same) {
+		decision->outcome = OUTCOME_KEEP;
+	} else if (rule->action == OUTCOME_INHERIT) {
+		decision->outcome = OUTCOME_INHERIT;
+		decision->reason = "the invoker's label takes its place";
+	} else {
+		decision_refuse(decision, "the invoker has another label", rule->remedy);
+	}
+}
+
+/* The kernel would take any number for it, once. */
+void decide_loginuid(const struct policy_rule *rule, const struct host_facts *facts,
+		     struct decision *decision)
+{
+	(void)rule;
+	decision->invoker = facts->login_uid;
+	decision->effective = facts->login_uid;
+	decision->outcome = decision->saved == facts->login_uid ? OUTCOME_KEEP : OUTCOME_INHERIT;
+	if (decision->outcome == OUTCOME_INHERIT)
+		decision->reason = "it is the invoker who is accountable";
+}
+
+void decide_keyring(const struct policy_rule *rule, const struct host_facts *facts,
+		    struct decision *decision)
+{
+	(void)rule;
+	(void)facts;
+	decision->effective = 0;
+	decision->outcome = OUTCOME_SUBSTITUTE;
+	decision->reason = "keys are not saved: it is a fresh one";
+}
+
+/* What the container has of its own: its network, its terminals. */
+void decide_own(const struct policy_rule *rule, const struct host_facts *facts,
+		struct decision *decision)
+{
+	(void)rule;
+	(void)facts;
+	decision->effective = decision->saved;
+	decision->outcome = OUTCOME_KEEP;
 }
 
 void decide_affinity(const struct policy_rule *rule, const struct host_facts *facts,

@@ -3,10 +3,28 @@
 
 #include "policy/decide.h"
 
-void decide_file(const struct policy_rule *rule, const struct host_facts *facts,
-		 struct decision *decision)
+/* Nothing can take the place of what is mapped, watched or listened on. */
+static void give_up_file(enum outcome outcome, const struct policy_rule *rule,
+			 struct decision *decision)
 {
-	(void)facts;
+	if (!decision->is_descriptor) {
+		decision_refuse(decision, "nothing can take its place", rule->remedy);
+		return;
+	}
+	decision->outcome = outcome;
+	decision->effective = decision->saved;
+	if (outcome == OUTCOME_SUBSTITUTE) {
+		decision->with = rule->with;
+		decision->effective_text = rule->with;
+		decision->reason = "the program will find another file";
+	} else {
+		decision->effective = 0;
+		decision->reason = "the program will see it closed";
+	}
+}
+
+static void reopen_file(const struct policy_rule *rule, struct decision *decision)
+{
 	switch (decision->invoker) {
 	case 0:
 		decision->effective = decision->saved;
@@ -36,6 +54,19 @@ void decide_file(const struct policy_rule *rule, const struct host_facts *facts,
 	default:
 		decision_refuse(decision, "it can't be opened as it was", rule->remedy);
 	}
+}
+
+void decide_file(const struct policy_rule *rule, const struct host_facts *facts,
+		 struct decision *decision)
+{
+	(void)facts;
+	if (rule->action == OUTCOME_SUBSTITUTE || rule->action == OUTCOME_DROP)
+		give_up_file(rule->action, rule, decision);
+	else if (decision->invoker != 0 &&
+		 (rule->shortfall == OUTCOME_SUBSTITUTE || rule->shortfall == OUTCOME_DROP))
+		give_up_file(rule->shortfall, rule, decision);
+	else
+		reopen_file(rule, decision);
 }
 
 void decide_mount(const struct policy_rule *rule, const struct host_facts *facts,
@@ -104,5 +135,29 @@ void decide_tcp(const struct policy_rule *rule, const struct host_facts *facts,
 	} else {
 		decision_refuse(decision, "the container's network does not have its address",
 				"use --leave-frozen, and give it the address before thaw");
+	}
+}
+
+/* Who holds a descriptor may hand it to whom he likes, unless a policy says no. */
+void decide_grant(const struct policy_rule *rule, const struct host_facts *facts,
+		  struct decision *decision)
+{
+	static const char *const faults[] = {
+		[GRANT_ABSENT] = "nothing else than a given descriptor can take its place",
+		[GRANT_TYPE] = "what is given is something else",
+		[GRANT_ACCESS] = "what is given was opened for less",
+		[GRANT_ALONE] = "what is given is not connected",
+		[GRANT_SHORT] = "what is given ends before the saved position",
+	};
+
+	(void)facts;
+	if (decision->invoker > GRANT_SHORT || decision->saved > 1) {
+		decide_refuse_value(decision);
+	} else if (decision->invoker != GRANT_FITS) {
+		decision_refuse(decision, faults[decision->invoker], rule->remedy);
+	} else {
+		decision->effective = decision->saved;
+		decision->outcome = OUTCOME_SUBSTITUTE;
+		decision->reason = decision->saved ? "what was not read of it is lost" : NULL;
 	}
 }

@@ -76,6 +76,7 @@ static const char *const limit_names[] = {
 
 static const char *const cap_sets[] = { "inheritable", "permitted", "effective", "bounding",
 					"ambient" };
+static const char *const keyring_names[] = { "thread", "process", "session" };
 static const char *const id_sorts[] = { "real", "effective", "saved", "fs" };
 
 /* The names of the bits that are set, with commas; bits without a name in hexadecimal. */
@@ -93,6 +94,20 @@ static void explain_bits(uint64_t bits, const char *const *names, size_t count, 
 		buf_printf(out, "%s0x%" PRIx64, comma, bits >> count << count);
 	else if (bits == 0)
 		buf_printf(out, "-");
+}
+
+const char *cap_name(int cap)
+{
+	return cap >= 0 && (size_t)cap < LENGTH(cap_names) ? cap_names[cap] : NULL;
+}
+
+int cap_by_name(const char *name)
+{
+	for (size_t i = 0; i < LENGTH(cap_names); i++) {
+		if (strcmp(cap_names[i], name) == 0)
+			return (int)i;
+	}
+	return -1;
 }
 
 void explain_number(uint64_t value, uint32_t detail, struct buf *out)
@@ -248,6 +263,9 @@ void explain_subject(enum policy_class class, uint32_t detail, struct buf *out)
 		break;
 	case CLASS_CAPS:
 		explain_part("caps", cap_sets, LENGTH(cap_sets), detail, out);
+		break;
+	case CLASS_KEYRING:
+		explain_part("keyring", keyring_names, LENGTH(keyring_names), detail, out);
 		break;
 	case CLASS_RLIMIT:
 		explain_part("rlimit", limit_names, LENGTH(limit_names), detail / 2, out);

@@ -163,6 +163,22 @@ static int get_nice(struct host_facts *facts, struct err *err)
 	return 0;
 }
 
+/* Kernels without audit, or without a module that labels, have neither. */
+static void get_labels(struct host_facts *facts)
+{
+	auto_buf struct buf text = BUF_EMPTY;
+	struct err ignored = ERR_NONE;
+
+	facts->login_uid = UINT32_MAX;
+	if (read_text("/proc/self/loginuid", &text, &ignored) == 0 && text.size > 0)
+		facts->login_uid = (uint32_t)strtoul(text.data, NULL, 10);
+	if (read_text("/proc/self/attr/current", &text, &ignored) < 0 || text.size == 0)
+		return;
+	text.data[strcspn(text.data, "\n")] = '\0';
+	if (text.data[0])
+		facts->label = mem_string(text.data);
+}
+
 static int get_state(struct host_facts *facts, struct err *err)
 {
 	auto_buf struct buf text = BUF_EMPTY;
@@ -176,6 +192,7 @@ static int get_state(struct host_facts *facts, struct err *err)
 	if (r < 0)
 		return err_set(err, -errno, "read no_new_privs");
 	facts->no_new_privs = r > 0;
+	get_labels(facts);
 
 	/* -EINVAL: a kernel without seccomp. */
 	r = prctl(PR_GET_SECCOMP, 0, 0, 0, 0);
@@ -266,10 +283,12 @@ void host_facts_free(struct host_facts *facts)
 	free(facts->uid_ranges);
 	free(facts->gid_ranges);
 	free(facts->cpus);
+	free(facts->label);
 	free(facts->own_uids);
 	free(facts->own_gids);
 	for (size_t i = 0; i < facts->volume_count; i++)
 		free(facts->volumes[i]);
 	free(facts->volumes);
+	free(facts->grants);
 	*facts = HOST_FACTS_NONE;
 }

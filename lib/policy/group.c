@@ -50,7 +50,8 @@ void decision_saved(const struct decision *decision, struct buf *out)
 
 void decision_invoker(const struct decision *decision, struct buf *out)
 {
-	if (decision->class == CLASS_FILE && !decision->invoker_text)
+	if ((decision->class == CLASS_FILE || decision->class == CLASS_DEVICE) &&
+	    !decision->invoker_text)
 		explain_open(decision->invoker, out);
 	else
 		append_value(decision, decision->invoker_text, decision->invoker, out);
@@ -216,8 +217,27 @@ static void append_task(const struct plan *plan, const struct plan_group *group,
 	}
 	if (group->count > 1)
 		buf_printf(out, " x%zu", group->count);
-	else if (name && name->id != name->task && name->pid != pid)
+	else if (name && name->id != name->task && name->pid != pid && name->pid != 0)
 		buf_printf(out, " thread %d", name->pid);
+}
+
+static bool is_of_file(enum policy_class class)
+{
+	switch (class) {
+	case CLASS_FILE:
+	case CLASS_DEVICE:
+	case CLASS_STDIO:
+	case CLASS_SOCKET:
+	case CLASS_TCP:
+	case CLASS_PORT:
+	case CLASS_RAW:
+	case CLASS_PACKET:
+	case CLASS_SETID:
+	case CLASS_GRANT:
+		return true;
+	default:
+		return false;
+	}
 }
 
 void plan_group_who(const struct plan *plan, const struct plan_group *group, struct buf *out)
@@ -227,8 +247,7 @@ void plan_group_who(const struct plan *plan, const struct plan_group *group, str
 	size_t count;
 
 	if (decision->task == 0) {
-		if (decision->class == CLASS_FILE || decision->class == CLASS_STDIO ||
-		    decision->class == CLASS_SOCKET || decision->class == CLASS_TCP)
+		if (is_of_file(decision->class))
 			buf_printf(out, "FILE %" PRIu32, decision->id);
 		else if (decision->class == CLASS_MLOCK)
 			buf_printf(out, "MEMORY %" PRIu32, decision->id);

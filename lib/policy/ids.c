@@ -78,18 +78,37 @@ static struct used_ids collect(const struct plan *plan, enum policy_class class,
 	return used;
 }
 
+/* What the administrator does not let become what it would. His preset counts where it is one. */
+static void narrow_map(const struct plan *plan, const struct id_lines *lines, uint32_t main,
+		       uint32_t invoker, struct mapping *mapping)
+{
+	const struct policy *also = plan->policy->also;
+	struct id_line line = { .image = main, .count = 1, .is_invoker = true };
+	const struct id_lines single = { .list = &line, .count = 1 };
+
+	if (lines)
+		mapping_narrow(mapping, lines, invoker);
+	else if (also->preset && also->ids == IDS_INVOKER && !plan->facts.may_map_all)
+		mapping_narrow(mapping, &single, invoker);
+}
+
 static void make_uid_map(struct plan *plan)
 {
 	const struct host_facts *facts = &plan->facts;
 	struct used_ids used = collect(plan, CLASS_UID, CLASS_COUNT);
 
-	if (facts->may_map_all)
+	if (plan->policy->uid_lines)
+		mapping_make_lines(plan->policy->uid_lines, facts->uid, facts->uid_ranges,
+				   facts->uid_range_count, &plan->uids);
+	else if (facts->may_map_all)
 		mapping_make_identity(facts->own_uids, facts->own_uid_count, &plan->uids);
 	else if (plan->policy->ids == IDS_RANGES)
 		mapping_make_ranges(used.main, facts->uid, used.ids, used.count, facts->uid_ranges,
 				    facts->uid_range_count, &plan->uids);
 	else
 		mapping_make_single(used.main, facts->uid, &plan->uids);
+	if (plan->policy->also)
+		narrow_map(plan, plan->policy->also->uid_lines, used.main, facts->uid, &plan->uids);
 	free(used.ids);
 }
 
@@ -98,13 +117,18 @@ static void make_gid_map(struct plan *plan)
 	const struct host_facts *facts = &plan->facts;
 	struct used_ids used = collect(plan, CLASS_GID, CLASS_GROUPS);
 
-	if (facts->may_map_all)
+	if (plan->policy->gid_lines)
+		mapping_make_lines(plan->policy->gid_lines, facts->gid, facts->gid_ranges,
+				   facts->gid_range_count, &plan->gids);
+	else if (facts->may_map_all)
 		mapping_make_identity(facts->own_gids, facts->own_gid_count, &plan->gids);
 	else if (plan->policy->ids == IDS_RANGES)
 		mapping_make_ranges(used.main, facts->gid, used.ids, used.count, facts->gid_ranges,
 				    facts->gid_range_count, &plan->gids);
 	else
 		mapping_make_single(used.main, facts->gid, &plan->gids);
+	if (plan->policy->also)
+		narrow_map(plan, plan->policy->also->gid_lines, used.main, facts->gid, &plan->gids);
 	free(used.ids);
 }
 
@@ -120,8 +144,20 @@ static bool may_setgroups(const struct plan *plan)
 	return gids->count > 1 || (gids->count == 1 && gids->lines[0].count > 1);
 }
 
-static const char *refusal_reason(const struct plan *plan)
+/* Do lines of a policy file decide about it? */
+static bool is_by_lines(const struct plan *plan, const struct decision *decision)
 {
+	const struct policy *policy = plan->policy;
+	bool is_uid = decision->class == CLASS_UID;
+
+	return (is_uid ? policy->uid_lines : policy->gid_lines) ||
+	       (policy->also && (is_uid ? policy->also->uid_lines : policy->also->gid_lines));
+}
+
+static const char *refusal_reason(const struct plan *plan, const struct decision *decision)
+{
+	if (is_by_lines(plan, decision))
+		return "the policy has no place for this id";
 	if (plan->facts.may_map_all)
 		return "the invoker's own user namespace does not have this id";
 	if (plan->policy->ids == IDS_RANGES)
@@ -131,6 +167,8 @@ static const char *refusal_reason(const struct plan *plan)
 
 static const char *refusal_remedy(const struct plan *plan, const struct decision *decision)
 {
+	if (is_by_lines(plan, decision))
+		return "change the lines of the policy, or use another one";
 	if (plan->facts.may_map_all)
 		return "restore in the initial user namespace";
 	return policy_rule_for(plan->policy, decision)->remedy;
@@ -148,12 +186,13 @@ static void decide_id(struct plan *plan, const struct mapping *mapping, uint32_t
 	}
 	outside = mapping_find(mapping, (uint32_t)decision->saved);
 	if (outside == ID_NONE) {
-		decision_refuse(decision, refusal_reason(plan), refusal_remedy(plan, decision));
+		decision_refuse(decision, refusal_reason(plan, decision),
+				refusal_remedy(plan, decision));
 		return;
 	}
 	decision->effective = decision->saved;
 	decision->outcome = OUTCOME_MAP;
-	if (plan->facts.may_map_all)
+	if (plan->facts.may_map_all && outside == decision->saved)
 		decision->outcome = OUTCOME_KEEP;
 	else if (outside == invoker)
 		decision->effective_text = "invoker";

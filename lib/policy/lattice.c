@@ -163,3 +163,32 @@ const struct lattice *lattice_of(enum policy_class class)
 {
 	return (unsigned int)class < CLASS_COUNT ? &lattices[class] : NULL;
 }
+
+bool lattice_has_values(enum policy_class class)
+{
+	const struct lattice *lattice = lattice_of(class);
+
+	return lattice && lattice->bottom != ID_NONE;
+}
+
+int outcome_loss(enum outcome outcome)
+{
+	switch (outcome) {
+	case OUTCOME_KEEP:
+	case OUTCOME_MAP:
+	case OUTCOME_REOPEN:
+	case OUTCOME_INHERIT:
+		return 0;
+	case OUTCOME_CLAMP:
+		return 1;
+	case OUTCOME_SUBSTITUTE:
+		return 2;
+	case OUTCOME_DROP:
+		return 3;
+	case OUTCOME_RECORD:
+		return 4;
+	case OUTCOME_REFUSE:
+		break;
+	}
+	return 5;
+}

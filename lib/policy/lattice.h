@@ -23,6 +23,10 @@ struct lattice {
 
 /* NULL for a class that does not exist. */
 const struct lattice *lattice_of(enum policy_class class);
+/* Can one value of this class be less than another? Else only outcomes can: this much of the saved
+ * thing is lost by one. */
+bool lattice_has_values(enum policy_class class);
+int outcome_loss(enum outcome outcome);
 
 /* The words of the lattices. */
 void explain_number(uint64_t value, uint32_t detail, struct buf *out);
@@ -37,6 +41,10 @@ void explain_cpus(uint64_t value, uint32_t detail, struct buf *out);
 void explain_switch(uint64_t value, uint32_t detail, struct buf *out);
 void explain_seccomp(uint64_t value, uint32_t detail, struct buf *out);
 void explain_nothing(uint64_t value, uint32_t detail, struct buf *out);
+
+/* "net_raw"; NULL, or -1: there is none. */
+const char *cap_name(int cap);
+int cap_by_name(const char *name);
 
 /* How the trial open of CLASS_FILE went. */
 void explain_open(uint64_t error, struct buf *out);

@@ -133,6 +133,61 @@ void mapping_make_ranges(uint32_t main, uint32_t invoker, const uint32_t *used, 
 	}
 }
 
+void mapping_make_lines(const struct id_lines *lines, uint32_t invoker,
+			const struct id_range *ranges, size_t range_count,
+			struct mapping *ret_mapping)
+{
+	struct supply supply = { ranges, range_count, 0 };
+
+	*ret_mapping = MAPPING_NONE;
+	for (size_t i = 0; i < lines->count; i++) {
+		const struct id_line *line = &lines->list[i];
+
+		if (line->is_invoker)
+			add_line(ret_mapping, line->image, invoker, 1);
+		else
+			add_ids(ret_mapping, &supply, line->image, line->count);
+	}
+	if (ret_mapping->count > MAPPING_LINES_MAX)
+		mapping_free(ret_mapping);
+}
+
+/* What a line of a map has in common with what a policy allows. */
+static void add_common(struct mapping *mapping, const struct id_map *map,
+		       const struct id_line *line, uint32_t invoker)
+{
+	uint64_t first = map->inside > line->image ? map->inside : line->image;
+	uint64_t map_end = (uint64_t)map->inside + map->count;
+	uint64_t line_end = (uint64_t)line->image + line->count;
+	uint64_t end = map_end < line_end ? map_end : line_end;
+
+	for (; first < end; first++) {
+		uint32_t outside = map->outside + (uint32_t)(first - map->inside);
+		uint64_t stop = end;
+
+		/* The invoker's own id, and what is before and behind it. */
+		if (outside == invoker)
+			stop = first + 1;
+		else if (outside < invoker && invoker - outside < end - first)
+			stop = first + (invoker - outside);
+		if ((outside == invoker) == line->is_invoker)
+			add_line(mapping, (uint32_t)first, outside, (uint32_t)(stop - first));
+		first = stop - 1;
+	}
+}
+
+void mapping_narrow(struct mapping *mapping, const struct id_lines *lines, uint32_t invoker)
+{
+	struct mapping narrow = MAPPING_NONE;
+
+	for (size_t i = 0; i < mapping->count; i++) {
+		for (size_t j = 0; j < lines->count; j++)
+			add_common(&narrow, &mapping->lines[i], &lines->list[j], invoker);
+	}
+	mapping_free(mapping);
+	*mapping = narrow;
+}
+
 uint32_t mapping_find(const struct mapping *mapping, uint32_t inside)
 {
 	size_t low = 0;
@@ -148,6 +203,17 @@ uint32_t mapping_find(const struct mapping *mapping, uint32_t inside)
 			low = middle + 1;
 		else
 			return line->outside + (inside - line->inside);
+	}
+	return ID_NONE;
+}
+
+uint32_t mapping_inside(const struct mapping *mapping, uint32_t outside)
+{
+	for (size_t i = 0; i < mapping->count; i++) {
+		const struct id_map *line = &mapping->lines[i];
+
+		if (outside >= line->outside && outside - line->outside < line->count)
+			return line->inside + (outside - line->outside);
 	}
 	return ID_NONE;
 }

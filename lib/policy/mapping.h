@@ -16,6 +16,19 @@ struct mapping {
 
 #define MAPPING_NONE ((struct mapping){ .lines = NULL })
 
+/* What a policy file says: these ids become the invoker, or take places in his ranges. */
+struct id_line {
+	uint32_t image;
+	uint32_t count;
+	bool is_invoker; /* count is 1 */
+};
+#define ID_LINES_MAX MAPPING_LINES_MAX
+struct id_lines {
+	struct id_line *list; /* owned; rising, none overlap */
+	size_t count;
+	bool is_given;
+};
+
 void mapping_free(struct mapping *mapping);
 
 /* `main` becomes the invoker; nobody else is there. */
@@ -29,9 +42,18 @@ void mapping_make_ranges(uint32_t main, uint32_t invoker, const uint32_t *used, 
 			 const struct id_range *ranges, size_t range_count,
 			 struct mapping *ret_mapping);
 
+/* As the lines say, as far as the ranges go. */
+void mapping_make_lines(const struct id_lines *lines, uint32_t invoker,
+			const struct id_range *ranges, size_t range_count,
+			struct mapping *ret_mapping);
+/* Takes away what the lines do not have, or would not let become what it becomes. */
+void mapping_narrow(struct mapping *mapping, const struct id_lines *lines, uint32_t invoker);
+
 bool mapping_has(const struct mapping *mapping, uint32_t inside);
 /* Where an id leads; ID_NONE if nowhere. */
 uint32_t mapping_find(const struct mapping *mapping, uint32_t inside);
+/* Which id leads there; ID_NONE if none does. */
+uint32_t mapping_inside(const struct mapping *mapping, uint32_t outside);
 
 /* For a new container: root in it is the invoker; with all ids, if the invoker may map them. */
 void mapping_default(const struct host_facts *facts, struct mapping *ret_uids,

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "core/buf.h"
+#include "image/image.h"
+#include "policy/language.h"
 #include "policy/lattice.h"
 #include "policy/plan_private.h"
 
@@ -38,7 +40,9 @@ static void copy_facts(const struct host_facts *from, struct host_facts *to)
 	to->cpus = copy_array(from->cpus, from->cpu_words, sizeof(*from->cpus));
 	to->own_uids = copy_array(from->own_uids, from->own_uid_count, sizeof(struct id_range));
 	to->own_gids = copy_array(from->own_gids, from->own_gid_count, sizeof(struct id_range));
+	to->label = from->label ? mem_string(from->label) : NULL;
 	to->volumes = copy_array(from->volumes, from->volume_count, sizeof(*from->volumes));
+	to->grants = copy_array(from->grants, from->grant_count, sizeof(*from->grants));
 	for (size_t i = 0; i < from->volume_count; i++)
 		to->volumes[i] = mem_string(from->volumes[i]);
 }
@@ -59,6 +63,9 @@ void plan_free(struct plan *plan)
 	if (!plan)
 		return;
 	host_facts_free(&plan->facts);
+	if (plan->policies)
+		policies_free(plan->policies);
+	free(plan->policies);
 	strings_free(&plan->strings);
 	free(plan->names);
 	free(plan->decisions);
@@ -83,6 +90,7 @@ void plan_ask(struct plan *plan, const struct question *question)
 		.saved = question->saved,
 		.invoker = question->invoker,
 		.type = question->type,
+		.is_descriptor = question->is_descriptor,
 		.path = strings_add(&plan->strings, question->path),
 		.subject = strings_add(&plan->strings, question->subject),
 		.saved_text = strings_add(&plan->strings, question->saved_text),
@@ -103,6 +111,11 @@ void plan_name_task(struct plan *plan, uint32_t id, uint32_t task, pid_t pid, co
 		.comm = strings_add(&plan->strings, comm),
 	};
 	plan->name_count++;
+}
+
+void plan_name_file(struct plan *plan, uint32_t id, uint32_t task)
+{
+	plan_name_task(plan, id, task, 0, NULL);
 }
 
 static struct plan_key make_key(enum policy_class class, uint32_t id, uint32_t detail)
@@ -197,6 +210,11 @@ const struct host_facts *plan_facts(const struct plan *plan)
 const struct image *plan_image(const struct plan *plan)
 {
 	return plan->image;
+}
+
+char *plan_image_name(const struct plan *plan)
+{
+	return mem_printf("%016" PRIx64, plan->image ? plan->image->metadata_checksum : 0);
 }
 
 const struct id_map *plan_uid_map(const struct plan *plan, size_t *ret_count)

@@ -51,11 +51,13 @@ struct question {
 	uint32_t detail; /* see enum policy_class */
 	uint64_t saved;
 	uint64_t invoker; /* CLASS_FILE: 0, or the errno of the trial open; CLASS_SECCOMP: 1 if the
-			   * image has the filter; CLASS_TCP: 1 if its network has the address */
+			   * image has the filter; CLASS_TCP: 1 if its network has the address;
+			   * CLASS_GRANT: enum grant_fit */
 	const char *path; /* of a file, in the container; NULL: it has none */
 	uint32_t type;	  /* of a file: S_IFREG, ...; 0: unknown */
-	const char *subject;	  /* "caps.effective", "fd 5", ...; NULL: made by the class */
-	const char *saved_text;	  /* NULL: made from `saved` by the class */
+	bool is_descriptor;	/* of a file: an open one, in whose place another could be opened */
+	const char *subject;	/* "caps.effective", "fd 5", ...; NULL: made by the class */
+	const char *saved_text; /* NULL: made from `saved` by the class */
 	const char *invoker_text; /* NULL: likewise */
 };
 
@@ -71,6 +73,10 @@ struct decision {
 	uint32_t task;	  /* id of the task it belongs to; 0: the container */
 	uint32_t type;	  /* of a file: S_IFREG, ...; 0: unknown */
 	const char *path; /* of a file, in the container; NULL: it has none */
+	bool is_descriptor;
+	const char *with; /* SUBSTITUTE: the path that takes its place; the policy's */
+	pid_t pid;	  /* of its task, in the container; 0: it has none */
+	const char *comm; /* likewise; NULL */
 	/* Texts belong to the plan, and hold whatever the image says: escape them to print them. */
 	const char *subject;	/* NULL: the class and detail say it */
 	const char *saved_text; /* NULL: made from the value, as the next */
@@ -79,6 +85,23 @@ struct decision {
 	const char *rule;   /* "strict/caps" */
 	const char *reason; /* why it is not kept, where that needs saying, or NULL */
 	const char *remedy; /* what the invoker could do about it, or NULL */
+};
+
+/* A descriptor that the invoker gives for one that was saved. */
+struct host_grant {
+	uint32_t id; /* the saved open file description */
+	int fd;	     /* our duplicate, borrowed */
+	int number;  /* as the invoker calls it */
+};
+
+/* Can it take the place of what was saved? */
+enum grant_fit {
+	GRANT_FITS,
+	GRANT_ABSENT, /* none is given, and nothing else will do */
+	GRANT_TYPE,   /* it is something else */
+	GRANT_ACCESS, /* it was opened for less */
+	GRANT_ALONE,  /* it is not connected */
+	GRANT_SHORT,  /* a file that ends before the saved position */
 };
 
 /* What the invoker has and this host can do; gathered once by trying. */
@@ -100,7 +123,9 @@ struct host_facts {
 	int lowest_nice; /* that may be set in a new user namespace */
 	int oom_score_adj;
 	bool no_new_privs;
-	int seccomp; /* 0, or 2: a filter that every child inherits */
+	char *label;	    /* owned: of a security module; NULL: there is none */
+	uint32_t login_uid; /* UINT32_MAX: none */
+	int seccomp;	    /* 0, or 2: a filter that every child inherits */
 	uint64_t securebits;
 	uint64_t known_securebits;
 	uint64_t *cpus; /* owned: mask of the CPUs that may be used */
@@ -109,6 +134,8 @@ struct host_facts {
 	char **volumes; /* owned, each and all: where the invoker mounts directories of the host */
 	size_t volume_count;
 	int root; /* the root directory of the container, borrowed; 0: the invoker's */
+	struct host_grant *grants; /* owned */
+	size_t grant_count;
 	/* The ids of the invoker's own user namespace, and whether all of them may be mapped. */
 	struct id_range *own_uids; /* owned */
 	size_t own_uid_count;
@@ -148,6 +175,8 @@ void plan_ask(struct plan *plan, const struct question *question);
 /* For the identity kind's ask: object `id` (a task, a thread, a file) belongs to `task`; by `pid`
  * and `comm` (any bytes) the lines about it are called. Both as in the container. */
 void plan_name_task(struct plan *plan, uint32_t id, uint32_t task, pid_t pid, const char *comm);
+/* For the descriptors kind's ask: object `id`, a file, is open in that task. */
+void plan_name_file(struct plan *plan, uint32_t id, uint32_t task);
 /* For kinds' restore and finish, and the post-check: what was decided; NULL if never asked. */
 const struct decision *plan_answer(const struct plan *plan, enum policy_class class, uint32_t id,
 				   uint32_t detail);
@@ -158,6 +187,8 @@ uint64_t plan_value(const struct plan *plan, enum policy_class class, uint32_t i
 const struct decision *plan_decisions(const struct plan *plan, size_t *ret_count);
 const struct host_facts *plan_facts(const struct plan *plan);
 const struct image *plan_image(const struct plan *plan);
+/* A text that only this image has. Owned by the caller. */
+char *plan_image_name(const struct plan *plan);
 /* The maps of the user namespace that restore makes; chosen by the policy from the ids in use. */
 const struct id_map *plan_uid_map(const struct plan *plan, size_t *ret_count);
 const struct id_map *plan_gid_map(const struct plan *plan, size_t *ret_count);

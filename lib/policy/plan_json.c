@@ -46,7 +46,7 @@ static void put_task(struct json *object, const struct plan *plan, const struct 
 		json_put_i64(object, "pid", task->pid);
 		put_escaped(object, "comm", task->comm);
 	}
-	if (name && name->id != name->task)
+	if (name && name->id != name->task && name->pid != 0)
 		json_put_i64(object, "tid", name->pid);
 }
 
@@ -68,6 +68,8 @@ static struct json *decision_json(const struct plan *plan, const struct decision
 		put_value(object, "effective", decision, decision->effective);
 		put_text(object, "effective_text", decision_effective, decision);
 	}
+	if (decision->path)
+		put_escaped(object, "path", decision->path);
 	json_put_string(object, "rule", decision->rule);
 	put_escaped(object, "reason", decision->reason);
 	put_escaped(object, "remedy", decision->remedy);
@@ -104,12 +106,14 @@ struct json *plan_json(const struct plan *plan)
 {
 	struct json *object = json_new_object();
 	struct json *decisions = json_new_array();
+	auto_free char *image = plan_image_name(plan);
 	size_t counts[OUTCOME_REFUSE + 1];
 
 	for (size_t i = 0; i < plan->decision_count; i++)
 		json_add(decisions, decision_json(plan, &plan->decisions[i]));
 	plan_count_outcomes(plan, counts);
 	json_put_string(object, "policy", plan->policy->name);
+	json_put_string(object, "image", image);
 	json_put(object, "decisions", decisions);
 	json_put(object, "uid_map", map_json(&plan->uids));
 	json_put(object, "gid_map", map_json(&plan->gids));

@@ -10,7 +10,7 @@ struct plan_name {
 	uint32_t id;
 	uint32_t order; /* of two for one id, the first counts */
 	uint32_t task;
-	pid_t pid;
+	pid_t pid; /* 0: a file */
 	const char *comm;
 };
 
@@ -23,6 +23,7 @@ struct plan_key {
 struct plan {
 	const struct image *image;   /* borrowed; NULL in tests */
 	const struct policy *policy; /* borrowed */
+	struct policies *policies;   /* owned: what that is of; NULL: of nothing that is owned */
 	struct host_facts facts;     /* owned */
 	struct strings strings;
 	struct plan_name *names; /* owned; sorted by id once settled */

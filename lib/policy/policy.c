@@ -47,21 +47,33 @@ static void apply(const struct policy_rule *rule, const struct host_facts *facts
 	(void)policy_impose(rule, decision);
 }
 
+static void decide_by(const struct policy_rule *rule, const struct host_facts *facts,
+		      struct decision *decision)
+{
+	decision->rule = rule->name;
+	if (decision->detail >= policy_class_info(decision->class)->detail_count)
+		decide_refuse_value(decision);
+	else
+		apply(rule, facts, decision);
+}
+
 void policy_decide(const struct policy *policy, const struct host_facts *facts,
 		   struct decision *decision)
 {
-	const struct policy_class_info *info = policy_class_info(decision->class);
 	const struct policy_rule *rule;
+	const struct policy_rule *second_rule;
+	struct decision second = *decision;
 
-	if (!info) {
+	if (!policy_class_info(decision->class)) {
 		decision->rule = policy->name;
 		decision_refuse(decision, "no such class of questions", NULL);
 		return;
 	}
 	rule = policy_rule_for(policy, decision);
-	decision->rule = rule->name;
-	if (decision->detail >= info->detail_count)
-		decide_refuse_value(decision);
-	else
-		apply(rule, facts, decision);
+	second_rule = policy->also ? policy_rule_for(policy->also, decision) : NULL;
+	decide_by(rule, facts, decision);
+	if (!second_rule || !second_rule->name)
+		return;
+	decide_by(second_rule, facts, &second);
+	decision_narrow(decision, &second, rule->shortfall == OUTCOME_REFUSE);
 }

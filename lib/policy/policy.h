@@ -29,8 +29,11 @@ enum id_mode {
 	IDS_RANGES,  /* all ids in use, in the ranges that the invoker was given */
 };
 
+struct id_lines;
+
 struct policy {
 	const char *name;
+	const char *preset; /* that a file extends, itself or by others; NULL: it is one, or none */
 	enum id_mode ids;
 	bool never_runs; /* images are read by it, and never restored */
 	/* The rule of a file for this decision, of which all but the outcome is known; NULL: it has
@@ -38,12 +41,21 @@ struct policy {
 	const struct policy_rule *(*choose)(const struct policy *policy,
 					    const struct decision *decision);
 	const void *file; /* whatever `choose` needs */
+	/* Of a file, which ids become which; NULL: as `ids` says. Borrowed. */
+	const struct id_lines *uid_lines;
+	const struct id_lines *gid_lines;
+	/* A second one, asked about everything: what it gives less of counts. Where a rule of it
+	 * has no name, it has nothing to say. Borrowed; NULL: none. */
+	const struct policy *also;
 	struct policy_rule rules[CLASS_COUNT];
 };
 
 /* The rule for a decision: never NULL. */
 const struct policy_rule *policy_rule_for(const struct policy *policy,
 					  const struct decision *decision);
+/* Lowers a decision by what another policy has decided about the same question; `must_keep`: the
+ * first one would rather refuse than lower it. */
+void decision_narrow(struct decision *decision, const struct decision *other, bool must_keep);
 /* Decides a question that has been copied into `decision`. A class, detail or value that does not
  * exist is refused. */
 void policy_decide(const struct policy *policy, const struct host_facts *facts,

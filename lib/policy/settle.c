@@ -53,6 +53,25 @@ static void settle_limits(struct plan *plan)
 	}
 }
 
+/* Where a policy tells the sets apart, one may come out lower than another that depends on it. */
+static void settle_set(struct decision *set, uint64_t most)
+{
+	if (!set || set->outcome == OUTCOME_REFUSE || (set->effective & ~most) == 0)
+		return;
+	set->effective &= most;
+	set->outcome = OUTCOME_CLAMP;
+	set->reason = "what is not permitted cannot be in it";
+}
+
+static void settle_dependent_sets(struct decision *const sets[5])
+{
+	uint64_t permitted = sets[1] ? sets[1]->effective : 0;
+	uint64_t inheritable = sets[0] ? sets[0]->effective : 0;
+
+	settle_set(sets[2], permitted);
+	settle_set(sets[4], permitted & inheritable);
+}
+
 /* What capset(2) and PR_CAP_AMBIENT would refuse. */
 static void settle_caps_of(struct decision *const sets[5])
 {
@@ -65,6 +84,7 @@ static void settle_caps_of(struct decision *const sets[5])
 	if (sets[4] && sets[4]->saved & ~(permitted & inheritable))
 		decision_refuse(sets[4], "ambient capabilities that are not inheritable",
 				HINT_FORGED);
+	settle_dependent_sets(sets);
 }
 
 static void settle_caps(struct plan *plan)
@@ -152,8 +172,11 @@ static void settle_tasks(struct plan *plan)
 	for (size_t i = 0; i < plan->decision_count; i++) {
 		struct decision *decision = &plan->decisions[i];
 		const struct plan_name *name = plan_name_of(plan, decision->id);
+		const struct plan_name *task = name ? plan_name_of(plan, name->task) : NULL;
 
 		decision->task = name ? name->task : 0;
+		decision->pid = task ? task->pid : 0;
+		decision->comm = task ? task->comm : NULL;
 	}
 }
 

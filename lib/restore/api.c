@@ -20,10 +20,12 @@
 #include "core/log.h"
 #include "core/worker.h"
 #include "ctckpt/ctckpt.h"
+#include "ctckpt/policy.h"
 #include "dump/held.h"
 #include "freeze/deadline.h"
 #include "freeze/freeze.h"
 #include "freeze/holder.h"
+#include "kind/support/grant.h"
 #include "kind/support/terminal.h"
 #include "restore/foreground.h"
 #include "restore/input.h"
@@ -33,6 +35,7 @@
 struct job {
 	const struct ctckpt_restore_options *options;
 	struct foreground foreground; /* in the command */
+	struct grants grants;	      /* owned, in the command and in the worker */
 	struct worker *worker;
 	int signals; /* signalfd; -1: none are for us */
 	uint64_t last_told;
@@ -315,12 +318,14 @@ static enum ctckpt_network network_of(const struct ctckpt_restore_options *optio
 static int prepare(struct work *work, struct err *err)
 {
 	const struct ctckpt_restore_options *options = work->job->options;
-	int r =
-	    input_open(options->image, options->fd, options->limits, options->policy,
-		       options->rootfs, options->volumes, network_of(options), &work->input, err);
+	int r = input_open(options->image, options->fd, options->limits, options->policy,
+			   options->rootfs, options->volumes, network_of(options),
+			   &work->job->grants, &work->input, err);
 
 	if (r == 0)
 		r = plan_verdict(work->input.plan, err);
+	if (r == 0 && options->plan)
+		r = plan_hold(work->input.plan, options->plan, err);
 	if (r == 0)
 		r = prepare_terminal(work, err);
 	if (r == 0)
@@ -378,6 +383,7 @@ static int create(struct work *work, struct ctckpt_stats *stats, struct err *err
 		r = start_container(work, err);
 	if (r == 0)
 		r = run_stage(work, err);
+	grants_free(&work->job->grants);
 	if (r == 0)
 		r = take_terminal(work, err);
 	if (r == 0)
@@ -479,6 +485,8 @@ static void job_told(void *argument, const void *message, size_t size)
 	if (size == 1 + sizeof(worker) && *type == 'W') {
 		memcpy(&worker, type + 1, sizeof(worker));
 		foreground_set_worker(&job->foreground, worker);
+		/* The worker has them; nobody is to wait for us. */
+		grants_free(&job->grants);
 	}
 	if (size > 1 && *type == 'N' && options->note) {
 		auto_free char *text = mem_copy(type + 1, size - 1);
@@ -502,10 +510,12 @@ int ctckpt_restore(const struct ctckpt_restore_options *options,
 	if (options->leave_frozen && !options->detach)
 		return err_set(err, ERR_USAGE,
 			       "--leave-frozen is for containers in the background");
-	if (!options->detach)
+	r = grants_take(options->grants, &job.grants, err);
+	if (r == 0 && !options->detach)
 		r = foreground_begin(&job.foreground, err);
 	if (r == 0)
 		r = worker_run(&worker, err);
 	foreground_end(&job.foreground);
+	grants_free(&job.grants);
 	return r;
 }

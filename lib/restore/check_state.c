@@ -115,6 +115,32 @@ static int check_score(const struct restore *rs, const struct restore_task *task
 	return 0;
 }
 
+static bool read_login(const char *path, uint64_t *ret_uid)
+{
+	auto_buf struct buf text = BUF_EMPTY;
+	struct err none = ERR_NONE;
+	const char *at;
+
+	if (procfs_read(AT_FDCWD, path, &text, &none) < 0)
+		return false;
+	at = text.data;
+	return at && scan_number(&at, 10, UINT32_MAX, ret_uid);
+}
+
+/* Always the invoker's own; kernels without audit have none. */
+static int check_login(const struct restore_thread *thread, struct err *err)
+{
+	auto_free char *path = mem_printf("/proc/%d/loginuid", thread->tid);
+	uint64_t own, found;
+
+	if (!read_login("/proc/self/loginuid", &own))
+		return 0;
+	if (!read_login(path, &found) || found != own)
+		return err_set(err, ERR_FAILED, "task %d: its login uid is not the invoker's",
+			       thread->vtid);
+	return 0;
+}
+
 int restore_check_state(const struct restore *rs, const struct restore_task *task,
 			const struct restore_thread *thread, struct err *err)
 {
@@ -124,6 +150,8 @@ int restore_check_state(const struct restore *rs, const struct restore_task *tas
 		r = check_io(rs, thread, err);
 	if (r == 0)
 		r = check_cpus(rs, thread, err);
+	if (r == 0)
+		r = check_login(thread, err);
 	if (r == 0 && thread == &task->threads[0])
 		r = check_score(rs, task, err);
 	return r;

@@ -8,6 +8,7 @@
 #include "core/cleanup.h"
 #include "kind/support/mount_place.h"
 #include "kind/support/tree.h"
+#include "policy/language.h"
 
 static int open_image(const char *path, int fd, const struct image_limits *limits,
 		      struct input *input, struct err *err)
@@ -44,11 +45,11 @@ static int open_root(const char *rootfs, struct input *input, struct err *err)
 
 static int make_plan(const char *policy_name, struct input *input, struct err *err)
 {
-	const struct policy *policy;
-	int r = policy_preset(policy_name ? policy_name : "strict", &policy, err);
+	struct policies policies = POLICIES_NONE;
+	int r = policies_load(policy_name, &policies, err);
 
 	if (r == 0)
-		r = plan_make(input->image, policy, &input->facts, &input->plan, err);
+		r = plan_make_by(input->image, &policies, &input->facts, &input->plan, err);
 	return r;
 }
 
@@ -72,7 +73,7 @@ static int name_volumes(const char *const *volumes, struct input *input, struct 
 
 int input_open(const char *path, int fd, const struct image_limits *limits, const char *policy,
 	       const char *rootfs, const char *const *volumes, enum ctckpt_network network,
-	       struct input *ret_input, struct err *err)
+	       const struct grants *grants, struct input *ret_input, struct err *err)
 {
 	auto_input struct input input = INPUT_NONE;
 	int r = open_image(path, fd, limits, &input, err);
@@ -83,6 +84,8 @@ int input_open(const char *path, int fd, const struct image_limits *limits, cons
 		r = open_root(rootfs, &input, err);
 	if (r == 0)
 		r = name_volumes(volumes, &input, err);
+	if (r == 0)
+		r = grants_find(grants, input.image, &input.facts, err);
 	input.facts.keeps_connections = network != CTCKPT_NETWORK_NONE;
 	input.facts.is_network_promised = network == CTCKPT_NETWORK_PROMISED;
 	if (r == 0)
@@ -108,11 +111,16 @@ void input_free(struct input *input)
 
 int ctckpt_plan(const char *image, int fd, const struct image_limits *limits, const char *policy,
 		const char *rootfs, const char *const *volumes, enum ctckpt_network network,
-		struct image **ret_image, struct plan **ret_plan, struct err *err)
+		const char *const *grants, struct image **ret_image, struct plan **ret_plan,
+		struct err *err)
 {
 	auto_input struct input input = INPUT_NONE;
-	int r = input_open(image, fd, limits, policy, rootfs, volumes, network, &input, err);
+	auto_grants struct grants taken = GRANTS_NONE;
+	int r = grants_take(grants, &taken, err);
 
+	if (r == 0)
+		r = input_open(image, fd, limits, policy, rootfs, volumes, network, &taken, &input,
+			       err);
 	if (r < 0)
 		return r;
 	*ret_image = take_ptr(input.image);

@@ -125,7 +125,9 @@ static int restore_mounts(const struct part *part, struct err *err)
 
 static int restore_content(const struct part *part, struct err *err)
 {
-	if (le32_get(part->rec->type) == NAMESPACE_NET)
+	/* The first task enters these itself. */
+	if (le32_get(part->rec->type) == NAMESPACE_NET ||
+	    le32_get(part->rec->type) == NAMESPACE_IPC)
 		return 0;
 	if (le32_get(part->rec->type) == NAMESPACE_MNT)
 		return restore_mounts(part, err);
@@ -391,9 +393,10 @@ int restore_namespace_fd(const struct restore *rs, enum namespace_type type, uin
 	return id ? restore_fd(rs, id) : rs->own->shared->own_namespaces[type];
 }
 
-int restore_enter_netns(struct restore *rs, uint32_t id, struct err *err)
+int restore_enter_namespace(struct restore *rs, enum namespace_type type, uint32_t id,
+			    struct err *err)
 {
-	if (setns(restore_namespace_fd(rs, NAMESPACE_NET, id), CLONE_NEWNET) < 0)
-		return err_set(err, -errno, "enter network namespace %u", id);
+	if (setns(restore_namespace_fd(rs, type, id), namespace_flag(type)) < 0)
+		return err_set(err, -errno, "enter %s namespace %u", namespace_name(type), id);
 	return 0;
 }

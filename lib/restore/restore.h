@@ -155,8 +155,17 @@ void restore_undo(const struct restore *rs, pid_t init);
 int restore_guard_begin(struct restore *rs, pid_t init, int init_pidfd, struct err *err);
 void restore_guard_end(struct restore *rs);
 
+/* grants.c: in the first task: the invoker's descriptors are the objects that they are given for.
+ */
+int restore_give_grants(struct restore *rs, struct err *err);
+
 /* stage.c: runs in the container's first task; ends in the execution of the tiny program. */
 int restore_stage_main(void *argument, struct err *err);
+
+/* instead.c: does the plan drop or substitute this open file? Then restores what takes its place.
+ */
+bool restore_is_given_up(const struct restore *rs, uint32_t id);
+int restore_instead(struct restore *rs, const struct record *record, struct err *err);
 
 /* template.c: where the hole is; the first task after its execution becomes the model for all. */
 int restore_find_hole(struct restore *rs, struct err *err);

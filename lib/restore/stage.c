@@ -13,17 +13,34 @@
 #include "core/cleanup.h"
 #include "restore/restore.h"
 
-/* A socket is made in its network namespace. */
+/* A socket is made in its network namespace, an ipc object and the limits of such a namespace in
+ * that.
+ */
+static uint32_t namespace_of(const struct restore *rs, const struct kind *kind,
+			     const struct record *record, enum namespace_type *ret_type)
+{
+	*ret_type = kind->scope == SCOPE_FD ? NAMESPACE_NET : NAMESPACE_IPC;
+	if (kind->scope == SCOPE_FD)
+		return netns_find(rs->image, record->id);
+	if (kind->namespace != NAMESPACE_IPC)
+		return 0;
+	return namespace_find(rs->image, record->id) ? record->id
+						     : ipcns_find(rs->image, record->id);
+}
+
 static int restore_record(struct restore *rs, const struct kind *kind, const struct record *record,
 			  struct err *err)
 {
-	uint32_t netns = kind->scope == SCOPE_FD ? netns_find(rs->image, record->id) : 0;
-	int r = netns ? restore_enter_netns(rs, netns, err) : 0;
+	enum namespace_type type;
+	uint32_t ns = namespace_of(rs, kind, record, &type);
+	int r = ns ? restore_enter_namespace(rs, type, ns, err) : 0;
 
 	if (r == 0)
-		r = kind->restore(rs, record, err);
-	if (r == 0 && netns)
-		r = restore_enter_netns(rs, 0, err);
+		r = kind->scope == SCOPE_FD && restore_is_given_up(rs, record->id)
+			? restore_instead(rs, record, err)
+			: kind->restore(rs, record, err);
+	if (r == 0 && ns)
+		r = restore_enter_namespace(rs, type, 0, err);
 	return r;
 }
 
@@ -35,9 +52,12 @@ static int restore_kind(struct restore *rs, const struct kind *kind, struct err 
 		int r;
 
 		/* What is in other namespaces comes with them, but for networks, which hang
-		 * together, and mounts, which are copied from the container's. */
+		 * together, mounts, which are copied from the container's, and ipc objects. */
 		if (kind->namespace && kind->namespace != NAMESPACE_NET &&
-		    kind->namespace != NAMESPACE_MNT && namespace_find(rs->image, record->id))
+		    kind->namespace != NAMESPACE_MNT && kind->namespace != NAMESPACE_IPC &&
+		    namespace_find(rs->image, record->id))
+			continue;
+		if (kind->grant && restore_is_granted(rs, record->id))
 			continue;
 		r = restore_record(rs, kind, record, err);
 		if (r < 0)
@@ -201,6 +221,8 @@ static int make_all(struct restore *rs, struct err *err)
 		r = restore_phase(rs, PHASE_NAMESPACES, err);
 	if (r == 0)
 		r = open_root_again(rs->own, err);
+	if (r == 0)
+		r = restore_give_grants(rs, err);
 	for (enum phase phase = PHASE_NAMESPACES + 1; r == 0 && phase < PHASE_COUNT; phase++)
 		r = restore_phase(rs, phase, err);
 	if (r == 0)

@@ -264,11 +264,11 @@ static int map_objects(struct restore *rs, struct script *script, struct err *er
 
 		if (mm_object_size(record) == 0)
 			continue;
-		r = mm_object_make(rs->image, record, place, script, err);
+		r = mm_object_make(rs, record, place, script, err);
 		if (r < 0)
 			return r;
 	}
-	return mm_objects_made(rs->image, script, err);
+	return mm_objects_made(rs, script, err);
 }
 
 /* Where a syscall instruction lies in this kernel's vdso, and in our stub. */

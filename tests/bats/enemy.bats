@@ -1,6 +1,28 @@
 #!/usr/bin/env bats
 # A task that is being saved is an enemy: whatever it is called, does or has others do, the
 # checkpoint is made or refused in words, and the container goes on.
+#
+# The mistakes of other tools of this field, and what holds here (unit: in tests/unit):
+#
+# | a log file that the caller chose, written by root | nothing here has more rights than who calls
+# |                                                   | it; enemy: a log is not written through a link
+# | configuration taken from the peer                 | freeze: the socket of a holder is its owner's
+# |                                                   | alone; what it takes has no path and no policy
+# | images that all can read                          | checkpoint: images are the invoker's alone
+# | a path of a deleted file with ..                  | forged: a file by another way;
+# |                                                   | forged: removed directories
+# | mounts and devices taken from an archive          | forged: mounts: paths that lead elsewhere;
+# |                                                   | forged: a file for a mount that is not ours
+# | an output or log that is a link                   | checkpoint: a symlink in the image's place is
+# |                                                   | not followed; a FIFO is not replaced;
+# |                                                   | enemy: a pid file takes the place of a link
+# | names imported from an archive                    | forged: the name of a container
+# | a container called ..                             | run: a name in use, or that is none, is refused;
+# |                                                   | unit registry: names, hostile_files_are_skipped
+# | a runtime directory of somebody else's            | unit registry: directory_is_checked
+# | /proc/self/exe overwritten                        | enemy: a root directory whose loader is an enemy
+# | fsuid, bounding set and securebits forgotten      | forged: ids and capabilities;
+# |                                                   | unit task_kinds, policy_ids, policy_presets
 
 # bats file_tags=root
 
@@ -166,7 +188,7 @@ saved_or_refused() {
 	flood=$!
 	for n in 1 2 3 4 5; do
 		run ctckpt checkpoint --leave-running --force "$VICTIM" -o "$IMAGE"
-		((status == 0 || status == 1)) || fail "$status $output"
+		((status == 0 || status == 1)) || fail "status $status: $output"
 	done
 	: >"$VICTIM_DIR/enough"
 	wait "$flood"
@@ -188,4 +210,82 @@ saved_or_refused() {
 	: >"$VICTIM_DIR/go"
 	"$AWAIT" -t 60 -p "$pid" || kill -KILL "$pid"
 	assert_equal "$(<"$VICTIM_DIR/result")" ok
+}
+
+@test "enemy: a root directory whose loader is an enemy does not get hold of this program" {
+	local flags=(-O1 -static -nostdlib -ffreestanding -fno-stack-protector)
+	requires cmd-gcc
+	ROOT=$BATS_TEST_TMPDIR/root
+	mkdir -p "$ROOT"/{bin,dev,lib64,proc,sys,tmp,v}
+	gcc "${flags[@]}" -Wl,-Ttext-segment=0x10000000 -o "$ROOT/bin/again" \
+		"$BATS_TEST_DIRNAME/enemy_loader.c"
+	cp "$ROOT/bin/again" "$ROOT/lib64/ld-linux-x86-64.so.2"
+	printf '#!/proc/self/exe\n' >"$ROOT/bin/script"
+	chmod +x "$ROOT/bin/script"
+	cp "$CTCKPT" "$BATS_TEST_TMPDIR/own"
+	run -0 timeout 60 "$BATS_TEST_TMPDIR/own" run --detach --name "$VICTIM" --rootfs "$ROOT" \
+		-- /bin/script
+	"$AWAIT" -t 60 "$ROOT/v/result"
+	assert_equal "$(<"$ROOT/v/result")" "out of reach"
+}
+
+# sibling_start WHAT: sets $pid, which shares its memory with its parent, and $parent.
+sibling_start() {
+	"$BUILD/victim/enemy" sibling "$1" 3>&- &
+	parent=$!
+	"$AWAIT" -t 60 "$VICTIM_DIR/pid" "$VICTIM_DIR/ready"
+	pid=$(<"$VICTIM_DIR/pid")
+}
+
+sibling_answers() {
+	rm -f "$VICTIM_DIR/pong"
+	: >"$VICTIM_DIR/ping"
+	"$AWAIT" -t 60 -p "$pid" "$VICTIM_DIR/pong" ||
+		fail "process $pid does not answer: $(grep State "/proc/$pid/status")"
+}
+
+sibling_succeeds() {
+	: >"$VICTIM_DIR/go"
+	"$AWAIT" -t 60 -p "$parent" || kill -KILL "$parent" "$pid"
+	assert_equal "$(<"$VICTIM_DIR/result")" ok
+}
+
+@test "enemy: our code is overwritten by somebody outside" {
+	local pid parent
+	sibling_start code
+	run -1 ctckpt checkpoint --leave-running "pid:$pid" -o "$IMAGE"
+	assert_contains "$output" "task $pid does not come back from what it is to do for us"
+	sibling_answers
+	sibling_succeeds
+}
+
+@test "enemy: our results are overwritten by somebody outside" {
+	local pid parent n
+	sibling_start results
+	for n in 1 2 3 4 5; do
+		run ctckpt checkpoint --leave-running --force "pid:$pid" -o "$IMAGE"
+		assert_harmless "$output"
+		((status == 0 || status == 1 || status == 3)) || fail "status $status: $output"
+		[[ $output != *"worker process"* ]] || fail "$output"
+		sibling_answers
+	done
+	sibling_succeeds
+}
+
+@test "enemy: a log is not written through a link, nor waited for" {
+	ln -s "$BATS_TEST_TMPDIR/precious" "$VICTIM_DIR/log"
+	run -1 ctckpt run --detach --log "$VICTIM_DIR/log" -- true
+	assert_contains "$output" "open $VICTIM_DIR/log: Too many levels of symbolic links"
+	assert_contains "$output" "hint: a log is not written through a link"
+	[[ ! -e $BATS_TEST_TMPDIR/precious ]]
+	mkfifo "$VICTIM_DIR/fifo"
+	run -1 ctckpt run --detach --log "$VICTIM_DIR/fifo" -- true
+	assert_contains "$output" "open $VICTIM_DIR/fifo: No such device or address"
+}
+
+@test "enemy: a pid file takes the place of a link" {
+	echo precious >"$BATS_TEST_TMPDIR/precious"
+	ln -s precious "$BATS_TEST_TMPDIR/pid"
+	run -0 ctckpt run --pid-file "$BATS_TEST_TMPDIR/pid" -- true
+	assert_equal "$(<"$BATS_TEST_TMPDIR/precious")" precious
 }

@@ -3,7 +3,8 @@
 # left, and nothing outside of the container is touched.
 #
 # What an enemy may write, and where it is held. P: forged_paths.bats, C: forged_creds.bats,
-# F: this file, H: changed.bats, D: damage.bats, U: tests/unit.
+# F: this file, H: changed.bats, D: damage.bats, U: tests/unit. What a target may be called is in
+# names.bats.
 #
 #   paths with "..", NUL, relative           P ".., NUL and relative ones are no paths"
 #   longer than PATH_MAX                     U descriptors: paths, opens_no_process
@@ -43,6 +44,15 @@ load forged
 		rejects 4 "identity: without" "$part-"
 	done
 	rejects 4 "registers: without creds" CRED.3-
+}
+
+@test "forged: the name of a container" {
+	local start rest
+	victim_saved eventfd
+	for start in ../ /x a/b -x .x "x y"; do
+		rest=${VICTIM:${#start}}
+		rejects 4 "impossible name" "CTNR+16:${#VICTIM}=@$start${rest//-/x}"
+	done
 }
 
 @test "forged: pids, parents and sessions" {
@@ -671,6 +681,13 @@ socket_end() {
 	rejects 4 "is not in the image" SNET+0:4=0x7fffffff
 	rejects 4 "unknown bits" SNET+0:4=0
 	rejects 4 "unknown bits" SNET+4:4=1
+}
+
+@test "forged: the ipc namespace of an object" {
+	victim_saved ipcns
+	rejects 4 "is not in the image" SIPC+0:4=0x7fffffff
+	rejects 4 "unknown bits" SIPC+0:4=0
+	rejects 4 "unknown bits" SIPC+4:4=1
 }
 
 @test "forged: AIO contexts" {

@@ -36,6 +36,7 @@ is_nobody_else() {
 
 @test "forged creds: each id alone, of one thread, is refused" {
 	local at
+	requires user
 	victim_saved thread
 	for at in 0 4 8 12 16 20 24 28; do
 		rejects 3 "only one id" "CRED.3+$at:4=1234567"

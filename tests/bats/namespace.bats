@@ -81,12 +81,12 @@ first_task_comes_back() {
 
 @test "namespace: a first task that has left most of the container's own namespaces" {
 	requires cmd-unshare cmd-python3
-	first_task_comes_back unshare -Urmnu
+	first_task_comes_back unshare -Urmnui
 }
 
 @test "namespace: a first task that has left them, and its children" {
 	requires cmd-unshare cmd-python3
-	first_task_comes_back unshare -Urmnu sh -c 'sleep 1000 & "$@"; kill %1' sh
+	first_task_comes_back unshare -Urmnui sh -c 'sleep 1000 & "$@"; kill %1' sh
 }
 
 @test "namespace: a first task that has mounted something in a namespace of its own" {

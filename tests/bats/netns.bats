@@ -7,3 +7,12 @@ load helper
 	run -0 ctckpt restore --detach "$IMAGE"
 	victim_succeeds
 }
+
+@test "netns: sockets in a network namespace that only descriptors hold" {
+	victim_start netns held
+	for _ in 1 2; do
+		run -0 ctckpt checkpoint --force "$VICTIM" -o "$IMAGE"
+		run -0 ctckpt restore --detach "$IMAGE"
+	done
+	victim_succeeds
+}

@@ -33,12 +33,23 @@ static const struct samples samples[] = {
 	{ CLASS_OOM_SCORE_ADJ, 5, { SIGNED(-1000), SIGNED(-1), 0, 1, 1000 } },
 	{ CLASS_NO_NEW_PRIVS, 2, { 0, 1 } },
 	{ CLASS_SECCOMP, 5, { 0, 1, 2, 3, 4 } },
+	{ CLASS_DUMPABLE, 2, { 0, 1 } },
+	{ CLASS_SETID, 2, { 0, 1 } },
+	{ CLASS_LSM, 3, { 0, 1, ID_NONE } },
+	{ CLASS_LOGINUID, 3, { 0, 1, ID_NONE } },
+	{ CLASS_KEYRING, 3, { 0, 1, ID_NONE } },
 	{ CLASS_FILE, 4, { 0, 2, 13, ID_NONE } },
+	{ CLASS_DEVICE, 3, { 0, 1, ID_NONE } },
+	{ CLASS_PTY, 3, { 0, 1, ID_NONE } },
+	{ CLASS_PORT, 3, { 0, 1, ID_NONE } },
+	{ CLASS_RAW, 3, { 0, 1, ID_NONE } },
+	{ CLASS_PACKET, 3, { 0, 1, ID_NONE } },
 	{ CLASS_STDIO, 3, { 0, 1, ID_NONE } },
 	{ CLASS_MOUNT, 3, { 0, 1, ID_NONE } },
 	{ CLASS_SESSION, 3, { 0, 1, ID_NONE } },
 	{ CLASS_SOCKET, 3, { 0, 1, ID_NONE } },
 	{ CLASS_TCP, 3, { 0, 1, ID_NONE } },
+	{ CLASS_GRANT, 3, { 0, 1, ID_NONE } },
 };
 
 static bool pair_holds(const struct lattice *l, uint64_t a, uint64_t b)

@@ -314,6 +314,33 @@ static void test_connections(struct checks *checks)
 		       tcp_outcome("map", true, false, false) == OUTCOME_DROP);
 }
 
+static enum outcome grant_outcome(const char *preset, uint64_t fit)
+{
+	struct host_facts facts = user_facts();
+	const struct question question = { .class = CLASS_GRANT, .id = 7, .invoker = fit };
+	struct plan *plan = new_plan(preset, &facts);
+	enum outcome outcome;
+
+	plan_ask(plan, &question);
+	plan_settle(plan);
+	outcome = plan_answer(plan, CLASS_GRANT, 7, 0)->outcome;
+	plan_free(plan);
+	return outcome;
+}
+
+static void test_grants(struct checks *checks)
+{
+	bool are_refused = true;
+
+	check_case(checks, "a descriptor that is given takes the place of what it is like",
+		   grant_outcome("strict", GRANT_FITS) == OUTCOME_SUBSTITUTE &&
+		       grant_outcome("map", GRANT_FITS) == OUTCOME_SUBSTITUTE);
+	for (uint64_t fit = GRANT_FITS + 1; fit <= GRANT_SHORT + 1; fit++)
+		are_refused &= grant_outcome("strict", fit) == OUTCOME_REFUSE &&
+			       grant_outcome("map", fit) == OUTCOME_REFUSE;
+	check_case(checks, "a descriptor that does not fit is refused", are_refused);
+}
+
 /* Any bits at all, but often small or nearly all ones. */
 static uint64_t random_value(uint64_t *state)
 {
@@ -508,6 +535,7 @@ int main(void)
 	test_confinement(&checks);
 	test_files(&checks);
 	test_connections(&checks);
+	test_grants(&checks);
 	test_bounds(&checks);
 	test_forensic(&checks);
 	test_rules(&checks);

@@ -64,7 +64,7 @@ static bool has_children(void)
 static int run(struct stage *stage, struct result *result, struct err *err,
 	       int (*work)(struct worker *, void *, void *, struct err *))
 {
-	struct worker_job job = { work, after, told, stage, result, sizeof(*result) };
+	struct worker_job job = { work, after, told, stage, result, sizeof(*result), 0 };
 
 	return worker_run(&job, err);
 }
@@ -380,6 +380,59 @@ static void buffered_text_is_written_once(struct unit *unit)
 	EXPECT_TEXT(unit, text, "once");
 }
 
+static int wait_for_ever(struct worker *worker, void *argument, void *ret_result, struct err *err)
+{
+	(void)argument;
+	(void)ret_result;
+	(void)err;
+	worker_watch(worker, true);
+	(void)sleep(60);
+	return 0;
+}
+
+static int wait_for_two_seconds(struct worker *worker, void *argument, void *ret_result,
+				struct err *err)
+{
+	(void)argument;
+	(void)ret_result;
+	(void)err;
+	worker_watch(worker, true);
+	worker_watch(worker, false);
+	(void)sleep(2);
+	return 0;
+}
+
+static int run_watched(int (*work)(struct worker *, void *, void *, struct err *), int *ret_after,
+		       struct err *err)
+{
+	struct stage stage = { .pipe = { -1, -1 } };
+	struct worker_job job = { work, after, NULL, &stage, NULL, 0, 1000 };
+	int r = worker_run(&job, err);
+
+	*ret_after = stage.after;
+	return r;
+}
+
+static void waits_for_ever(struct unit *unit)
+{
+	struct err err = ERR_NONE;
+	int called = 0;
+
+	(void)EXPECT(unit, run_watched(wait_for_ever, &called, &err) == ERR_FAILED);
+	(void)EXPECT(unit, called == 1 && !has_children());
+	(void)EXPECT_TEXT(unit, err.text, "nothing happened for 1 seconds");
+	(void)EXPECT_TEXT(unit, err.hint,
+			  "a file system or device of the container does not answer");
+}
+
+static void waits_unwatched(struct unit *unit)
+{
+	struct err err = ERR_NONE;
+	int called = 0;
+
+	(void)EXPECT(unit, run_watched(wait_for_two_seconds, &called, &err) == 0 && called == 0);
+}
+
 static const struct unit_case cases[] = {
 	UNIT_CASE(gives_result),
 	UNIT_CASE(gives_error),
@@ -391,6 +444,8 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(goes_on_alone),
 	UNIT_CASE(reports_error),
 	UNIT_CASE(survives_broken_pipe),
+	UNIT_CASE(waits_for_ever),
+	UNIT_CASE(waits_unwatched),
 	UNIT_CASE(buffered_text_is_written_once),
 };
 

@@ -1,5 +1,6 @@
 /* netns: sockets in a network namespace that their process is not in, beside one with the same
- * address in its own; a peer that is in it. */
+ * address in its own; a peer that is in it. With the argument `held`, nobody is in it: sockets of
+ * all sorts, and the descriptor of it, are all that there is. */
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -62,6 +63,17 @@ static void expect_named(int fd)
 	EXPECT(accepted >= 0 && write(accepted, &byte, 1) == 1 && read(client, &byte, 1) == 1);
 }
 
+/* It is bound elsewhere. */
+static void expect_no_name(void)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX, .sun_path = "\0netns" };
+	int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	EXPECT(connect(client, (struct sockaddr *)&name, sizeof(sa_family_t) + 6) < 0);
+	EXPECT(errno == ECONNREFUSED);
+	(void)close(client);
+}
+
 /* In the other namespace: sends there, and connects, when it is told to. */
 static void be_peer(int ready)
 {
@@ -97,7 +109,71 @@ static int open_net(pid_t pid)
 	return fd;
 }
 
-int main(void)
+/* A group that is no member's in the container's own network. */
+static void join_group(int fd)
+{
+	struct ip_mreqn group = { .imr_ifindex = (int)if_nametoindex("lo") };
+
+	EXPECT(inet_pton(AF_INET, "239.1.2.3", &group.imr_multiaddr) == 1);
+	EXPECT(setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof(group)) == 0);
+}
+
+static int count_group(int fd)
+{
+	struct ip_mreqn group = { .imr_ifindex = 1 };
+
+	EXPECT(inet_pton(AF_INET, "239.1.2.3", &group.imr_multiaddr) == 1);
+	return setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof(group)) < 0 &&
+	       errno == EADDRINUSE;
+}
+
+struct held {
+	int own, other;
+	int datagram, client, listener, connected, accepted, named, netlink;
+};
+
+static struct held hold(void)
+{
+	struct held held = { .own = open_net(getpid()) };
+
+	EXPECT(unshare(CLONE_NEWNET) == 0);
+	raise_loopback();
+	held.other = open_net(getpid());
+	held.datagram = bind_here();
+	join_group(held.datagram);
+	held.client = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	held.listener = listen_here();
+	held.connected = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	EXPECT(connect(held.connected, (struct sockaddr *)&address, sizeof(address)) == 0);
+	held.accepted = accept(held.listener, NULL, NULL);
+	EXPECT(held.accepted >= 0 && write(held.connected, "queued", 6) == 6);
+	held.named = listen_by_name();
+	held.netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0);
+	EXPECT(held.netlink >= 0 && setns(held.own, CLONE_NEWNET) == 0);
+	return held;
+}
+
+static void be_holder(void)
+{
+	struct held held = hold();
+	int outside = bind_here();
+	char text[16];
+
+	wait_for_restore();
+
+	EXPECT(sendto(held.client, "hello", 5, 0, (struct sockaddr *)&address, sizeof(address)) ==
+	       5);
+	EXPECT(recv(held.datagram, text, sizeof(text), 0) == 5 && memcmp(text, "hello", 5) == 0);
+	EXPECT(recv(outside, text, sizeof(text), MSG_DONTWAIT) < 0 && errno == EAGAIN);
+	EXPECT(count_group(held.datagram));
+	EXPECT(read(held.accepted, text, sizeof(text)) == 6 && memcmp(text, "queued", 6) == 0);
+	EXPECT(write(held.accepted, "back", 4) == 4);
+	EXPECT(read(held.connected, text, sizeof(text)) == 4 && memcmp(text, "back", 4) == 0);
+	expect_no_name();
+	victim_done();
+}
+
+int main(int argc, char **argv)
 {
 	char text[16] = "";
 	int ready[2];
@@ -111,6 +187,8 @@ int main(void)
 
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	address.sin_port = htons(4242);
+	if (argc > 1 && strcmp(argv[1], "held") == 0)
+		be_holder();
 	EXPECT(pipe(ready) == 0);
 	peer = fork();
 	if (peer == 0)

@@ -118,7 +118,7 @@ static int restore_part(struct restore *rs, const struct record *record, enum pa
 			const struct net_space *spaces, size_t count, struct err *err)
 {
 	uint32_t id = namespace_of(rs, record);
-	int r = id ? restore_enter_netns(rs, id, err) : 0;
+	int r = id ? restore_enter_namespace(rs, NAMESPACE_NET, id, err) : 0;
 
 	/* Before version 2 there was nothing but the loopback interface, and an empty body. */
 	if (r < 0 || record->length == 0)
@@ -129,7 +129,7 @@ static int restore_part(struct restore *rs, const struct record *record, enum pa
 		r = net_restore_links(rs, record->body, record->length, err);
 	else
 		r = net_restore_rest(rs, record->body, record->length, err);
-	return r < 0 || !id ? r : restore_enter_netns(rs, 0, err);
+	return r < 0 || !id ? r : restore_enter_namespace(rs, NAMESPACE_NET, 0, err);
 }
 
 /* With the first record, all of them: links join namespaces. */

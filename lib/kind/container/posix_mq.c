@@ -7,6 +7,7 @@
 #include <mqueue.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -126,6 +127,15 @@ static int write_queue(struct dump *d, const struct dump_queue *queue, const cha
 	return 0;
 }
 
+static const struct dump_queues *find_space(const struct dump *d, dev_t dev)
+{
+	for (size_t i = 0; i < d->own->queue_space_count; i++) {
+		if (d->own->queue_spaces[i].dev == dev)
+			return &d->own->queue_spaces[i];
+	}
+	return NULL;
+}
+
 static int add_queue(struct dump *d, const char *name, bool is_removed, int fd, uint32_t *ret_id,
 		     struct err *err)
 {
@@ -140,6 +150,8 @@ static int add_queue(struct dump *d, const char *name, bool is_removed, int fd, 
 	if (fstat(fd, &stat) < 0)
 		return err_set(err, -errno, "look at message queue %s", name);
 	queue->inode = stat.st_ino;
+	queue->dev = stat.st_dev;
+	ipcns_dump(d, queue->id, find_space(d, stat.st_dev)->ns);
 	*ret_id = queue->id;
 	r = read_notification(queue, err);
 	return r < 0 ? r : write_queue(d, queue, name, is_removed, err);
@@ -170,18 +182,21 @@ static int posix_mq_dump(struct dump *d, struct err *err)
 {
 	auto_closedir DIR *dir = NULL;
 	auto_close int fd = -1;
+	struct dump_private *own = d->own;
+	enum dump_ipc ipc;
 	struct stat stat;
-	bool is_own;
-	int r = sysv_enter(d, &is_own, err);
+	int r = sysv_enter(d, &ipc, err);
 
-	if (r < 0 || !is_own)
+	if (r < 0 || ipc != DUMP_IPC_OWN)
 		return r;
 	r = mqueue_mount(&fd, err);
 	if (r < 0)
 		return r == -ENODEV ? 0 : r;
 	if (fstat(fd, &stat) < 0)
 		return err_set(err, -errno, "look at message queues");
-	d->own->queues_dev = stat.st_dev;
+	array_grow(own->queue_spaces, own->queue_space_count);
+	own->queue_spaces[own->queue_space_count++] =
+	    (struct dump_queues){ .dev = stat.st_dev, .ns = d->ns ? d->ns->id : 0 };
 	dir = fdopendir(fd);
 	if (!dir)
 		return err_set(err, -errno, "list message queues");
@@ -199,11 +214,12 @@ int posix_mq_of_file(struct dump *d, uint32_t *ret_id, struct err *err)
 	int fd;
 
 	*ret_id = 0;
-	if (file->stat.st_dev != d->own->queues_dev)
+	if (!find_space(d, file->stat.st_dev))
 		return dump_block(d, NULL, "message queue %s is outside of the container",
 				  file->link);
 	for (size_t i = 0; i < d->own->queue_count; i++) {
-		if (d->own->queues[i].inode == file->stat.st_ino) {
+		if (d->own->queues[i].inode == file->stat.st_ino &&
+		    d->own->queues[i].dev == file->stat.st_dev) {
 			*ret_id = d->own->queues[i].id;
 			return 0;
 		}
@@ -221,6 +237,7 @@ void posix_mq_free(struct dump_private *own)
 	for (size_t i = 0; i < own->queue_count; i++)
 		drop_fd(&own->queues[i].fd);
 	free(own->queues);
+	free(own->queue_spaces);
 	own->queues = NULL;
 	own->queue_count = 0;
 }
@@ -332,6 +349,19 @@ static int make_queue(const struct posix_mq_rec *rec, const char *name, int *ret
 	return 0;
 }
 
+/* The file system may belong to a user namespace that does not have our own ids. */
+static int make_as_owner(const struct posix_mq_rec *rec, const char *name, uid_t uid, gid_t gid,
+			 int *ret_fd, struct err *err)
+{
+	gid_t own_gid = (gid_t)setfsgid(gid);
+	uid_t own_uid = (uid_t)setfsuid(uid);
+	int r = make_queue(rec, name, ret_fd, err);
+
+	(void)setfsuid(own_uid);
+	(void)setfsgid(own_gid);
+	return r;
+}
+
 static int fill_queue(const struct record *record, int fd, struct err *err)
 {
 	const struct posix_mq_rec *rec = record->body;
@@ -359,10 +389,10 @@ static int posix_mq_restore(struct restore *rs, const struct record *record, str
 	int r;
 
 	raise_limit();
-	ipc_limits_raise(rs);
+	ipc_limits_raise(rs, record);
 	ipc_limit_need(rs, "fs/mqueue/msg_max", le32_get(rec->capacity));
 	ipc_limit_need(rs, "fs/mqueue/msgsize_max", le32_get(rec->size));
-	r = make_queue(rec, name, &fd, err);
+	r = make_as_owner(rec, name, uid, gid, &fd, err);
 	if (r == 0)
 		r = fill_queue(record, fd, err);
 	if (r < 0)
@@ -379,6 +409,7 @@ const struct kind kind_posix_mq = {
 	.tag = TAG_POSIX_MQ,
 	.scope = SCOPE_CONTAINER,
 	.phase = PHASE_NAMESPACES, /* before the descriptors of them */
+	.namespace = NAMESPACE_IPC,
 	.dump = posix_mq_dump,
 	.check = posix_mq_check,
 	.ask = posix_mq_ask,

@@ -80,7 +80,7 @@ static int dump_queue(struct dump *d, int msqid, const struct msqid_ds *stat, st
 		if (r < 0)
 			return r;
 	}
-	dump_record(d, dump_new_id(d), &kind_sysv_msg, body.data, body.size);
+	dump_record(d, sysv_new_id(d), &kind_sysv_msg, body.data, body.size);
 	return 0;
 }
 
@@ -93,9 +93,11 @@ static void check_foreign(struct dump *d, int msqid, const struct msqid_ds *stat
 static int sysv_msg_dump(struct dump *d, struct err *err)
 {
 	struct msginfo info;
-	bool is_own;
-	int r = sysv_enter(d, &is_own, err);
-	int last = r < 0 ? -1 : msgctl(0, MSG_INFO, (struct msqid_ds *)(void *)&info);
+	enum dump_ipc ipc;
+	int r = sysv_enter(d, &ipc, err);
+	int last = r < 0 || ipc == DUMP_IPC_NOBODY
+		       ? -1
+		       : msgctl(0, MSG_INFO, (struct msqid_ds *)(void *)&info);
 
 	for (int i = 0; r == 0 && i <= last; i++) {
 		struct msqid_ds stat;
@@ -103,7 +105,7 @@ static int sysv_msg_dump(struct dump *d, struct err *err)
 
 		if (msqid < 0)
 			continue;
-		if (is_own)
+		if (ipc == DUMP_IPC_OWN)
 			r = dump_queue(d, msqid, &stat, err);
 		else
 			check_foreign(d, msqid, &stat);
@@ -209,7 +211,7 @@ static int sysv_msg_restore(struct restore *rs, const struct record *record, str
 	uint64_t filled = record->length > limit ? record->length : limit;
 	int r;
 
-	ipc_limits_raise(rs);
+	ipc_limits_raise(rs, record);
 	ipc_limit_need(rs, "kernel/msgmnb", filled);
 	r = sysv_make(rs, record, &class, err);
 	if (r == 0 && le32_get(rec->count) > 0)
@@ -226,6 +228,7 @@ const struct kind kind_sysv_msg = {
 	.tag = TAG('M', 'S', 'G', 'Q'),
 	.scope = SCOPE_CONTAINER,
 	.phase = PHASE_FILES,
+	.namespace = NAMESPACE_IPC,
 	.dump = sysv_msg_dump,
 	.check = sysv_msg_check,
 	.ask = sysv_msg_ask,

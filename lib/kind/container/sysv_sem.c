@@ -53,7 +53,8 @@ static int dump_set(struct dump *d, int semid, const struct semid_ds *stat, size
 	array_grow(own->sets, own->set_count);
 	set = &own->sets[own->set_count++];
 	*set = (struct dump_semaphores){ .semid = semid,
-					 .id = dump_new_id(d),
+					 .id = sysv_new_id(d),
+					 .ns = d->ns ? d->ns->id : 0,
 					 .count = (uint32_t)stat->sem_nsems,
 					 .is_used = stat->sem_otime != 0,
 					 .values = mem_alloc(stat->sem_nsems, sizeof(uint16_t)) };
@@ -75,9 +76,11 @@ static int sysv_sem_dump(struct dump *d, struct err *err)
 {
 	struct seminfo info;
 	size_t total = 0;
-	bool is_own;
-	int r = sysv_enter(d, &is_own, err);
-	int last = r < 0 ? -1 : semctl(0, 0, SEM_INFO, (union semun){ .info = &info });
+	enum dump_ipc ipc;
+	int r = sysv_enter(d, &ipc, err);
+	int last = r < 0 || ipc == DUMP_IPC_NOBODY
+		       ? -1
+		       : semctl(0, 0, SEM_INFO, (union semun){ .info = &info });
 
 	for (int i = 0; r == 0 && i <= last; i++) {
 		struct semid_ds stat = { .sem_nsems = 0 };
@@ -85,7 +88,7 @@ static int sysv_sem_dump(struct dump *d, struct err *err)
 
 		if (semid < 0)
 			continue;
-		if (is_own)
+		if (ipc == DUMP_IPC_OWN)
 			r = dump_set(d, semid, &stat, &total, err);
 		else
 			check_foreign(d, semid, &stat);
@@ -176,7 +179,7 @@ static int sysv_sem_restore(struct restore *rs, const struct record *record, str
 	struct semid_ds owner = { .sem_nsems = 0 };
 	int r;
 
-	ipc_limits_raise(rs);
+	ipc_limits_raise(rs, record);
 	r = sysv_make(rs, record, &class, err);
 	if (r == 0)
 		r = set_values(rec, err);
@@ -197,6 +200,7 @@ const struct kind kind_sysv_sem = {
 	.tag = TAG_SYSV_SEM,
 	.scope = SCOPE_CONTAINER,
 	.phase = PHASE_FILES,
+	.namespace = NAMESPACE_IPC,
 	.dump = sysv_sem_dump,
 	.check = sysv_sem_check,
 	.ask = sysv_sem_ask,

@@ -31,6 +31,7 @@ static void look_at_mapping(struct dump *d, struct dump_segment *segment,
 		segment->dev_major = vmas[i].dev_major;
 		segment->dev_minor = vmas[i].dev_minor;
 		segment->inode = vmas[i].inode;
+		(void)snprintf(segment->name, sizeof(segment->name), "%s", vmas[i].name);
 		if (vmas[i].vm_flags & VMF(ht))
 			(void)dump_block(d, NULL,
 					 "System V shared memory %d is of huge pages, which is "
@@ -40,7 +41,7 @@ static void look_at_mapping(struct dump *d, struct dump_segment *segment,
 	}
 }
 
-static int look_at_mappings(struct dump *d, struct err *err)
+static int look_at_mappings(struct dump *d, size_t first, struct err *err)
 {
 	auto_buf struct buf text = BUF_EMPTY;
 	struct procfs_vma *vmas;
@@ -51,7 +52,7 @@ static int look_at_mappings(struct dump *d, struct err *err)
 		r = procfs_maps_parse(text.data, &vmas, &count, err);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < d->own->segment_count; i++)
+	for (size_t i = first; i < d->own->segment_count; i++)
 		look_at_mapping(d, &d->own->segments[i], vmas, count);
 	procfs_maps_free(vmas, count);
 	return 0;
@@ -112,7 +113,8 @@ static int dump_segment(struct dump *d, int shmid, const struct shmid_ds *stat,
 	rec.flags = le32_make(flags);
 	array_grow(own->segments, own->segment_count);
 	own->segments[own->segment_count++] = (struct dump_segment){ .shmid = shmid,
-								     .id = dump_new_id(d),
+								     .id = sysv_new_id(d),
+								     .ns = d->ns ? d->ns->id : 0,
 								     .size = stat->shm_segsz,
 								     .attached = stat->shm_nattch,
 								     .at = at };
@@ -120,11 +122,13 @@ static int dump_segment(struct dump *d, int shmid, const struct shmid_ds *stat,
 	return 0;
 }
 
-static int dump_segments(struct dump *d, bool is_own, struct err *err)
+static int dump_segments(struct dump *d, enum dump_ipc ipc, struct err *err)
 {
 	struct shm_info info;
 	uint64_t is_rmid_forced = 0;
-	int last = shmctl(0, SHM_INFO, (struct shmid_ds *)(void *)&info);
+	bool is_own = ipc == DUMP_IPC_OWN;
+	int last =
+	    ipc == DUMP_IPC_NOBODY ? -1 : shmctl(0, SHM_INFO, (struct shmid_ds *)(void *)&info);
 	int r = is_own ? ipc_limit_read("kernel/shm_rmid_forced", &is_rmid_forced, err) : 0;
 
 	for (int i = 0; r == 0 && i <= last; i++) {
@@ -143,28 +147,38 @@ static int dump_segments(struct dump *d, bool is_own, struct err *err)
 
 static int sysv_shm_dump(struct dump *d, struct err *err)
 {
-	bool is_own;
-	int r = sysv_enter(d, &is_own, err);
+	size_t first = d->own->segment_count;
+	enum dump_ipc ipc;
+	int r = sysv_enter(d, &ipc, err);
 
 	if (r == 0)
-		r = dump_segments(d, is_own, err);
-	if (r == 0 && d->own->segment_count > 0)
-		r = look_at_mappings(d, err);
-	for (size_t i = 0; r == 0 && i < d->own->segment_count; i++)
+		r = dump_segments(d, ipc, err);
+	if (r == 0 && d->own->segment_count > first)
+		r = look_at_mappings(d, first, err);
+	for (size_t i = first; r == 0 && i < d->own->segment_count; i++)
 		r = add_content(d, &d->own->segments[i], err);
 	return r;
 }
 
+/* The kernel has one file system for all segments, its inodes are their ids, and the names in it
+ * their keys: another ipc namespace may have the same. Who has left the namespace of a segment may
+ * still have it attached. */
 struct dump_segment *sysv_shm_of_vma(struct dump *d, const struct procfs_vma *vma)
 {
+	struct dump_segment *found = NULL;
+
 	for (size_t i = 0; i < d->own->segment_count; i++) {
 		struct dump_segment *segment = &d->own->segments[i];
 
-		if (segment->at && segment->inode == vma->inode &&
-		    segment->dev_major == vma->dev_major && segment->dev_minor == vma->dev_minor)
+		if (!segment->at || segment->inode != vma->inode ||
+		    segment->dev_major != vma->dev_major || segment->dev_minor != vma->dev_minor ||
+		    strcmp(segment->name, vma->name) != 0)
+			continue;
+		if (segment->ns == d->task->namespaces[NAMESPACE_IPC])
 			return segment;
+		found = segment;
 	}
-	return NULL;
+	return found;
 }
 
 void sysv_shm_finish(struct dump *d)
@@ -263,7 +277,7 @@ static int sysv_shm_restore(struct restore *rs, const struct record *record, str
 	struct shmid_ds owner = { .shm_segsz = 0 };
 	int r;
 
-	ipc_limits_raise(rs);
+	ipc_limits_raise(rs, record);
 	r = sysv_make(rs, record, &class, err);
 	if (r < 0)
 		return r;
@@ -282,6 +296,7 @@ const struct kind kind_sysv_shm = {
 	.tag = TAG_SYSV_SHM,
 	.scope = SCOPE_CONTAINER,
 	.phase = PHASE_FILES,
+	.namespace = NAMESPACE_IPC,
 	.dump = sysv_shm_dump,
 	.check = sysv_shm_check,
 	.link = sysv_shm_link,

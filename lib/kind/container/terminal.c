@@ -140,7 +140,14 @@ static int terminal_ask(struct plan *plan, const struct image *image, const stru
 
 	(void)image;
 	(void)err;
-	if (le32_get(rec->flags) & TERMINAL_OUTSIDE)
+	if (!(le32_get(rec->flags) & TERMINAL_OUTSIDE))
+		plan_ask(plan, &(struct question){ .class = CLASS_PTY,
+						   .id = record->id,
+						   .saved = le32_get(rec->index),
+						   .subject = subject,
+						   .saved_text = "the container's",
+						   .invoker_text = "a fresh devpts" });
+	else
 		plan_ask(plan, &(struct question){
 				   .class = CLASS_STDIO,
 				   .id = record->id,

@@ -9,6 +9,7 @@
 #include "kind/kind.h"
 #include "kind/support/file_trial.h"
 #include "kind/support/files.h"
+#include "kind/support/grant.h"
 #include "restore/open.h"
 
 extern const struct kind kind_chardev;
@@ -108,6 +109,7 @@ static int chardev_ask(struct plan *plan, const struct image *image, const struc
 		.path = chardev_path(rec),
 		.flags = le32_get(rec->flags),
 		.type = S_IFCHR,
+		.is_descriptor = true,
 	};
 
 	(void)image;
@@ -119,6 +121,21 @@ static int chardev_ask(struct plan *plan, const struct image *image, const struc
 	}
 	file_trial_ask(plan, record->id, &trial);
 	return 0;
+}
+
+static bool chardev_grant(const struct image *image, const struct record *record,
+			  struct grant_look *ret_look)
+{
+	const struct chardev_rec *rec = record->body;
+
+	(void)image;
+	*ret_look = (struct grant_look){
+		.type = S_IFCHR,
+		.name = chardev_path(rec),
+		.flags = le32_get(rec->flags),
+		.device = makedev(le32_get(rec->major), le32_get(rec->minor)),
+	};
+	return true;
 }
 
 static int chardev_restore(struct restore *rs, const struct record *record, struct err *err)
@@ -154,5 +171,6 @@ const struct kind kind_chardev = {
 	.dump = chardev_dump,
 	.check = chardev_check,
 	.ask = chardev_ask,
+	.grant = chardev_grant,
 	.restore = chardev_restore,
 };

@@ -10,6 +10,7 @@
 #include "kind/kind.h"
 #include "kind/support/file_trial.h"
 #include "kind/support/files.h"
+#include "kind/support/grant.h"
 #include "restore/open.h"
 
 extern const struct kind kind_directory;
@@ -100,6 +101,7 @@ static int directory_ask(struct plan *plan, const struct image *image, const str
 		.path = directory_path(rec),
 		.flags = le32_get(rec->flags),
 		.type = S_IFDIR,
+		.is_descriptor = true,
 	};
 
 	(void)image;
@@ -109,6 +111,21 @@ static int directory_ask(struct plan *plan, const struct image *image, const str
 	file_trial_run(plan, &trial);
 	file_trial_ask(plan, record->id, &trial);
 	return 0;
+}
+
+static bool directory_grant(const struct image *image, const struct record *record,
+			    struct grant_look *ret_look)
+{
+	const struct directory_rec *rec = record->body;
+
+	(void)image;
+	*ret_look = (struct grant_look){
+		.type = S_IFDIR,
+		.name = directory_path(rec),
+		.flags = le32_get(rec->flags),
+		.position = le64_get(rec->offset),
+	};
+	return le32_get(rec->removed) == 0;
 }
 
 static int restore_removed(struct restore *rs, const struct record *record, struct err *err)
@@ -151,5 +168,6 @@ const struct kind kind_directory = {
 	.dump = directory_dump,
 	.check = directory_check,
 	.ask = directory_ask,
+	.grant = directory_grant,
 	.restore = directory_restore,
 };

@@ -9,6 +9,7 @@
 #include "core/cleanup.h"
 #include "kind/kind.h"
 #include "kind/support/files.h"
+#include "kind/support/grant.h"
 #include "restore/open.h"
 
 extern const struct kind kind_eventfd;
@@ -100,6 +101,20 @@ static int eventfd_check(const void *body, size_t length, struct err *err)
 	return 0;
 }
 
+/* One that is shared with others, whose counter it is. */
+static bool eventfd_grant(const struct image *image, const struct record *record,
+			  struct grant_look *ret_look)
+{
+	const struct eventfd_rec *rec = record->body;
+
+	(void)image;
+	*ret_look = (struct grant_look){
+		.name = "anon_inode:[eventfd]",
+		.flags = le32_get(rec->flags),
+	};
+	return true;
+}
+
 static int eventfd_restore(struct restore *rs, const struct record *record, struct err *err)
 {
 	const struct eventfd_rec *rec = record->body;
@@ -128,5 +143,6 @@ const struct kind kind_eventfd = {
 	.match = eventfd_match,
 	.dump = eventfd_dump,
 	.check = eventfd_check,
+	.grant = eventfd_grant,
 	.restore = eventfd_restore,
 };

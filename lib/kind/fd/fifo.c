@@ -8,6 +8,7 @@
 #include "kind/kind.h"
 #include "kind/support/file_trial.h"
 #include "kind/support/files.h"
+#include "kind/support/grant.h"
 #include "kind/support/pipe_ends.h"
 #include "restore/open.h"
 
@@ -47,7 +48,10 @@ static int fifo_dump(struct dump *d, struct err *err)
 	if (!path)
 		return 0;
 	if (pipe_leads_outside(d))
-		return dump_block(d, NULL, "fifo %s is also open outside of the container", path);
+		return external_takes(d)
+			   ? 0
+			   : dump_block(d, NULL, "fifo %s is also open outside of the container",
+					path);
 	if (!pipe_save(d, &rec.pipe, &content))
 		return 0;
 
@@ -117,6 +121,21 @@ static int fifo_ask(struct plan *plan, const struct image *image, const struct r
 	return 0;
 }
 
+static bool fifo_grant(const struct image *image, const struct record *record,
+		       struct grant_look *ret_look)
+{
+	const struct fifo_rec *rec = record->body;
+
+	(void)image;
+	*ret_look = (struct grant_look){
+		.type = S_IFIFO,
+		.name = fifo_path(rec),
+		.flags = le32_get(rec->pipe.flags),
+		.is_unread = le32_get(rec->pipe.length) > 0,
+	};
+	return true;
+}
+
 /* What fills the fifo is open only until the wanted end is. */
 static int open_carrier(struct restore *rs, const struct fifo_rec *rec, int *ret_fd,
 			struct err *err)
@@ -168,5 +187,6 @@ const struct kind kind_fifo = {
 	.check = fifo_check,
 	.link = fifo_link,
 	.ask = fifo_ask,
+	.grant = fifo_grant,
 	.restore = fifo_restore,
 };

@@ -60,7 +60,7 @@ static void dump_slot(struct dump *d, const struct dump_slot *slot, struct buf *
 	const char *at = slot->locks;
 	struct lock_line line;
 
-	if (holder_is_stdio(d, slot->file)) {
+	if (holder_is_outside(d, slot->file)) {
 		(void)dump_block(d, "let the program unlock it",
 				 "descriptor %d: a locked file outside of the container",
 				 slot->number);

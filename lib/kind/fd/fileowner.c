@@ -127,7 +127,7 @@ static void dump_owner(struct dump *d, const struct target_fd *file, const struc
 				 file->link);
 	else if (file->is_in_flight)
 		block(d, file, "for a descriptor in flight are not supported");
-	else if (holder_is_stdio(d, file->id))
+	else if (holder_is_outside(d, file->id))
 		block(d, file, "from outside of the container");
 	else if (owner->pid != 0 && !find_owner(d, owner, &rec))
 		block(d, file, "go out of the container");

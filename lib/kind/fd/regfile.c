@@ -13,6 +13,7 @@
 #include "kind/support/file_identity.h"
 #include "kind/support/file_trial.h"
 #include "kind/support/files.h"
+#include "kind/support/grant.h"
 #include "kind/support/mqueue.h"
 #include "restore/open.h"
 
@@ -172,6 +173,7 @@ static int regfile_ask(struct plan *plan, const struct image *image, const struc
 		.path = regfile_path(rec),
 		.flags = le32_get(rec->flags),
 		.type = S_IFREG,
+		.is_descriptor = true,
 		.is_identified = true,
 	};
 
@@ -188,6 +190,22 @@ static int regfile_ask(struct plan *plan, const struct image *image, const struc
 		trial.remark = file_identity_explain(&saved, &trial.identity);
 	file_trial_ask(plan, record->id, &trial);
 	return 0;
+}
+
+static bool regfile_grant(const struct image *image, const struct record *record,
+			  struct grant_look *ret_look)
+{
+	const struct regfile_rec *rec = record->body;
+
+	(void)image;
+	*ret_look = (struct grant_look){
+		.type = S_IFREG,
+		.name = regfile_path(rec),
+		.flags = le32_get(rec->flags),
+		.position = le64_get(rec->offset),
+		.size = le64_get(rec->identity.size),
+	};
+	return le32_get(rec->is_deleted) == 0;
 }
 
 static int compare(struct restore *rs, const struct regfile_rec *rec, int fd, struct err *err)
@@ -262,5 +280,6 @@ const struct kind kind_regfile = {
 	.check = regfile_check,
 	.link = regfile_link,
 	.ask = regfile_ask,
+	.grant = regfile_grant,
 	.restore = regfile_restore,
 };

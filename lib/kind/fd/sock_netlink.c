@@ -62,13 +62,14 @@ static bool line_is_listing(const char *line, ino_t inode)
 	return fields[9] == inode && fields[6] != 0;
 }
 
-static int is_listing(const struct target_fd *fd, bool *ret_is_listing, struct err *err)
+static int is_listing(const struct dump *d, bool *ret_is_listing, struct err *err)
 {
+	const struct dump_task *task = dump_net_task(d);
 	auto_buf struct buf text = BUF_EMPTY;
-	int r = procfs_read(fd->task->proc, "net/netlink", &text, err);
+	int r = task ? procfs_read(task->proc, "net/netlink", &text, err) : 0;
 
 	for (const char *line = text.data; r == 0 && line && *line;) {
-		*ret_is_listing = *ret_is_listing || line_is_listing(line, fd->stat.st_ino);
+		*ret_is_listing = *ret_is_listing || line_is_listing(line, d->fd->stat.st_ino);
 		line = strchr(line, '\n');
 		line = line ? line + 1 : NULL;
 	}
@@ -127,7 +128,7 @@ static int sock_netlink_dump(struct dump *d, struct err *err)
 	auto_buf struct buf body = BUF_EMPTY;
 	struct netlink_socket_rec rec = { .port = le32_make(0) };
 	bool is_busy = false;
-	int r = is_listing(d->fd, &is_busy, err);
+	int r = is_listing(d, &is_busy, err);
 
 	if (r < 0)
 		return r;

@@ -12,6 +12,7 @@
 
 #include "core/cleanup.h"
 #include "dump/dump.h"
+#include "kind/support/grant.h"
 #include "kind/support/socket.h"
 
 extern const struct kind kind_sock_packet;
@@ -251,6 +252,29 @@ static int sock_packet_check(const void *body, size_t length, struct err *err)
 	return r;
 }
 
+/* ---- ask ---- */
+
+static int sock_packet_ask(struct plan *plan, const struct image *image,
+			   const struct record *record, struct err *err)
+{
+	(void)image;
+	(void)err;
+	plan_ask(plan, &(struct question){ .class = CLASS_PACKET,
+					   .id = record->id,
+					   .subject = "packet socket",
+					   .saved_text = "open",
+					   .invoker_text = "own network" });
+	return 0;
+}
+
+static bool sock_packet_grant(const struct image *image, const struct record *record,
+			      struct grant_look *ret_look)
+{
+	(void)image;
+	*ret_look = grant_look_socket(record);
+	return true;
+}
+
 /* ---- restore ---- */
 
 static int join(int fd, const struct packet_member_rec *rec, struct err *err)
@@ -324,5 +348,7 @@ const struct kind kind_sock_packet = {
 	.match = sock_packet_match,
 	.dump = sock_packet_dump,
 	.check = sock_packet_check,
+	.ask = sock_packet_ask,
+	.grant = sock_packet_grant,
 	.restore = sock_packet_restore,
 };

@@ -1,6 +1,7 @@
 /* Raw internet sockets: a protocol, addresses, groups and options. */
 #include "core/cleanup.h"
 #include "kind/kind.h"
+#include "kind/support/grant.h"
 #include "kind/support/inet_datagram.h"
 
 extern const struct kind kind_sock_raw;
@@ -32,6 +33,31 @@ static int sock_raw_check(const void *body, size_t length, struct err *err)
 	return r;
 }
 
+static int sock_raw_ask(struct plan *plan, const struct image *image, const struct record *record,
+			struct err *err)
+{
+	const struct socket_rec *rec = record->body;
+	auto_free char *saved = mem_printf("protocol %u", le32_get(rec->protocol));
+
+	(void)image;
+	(void)err;
+	plan_ask(plan, &(struct question){ .class = CLASS_RAW,
+					   .id = record->id,
+					   .saved = le32_get(rec->protocol),
+					   .subject = "raw socket",
+					   .saved_text = saved,
+					   .invoker_text = "own network" });
+	return 0;
+}
+
+static bool sock_raw_grant(const struct image *image, const struct record *record,
+			   struct grant_look *ret_look)
+{
+	(void)image;
+	*ret_look = grant_look_socket(record);
+	return true;
+}
+
 static int sock_raw_restore(struct restore *rs, const struct record *record, struct err *err)
 {
 	struct reader reader = reader_of(record->body, record->length);
@@ -56,5 +82,7 @@ const struct kind kind_sock_raw = {
 	.match = sock_raw_match,
 	.dump = sock_raw_dump,
 	.check = sock_raw_check,
+	.ask = sock_raw_ask,
+	.grant = sock_raw_grant,
 	.restore = sock_raw_restore,
 };

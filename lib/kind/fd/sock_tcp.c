@@ -37,7 +37,7 @@ static bool is_without_client(const struct dump *d, const struct tcp_snapshot *s
 	if (line->inode != 0 || (line->state != TCP_ESTABLISHED && line->state != TCP_CLOSE_WAIT))
 		return false;
 	client = tcp_find_other(d, &snapshot->table, line->netns, &line->local, &line->peer);
-	if (d->own->tcp_close && (!client || client->inode != 0))
+	if (d->own->outside.tcp_close && (!client || client->inode != 0))
 		return false;
 	return !client || dump_first_file(d, d->fd->stat.st_dev, client->inode) == 0;
 }
@@ -124,6 +124,20 @@ static int sock_tcp_check(const void *body, size_t length, struct err *err)
 	return 0;
 }
 
+static int sock_tcp_ask(struct plan *plan, const struct image *image, const struct record *record,
+			struct err *err)
+{
+	struct reader reader = reader_of(record->body, record->length);
+	const struct tcp_rec *rec;
+
+	(void)image;
+	(void)err;
+	(void)socket_take(&reader);
+	rec = reader_take(&reader, sizeof(*rec));
+	inet_ask_port(plan, record, &rec->local);
+	return 0;
+}
+
 static int sock_tcp_restore(struct restore *rs, const struct record *record, struct err *err)
 {
 	struct reader reader = reader_of(record->body, record->length);
@@ -154,5 +168,6 @@ const struct kind kind_sock_tcp = {
 	.match = sock_tcp_match,
 	.dump = sock_tcp_dump,
 	.check = sock_tcp_check,
+	.ask = sock_tcp_ask,
 	.restore = sock_tcp_restore,
 };

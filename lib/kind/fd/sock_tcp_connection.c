@@ -7,6 +7,7 @@
 #include "dump/dump.h"
 #include "kind/kind.h"
 #include "kind/support/files.h"
+#include "kind/support/grant.h"
 #include "kind/support/namespaces.h"
 #include "kind/support/tcp_outside.h"
 #include "kind/support/tcp_pair.h"
@@ -82,9 +83,9 @@ static enum tcp_form find_outside_form(struct dump *d, const struct tcp_queues *
 	struct inet_address_text peer = inet_address_print(&rec->peer);
 	const char *fault;
 
-	if (d->own->tcp_close)
+	if (d->own->outside.tcp_close)
 		return TCP_FORM_CUT;
-	if (!d->own->tcp_established) {
+	if (!d->own->outside.tcp_established) {
 		(void)dump_block(d, "end it, or use --tcp-established or --tcp-close",
 				 "a TCP connection with %s, outside of the container", peer.text);
 		return 0;
@@ -373,6 +374,7 @@ static int sock_tcp_connection_ask(struct plan *plan, const struct image *image,
 	bool has_address = tcp_has_address(image, &end.local);
 
 	(void)err;
+	inet_ask_port(plan, record, &end.local);
 	if (end.outside)
 		plan_ask(plan, &(struct question){
 				   .class = CLASS_TCP,
@@ -384,6 +386,20 @@ static int sock_tcp_connection_ask(struct plan *plan, const struct image *image,
 				   .invoker_text = has_address ? "saved" : "not saved",
 			       });
 	return 0;
+}
+
+/* One that leads outside is the invoker's to make. */
+static bool sock_tcp_connection_grant(const struct image *image, const struct record *record,
+				      struct grant_look *ret_look)
+{
+	struct tcp_end end = tcp_end_take(record);
+	uint32_t form = le32_get(end.rec->form);
+
+	(void)image;
+	*ret_look = grant_look_socket(record);
+	ret_look->is_connected = true;
+	ret_look->is_unread = le32_get(end.rec->received) > 0 || le32_get(end.rec->unsent) > 0;
+	return form == TCP_FORM_OUTSIDE || form == TCP_FORM_CUT;
 }
 
 /* ---- restore ---- */
@@ -486,5 +502,6 @@ const struct kind kind_sock_tcp_connection = {
 	.check = sock_tcp_connection_check,
 	.link = sock_tcp_connection_link,
 	.ask = sock_tcp_connection_ask,
+	.grant = sock_tcp_connection_grant,
 	.restore = sock_tcp_connection_restore,
 };

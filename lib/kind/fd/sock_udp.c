@@ -7,6 +7,7 @@
 
 #include "core/cleanup.h"
 #include "kind/kind.h"
+#include "kind/support/grant.h"
 #include "kind/support/inet_datagram.h"
 #include "kind/support/inet_groups.h"
 #include "kind/support/udp_queue.h"
@@ -104,17 +105,48 @@ static int sock_udp_check(const void *body, size_t length, struct err *err)
 	return r;
 }
 
+static int sock_udp_ask(struct plan *plan, const struct image *image, const struct record *record,
+			struct err *err)
+{
+	struct reader reader = reader_of(record->body, record->length);
+	const struct datagram_socket_rec *rec;
+
+	(void)image;
+	(void)err;
+	(void)socket_take(&reader);
+	rec = reader_take(&reader, sizeof(*rec));
+	inet_ask_port(plan, record, &rec->local);
+	return 0;
+}
+
+static const struct udp_rec *udp_take(struct reader *reader)
+{
+	const struct datagram_socket_rec *rec;
+
+	(void)socket_take(reader);
+	rec = reader_take(reader, sizeof(*rec));
+	(void)reader_take(reader, le32_get(rec->groups) * sizeof(struct inet_group_rec));
+	return reader_take(reader, sizeof(struct udp_rec));
+}
+
+static bool sock_udp_grant(const struct image *image, const struct record *record,
+			   struct grant_look *ret_look)
+{
+	struct reader reader = reader_of(record->body, record->length);
+
+	(void)image;
+	*ret_look = grant_look_socket(record);
+	ret_look->is_unread = le32_get(udp_take(&reader)->count) > 0;
+	return true;
+}
+
 /* The queue first: once the socket has its address, others may answer to it as well. */
 static int fill(struct restore *rs, const struct record *record, int fd, struct err *err)
 {
 	struct reader reader = reader_of(record->body, record->length);
-	const struct socket_rec *common = socket_take(&reader);
-	const struct datagram_socket_rec *rec = reader_take(&reader, sizeof(*rec));
-	int room = socket_saved_number(common, SO_RCVBUF, 0) / 2;
-	const struct udp_rec *queue;
+	int room = socket_saved_number(record->body, SO_RCVBUF, 0) / 2;
+	const struct udp_rec *queue = udp_take(&reader);
 
-	(void)reader_take(&reader, le32_get(rec->groups) * sizeof(struct inet_group_rec));
-	queue = reader_take(&reader, sizeof(*queue));
 	if (le32_get(queue->count) == 0)
 		return 0;
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) < 0)
@@ -147,5 +179,7 @@ const struct kind kind_sock_udp = {
 	.match = sock_udp_match,
 	.dump = sock_udp_dump,
 	.check = sock_udp_check,
+	.ask = sock_udp_ask,
+	.grant = sock_udp_grant,
 	.restore = sock_udp_restore,
 };

@@ -11,10 +11,12 @@
 #include "kind/kind.h"
 #include "kind/support/file_trial.h"
 #include "kind/support/files.h"
+#include "kind/support/grant.h"
 #include "kind/support/mount_place.h"
 #include "kind/support/socket.h"
 #include "kind/support/unix_bind.h"
 #include "kind/support/unix_make.h"
+#include "kind/support/unix_outsider.h"
 #include "kind/support/unix_path.h"
 #include "kind/support/unix_queue.h"
 #include "kind/support/unix_save.h"
@@ -27,23 +29,6 @@ extern const struct kind kind_sock_unix;
 static bool sock_unix_match(const struct target_fd *fd)
 {
 	return socket_is(fd, AF_UNIX, -1, -1);
-}
-
-/* Who is at the other end, for people; of datagram sockets, the kernel does not tell. */
-static char *describe_outsider(const struct unix_socket *own)
-{
-	auto_close int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	struct ucred peer = { .pid = 0 };
-	socklen_t size = sizeof(peer);
-	auto_buf struct buf comm = BUF_EMPTY;
-	struct err err = ERR_NONE;
-	auto_free char *file = NULL;
-
-	(void)getsockopt(own->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
-	file = mem_printf("%d/comm", peer.pid);
-	if (peer.pid <= 0 || procfs_read(proc, file, &comm, &err) < 0)
-		return mem_string("another process");
-	return mem_printf("process %d (%.*s)", peer.pid, (int)strcspn(comm.data, "\n"), comm.data);
 }
 
 /* The path to connect with once more: for datagrams only, where nothing that was said matters. */
@@ -150,7 +135,7 @@ static void write_record(struct dump *d, const struct unix_socket *own,
 			 const struct unix_bond *bond, struct buf *body)
 {
 	bool is_outside = unix_leads_outside(d, own);
-	auto_free char *outsider = is_outside ? describe_outsider(own) : NULL;
+	auto_free char *outsider = is_outside ? unix_describe_outsider(own->fd) : NULL;
 	const char *target = is_outside ? outside_path(own) : NULL;
 	struct unix_rec rec = {
 		.state = le32_make(bond->state),
@@ -193,6 +178,8 @@ static int sock_unix_dump(struct dump *d, struct err *err)
 
 	(void)err;
 	if (unix_leads_outside(d, own) && stdio_takes(d))
+		return 0;
+	if (!own->is_known && external_takes(d))
 		return 0;
 	if (!socket_save(d, NULL, &body))
 		return 0;
@@ -440,6 +427,21 @@ static int sock_unix_ask(struct plan *plan, const struct image *image, const str
 	return 0;
 }
 
+/* One that leads outside; without its queue. */
+static bool sock_unix_grant(const struct image *image, const struct record *record,
+			    struct grant_look *ret_look)
+{
+	struct unix_queue_parts queue;
+	struct unix_parts own;
+
+	(void)unix_parts(image, record->id, &own);
+	unix_queue_parts(image_find(image, TAG_UNIX_QUEUE, record->id), &queue);
+	*ret_look = grant_look_socket(record);
+	ret_look->is_connected = true;
+	ret_look->is_unread = le32_get(queue.rec->messages) > 0;
+	return le32_get(own.rec->flags) & UNIX_OUTSIDE;
+}
+
 static int sock_unix_restore(struct restore *rs, const struct record *record, struct err *err)
 {
 	return unix_make(rs, record, err);
@@ -458,5 +460,6 @@ const struct kind kind_sock_unix = {
 	.check = sock_unix_check,
 	.link = sock_unix_link,
 	.ask = sock_unix_ask,
+	.grant = sock_unix_grant,
 	.restore = sock_unix_restore,
 };

@@ -7,6 +7,7 @@
 #include "core/cleanup.h"
 #include "kind/kind.h"
 #include "kind/support/files.h"
+#include "kind/support/grant.h"
 #include "restore/open.h"
 
 extern const struct kind kind_stdio;
@@ -84,7 +85,7 @@ bool stdio_takes(struct dump *d)
 static int stdio_dump(struct dump *d, struct err *err)
 {
 	(void)err;
-	if (!stdio_takes(d))
+	if (!stdio_takes(d) && !external_takes(d))
 		return dump_block(d, "use it as descriptor 0, 1 or 2 only",
 				  "terminal %s is outside of the container", d->fd->link);
 	return 0;
@@ -127,6 +128,19 @@ static int stdio_ask(struct plan *plan, const struct image *image, const struct 
 	return 0;
 }
 
+static bool stdio_grant(const struct image *image, const struct record *record,
+			struct grant_look *ret_look)
+{
+	const struct stdio_rec *rec = record->body;
+
+	(void)image;
+	*ret_look = (struct grant_look){
+		.is_any = true,
+		.name = form_names[le32_get(rec->form)],
+	};
+	return true;
+}
+
 static int stdio_restore(struct restore *rs, const struct record *record, struct err *err)
 {
 	const struct stdio_rec *rec = record->body;
@@ -159,5 +173,6 @@ const struct kind kind_stdio = {
 	.dump = stdio_dump,
 	.check = stdio_check,
 	.ask = stdio_ask,
+	.grant = stdio_grant,
 	.restore = stdio_restore,
 };

@@ -317,10 +317,6 @@ static int dump_unnamed(struct dump *d, const struct procfs_vma *vma, uint32_t *
 	uint64_t length = vma->end - vma->start;
 	int r = 0;
 
-	if (!shared && strlen(vma->name) >= FILE_PATH_MAX) {
-		*ret_id = 0;
-		return dump_block(d, NULL, "the path of a mapped deleted file is too long");
-	}
 	if (!shared)
 		shared = add_shared(d, vma);
 	*ret_id = shared->id;
@@ -402,6 +398,10 @@ int mapfile_of_vma(struct dump *d, const struct procfs_vma *vma, uint32_t *ret_i
 		*ret_id = 0;
 		return dump_block(d, NULL, "mapping of %s is not supported", vma->name);
 	}
+	if (strlen(vma->name) >= FILE_PATH_MAX) {
+		*ret_id = 0;
+		return dump_block(d, NULL, "the path of a mapped file is too long");
+	}
 	fd = open_mapped(d, vma->name, vma->inode);
 	if (fd >= 0) {
 		*ret_id = add_mapped(d, vma, flags);
@@ -462,6 +462,9 @@ int mapfile_of_exe(struct dump *d, uint32_t *ret_id, struct err *err)
 	enum mapfile_type type;
 	int r = procfs_readlink(d->task->proc, "exe", &path, err);
 
+	*ret_id = 0;
+	if (r == -ENAMETOOLONG)
+		return dump_block(d, NULL, "the path of its executable is too long");
 	if (r < 0)
 		return r;
 	if (fd < 0 || fstat(fd, &stat) < 0)
@@ -688,6 +691,14 @@ static int mapfile_ask(struct plan *plan, const struct image *image, const struc
 	file_trial_run(plan, &trial);
 	judge_trial(&view, has_code, &trial);
 	file_trial_ask(plan, record->id, &trial);
+	if (trial.is_executed && trial.result == 0 && trial.stat.st_mode & (S_ISUID | S_ISGID))
+		plan_ask(plan, &(struct question){ .class = CLASS_SETID,
+						   .id = record->id,
+						   .saved = 1,
+						   .path = trial.path,
+						   .type = S_IFREG,
+						   .subject = trial.path,
+						   .saved_text = "set-id executable" });
 	return 0;
 }
 

@@ -180,6 +180,14 @@ void file_trial_run(struct plan *plan, struct file_trial *trial)
 		assume(&place, trial);
 }
 
+int kind_try_file(struct plan *plan, const char *path, uint32_t flags)
+{
+	struct file_trial trial = { .path = path, .flags = flags };
+
+	file_trial_run(plan, &trial);
+	return trial.result;
+}
+
 static const char *access_text(uint32_t flags)
 {
 	if (flags & O_PATH)
@@ -210,13 +218,14 @@ void file_trial_ask(struct plan *plan, uint32_t id, const struct file_trial *tri
 {
 	auto_free char *invoker = invoker_text(trial);
 	struct question question = {
-		.class = CLASS_FILE,
+		.class = S_ISCHR(trial->type) || S_ISBLK(trial->type) ? CLASS_DEVICE : CLASS_FILE,
 		.id = id,
 		.detail = trial->detail,
 		.saved = trial->flags,
 		.invoker = (uint64_t)-trial->result,
 		.path = trial->path,
 		.type = trial->type,
+		.is_descriptor = trial->is_descriptor,
 		.subject = trial->path,
 		.saved_text = trial->purpose ? trial->purpose : access_text(trial->flags),
 		.invoker_text = invoker,

@@ -16,6 +16,7 @@ struct file_trial {
 	const char *purpose; /* "work in"; NULL: the access of `flags` */
 	uint32_t flags;
 	mode_t type;
+	bool is_descriptor; /* another file could be opened in its place */
 	uint32_t detail;    /* of the question: for objects that have several files */
 	bool is_executed;   /* search permission, for a directory */
 	bool is_identified; /* whether the file is still the same will be asked */
@@ -39,7 +40,7 @@ void file_trial_run(struct plan *plan, struct file_trial *trial);
 void file_trial_expect(struct file_trial *trial, mode_t type);
 /* It is to be mapped as code. */
 void file_trial_expect_code(struct file_trial *trial);
-/* The CLASS_FILE question about the file of object `id`. */
+/* The CLASS_FILE question about the file of object `id`; CLASS_DEVICE, if that is one. */
 void file_trial_ask(struct plan *plan, uint32_t id, const struct file_trial *trial);
 void file_trial_free(struct file_trial *trial);
 #define auto_file_trial auto_with(file_trial_free)

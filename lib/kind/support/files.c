@@ -192,6 +192,8 @@ void file_dump_path(struct dump *d, char **ret_path)
 		return;
 	*ret_path = NULL;
 	if (is_mounted_inside(d)) {
+		if (external_takes(d))
+			return;
 		if (r != -ENOENT)
 			(void)dump_block(d, NULL, "%s cannot be looked up: %s", fd->link,
 					 strerror(-r));
@@ -200,7 +202,7 @@ void file_dump_path(struct dump *d, char **ret_path)
 					 "%s does not lead to the file any more", fd->link);
 		return;
 	}
-	if (!stdio_takes(d))
+	if (!stdio_takes(d) && !external_takes(d))
 		(void)dump_block(d, "close it, or start the container with the file inside of it",
 				 "%s is outside of the container", fd->link);
 }

@@ -52,6 +52,10 @@ char *file_deleted_path(const char *link);
  * stdio record for it, and returns true. */
 bool stdio_takes(struct dump *d);
 
+/* In fd/external.c: where what leads outside is to be given again, writes a record of what it is,
+ * and returns true. */
+bool external_takes(struct dump *d);
+
 /* ---- check and link: hostile bytes ---- */
 
 /* Nothing but flags that file_flags() may return. */

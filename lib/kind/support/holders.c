@@ -9,16 +9,24 @@
 #include "kind/support/tree.h"
 #include "restore/restore.h"
 
-bool holder_is_stdio(const struct dump *d, uint32_t file)
+bool holder_is_outside(const struct dump *d, uint32_t file)
 {
 	const struct dump_entry *entries = (const void *)d->own->records.data;
-	const struct kind *stdio = kind_by_name("stdio");
+	uint32_t stdio = kind_by_name("stdio")->tag;
+	uint32_t external = kind_by_name("external")->tag;
 
 	for (size_t i = 0; i < d->own->record_count; i++) {
-		if (entries[i].id == file && entries[i].tag == stdio->tag)
+		if (entries[i].id == file &&
+		    (entries[i].tag == stdio || entries[i].tag == external))
 			return true;
 	}
 	return false;
+}
+
+static bool is_outside(const struct image *image, uint32_t file)
+{
+	return image_find(image, kind_by_name("stdio")->tag, file) ||
+	       image_find(image, kind_by_name("external")->tag, file);
 }
 
 uint32_t holder_file(const struct image *image, const struct record *table, uint32_t number)
@@ -29,7 +37,7 @@ uint32_t holder_file(const struct image *image, const struct record *table, uint
 		uint32_t file = le32_get(slots[i].file);
 
 		if (le32_get(slots[i].number) == number)
-			return image_find(image, kind_by_name("stdio")->tag, file) ? 0 : file;
+			return is_outside(image, file) ? 0 : file;
 	}
 	return 0;
 }

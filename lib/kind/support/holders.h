@@ -5,7 +5,7 @@
 #include "kind/kind.h"
 
 /* dump: is it restored as the invoker's own, not as the file that it was? */
-bool holder_is_stdio(const struct dump *d, uint32_t file);
+bool holder_is_outside(const struct dump *d, uint32_t file);
 /* link: the file under `number` in a descriptor table; 0 if there is none that is the container's.
  */
 uint32_t holder_file(const struct image *image, const struct record *table, uint32_t number);

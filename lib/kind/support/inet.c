@@ -126,3 +126,21 @@ int inet_bind(int fd, const struct inet_address_rec *rec, struct err *err)
 		(void)err_hint(err, "the container's new network does not have this address");
 	return r;
 }
+
+/* ip_unprivileged_port_start of a fresh network. */
+#define LOW_PORTS 1024u
+
+void inet_ask_port(struct plan *plan, const struct record *record,
+		   const struct inet_address_rec *local)
+{
+	uint16_t port = le16_get(local->port);
+	struct inet_address_text text = inet_address_print(local);
+
+	if (port != 0 && port < LOW_PORTS && !inet_address_is_none(local))
+		plan_ask(plan, &(struct question){ .class = CLASS_PORT,
+						   .id = record->id,
+						   .saved = port,
+						   .subject = text.text,
+						   .saved_text = "a low port",
+						   .invoker_text = "own network" });
+}

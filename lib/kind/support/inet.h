@@ -35,6 +35,12 @@ bool inet_address_is_valid(const struct inet_address_rec *rec, uint32_t family);
 /* A socket of IPv4 or IPv6 with this type and protocol. */
 int inet_check(const struct socket_rec *socket, uint32_t type, uint32_t protocol, struct err *err);
 
+/* ---- ask ---- */
+
+/* If the port is one of those that an ordinary user of a network may not take. */
+void inet_ask_port(struct plan *plan, const struct record *record,
+		   const struct inet_address_rec *local);
+
 /* ---- restore ---- */
 
 bool inet_address_is_none(const struct inet_address_rec *rec);

@@ -69,13 +69,11 @@ static void parse_v6(struct groups *groups, const char *text)
 
 static void read_groups(const struct dump *d, struct groups *groups)
 {
-	const struct dump_task *task = NULL;
+	const struct dump_task *task = dump_net_task(d);
 	auto_buf struct buf v4 = BUF_EMPTY;
 	auto_buf struct buf v6 = BUF_EMPTY;
 	struct err ignored;
 
-	while ((task = dump_next_task(d, task)) && task->thread_count == 0)
-		;
 	/* Either is missing where the kernel knows no multicast. */
 	if (task && procfs_read(task->proc, "net/igmp", &v4, &ignored) == 0)
 		parse_v4(groups, v4.data);

@@ -117,9 +117,22 @@ static bool find_change(const struct restore *rs, const struct ipc_limits_rec *r
 	return true;
 }
 
-void ipc_limits_raise(struct restore *rs)
+static const struct record *limits_of(const struct image *image, uint32_t ns)
 {
-	const struct record *record = image_next(rs->image, TAG_NS_IPC, NULL);
+	const struct record *record = NULL;
+
+	if (ns)
+		return image_find(image, TAG_NS_IPC, ns);
+	while ((record = image_next(image, TAG_NS_IPC, record))) {
+		if (!namespace_find(image, record->id))
+			return record;
+	}
+	return NULL;
+}
+
+void ipc_limits_raise(struct restore *rs, const struct record *object)
+{
+	const struct record *record = limits_of(rs->image, ipcns_find(rs->image, object->id));
 
 	for (int i = 0; record && record->length > 0 && i < FILES; i++) {
 		struct change change;

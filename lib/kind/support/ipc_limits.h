@@ -43,8 +43,9 @@ void ipc_limits_read(struct ipc_limits_rec *ret_rec);
 /* Dump: one of them, by its path beneath /proc/sys. */
 int ipc_limit_read(const char *path, uint64_t *ret_value, struct err *err);
 
-/* Restore: none is below the saved one. For those who make objects; may be called again. */
-void ipc_limits_raise(struct restore *rs);
+/* Restore: none is below the saved one of the ipc namespace of this object, which we are in. For
+ * those who make objects; may be called again. */
+void ipc_limits_raise(struct restore *rs, const struct record *object);
 /* Restore: nor this one below `value`; ipc_limits_set() takes that back. */
 void ipc_limit_need(const struct restore *rs, const char *path, uint64_t value);
 /* Restore: as they were saved. */

@@ -123,6 +123,6 @@ static inline uint64_t mm_page_up(uint64_t size)
 /* Bytes to be mapped for an object, of whatever record; 0 for what is none. */
 uint64_t mm_object_size(const struct record *record);
 /* Maps it at `place`; once all are mapped, mm_objects_made(). */
-int mm_object_make(const struct image *image, const struct record *record, uint64_t place,
+int mm_object_make(const struct restore *rs, const struct record *record, uint64_t place,
 		   struct script *script, struct err *err);
-int mm_objects_made(const struct image *image, struct script *script, struct err *err);
+int mm_objects_made(const struct restore *rs, struct script *script, struct err *err);

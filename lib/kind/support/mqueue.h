@@ -11,6 +11,7 @@
 
 /* A queue while it is dumped. */
 struct dump_queue {
+	dev_t dev;
 	ino_t inode;
 	uint32_t id;
 	int fd; /* ours, for reading and writing */

@@ -116,6 +116,12 @@ void netns_dump(struct dump *d);
 /* The network namespace of that socket; 0: the container's own. */
 uint32_t netns_find(const struct image *image, uint32_t socket);
 
+#define TAG_IPCNS TAG('S', 'I', 'P', 'C')
+/* Dump, kind/container/ipcns.c: the record that an object is in ipc namespace `ns`; 0: none. */
+void ipcns_dump(struct dump *d, uint32_t object, uint32_t ns);
+/* The ipc namespace of that object; 0: the container's own. */
+uint32_t ipcns_find(const struct image *image, uint32_t object);
+
 /* Restore, kind/task/creds.c: calls by which the running thread gets the planned ids of thread
  * `id`, from inside of user namespace `userns`. It keeps its capabilities. Ids that cannot be seen
  * from there stay as they are. */

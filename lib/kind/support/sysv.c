@@ -19,7 +19,7 @@
 
 /* ---- dump ---- */
 
-int sysv_enter(struct dump *d, bool *ret_is_own, struct err *err)
+static int enter_own(struct dump *d, struct err *err)
 {
 	const struct dump_task *task = dump_own_task(d, NAMESPACE_IPC);
 	struct dump_private *own = d->own;
@@ -27,15 +27,13 @@ int sysv_enter(struct dump *d, bool *ret_is_own, struct err *err)
 	struct stat now;
 	struct stat wanted;
 
-	*ret_is_own = own->ipc == DUMP_IPC_OWN;
-	if (own->ipc != DUMP_IPC_UNKNOWN)
-		return 0;
-	own->ipc = DUMP_IPC_FOREIGN;
+	own->ipc = DUMP_IPC_NOBODY;
 	if (!task)
 		return 0;
 	theirs = openat(task->proc, "ns/ipc", O_RDONLY | O_CLOEXEC);
 	if (theirs < 0 || fstat(theirs, &wanted) < 0 || stat("/proc/self/ns/ipc", &now) < 0)
 		return err_set(err, -errno, "look at the ipc namespace");
+	own->ipc = DUMP_IPC_FOREIGN;
 	if (now.st_ino == wanted.st_ino)
 		return 0;
 	if (setns(theirs, CLONE_NEWIPC) < 0)
@@ -43,8 +41,27 @@ int sysv_enter(struct dump *d, bool *ret_is_own, struct err *err)
 	/* A tree of tasks may share it with others that nobody stopped. */
 	if (own->target->form == TARGET_CONTAINER)
 		own->ipc = DUMP_IPC_OWN;
-	*ret_is_own = own->ipc == DUMP_IPC_OWN;
 	return 0;
+}
+
+int sysv_enter(struct dump *d, enum dump_ipc *ret_ipc, struct err *err)
+{
+	int r = 0;
+
+	if (d->ns && setns(d->ns->fd, CLONE_NEWIPC) < 0)
+		return err_set(err, -errno, "enter an ipc namespace");
+	if (!d->ns && d->own->ipc == DUMP_IPC_UNKNOWN)
+		r = enter_own(d, err);
+	*ret_ipc = d->ns ? DUMP_IPC_OWN : d->own->ipc;
+	return r;
+}
+
+uint32_t sysv_new_id(struct dump *d)
+{
+	uint32_t id = dump_new_id(d);
+
+	ipcns_dump(d, id, d->ns ? d->ns->id : 0);
+	return id;
 }
 
 bool sysv_block_foreign(struct dump *d, const char *what, int id, pid_t pid)

@@ -1,7 +1,7 @@
 /* What System V shared memory, semaphores and message queues have in common: an id that programs
  * hold, a key by which others find them, owner, creator and mode.
  *
- * A checkpoint reads them from within the container's ipc namespace, which the dumper enters. A
+ * A checkpoint reads them from within their ipc namespace, which the dumper enters. A
  * restore makes them in the first task: the kernel gives the wanted id to the next new object, and
  * makes whoever is the effective user its creator. */
 #pragma once
@@ -57,9 +57,15 @@ enum sysv_shm_flag {
 
 /* ---- dump ---- */
 
-/* Enters the container's ipc namespace. False in *ret_is_own if the container has none of its own:
- * then the objects there are others'. */
-int sysv_enter(struct dump *d, bool *ret_is_own, struct err *err);
+/* Whose objects are in the ipc namespace that we look into. Nobody: it is the container's own, and
+ * no task is in it. */
+enum dump_ipc { DUMP_IPC_UNKNOWN, DUMP_IPC_OWN, DUMP_IPC_FOREIGN, DUMP_IPC_NOBODY };
+
+/* Enters the ipc namespace at the cursor, or else the container's own. Foreign in *ret_ipc if the
+ * container has none of its own: then the objects there are others'. */
+int sysv_enter(struct dump *d, enum dump_ipc *ret_ipc, struct err *err);
+/* A new object in that namespace: its id. */
+uint32_t sysv_new_id(struct dump *d);
 /* Blocks when an object that is not the container's was made or used by process `pid` (as we see
  * it) and that is one of the container's tasks. True if it did. */
 bool sysv_block_foreign(struct dump *d, const char *what, int id, pid_t pid);
@@ -90,16 +96,19 @@ void sysv_owner(const struct restore *rs, const struct record *record, struct ip
 struct dump_segment {
 	int shmid;
 	uint32_t id;
+	uint32_t ns; /* an ipc namespace; 0: the container's own */
 	uint64_t size;
 	uint64_t attached; /* by whomever */
 	uint64_t seen;	   /* mappings of the container's */
 	void *at;	   /* where we have it; NULL: nowhere */
 	uint32_t dev_major, dev_minor;
 	uint64_t inode;
+	char name[32];	    /* "/SYSV00000001 (deleted)", of its key */
 	uint32_t mapped[2]; /* ids of MAPF records: read only, writable; 0: none yet */
 };
 
-/* The segment that is behind a mapping; NULL if it is none of the container's. */
+/* The segment that is behind a mapping of the task at the cursor; NULL if it is none of the
+ * container's. */
 struct dump_segment *sysv_shm_of_vma(struct dump *d, const struct procfs_vma *vma);
 /* Once all mappings are known: blocks where one attached it who is not in the container. */
 void sysv_shm_finish(struct dump *d);
@@ -113,6 +122,7 @@ uint64_t sysv_shm_room(const struct record *record);
 struct dump_semaphores {
 	int semid;
 	uint32_t id;
+	uint32_t ns; /* an ipc namespace; 0: the container's own */
 	uint32_t count;
 	bool is_used;	  /* by semop(2), ever */
 	uint16_t *values; /* owned */

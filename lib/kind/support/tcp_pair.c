@@ -104,7 +104,9 @@ int tcp_end_join(struct restore *rs, struct tcp_end *end, struct err *err)
 static int join_at_home(struct restore *rs, struct tcp_end *end, const struct tcp_end *mate,
 			struct err *err)
 {
-	int r = end->netns == mate->netns ? 0 : restore_enter_netns(rs, end->netns, err);
+	int r = end->netns == mate->netns
+		    ? 0
+		    : restore_enter_namespace(rs, NAMESPACE_NET, end->netns, err);
 
 	return r < 0 ? r : tcp_end_join(rs, end, err);
 }
@@ -304,7 +306,7 @@ static int find_home(struct restore *rs, const struct tcp_end *end, struct tcp_e
 	if (!record || has_address(mate))
 		return 0;
 	do {
-		r = restore_enter_netns(rs, netns, err);
+		r = restore_enter_namespace(rs, NAMESPACE_NET, netns, err);
 		if (r < 0)
 			return r;
 		if (has_address(mate)) {
@@ -317,7 +319,7 @@ static int find_home(struct restore *rs, const struct tcp_end *end, struct tcp_e
 		netns = record ? record->id : 0;
 		record = record ? image_next(rs->image, TAG_NAMESPACE, record) : NULL;
 	} while (netns);
-	return restore_enter_netns(rs, end->netns, err);
+	return restore_enter_namespace(rs, NAMESPACE_NET, end->netns, err);
 }
 
 /* The address of what led outside may not be there any more. */

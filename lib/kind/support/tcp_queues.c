@@ -400,7 +400,7 @@ static int hold_kept(const struct dump *d, struct tcp_snapshot *snapshot, struct
 	auto_free int *fds = NULL;
 	size_t count = 0;
 
-	for (size_t i = 0; d->own->tcp_established && i < snapshot->count; i++) {
+	for (size_t i = 0; d->own->outside.tcp_established && i < snapshot->count; i++) {
 		struct tcp_queues *queues = &snapshot->queues[i];
 		struct inet_address_rec local = inet_local(queues->file->fd);
 

@@ -89,7 +89,7 @@ bool tcp_table_read(struct tcp_table *table, const struct dump *d, const char *p
 		const struct dump_namespace *ns = &d->own->namespaces[i];
 
 		if (ns->type == NAMESPACE_NET && ns->id)
-			(void)read_one(table, ns->id, ns->task, path);
+			(void)read_one(table, ns->id, dump_task_of_network(ns), path);
 	}
 	return is_there;
 }

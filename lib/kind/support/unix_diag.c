@@ -61,16 +61,13 @@ static bool is_own(int namespace)
 	       theirs.st_ino == own.st_ino;
 }
 
-int unix_diag_socket(const struct dump_task *task, int family, int type, int protocol, int *ret_fd,
+int unix_diag_socket(int namespace, int family, int type, int protocol, int *ret_fd,
 		     struct err *err)
 {
-	auto_close int namespace = openat(task->proc, "ns/net", O_RDONLY | O_CLOEXEC);
 	struct opener opener = { namespace, family, type, protocol, -1 };
 	pthread_t thread;
 	int r;
 
-	if (namespace < 0)
-		return err_set(err, -errno, "open the container's network namespace");
 	if (is_own(namespace)) {
 		open_here(&opener);
 	} else {

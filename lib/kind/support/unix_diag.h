@@ -25,8 +25,8 @@ struct unix_facts {
 
 void unix_facts_free(struct unix_facts *facts);
 
-/* A socket of ours in the network namespace of `task`. */
-int unix_diag_socket(const struct dump_task *task, int family, int type, int protocol, int *ret_fd,
+/* A socket of ours in that network namespace. */
+int unix_diag_socket(int namespace, int family, int type, int protocol, int *ret_fd,
 		     struct err *err);
 /* `netlink` is one for NETLINK_SOCK_DIAG. */
 int unix_diag_ask(int netlink, uint32_t inode, struct unix_facts *ret_facts, struct err *err);

@@ -19,7 +19,8 @@
 struct node {
 	struct unix_parts own;
 	struct unix_queue_parts queue;
-	int fd;		 /* borrowed */
+	int fd;		 /* borrowed; -1: not made */
+	bool is_given;	 /* by the invoker: it stays as it is */
 	uint32_t early;	 /* messages that are sent before it is connected */
 	size_t before;	 /* sockets that must be connected with it first */
 	bool is_pending; /* is to be connected */
@@ -70,7 +71,8 @@ static void list_nodes(struct fill *fill)
 
 		array_grow(fill->nodes, fill->count);
 		node = &fill->nodes[fill->count++];
-		*node = (struct node){ .fd = restore_fd(fill->rs, record->id) };
+		*node = (struct node){ .fd = restore_fd(fill->rs, record->id),
+				       .is_given = restore_is_granted(fill->rs, record->id) };
 		(void)unix_parts(fill->rs->image, record->id, &node->own);
 		unix_queue_parts(record, &node->queue);
 	}
@@ -230,7 +232,7 @@ static struct batch next_batch(const struct fill *fill, struct node *node, uint3
 /* Sends `count` messages, at most. */
 static int send_messages(struct fill *fill, struct node *node, uint32_t count, struct err *err)
 {
-	while (count > 0) {
+	while (count > 0 && !node->is_given) {
 		struct unix_credentials who;
 		struct batch batch = next_batch(fill, node, count, &who);
 		int r;
@@ -273,7 +275,8 @@ static void plan_connections(struct fill *fill)
 		struct node *node = &fill->nodes[i];
 		struct node *peer = node_find(fill, peer_of(node));
 
-		if (node->own.type != SOCK_DGRAM || !peer || is_connected(node->fd))
+		if (node->own.type != SOCK_DGRAM || !peer || node->is_given ||
+		    is_connected(node->fd))
 			continue;
 		node->is_pending = true;
 		if (peer != node && peer_of(peer) != node->own.id)
@@ -355,8 +358,11 @@ static int reopen_outside(struct fill *fill, const struct node *node, struct err
 static int finish_node(struct fill *fill, const struct node *node, struct err *err)
 {
 	uint32_t shut = le32_get(node->own.rec->shutdown);
-	int r = reopen_outside(fill, node, err);
+	int r;
 
+	if (node->fd < 0 || node->is_given)
+		return 0;
+	r = reopen_outside(fill, node, err);
 	if (r < 0)
 		return r;
 	if (shut != 0 && shutdown(node->fd, (int)shut - 1) < 0)

@@ -280,6 +280,15 @@ static int make_datagram_pairs(struct restore *rs, struct err *err)
 	return r;
 }
 
+/* Of those that no task has: the other end of one that is given; and what listens is made with the
+ * first connection to it. */
+static bool is_needless(const struct restore *rs, const struct unix_parts *own)
+{
+	return le32_get(own->rec->flags) & UNIX_GONE &&
+	       (le32_get(own->rec->state) == UNIX_LISTENING ||
+		restore_is_granted(rs, le32_get(own->rec->peer)));
+}
+
 int unix_make(struct restore *rs, const struct record *record, struct err *err)
 {
 	struct unix_parts own;
@@ -290,6 +299,8 @@ int unix_make(struct restore *rs, const struct record *record, struct err *err)
 	if (r < 0 || restore_fd(rs, record->id) >= 0)
 		return r;
 	(void)unix_parts(rs->image, record->id, &own);
+	if (is_needless(rs, &own))
+		return 0;
 	if (own.type != SOCK_DGRAM && le32_get(own.rec->state) == UNIX_CONNECTED)
 		return make_connected(rs, &own, err);
 	return make_single(rs, &own, err);

@@ -37,7 +37,7 @@ void unix_sockets_free(struct unix_sockets *sockets)
 static int find_asker(struct dump *d, int *ret_netlink, struct err *err)
 {
 	struct unix_sockets *sockets = d->own->unix_sockets;
-	const struct dump_task *task = dump_net_task(d);
+	auto_close int namespace = -1;
 	int netlink = -1;
 	int r;
 
@@ -47,9 +47,10 @@ static int find_asker(struct dump *d, int *ret_netlink, struct err *err)
 			return 0;
 		}
 	}
-	if (!task)
+	namespace = dump_net_open(d);
+	if (namespace < 0)
 		return ERR_HOST;
-	r = unix_diag_socket(task, AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG, &netlink, err);
+	r = unix_diag_socket(namespace, AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG, &netlink, err);
 	if (r < 0)
 		return r;
 	array_grow(sockets->askers, sockets->asker_count);
@@ -332,11 +333,11 @@ const struct unix_socket *unix_socket_by_name(const struct dump *d, int type, bo
 static bool is_abstract_bound(const struct dump *d, const struct unix_socket *own)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	auto_close int namespace = dump_net_open(d);
 	auto_close int probe = -1;
 	struct err err = ERR_NONE;
 
-	if (!dump_net_task(d) ||
-	    unix_diag_socket(dump_net_task(d), AF_UNIX, own->type, 0, &probe, &err) < 0 ||
+	if (namespace < 0 || unix_diag_socket(namespace, AF_UNIX, own->type, 0, &probe, &err) < 0 ||
 	    own->name.length > sizeof(address.sun_path))
 		return false;
 	memcpy(address.sun_path, own->name.text, own->name.length);

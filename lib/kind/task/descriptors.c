@@ -96,6 +96,27 @@ static int descriptors_link(const struct image *image, const struct record *reco
 	return 0;
 }
 
+/* By their tasks, files are told apart. */
+static int descriptors_ask(struct plan *plan, const struct image *image,
+			   const struct record *record, struct err *err)
+{
+	const struct fdslot_rec *slots = record->body;
+
+	(void)image;
+	(void)err;
+	for (size_t i = 0; i < record->length / sizeof(*slots); i++)
+		plan_name_file(plan, le32_get(slots[i].file), record->id);
+	return 0;
+}
+
+static bool is_dropped(const struct restore *rs, const struct fdslot_rec *slot)
+{
+	const struct decision *decision =
+	    plan_answer(rs->plan, CLASS_FILE, le32_get(slot->file), 0);
+
+	return decision && decision->outcome == OUTCOME_DROP;
+}
+
 /* The objects are in every task under high numbers; those are closed at the very end. */
 static int descriptors_finish(struct restore *rs, const struct record *record,
 			      struct script *script, struct err *err)
@@ -109,6 +130,8 @@ static int descriptors_finish(struct restore *rs, const struct record *record,
 
 		if (r < 0)
 			return r;
+		if (is_dropped(rs, &slots[i]))
+			continue;
 		(void)script_syscall(script, "place a descriptor", 0, SYS_dup3,
 				     (uint64_t)restore_fd(rs, le32_get(slots[i].file)),
 				     le32_get(slots[i].number),
@@ -127,5 +150,6 @@ const struct kind kind_descriptors = {
 	.check = descriptors_check,
 	.count = descriptors_count,
 	.link = descriptors_link,
+	.ask = descriptors_ask,
 	.finish = descriptors_finish,
 };

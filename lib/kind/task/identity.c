@@ -92,6 +92,8 @@ static int identity_dump(struct dump *d, struct err *err)
 		r = check_root(d, err);
 	if (r == 0)
 		r = procfs_readlink(task->proc, "cwd", &cwd, err);
+	if (r == -ENAMETOOLONG)
+		return dump_block(d, NULL, "the path of its current directory is too long");
 	if (r < 0)
 		return r;
 	if (is_deleted(task)) {

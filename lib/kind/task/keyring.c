@@ -22,6 +22,13 @@ struct keyring_rec {
 RECORDS_END
 static_assert(sizeof(struct keyring_rec) == 16, "image format");
 
+/* clang-format off */
+#define KEYRING_FIELDS(FIELD, TAIL, rec) \
+	FIELD(rec, keys, CLASS_KEYRING) \
+	FIELD(rec, session, FIELD_LINK)
+/* clang-format on */
+FIELDS_OF(keyring, struct keyring_rec, KEYRING_FIELDS);
+
 static const struct {
 	int32_t id;
 	const char *name;
@@ -167,6 +174,27 @@ static int keyring_check(const void *body, size_t length, struct err *err)
 	return 0;
 }
 
+static int keyring_ask(struct plan *plan, const struct image *image, const struct record *record,
+		       struct err *err)
+{
+	const struct keyring_rec *rec = record->body;
+
+	(void)image;
+	(void)err;
+	for (uint32_t i = 0; i < KEYRINGS; i++) {
+		auto_free char *keys = mem_printf("%u keys", le32_get(rec->keys[i]));
+
+		if (le32_get(rec->keys[i]))
+			plan_ask(plan, &(struct question){ .class = CLASS_KEYRING,
+							   .id = record->id,
+							   .detail = i,
+							   .saved = le32_get(rec->keys[i]),
+							   .saved_text = keys,
+							   .invoker_text = "-" });
+	}
+	return 0;
+}
+
 /* Are there session keyrings, and more than one? */
 static bool has_sessions(const struct restore *rs, bool *ret_are_many)
 {
@@ -216,9 +244,11 @@ const struct kind kind_keyring = {
 	.needs = "keyring",
 	.tag = TAG('K', 'E', 'Y', 'S'),
 	.scope = SCOPE_THREAD,
+	.fields = keyring_fields,
 	.phase = PHASE_STATE,
 	.dump = keyring_dump,
 	.check = keyring_check,
 	.link = owner_link_thread,
+	.ask = keyring_ask,
 	.restore = keyring_restore,
 };

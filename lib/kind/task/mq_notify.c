@@ -48,7 +48,7 @@ static int find_number(const struct dump *d, const struct dump_queue *queue)
 			const struct target_fd *file = &d->own->files[j];
 
 			if (file->id == slot->file && file->stat.st_ino == queue->inode &&
-			    file->stat.st_dev == d->own->queues_dev)
+			    file->stat.st_dev == queue->dev)
 				return slot->number;
 		}
 	}

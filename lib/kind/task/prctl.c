@@ -52,7 +52,7 @@ static_assert(sizeof(struct prctl_rec) == 32, "image format");
 
 /* clang-format off */
 #define PRCTL_FIELDS(FIELD, TAIL, rec) \
-	FIELD(rec, dumpable, FIELD_TIGHTENS) \
+	FIELD(rec, dumpable, CLASS_DUMPABLE) \
 	FIELD(rec, subreaper, FIELD_FREE) \
 	FIELD(rec, thp_disable, FIELD_FREE) \
 	FIELD(rec, mdwe, FIELD_TIGHTENS) \
@@ -243,6 +243,10 @@ static int prctl_ask(struct plan *plan, const struct image *image, const struct 
 
 	(void)image;
 	(void)err;
+	plan_ask(plan, &(struct question){ .class = CLASS_DUMPABLE,
+					   .id = record->id,
+					   .saved = le32_get(rec->dumpable),
+					   .invoker = 1 });
 	if (record->length > first_length && le32_get(rec->lock_future))
 		plan_ask(plan, &(struct question){ .class = CLASS_MLOCK,
 						   .id = record->id,
@@ -294,7 +298,7 @@ static int prctl_finish(struct restore *rs, const struct record *record, struct 
 				     le32_get(rec->mdwe), 0, 0, 0);
 	/* The last step of all: whoever lacks privilege cannot read the script's memory after it.
 	 */
-	if (!le32_get(rec->dumpable))
+	if (plan_value(rs->plan, CLASS_DUMPABLE, record->id, 0, 0) == 0)
 		(void)script_syscall(script, "be undumpable", 0, SYS_prctl, PR_SET_DUMPABLE, 0);
 	return 0;
 }

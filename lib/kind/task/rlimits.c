@@ -126,6 +126,48 @@ static int rlimits_ask(struct plan *plan, const struct image *image, const struc
 	return 0;
 }
 
+static struct rlimit planned_limit(const struct restore *rs, const struct record *record,
+				   uint32_t resource)
+{
+	struct rlimit limit = {
+		.rlim_cur = plan_value(rs->plan, CLASS_RLIMIT, record->id, 2 * resource, 0),
+		.rlim_max = plan_value(rs->plan, CLASS_RLIMIT, record->id, 2 * resource + 1, 0),
+	};
+
+	if (limit.rlim_cur > limit.rlim_max)
+		limit.rlim_cur = limit.rlim_max;
+	return limit;
+}
+
+static bool is_from_outside(const struct restore *rs, const struct record *record,
+			    uint32_t resource)
+{
+	const struct decision *soft = plan_answer(rs->plan, CLASS_RLIMIT, record->id, 2 * resource);
+	const struct decision *hard =
+	    plan_answer(rs->plan, CLASS_RLIMIT, record->id, 2 * resource + 1);
+
+	return (soft && soft->from_outside) || (hard && hard->from_outside);
+}
+
+/* Above the invoker's own: he has the capability, the task does not. */
+static int finish_outside(const struct restore *rs, const struct record *record,
+			  struct script *script, struct err *err)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; r == 0 && i < RLIM_NLIMITS; i++) {
+		const struct rlimit limit = planned_limit(rs, record, i);
+
+		if (!is_from_outside(rs, record, i))
+			continue;
+		r = script_run(script, err);
+		if (r == 0 &&
+		    prlimit(script->remote->tid, (__rlimit_resource_t)i, &limit, NULL) < 0)
+			return err_set(err, -errno, "%s", set_names[i]);
+	}
+	return r;
+}
+
 static int rlimits_finish(struct restore *rs, const struct record *record, struct script *script,
 			  struct err *err)
 {
@@ -134,17 +176,14 @@ static int rlimits_finish(struct restore *rs, const struct record *record, struc
 	if (r < 0)
 		return r;
 	for (uint32_t i = 0; i < RLIM_NLIMITS; i++) {
-		struct rlimit limit = {
-			.rlim_cur = plan_value(rs->plan, CLASS_RLIMIT, record->id, 2 * i, 0),
-			.rlim_max = plan_value(rs->plan, CLASS_RLIMIT, record->id, 2 * i + 1, 0),
-		};
+		const struct rlimit limit = planned_limit(rs, record, i);
 
-		if (limit.rlim_cur > limit.rlim_max)
-			limit.rlim_cur = limit.rlim_max;
+		if (is_from_outside(rs, record, i))
+			continue;
 		(void)script_syscall(script, set_names[i], 0, SYS_prlimit64, 0, i,
 				     script_copy(script, &limit, sizeof(limit)), 0);
 	}
-	return 0;
+	return finish_outside(rs, record, script, err);
 }
 
 const struct kind kind_rlimits = {

@@ -185,6 +185,8 @@ static void ask_all(struct dump *d, struct dump_thread *thread, struct buf *entr
 		const struct dump_semaphores *set = &d->own->sets[i];
 		struct err err = ERR_NONE;
 
+		if (set->ns != d->task->namespaces[NAMESPACE_IPC])
+			continue;
 		for (uint32_t first = 0; set->is_used && err.code == 0 && first < set->count;
 		     first += CHUNK)
 			(void)ask_chunk(thread, set, first, entries, &err);

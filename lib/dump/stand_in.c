@@ -1,0 +1,103 @@
+/* What /proc tells of a network namespace, it tells of a process that is in it. In one that only
+ * descriptors hold, that is a child of ours, which has none of them and waits for its end. */
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/cleanup.h"
+#include "dump/dump.h"
+
+static _Noreturn void stand(int ns, int socket)
+{
+	char byte = 0;
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (setns(ns, CLONE_NEWNET) < 0)
+		byte = (char)errno;
+	if (dup2(socket, 0) < 0)
+		_exit(1);
+	(void)syscall(SYS_close_range, 1, ~0u, 0);
+	if (write(0, &byte, 1) == 1)
+		(void)!read(0, &byte, 1);
+	_exit(0);
+}
+
+static int await(struct dump_stand_in *one, struct err *err)
+{
+	char byte;
+
+	if (read(one->socket, &byte, 1) != 1 || byte != 0)
+		return err_set(err, byte ? -byte : ERR_FAILED, "enter a network namespace");
+	return procfs_open_pid(one->task.pid, &one->task.proc, err);
+}
+
+static void dismiss(struct dump_stand_in *one)
+{
+	drop_fd(&one->socket);
+	drop_fd(&one->task.proc);
+	while (waitpid(one->task.pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	free(one);
+}
+
+static int send_one(struct dump_namespace *ns, struct err *err)
+{
+	struct dump_stand_in *one;
+	int ends[2];
+	pid_t child;
+	int r;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		return err_set(err, -errno, "create a socket pair");
+	child = fork();
+	if (child == 0) {
+		(void)close(ends[0]);
+		stand(ns->fd, ends[1]);
+	}
+	r = -errno;
+	(void)close(ends[1]);
+	if (child < 0) {
+		(void)close(ends[0]);
+		return err_set(err, r, "create a process");
+	}
+	one = mem_alloc(1, sizeof(*one));
+	*one = (struct dump_stand_in){ .task = { .pid = child, .pidfd = -1, .proc = -1 },
+				       .socket = ends[0] };
+	r = await(one, err);
+	if (r < 0)
+		dismiss(one);
+	else
+		ns->stand_in = one;
+	return r;
+}
+
+int dump_send_stand_ins(struct dump *d, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < d->own->namespace_count; i++) {
+		struct dump_namespace *ns = &d->own->namespaces[i];
+
+		if (ns->type == NAMESPACE_NET && ns->id && !ns->task)
+			r = send_one(ns, err);
+	}
+	return r;
+}
+
+void dump_dismiss_stand_in(struct dump_namespace *ns)
+{
+	if (ns->stand_in)
+		dismiss(ns->stand_in);
+	ns->stand_in = NULL;
+}
+
+const struct dump_task *dump_task_of_network(const struct dump_namespace *ns)
+{
+	return ns->task || !ns->stand_in ? ns->task : &ns->stand_in->task;
+}
