@@ -301,9 +301,9 @@ static enum ctckpt_network network_of(const struct ctckpt_restore_options *optio
 static int prepare(struct work *work, struct err *err)
 {
 	const struct ctckpt_restore_options *options = work->job->options;
-	int r = input_open(options->image, options->fd, options->policy, options->rootfs,
-			   options->volumes, network_of(options), &work->job->grants, &work->input,
-			   err);
+	int r = input_open(options->image, options->fd, options->limits, options->policy,
+			   options->rootfs, options->volumes, network_of(options),
+			   &work->job->grants, &work->input, err);
 
 	if (r == 0)
 		r = plan_verdict(work->input.plan, err);
