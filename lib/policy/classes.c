@@ -9,16 +9,17 @@
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
+/* A NULL behind the last. */
 static const char *const no_names[] = { NULL };
-static const char *const id_names[] = { "real", "effective", "saved", "fs" };
-static const char *const cap_set_names[] = { "inheritable", "permitted", "effective", "bounding",
-					     "ambient" };
+static const char *const id_names[] = { "real", "effective", "saved", "fs", NULL };
+static const char *const cap_set_names[] = { "inheritable", "permitted", "effective",
+					     "bounding",    "ambient",	 NULL };
 static const char *const limit_names[] = {
-	"cpu",	   "fsize", "data",  "stack",	   "core",     "rss",  "nproc",	 "nofile",
-	"memlock", "as",    "locks", "sigpending", "msgqueue", "nice", "rtprio", "rttime",
+	"cpu", "fsize", "data",	      "stack",	  "core", "rss",    "nproc",  "nofile", "memlock",
+	"as",  "locks", "sigpending", "msgqueue", "nice", "rtprio", "rttime", NULL,
 };
 
-static const char *const keyring_names[] = { "thread", "process", "session" };
+static const char *const keyring_names[] = { "thread", "process", "session", NULL };
 
 /* A tuple of the table as the arguments of another macro. */
 #define UNPACK(...)	      __VA_ARGS__
@@ -28,7 +29,7 @@ static const char *const keyring_names[] = { "thread", "process", "session" };
 #define RULE_OF_1(title, ...) RULE_OF_2(title, __VA_ARGS__)
 #define DETAILS_OF_2(n, names, per)                                                                \
 	.detail_count = n, .details_per_name = per, .detail_names = names,                         \
-	.detail_name_count = names[0] ? LENGTH(names) : 0
+	.detail_name_count = LENGTH(names) - 1
 #define RULE_OF_2(title, what, most, otherwise, privileged, hint)                                  \
 	{                                                                                          \
 		.name = title, .action = what, .allowed = most, .shortfall = otherwise,            \
