@@ -2,6 +2,7 @@
  * such a thing either, or it cannot come back here. */
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/io_uring.h>
 #include <linux/keyctl.h>
 #include <linux/netlink.h>
 #include <linux/seccomp.h>
@@ -159,6 +160,16 @@ static int run_devpts(struct probe_result *result)
 	return r;
 }
 
+static int run_io_uring(struct probe_result *result)
+{
+	struct io_uring_params parameters = { .flags = 0 };
+	int r = probe_enter(0, &result->err);
+
+	if (r == 0 && syscall(SYS_io_uring_setup, 1, &parameters) < 0)
+		return err_set(&result->err, -errno, "make a ring");
+	return r;
+}
+
 const struct probe probes_kinds[] = {
 	{ "seccomp", false, run_seccomp, "build the kernel with CONFIG_SECCOMP_FILTER" },
 	{ "sysv_ipc", false, run_sysv, "build the kernel with CONFIG_SYSVIPC" },
@@ -173,5 +184,6 @@ const struct probe probes_kinds[] = {
 	{ "keyring", false, run_keyring, "build the kernel with CONFIG_KEYS" },
 	{ "anon_name", false, run_anon_name, "build the kernel with CONFIG_ANON_VMA_NAME" },
 	{ "devpts", false, run_devpts, NULL },
+	{ "io_uring", false, run_io_uring, "ask for kernel.io_uring_disabled=0" },
 	{ .name = NULL },
 };

@@ -224,6 +224,27 @@ int cgroup_own_create(const char *name, struct cgroup_own *ret_own, struct err *
 	return 0;
 }
 
+char *cgroup_own_base(void)
+{
+	auto_buf struct buf text = BUF_EMPTY;
+	auto_free char *base = NULL;
+	auto_free char *above = NULL;
+	struct err ignored = ERR_NONE;
+
+	if (cgroup_file_read(AT_FDCWD, "/proc/self/cgroup", &text, &ignored) < 0)
+		return NULL;
+	base = find_base(text.data, false);
+	if (!base)
+		return NULL;
+	if (access(base, W_OK | X_OK) == 0)
+		return take_ptr(base);
+	/* It may be made yet. */
+	if (errno != ENOENT)
+		return NULL;
+	above = mem_copy(base, (size_t)(strrchr(base, '/') - base));
+	return access(above, W_OK | X_OK) == 0 ? take_ptr(above) : NULL;
+}
+
 int cgroup_own_put(const struct cgroup_own *own, pid_t pid, struct err *err)
 {
 	char text[16];

@@ -23,6 +23,10 @@ struct cgroup_own {
 	char *v2_path;
 };
 
+/* The v2 cgroup below which cgroup_own_create() would make one, as far as can be seen without doing
+ * it. NULL: nowhere. Owned by the caller. */
+char *cgroup_own_base(void);
+
 #define CGROUP_OWN_NONE ((struct cgroup_own){ .v1 = -1, .v2 = -1 })
 
 /* Makes cgroups called `name` below the caller's own (below `ctckpt` in the root cgroup). It is no

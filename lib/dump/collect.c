@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <linux/kcmp.h>
 #include <linux/seccomp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -18,6 +19,8 @@ struct ptrace_sud_config {
 	uint64_t mode, selector, offset, len;
 };
 #endif
+
+#define PF_IO_WORKER 0x10u /* linux/sched.h, since 5.12 */
 
 static int open_task(struct dump_task *task, struct err *err)
 {
@@ -79,6 +82,21 @@ static int read_vmas(struct dump_task *task, struct err *err)
 	for (size_t i = 0; r == 0 && i < task->vma_count; i++)
 		read_exact_name(task, &task->vmas[i]);
 	return r;
+}
+
+/* A thread that the kernel has made for io_uring: it stops for us, and never comes to run what we
+ * ask of it. The rings tell whether there is work for it; the kernel makes another when there is.
+ */
+static bool is_worker(const struct dump_task *task, pid_t tid)
+{
+	auto_buf struct buf text = BUF_EMPTY;
+	struct err ignored = ERR_NONE;
+	struct procfs_stat stat;
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "task/%d/stat", tid);
+	return procfs_read(task->proc, path, &text, &ignored) == 0 &&
+	       procfs_stat_parse(text.data, &stat, &ignored) == 0 && stat.flags & PF_IO_WORKER;
 }
 
 static int add_thread(struct dump *d, struct dump_task *task, const struct frozen_thread *frozen,
@@ -144,7 +162,7 @@ static int add_task(struct dump *d, const struct frozen_thread *threads, size_t 
 		return add_zombie(d, task, err);
 
 	for (size_t i = 0; i < count; i++) {
-		r = add_thread(d, task, &threads[i], err);
+		r = is_worker(task, threads[i].tid) ? 0 : add_thread(d, task, &threads[i], err);
 		if (r < 0)
 			return r;
 	}

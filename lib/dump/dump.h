@@ -85,6 +85,7 @@ struct dump_private {
 	size_t momentary_count; /* of these */
 	char *blocker_hint;	/* of the first that has one */
 	uint64_t pages_scanned;
+	uint64_t watch_numbers; /* kind/fd/inotify.c */
 	struct filter filter; /* seccomp, of the registry; what says that a task has it is /proc */
 	bool
 	    is_untouchable; /* no call may be made inside: nothing but the blockers is looked for */

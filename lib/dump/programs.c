@@ -16,8 +16,6 @@
 #define NT_386_IOPERM 0x201
 #endif
 
-#define PF_IO_WORKER 0x10u /* linux/sched.h, since 5.12 */
-
 enum { LOCAL_TABLE = 4 }; /* bit of a selector */
 
 static int refuse_code(struct dump *d, const struct dump_thread *thread, const char *what)
@@ -77,19 +75,6 @@ static bool has_ports(pid_t tid)
 	return ptrace(PTRACE_GETREGSET, tid, NT_386_IOPERM, &vector) == 0;
 }
 
-/* A thread that the kernel has made: it stops for us, and never comes to run what we ask of it. */
-static bool is_worker(const struct dump_task *task, const struct dump_thread *thread)
-{
-	auto_buf struct buf text = BUF_EMPTY;
-	struct err ignored = ERR_NONE;
-	struct procfs_stat stat;
-	char path[64];
-
-	(void)snprintf(path, sizeof(path), "task/%d/stat", thread->tid);
-	return procfs_read(task->proc, path, &text, &ignored) == 0 &&
-	       procfs_stat_parse(text.data, &stat, &ignored) == 0 && stat.flags & PF_IO_WORKER;
-}
-
 static bool is_local(uint64_t selector)
 {
 	return selector & LOCAL_TABLE;
@@ -120,8 +105,6 @@ static int check_thread(struct dump *d, const struct dump_thread *thread, enum p
 	struct user_regs_struct regs;
 	const char *reason;
 
-	if (is_worker(d->task, thread))
-		return refuse_code(d, thread, "a worker of io_uring is");
 	if (ptrace(PTRACE_GETREGS, thread->tid, 0, &regs) < 0)
 		return err_set(err, -errno, "read registers of task %d", thread->tid);
 	reason = unsupported_segment(&regs, type);

@@ -68,6 +68,7 @@
 #define MOUNT_REMEDY	"name a directory for it: --volume SOURCE:DIR"
 #define SECCOMP_REMEDY	"start the container without a seccomp filter"
 #define LSM_REMEDY	"restore from under that label, as runcon or aa-exec do"
+#define CGROUP_REMEDY	"have one delegated to the invoker, see cgroups(7)"
 #define FILE_REMEDY	"look at the file: it is not what it was when the image was made"
 #define SOCKET_REMEDY	"let the program close it before the checkpoint, or use --policy map, " \
 			"which closes it"
@@ -77,7 +78,7 @@
 	  MAPPED(MAP_REMEDY), MAPPED(UID_REMEDY), MAPPED(UID_REMEDY), RECORDED)                    \
 	X(GID, "gid", "ids.gid", same, id, DETAIL_IDS, later, MAY_ID,                              \
 	  MAPPED(MAP_REMEDY), MAPPED(GID_REMEDY), MAPPED(GID_REMEDY), RECORDED)                    \
-	X(GROUPS, "groups", "groups", same, id, DETAIL_ANY, later, MAY_ID | MAY(INHERIT),          \
+	X(GROUPS, "groups", "groups", same, id, DETAIL_ANY, later, MAY(MAP) | MAY(REFUSE),         \
 	  INHERITED, MAPPED(GID_REMEDY), MAPPED(GID_REMEDY), RECORDED)                             \
 	X(CAPS, "caps", "caps", set, caps, DETAIL_CAPS, caps, MAY_DROP,                            \
 	  DROP_TO(0), CLAMP_TO(ALL), OWNED(ALL, OUTCOME_CLAMP), RECORDED)                          \
@@ -119,9 +120,13 @@
 	  INHERITED, INHERITED, INHERITED, RECORDED)                                               \
 	X(KEYRING, "keyring", "keyrings", same, number, DETAIL_KEYRINGS, keyring, MAY_REPLACE,     \
 	  REPLACED, REPLACED, REPLACED, RECORDED)                                                  \
+	X(CGROUP, "cgroup", "cgroups", smaller, limit, DETAIL_ANY, cgroup,                         \
+	  MAY_KEEP | MAY(DROP),                                                                    \
+	  OR_REFUSED(CGROUP_REMEDY), OR_REFUSED(CGROUP_REMEDY), OR_REFUSED(CGROUP_REMEDY),         \
+	  RECORDED)                                                                                \
 	X(FILE, "file", "files", same, nothing, DETAIL_ANY, file, MAY_FILE,                        \
 	  REOPENED(FILE_REMEDY), REOPENED(FILE_REMEDY), REOPENED(FILE_REMEDY), RECORDED)           \
-	X(DEVICE, "device", "devices", same, nothing, DETAIL_ANY, file, MAY_REOPEN,                \
+	X(DEVICE, "device", "devices", same, nothing, DETAIL_ANY, file, MAY_FILE,                  \
 	  REOPENED(FILE_REMEDY), REOPENED(FILE_REMEDY), REOPENED(FILE_REMEDY), RECORDED)           \
 	X(PTY, "pty", "ptys", same, number, DETAIL_ANY, own, MAY_KEEP,                             \
 	  OR_REFUSED(NULL), OR_REFUSED(NULL), OR_REFUSED(NULL), RECORDED)                          \

@@ -12,6 +12,11 @@
 #define CAP(name)	(UINT64_C(1) << CAP_##name)
 #define MLOCK_REMEDY	"raise the invoker's hard limit of locked memory (ulimit -H -l)"
 
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 void decide_shortfall(const struct policy_rule *rule, struct decision *decision)
 {
 	decision->outcome = rule->action == OUTCOME_DROP ? OUTCOME_DROP : rule->shortfall;
@@ -240,6 +245,25 @@ void decide_own(const struct policy_rule *rule, const struct host_facts *facts,
 	(void)facts;
 	decision->effective = decision->saved;
 	decision->outcome = OUTCOME_KEEP;
+}
+
+/* What limits the container must not be lost; and a cgroup cannot give more than the one above. */
+void decide_cgroup(const struct policy_rule *rule, const struct host_facts *facts,
+		   struct decision *decision)
+{
+	if (rule->action == OUTCOME_DROP) {
+		decision->outcome = OUTCOME_DROP;
+		decision->effective = 0;
+		decision->reason = "nothing limits the container in its place";
+		return;
+	}
+	if (!facts->cgroup) {
+		decision_refuse(decision, "the container's limits need a cgroup (v2) of its own",
+				rule->remedy);
+		return;
+	}
+	decision->effective = least(decision->saved, decision->invoker);
+	decision->outcome = decision->effective == decision->saved ? OUTCOME_KEEP : OUTCOME_CLAMP;
 }
 
 void decide_affinity(const struct policy_rule *rule, const struct host_facts *facts,

@@ -86,8 +86,12 @@ void decide_inherit(const struct policy_rule *rule, const struct host_facts *fac
 {
 	(void)facts;
 	decision->effective = decision->saved;
-	decision->outcome =
-	    rule->action == OUTCOME_SUBSTITUTE ? OUTCOME_SUBSTITUTE : OUTCOME_INHERIT;
+	decision->outcome = OUTCOME_INHERIT;
+	if (rule->action != OUTCOME_SUBSTITUTE)
+		return;
+	decision->outcome = OUTCOME_SUBSTITUTE;
+	if (!decision->is_descriptor)
+		decision_refuse(decision, "nothing can take its place", rule->remedy);
 }
 
 static bool may_drop(const struct policy_rule *rule)
@@ -95,15 +99,28 @@ static bool may_drop(const struct policy_rule *rule)
 	return rule->action == OUTCOME_DROP || rule->shortfall == OUTCOME_DROP;
 }
 
-/* Nothing that was said in a connection can be said again; but whoever sends single messages to a
- * name may go on. */
+/* Whoever sends single messages to a name may go on. Nothing that was said in a connection can be
+ * said again: whether its program makes do with a new one, only a policy can say. */
+static bool may_reopen(const struct policy_rule *rule, const struct decision *decision)
+{
+	if (decision->invoker != 0)
+		return false;
+	return decision->saved == SOCKET_TARGET_CONNECTION
+		   ? rule->action == OUTCOME_REOPEN
+		   : decision->saved == SOCKET_TARGET_MESSAGES && rule->action != OUTCOME_DROP;
+}
+
 void decide_socket(const struct policy_rule *rule, const struct host_facts *facts,
 		   struct decision *decision)
 {
 	(void)facts;
-	if (decision->saved != 0 && decision->invoker == 0 && rule->action != OUTCOME_DROP) {
+	if (may_reopen(rule, decision)) {
 		decision->effective = decision->saved;
 		decision->outcome = OUTCOME_REOPEN;
+		decision->reason =
+		    decision->saved == SOCKET_TARGET_CONNECTION
+			? "a new connection, without what was not read of the old one"
+			: NULL;
 	} else if (may_drop(rule)) {
 		decision->effective = 0;
 		decision->outcome = OUTCOME_DROP;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "core/buf.h"
+#include "core/cgroup.h"
 #include "core/cleanup.h"
 #include "policy/plan.h"
 #include "policy/subid.h"
@@ -193,6 +194,7 @@ static int get_state(struct host_facts *facts, struct err *err)
 		return err_set(err, -errno, "read no_new_privs");
 	facts->no_new_privs = r > 0;
 	get_labels(facts);
+	facts->cgroup = cgroup_own_base();
 
 	/* -EINVAL: a kernel without seccomp. */
 	r = prctl(PR_GET_SECCOMP, 0, 0, 0, 0);
@@ -284,6 +286,7 @@ void host_facts_free(struct host_facts *facts)
 	free(facts->gid_ranges);
 	free(facts->cpus);
 	free(facts->label);
+	free(facts->cgroup);
 	free(facts->own_uids);
 	free(facts->own_gids);
 	for (size_t i = 0; i < facts->volume_count; i++)

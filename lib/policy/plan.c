@@ -41,6 +41,7 @@ static void copy_facts(const struct host_facts *from, struct host_facts *to)
 	to->own_uids = copy_array(from->own_uids, from->own_uid_count, sizeof(struct id_range));
 	to->own_gids = copy_array(from->own_gids, from->own_gid_count, sizeof(struct id_range));
 	to->label = from->label ? mem_string(from->label) : NULL;
+	to->cgroup = from->cgroup ? mem_string(from->cgroup) : NULL;
 	to->volumes = copy_array(from->volumes, from->volume_count, sizeof(*from->volumes));
 	to->grants = copy_array(from->grants, from->grant_count, sizeof(*from->grants));
 	for (size_t i = 0; i < from->volume_count; i++)
@@ -62,6 +63,8 @@ void plan_free(struct plan *plan)
 {
 	if (!plan)
 		return;
+	if (plan->memory)
+		plan->release(plan->memory);
 	host_facts_free(&plan->facts);
 	if (plan->policies)
 		policies_free(plan->policies);
@@ -73,6 +76,12 @@ void plan_free(struct plan *plan)
 	mapping_free(&plan->uids);
 	mapping_free(&plan->gids);
 	free(plan);
+}
+
+void **plan_memory(struct plan *plan, void (*release)(void *memory))
+{
+	plan->release = release;
+	return &plan->memory;
 }
 
 void plan_add(struct plan *plan, const struct decision *decision)
@@ -186,6 +195,13 @@ const struct decision *plan_answer(const struct plan *plan, enum policy_class cl
 	if (decision->class != class || decision->id != id || decision->detail != detail)
 		return NULL;
 	return decision;
+}
+
+const struct decision *plan_answer_file(const struct plan *plan, uint32_t id)
+{
+	const struct decision *file = plan_answer(plan, CLASS_FILE, id, 0);
+
+	return file ? file : plan_answer(plan, CLASS_DEVICE, id, 0);
 }
 
 uint64_t plan_value(const struct plan *plan, enum policy_class class, uint32_t id, uint32_t detail,

@@ -39,6 +39,11 @@ enum policy_class {
 	    CLASS_COUNT,
 };
 const char *policy_class_name(enum policy_class class);
+/* Files and device nodes: they have a path, and another one can be opened in their place. */
+static inline bool policy_class_is_file(enum policy_class class)
+{
+	return class == CLASS_FILE || class == CLASS_DEVICE;
+}
 
 struct plan;
 struct policy;
@@ -55,9 +60,9 @@ struct question {
 			   * CLASS_GRANT: enum grant_fit */
 	const char *path; /* of a file, in the container; NULL: it has none */
 	uint32_t type;	  /* of a file: S_IFREG, ...; 0: unknown */
-	bool is_descriptor;	/* of a file: an open one, in whose place another could be opened */
-	const char *subject;	/* "caps.effective", "fd 5", ...; NULL: made by the class */
-	const char *saved_text; /* NULL: made from `saved` by the class */
+	bool is_descriptor;	  /* an open file, in whose place another could be opened */
+	const char *subject;	  /* "caps.effective", "fd 5", ...; NULL: made by the class */
+	const char *saved_text;	  /* NULL: made from `saved` by the class */
 	const char *invoker_text; /* NULL: likewise */
 };
 
@@ -104,6 +109,13 @@ enum grant_fit {
 	GRANT_SHORT,  /* a file that ends before the saved position */
 };
 
+/* What a unix socket that leads outside, of CLASS_SOCKET, could be connected with again. */
+enum socket_target {
+	SOCKET_TARGET_NONE,
+	SOCKET_TARGET_MESSAGES,	  /* a path that takes single messages */
+	SOCKET_TARGET_CONNECTION, /* a path: nothing that was said is known there */
+};
+
 /* What the invoker has and this host can do; gathered once by trying. */
 struct host_facts {
 	uid_t uid;
@@ -130,6 +142,7 @@ struct host_facts {
 	uint64_t known_securebits;
 	uint64_t *cpus; /* owned: mask of the CPUs that may be used */
 	size_t cpu_words;
+	char *cgroup;	/* owned: the v2 cgroup below which there can be one; NULL: none */
 	bool is_root;	/* in the initial user namespace, with CAP_SYS_ADMIN */
 	char **volumes; /* owned, each and all: where the invoker mounts directories of the host */
 	size_t volume_count;
@@ -170,6 +183,9 @@ void plan_free(struct plan *plan);
 /* 0 if restore may go on; ERR_REFUSED with all refusals named otherwise. */
 int plan_verdict(const struct plan *plan, struct err *err);
 
+/* For kinds' ask: a place for what they remember from one question to the next, NULL at first;
+ * freed with the plan by `release`. There is one, which belongs to kind/support/mount_place.c. */
+void **plan_memory(struct plan *plan, void (*release)(void *memory));
 /* For kinds' ask: notes one question. It is decided when all are asked. */
 void plan_ask(struct plan *plan, const struct question *question);
 /* For the identity kind's ask: object `id` (a task, a thread, a file) belongs to `task`; by `pid`
@@ -180,6 +196,8 @@ void plan_name_file(struct plan *plan, uint32_t id, uint32_t task);
 /* For kinds' restore and finish, and the post-check: what was decided; NULL if never asked. */
 const struct decision *plan_answer(const struct plan *plan, enum policy_class class, uint32_t id,
 				   uint32_t detail);
+/* About an open file, device nodes among them. */
+const struct decision *plan_answer_file(const struct plan *plan, uint32_t id);
 /* The effective value, or `otherwise` if it was never asked. */
 uint64_t plan_value(const struct plan *plan, enum policy_class class, uint32_t id, uint32_t detail,
 		    uint64_t otherwise);

@@ -34,6 +34,8 @@ struct plan {
 	struct mapping uids;
 	struct mapping gids;
 	bool may_setgroups;
+	void *memory; /* owned, by release */
+	void (*release)(void *memory);
 };
 
 /* plan_make() is plan_new, the kinds' questions, plan_settle. */

@@ -58,6 +58,25 @@ nested_start() {
 	victim_succeeds
 }
 
+@test "cgroup: a limit above that of the invoker's cgroup is clamped, and the plan says so" {
+	requires cgroup-v2 root
+	local above
+	nested_start
+	above=$(dirname "$(own_cgroup)")
+	echo 7000 >"$(own_cgroup)/a/cgroup.max.descendants"
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	echo 6000 >"$above/cgroup.max.descendants"
+	run -0 ctckpt plan "$IMAGE"
+	assert_contains "$(tr -s ' ' <<<"$output")" "saved 7000 invoker 6000 -> clamp 6000"
+	run -0 ctckpt restore --detach "$IMAGE"
+	echo max >"$above/cgroup.max.descendants"
+	assert_equal "$(<"$(own_cgroup)/a/cgroup.max.descendants")" 6000
+	victim_succeeds
+	run -0 ctckpt plan "$IMAGE"
+	assert_contains "$(tr -s ' ' <<<"$output")" \
+		"CONTAINER a/cgroup.max.descendants saved 7000 invoker unlimited -> keep rule strict/cgroups"
+}
+
 @test "cgroup: the original goes on where it was, and a twin has its own" {
 	requires cgroup
 	nested_start

@@ -12,10 +12,10 @@ changed_saved() {
 	cd "$VICTIM_DIR" || return
 }
 
-# says NAME TEXT: the plan in $output has one line of the file, and it says this.
+# says NAME TEXT: the plan in $output has one line about opening the file, and it says this.
 says() {
 	local lines
-	lines=$(grep -F " $VICTIM_DIR/$1 " <<<"$output" | tr -s ' ')
+	lines=$(grep -F " $VICTIM_DIR/$1 " <<<"$output" | grep -F " rule strict/files" | tr -s ' ')
 	assert_equal "${lines#*"$VICTIM_DIR/$1 "}" "$2"
 }
 
@@ -38,7 +38,7 @@ restore_refuses() {
 	local name other="it can't be opened as it was"
 	changed_saved r:gone w:renamed r:link r:dir r:fifo r:socket w:short d:nodir d:filedir \
 		d:linkdir p:place f:fifofile f:fifodir m:mapshort m:mapgone m:mapfifo s:shared \
-		i:watchgone i:watchlink u:sockfile r:in/parentgone r:at/parentfile
+		i:watchgone i:watchlink u:sockfile r:in/parentgone r:up/parentfile
 	rm gone mapgone mapfifo watchgone shared
 	mv renamed else
 	rm link && ln -s else link
@@ -54,7 +54,7 @@ restore_refuses() {
 	rm fifofile fifodir && : >fifofile && mkdir fifodir
 	mv watchlink watched && ln -s watched watchlink
 	rm sockfile && : >sockfile
-	rm -r in at && : >at
+	rm -r in up && : >up
 	run -3 ctckpt plan "$IMAGE"
 	refused gone read "No such file or directory" "it is not there"
 	refused renamed "read and write" "No such file or directory" "it is not there"
@@ -77,7 +77,7 @@ restore_refuses() {
 	refused watchlink read "it is a symbolic link now" "$other"
 	refused sockfile "read and write" "it is no socket" "something else is in its place"
 	refused in/parentgone read "No such file or directory" "it is not there"
-	refused at/parentfile read "Not a directory" "it is not there"
+	refused up/parentfile read "Not a directory" "it is not there"
 	restore_refuses "22 refusals"
 	for name in gone renamed link dir; do
 		assert_contains "$stderr" "$VICTIM_DIR/$name: "
@@ -256,6 +256,8 @@ as_another() {
 	chmod 6755 program
 	run -0 ctckpt plan "$IMAGE"
 	reopened program read ""
+	assert_contains "$(tr -s ' ' <<<"$output")" \
+		"$VICTIM_DIR/program saved set-id executable invoker on -> drop rule strict/setid"
 	run -0 ctckpt restore --detach "$IMAGE"
 	assert_equal "$(grep -E '^(Uid|CapPrm):' "/proc/$(container_pid "$VICTIM")/status" | tr -s '\t' ' ')" \
 		"Uid: $UID $UID $UID $UID

@@ -41,14 +41,6 @@ refuses() {
 	refuses epoll "which no task has any more"
 }
 
-@test "descriptors: io_uring is refused by name" {
-	refuses uring "io_uring is not supported"
-}
-
-@test "descriptors: a thread of io_uring is refused by name" {
-	refuses uring-thread "a worker of io_uring is not supported"
-}
-
 @test "descriptors: a ring of io_uring without a descriptor is refused by name" {
 	refuses uring-number "a ring of io_uring that it has registered is not supported"
 }

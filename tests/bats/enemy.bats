@@ -174,6 +174,40 @@ saved_or_refused() {
 	victim_succeeds
 }
 
+@test "enemy: a path that is longer than paths can be" {
+	victim_start enemy deep
+	run -3 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	assert_contains "$output" "file under a path that is too long is not supported"
+	assert_contains "$output" "the path of its current directory is too long"
+	victim_answers
+	victim_succeeds
+}
+
+@test "enemy: tasks are killed by somebody outside, meanwhile" {
+	local n pid storm killer
+	requires user
+	victim_start enemy storm
+	pid=$(container_pid "$VICTIM")
+	storm=$(awk '{ print $1 }' "/proc/$pid/task/$pid/children")
+	(
+		until [[ -e $VICTIM_DIR/enough ]] || ((SECONDS > 200)); do
+			while read -r -d " " n; do
+				kill -KILL "$n" 2>/dev/null
+			done <"/proc/$storm/task/$storm/children"
+		done
+	) 3>&- &
+	killer=$!
+	for n in 1 2 3 4 5 6 7 8; do
+		run ctckpt checkpoint --leave-running --force "$VICTIM" -o "$IMAGE"
+		((status == 0 || status == 1 || status == 3)) || fail "status $status: $output"
+		[[ $output != *"worker process"* ]] || fail "$output"
+		victim_answers
+	done
+	: >"$VICTIM_DIR/enough"
+	wait "$killer" || true
+	victim_succeeds
+}
+
 @test "enemy: signals without end from outside" {
 	local n pid flood
 	victim_start enemy nowhere
@@ -191,7 +225,7 @@ saved_or_refused() {
 		((status == 0 || status == 1)) || fail "status $status: $output"
 	done
 	: >"$VICTIM_DIR/enough"
-	wait "$flood"
+	wait "$flood" || true
 	kill -CONT "$pid"
 	victim_answers
 	victim_succeeds
@@ -251,11 +285,15 @@ sibling_succeeds() {
 }
 
 @test "enemy: our code is overwritten by somebody outside" {
-	local pid parent
+	local pid parent n
 	sibling_start code
-	run -1 ctckpt checkpoint --leave-running "pid:$pid" -o "$IMAGE"
-	assert_contains "$output" "task $pid does not come back from what it is to do for us"
-	sibling_answers
+	for n in 1 2 3; do
+		run ctckpt checkpoint --leave-running --force "pid:$pid" -o "$IMAGE"
+		# On a busy machine, somebody may be too late.
+		((status == 0)) || assert_contains "$output" \
+			"task $pid does not come back from what it is to do for us"
+		sibling_answers
+	done
 	sibling_succeeds
 }
 

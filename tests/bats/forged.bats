@@ -704,6 +704,41 @@ socket_end() {
 	accepts AIOC+32:8=4711
 }
 
+@test "forged: rings of io_uring" {
+	victim_saved io_uring
+	rejects 4 "unknown bits" URNG+0:4=0x10000000
+	rejects 4 "unknown bits" URNG+4:4=1
+	rejects 4 "unknown bits" URNG+4:4=0x1000
+	rejects 4 "0 requests, 8 completions" URNG+8:4=0
+	rejects 4 "3 requests, 8 completions" URNG+8:4=3
+	rejects 4 "16 requests, 8 completions" URNG+8:4=16
+	rejects 4 "65536 requests" URNG+8:4=65536
+	rejects 4 "131072 completions" URNG+12:4=131072
+	rejects 4 "12 completions" URNG+12:4=12
+	rejects 4 "9 unread" URNG+20:4=9
+	rejects 4 "requests in all" URNG.2+16:4=0xffffffff
+	rejects 4 "requests in all" URNG+16:4=0x7000000 URNG.1+16:4=0x7000000
+	rejects 4 "io_uring: " URNG+80:4=0xffffffff
+	rejects 4 "io_uring: " URNG+84:4=0xffffffff
+	rejects 4 "io_uring: " URNG+8:4=2
+	rejects 5 "lays rings of io_uring out otherwise" URNG+24:4=4
+	rejects 5 "lays rings of io_uring out otherwise" URNG+48:4=0xffffffff
+	# Its own memory; completions that it never had.
+	accepts URNG+88:4=0xffffffff URNG+92:4=0x7fffffff URNG+96:4=12345 URNG+104:4=0xffffffff
+	accepts URNG+16:4=50000 URNG+20:4=8
+	rejects 4 "impossible range" URNM+0:8=0x800
+	rejects 4 "impossible range" URNM+0:8=0x7ffffffff000
+	rejects 4 "impossible range" URNM+8:8=0
+	rejects 4 "impossible range" URNM+8:8=0xfffffffffffff000
+	rejects 4 "unknown bits" URNM+16:4=0x1000
+	rejects 4 "unknown bits" URNM+16:4=0x80000000
+	rejects 4 "unknown bits" URNM+24:4=8
+	rejects 4 "unknown bits" URNM+28:4=4
+	rejects 4 "is not there" URNM+20:4=0
+	rejects 4 "is not there" URNM+20:4=0xffffffff
+	rejects 4 "there is no place for it" URNM+0:8=0x10000
+}
+
 @test "forged: fanotify marks" {
 	victim_start fanotify || { [[ -e $VICTIM_DIR/missing ]] && skip "not to be had here"; }
 	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"

@@ -10,6 +10,7 @@ own() {
 	local policy=$1
 	shift
 	forge "$@" || return
+	# shellcheck disable=SC2034 # for forged.bash
 	FORGED_OPTIONS=(--policy "$policy")
 	restore_forged
 	assert_equal "$status" 0 || fail "$* says: $stderr" || return

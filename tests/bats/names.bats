@@ -43,6 +43,10 @@ refuses() {
 	refuses hidden-mapping "mapped file $VICTIM_DIR/hidden/file was replaced or cannot be read"
 }
 
+@test "names: a mapped file that a mount hides, with one of the same inode number" {
+	refuses hidden-twin "mapped file $VICTIM_DIR/hidden/file was replaced or cannot be read"
+}
+
 @test "names: a current directory that a mount hides" {
 	refuses hidden-directory "its current directory $VICTIM_DIR/hidden is below a mount"
 }

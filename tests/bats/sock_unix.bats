@@ -118,7 +118,7 @@ outsider_ends() {
 	run -3 --separate-stderr ctckpt plan "$IMAGE"
 	assert_contains "$output" "process $outsider (sock_unix)"
 	run -3 --separate-stderr ctckpt restore --detach "$IMAGE"
-	assert_contains "$stderr" "unix socket: its other end is outside of the container"
+	assert_contains "$stderr" "unix socket to $VICTIM_DIR/out/socket: its other end is outside of the container"
 	outsider_ends ok
 }
 

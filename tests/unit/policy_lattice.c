@@ -38,6 +38,7 @@ static const struct samples samples[] = {
 	{ CLASS_LSM, 3, { 0, 1, ID_NONE } },
 	{ CLASS_LOGINUID, 3, { 0, 1, ID_NONE } },
 	{ CLASS_KEYRING, 3, { 0, 1, ID_NONE } },
+	{ CLASS_CGROUP, 4, { 0, 1, 100, UINT64_MAX } },
 	{ CLASS_FILE, 4, { 0, 2, 13, ID_NONE } },
 	{ CLASS_DEVICE, 3, { 0, 1, ID_NONE } },
 	{ CLASS_PTY, 3, { 0, 1, ID_NONE } },

@@ -341,6 +341,40 @@ static void test_grants(struct checks *checks)
 	check_case(checks, "a descriptor that does not fit is refused", are_refused);
 }
 
+static enum outcome socket_outcome(enum outcome action, enum socket_target target, int error)
+{
+	struct host_facts facts = user_facts();
+	struct decision decision = {
+		.class = CLASS_SOCKET, .id = 7, .saved = target, .invoker = (uint64_t)error
+	};
+	const struct policy *preset = NULL;
+	struct err err = ERR_NONE;
+	struct policy policy;
+
+	if (policy_preset("strict", &preset, &err) < 0)
+		return OUTCOME_REFUSE;
+	policy = *preset;
+	policy.rules[CLASS_SOCKET].action = action;
+	policy_decide(&policy, &facts, &decision);
+	return decision.outcome;
+}
+
+static void test_sockets(struct checks *checks)
+{
+	check_case(checks, "a unix connection is made again only if a rule says so",
+		   socket_outcome(OUTCOME_KEEP, SOCKET_TARGET_CONNECTION, 0) == OUTCOME_REFUSE &&
+		       socket_outcome(OUTCOME_REOPEN, SOCKET_TARGET_CONNECTION, 0) ==
+			   OUTCOME_REOPEN &&
+		       socket_outcome(OUTCOME_DROP, SOCKET_TARGET_CONNECTION, 0) == OUTCOME_DROP);
+	check_case(checks, "a unix connection is made again only where somebody listens",
+		   socket_outcome(OUTCOME_REOPEN, SOCKET_TARGET_CONNECTION, ECONNREFUSED) ==
+			   OUTCOME_REFUSE &&
+		       socket_outcome(OUTCOME_REOPEN, SOCKET_TARGET_NONE, 0) == OUTCOME_REFUSE);
+	check_case(checks, "messages to a path go on, unless a rule drops them",
+		   socket_outcome(OUTCOME_KEEP, SOCKET_TARGET_MESSAGES, 0) == OUTCOME_REOPEN &&
+		       socket_outcome(OUTCOME_DROP, SOCKET_TARGET_MESSAGES, 0) == OUTCOME_DROP);
+}
+
 /* Any bits at all, but often small or nearly all ones. */
 static uint64_t random_value(uint64_t *state)
 {
@@ -536,6 +570,7 @@ int main(void)
 	test_files(&checks);
 	test_connections(&checks);
 	test_grants(&checks);
+	test_sockets(&checks);
 	test_bounds(&checks);
 	test_forensic(&checks);
 	test_rules(&checks);

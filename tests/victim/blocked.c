@@ -110,22 +110,6 @@ static void need(long result)
 		victim_write("missing", "");
 }
 
-static void make_uring(void)
-{
-	unsigned int parameters[30] = { 0 };
-
-	need(syscall(SYS_io_uring_setup, 4, parameters));
-}
-
-/* The kernel makes a thread of the process that looks for requests: IORING_SETUP_SQPOLL. */
-static void make_uring_thread(void)
-{
-	unsigned int parameters[30] = { 0 };
-
-	parameters[2] = 2;
-	need(syscall(SYS_io_uring_setup, 4, parameters));
-}
-
 /* Without a descriptor, and in memory of the program's own: IORING_SETUP_NO_MMAP and
  * IORING_SETUP_REGISTERED_FD_ONLY. */
 static void make_uring_number(void)
@@ -156,9 +140,7 @@ static const struct {
 	{ "packets", make_packets },
 	{ "epoll", make_epoll },
 	{ "flight", make_flight },
-	{ "uring", make_uring },
 	{ "userfault", make_userfault },
-	{ "uring-thread", make_uring_thread },
 	{ "uring-number", make_uring_number },
 };
 

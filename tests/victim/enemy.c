@@ -236,6 +236,22 @@ static void be_large(void)
 	EXPECT(range[31ul << 40] == 'r' && range[0] == 0);
 }
 
+/* Further down than a path can tell. */
+static void be_deep(void)
+{
+	EXPECT(chdir(victim_dir()) == 0);
+	for (int i = 0; i < 30; i++) {
+		char name[201];
+
+		memset(name, 'd', sizeof(name) - 1);
+		name[sizeof(name) - 1] = '\0';
+		EXPECT(mkdir(name, 0700) == 0 && chdir(name) == 0);
+	}
+	EXPECT(open("file", O_RDWR | O_CREAT, 0600) >= 0);
+	answer();
+	EXPECT(access("file", F_OK) == 0);
+}
+
 /* ---- shared with somebody outside ---- */
 
 static void fill_file(const char *name, bool is_gone)
@@ -413,6 +429,8 @@ int main(int argc, char **argv)
 		be_traced();
 	else if (strcmp(what, "large") == 0)
 		be_large();
+	else if (strcmp(what, "deep") == 0)
+		be_deep();
 	else if (strcmp(what, "shared") == 0)
 		be_shared();
 	else if (strcmp(what, "accomplice") == 0 && argc > 2)

@@ -113,13 +113,17 @@ static void hold_hidden(const char *what)
 	char path[PATH_MAX];
 	int fd;
 
-	EXPECT(mkdir("hidden", 0700) == 0 && chdir("hidden") == 0);
+	(void)snprintf(path, sizeof(path), "%s/hidden", victim_dir());
+	EXPECT(mkdir(path, 0700) == 0);
+	/* New ones of a kind number their files alike. */
+	if (strcmp(what, "hidden-twin") == 0)
+		EXPECT(mount("twin", path, "tmpfs", 0, NULL) == 0);
+	EXPECT(chdir("hidden") == 0);
 	fd = make_file("file");
-	if (strcmp(what, "hidden-mapping") == 0)
+	if (strcmp(what, "hidden-mapping") == 0 || strcmp(what, "hidden-twin") == 0)
 		(void)map_file(fd);
 	if (strcmp(what, "hidden-file") != 0)
 		EXPECT(close(fd) == 0);
-	(void)snprintf(path, sizeof(path), "%s/hidden", victim_dir());
 	EXPECT(mount("cover", path, "tmpfs", 0, NULL) == 0);
 	(void)snprintf(path, sizeof(path), "%s/hidden/file", victim_dir());
 	EXPECT(close(make_file(path)) == 0);

@@ -1,6 +1,5 @@
 /* cgroup: the cgroups that are part of a container, with their limits, and which tasks are in them.
  * Only those in the hierarchy by which it is frozen are its own. */
-#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -12,11 +11,11 @@
 #include "kind/support/cgroup_tree.h"
 #include "kind/support/files.h"
 #include "kind/support/tree.h"
+#include "target/cgroup.h"
 
 extern const struct kind kind_cgroup;
 
 #define TAG_CGROUP TAG('C', 'G', 'R', 'P')
-enum { DEPTH_MAX = 64 };
 
 RECORDS_BEGIN
 struct cgroup_rec {
@@ -48,6 +47,7 @@ struct survey {
 	struct dump *d;
 	struct buf nodes, settings, tasks, names, values;
 	uint32_t node_count, setting_count, task_count;
+	uint32_t parent; /* the node whose children are met */
 	bool is_v2;
 };
 
@@ -125,28 +125,17 @@ static void check_frozen(struct survey *survey, int dir, const char *name)
 static int survey_node(struct survey *survey, int dir, const char *name, uint32_t parent, int depth,
 		       struct err *err);
 
-static int survey_children(struct survey *survey, int dir, uint32_t node, int depth,
-			   struct err *err)
+static int survey_child(int dir, const char *name, int depth, void *argument, struct err *err)
 {
-	auto_close int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	auto_closedir DIR *stream = copy < 0 ? NULL : fdopendir(copy);
-	struct dirent *entry;
-	int r = 0;
+	auto_close int child = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct survey *survey = argument;
+	uint32_t parent = survey->parent;
+	int r;
 
-	if (!stream)
-		return err_set(err, -errno, "list a cgroup");
-	(void)take_fd(&copy);
-	while (r == 0 && (entry = readdir(stream))) {
-		auto_close int child = -1;
-
-		if (entry->d_type != DT_DIR || strcmp(entry->d_name, ".") == 0 ||
-		    strcmp(entry->d_name, "..") == 0)
-			continue;
-		child = openat(dir, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (child < 0)
-			return err_set(err, -errno, "open cgroup %s", entry->d_name);
-		r = survey_node(survey, child, entry->d_name, node, depth + 1, err);
-	}
+	if (child < 0)
+		return err_set(err, -errno, "open cgroup %s", name);
+	r = survey_node(survey, child, name, parent, depth, err);
+	survey->parent = parent;
 	return r;
 }
 
@@ -157,7 +146,7 @@ static int survey_node(struct survey *survey, int dir, const char *name, uint32_
 	uint32_t node = survey->node_count++;
 	int r = 0;
 
-	if (depth > DEPTH_MAX || node >= CGROUP_NODES_MAX)
+	if (node >= CGROUP_NODES_MAX)
 		return err_set(err, ERR_REFUSED, "it has too many cgroups");
 	(void)buf_append(&survey->nodes, &rec, sizeof(rec));
 	(void)buf_append(&survey->names, name, strlen(name) + 1);
@@ -166,7 +155,8 @@ static int survey_node(struct survey *survey, int dir, const char *name, uint32_
 		r = survey_setting(survey, dir, i, err);
 	if (r == 0)
 		r = survey_tasks(survey, dir, err);
-	return r < 0 ? r : survey_children(survey, dir, node, depth, err);
+	survey->parent = node;
+	return r < 0 ? r : cgroup_each_child(dir, survey_child, depth + 1, survey, err);
 }
 
 /* Without a cgroup of its own, none of a container's tasks may be elsewhere than the others. */
@@ -358,6 +348,77 @@ static int cgroup_link(const struct image *image, const struct record *record, s
 	return 0;
 }
 
+/* Limits that are one number, and "max" for none. False: it is not one. */
+static bool take_limit(const char *text, uint64_t *ret_limit)
+{
+	const char *at = text;
+
+	if (strcmp(text, "max") == 0)
+		*ret_limit = UINT64_MAX;
+	else if (!scan_number(&at, 10, UINT64_MAX, ret_limit) || *at != '\0')
+		return false;
+	return true;
+}
+
+/* The least that the invoker's cgroup, and those above, have for it. */
+static uint64_t limit_above(const char *cgroup, const char *file)
+{
+	auto_free char *path = mem_string(cgroup);
+	uint64_t least = UINT64_MAX;
+
+	while (path[0]) {
+		auto_buf struct buf text = BUF_EMPTY;
+		struct err none = ERR_NONE;
+		auto_close int dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		uint64_t limit;
+
+		if (dir < 0 || cgroup_file_read(dir, file, &text, &none) < 0)
+			break;
+		text.data[strcspn(text.data, "\n")] = '\0';
+		if (take_limit(text.data, &limit) && limit < least)
+			least = limit;
+		*strrchr(path, '/') = '\0';
+	}
+	return least;
+}
+
+static void ask_setting(struct plan *plan, uint32_t id, const struct cgroup_tree *tree,
+			size_t number)
+{
+	const struct cgroup_setting *setting = &tree->settings[number];
+	const char *file = cgroup_attributes[setting->attribute].file;
+	const char *base = plan_facts(plan)->cgroup;
+	const char *node = tree->nodes[setting->node].name;
+	auto_free char *subject = mem_printf("%s%s%s", node, node[0] ? "/" : "", file);
+	struct question question = { .class = CLASS_CGROUP,
+				     .id = id,
+				     .detail = (uint32_t)number,
+				     .subject = subject,
+				     .invoker_text = base ? NULL : "no cgroup" };
+
+	if (take_limit(setting->text, &question.saved)) {
+		question.invoker = base ? limit_above(base, file) : 0;
+	} else {
+		question.saved_text = setting->text;
+		question.invoker_text = base ? "a cgroup" : "no cgroup";
+	}
+	plan_ask(plan, &question);
+}
+
+static int cgroup_ask(struct plan *plan, const struct image *image, const struct record *record,
+		      struct err *err)
+{
+	auto_with(cgroup_tree_free) struct cgroup_tree tree = CGROUP_TREE_EMPTY;
+	int r = cgroup_tree_parse(record->body, record->length, &tree, err);
+
+	(void)image;
+	for (size_t i = 0; r == 0 && i < tree.setting_count; i++) {
+		if (cgroup_attributes[tree.settings[i].attribute].is_limit)
+			ask_setting(plan, record->id, &tree, i);
+	}
+	return r;
+}
+
 bool cgroup_tree_of_image(const struct image *image, struct cgroup_tree *ret_tree)
 {
 	const struct record *record = image_next(image, TAG_CGROUP, NULL);
@@ -376,4 +437,5 @@ const struct kind kind_cgroup = {
 	.dump = cgroup_dump,
 	.check = cgroup_check,
 	.link = cgroup_link,
+	.ask = cgroup_ask,
 };

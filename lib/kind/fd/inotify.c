@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "dump/dump.h"
 #include "kind/kind.h"
 #include "kind/support/file_trial.h"
 #include "kind/support/files.h"
@@ -21,8 +22,9 @@
 
 extern const struct kind kind_inotify;
 
-/* Numbers are never used twice: one call for each, up to the highest that is in use. */
-enum { WATCHES_MAX = 1 << 16, WATCH_NUMBER_MAX = 1 << 20 };
+/* Numbers are never used twice: one call for each, up to the highest that is in use. The last is
+ * the limit for all that a container has. */
+enum { WATCHES_MAX = 1 << 16, WATCH_NUMBER_MAX = 1 << 20, NUMBERS_MAX = 1 << 22 };
 
 #define WATCH_FLAGS (IN_ONESHOT | IN_EXCL_UNLINK)
 #define WATCH_MASK  (IN_ALL_EVENTS | WATCH_FLAGS)
@@ -46,6 +48,16 @@ struct inotify_watch_rec {
 RECORDS_END
 static_assert(sizeof(struct inotify_rec) == 16, "image format");
 static_assert(sizeof(struct inotify_watch_rec) == 24, "image format");
+
+/* clang-format off */
+#define INOTIFY_FIELDS(FIELD, TAIL, rec) \
+	FIELD(rec, flags, FIELD_FREE) \
+	FIELD(rec, lost, FIELD_FREE) \
+	FIELD(rec, has_masks_cut, FIELD_FREE) \
+	FIELD(rec, count, FIELD_FORM) \
+	TAIL(rec, watches, CLASS_FILE)
+/* clang-format on */
+FIELDS_OF(inotify, struct inotify_rec, INOTIFY_FIELDS);
 
 static bool inotify_match(const struct target_fd *fd)
 {
@@ -182,6 +194,12 @@ static int inotify_dump(struct dump *d, struct err *err)
 		return dump_block(d, "let the program make its inotify anew",
 				  "inotify watch %u has a number above %d",
 				  watches.list[watches.count - 1].number, WATCH_NUMBER_MAX);
+	if (watches.count > 0)
+		d->own->watch_numbers += watches.list[watches.count - 1].number;
+	if (d->own->watch_numbers > NUMBERS_MAX)
+		return dump_block(d, "let the program make its inotify anew",
+				  "inotify watches of the container have used more than %d numbers",
+				  NUMBERS_MAX);
 	r = watches.count > 0 ? watched_find(d, watches.watched, watches.count, err) : 0;
 	if (r == 0 && !block_watches(d, &watches))
 		put_watches(d, &watches);
@@ -261,6 +279,32 @@ static int inotify_check(const void *body, size_t length, struct err *err)
 	return 0;
 }
 
+static uint32_t highest_of(const struct record *record)
+{
+	struct reader reader = watches_of(record);
+	const struct inotify_watch_rec *watch;
+	uint32_t highest = 0;
+	const char *path;
+
+	while (reader_left(&reader) > 0 && (watch = next_watch(&reader, &path)))
+		highest = le32_get(watch->number);
+	return highest;
+}
+
+static int check_numbers(const struct image *image, struct err *err)
+{
+	const struct record *record = NULL;
+	uint64_t total = 0;
+
+	while ((record = image_next(image, kind_inotify.tag, record)))
+		total += highest_of(record);
+	if (total > NUMBERS_MAX)
+		return err_set(err, ERR_REFUSED,
+			       "inotify: %" PRIu64 " numbers of watches, more than %d", total,
+			       NUMBERS_MAX);
+	return 0;
+}
+
 /* Only what is restored as the file that it was. */
 static int inotify_link(const struct image *image, const struct record *record, struct err *err)
 {
@@ -276,7 +320,7 @@ static int inotify_link(const struct image *image, const struct record *record, 
 				       "inotify: object %u watches object %u, which is no file",
 				       record->id, file);
 	}
-	return 0;
+	return image_next(image, kind_inotify.tag, NULL) == record ? check_numbers(image, err) : 0;
 }
 
 /* Links are watched themselves; of others it is asked when they are found what they are. */
@@ -448,6 +492,7 @@ const struct kind kind_inotify = {
 	.tag = TAG('I', 'N', 'O', 'T'),
 	.scope = SCOPE_FD,
 	.phase = PHASE_LINKED,
+	.fields = inotify_fields,
 	.match = inotify_match,
 	.dump = inotify_dump,
 	.check = inotify_check,

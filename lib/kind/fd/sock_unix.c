@@ -31,12 +31,12 @@ static bool sock_unix_match(const struct target_fd *fd)
 	return socket_is(fd, AF_UNIX, -1, -1);
 }
 
-/* The path to connect with once more: for datagrams only, where nothing that was said matters. */
-static const char *outside_path(const struct unix_socket *own)
+/* The path to connect with once more. Who was accepted from a socket of ours did not connect. */
+static const char *outside_path(const struct unix_socket *own, const struct unix_bond *bond)
 {
 	const char *path = own->peer_name.text;
 
-	if (own->type != SOCK_DGRAM || !file_path_is_valid(path, own->peer_name.length))
+	if (bond->listener != 0 || !file_path_is_valid(path, own->peer_name.length))
 		return NULL;
 	return path;
 }
@@ -136,7 +136,7 @@ static void write_record(struct dump *d, const struct unix_socket *own,
 {
 	bool is_outside = unix_leads_outside(d, own);
 	auto_free char *outsider = is_outside ? unix_describe_outsider(own->fd) : NULL;
-	const char *target = is_outside ? outside_path(own) : NULL;
+	const char *target = is_outside ? outside_path(own, bond) : NULL;
 	struct unix_rec rec = {
 		.state = le32_make(bond->state),
 		.flags = le32_make(is_outside ? UNIX_OUTSIDE : 0),
@@ -228,8 +228,7 @@ static int check_head(const struct socket_rec *socket, const struct unix_rec *re
 	return 0;
 }
 
-static int check_outside(const struct socket_rec *socket, const struct unix_rec *rec,
-			 const char *target, struct err *err)
+static int check_outside(const struct unix_rec *rec, const char *target, struct err *err)
 {
 	bool is_outside = le32_get(rec->flags) & UNIX_OUTSIDE;
 	uint32_t size = le32_get(rec->target_length);
@@ -237,8 +236,7 @@ static int check_outside(const struct socket_rec *socket, const struct unix_rec 
 	if (is_outside ? le32_get(rec->state) != UNIX_CONNECTED || le32_get(rec->flags) & UNIX_GONE
 		       : size != 0 || le32_get(rec->outsider_length) != 0)
 		return err_set(err, ERR_DAMAGED, "unix socket: impossible outside");
-	if (size != 0 &&
-	    (le32_get(socket->type) != SOCK_DGRAM || !file_path_is_valid(target, size)))
+	if (size != 0 && (le32_get(rec->listener) != 0 || !file_path_is_valid(target, size)))
 		return err_set(err, ERR_DAMAGED, "unix socket: impossible outside");
 	return 0;
 }
@@ -289,7 +287,7 @@ static int sock_unix_check(const void *body, size_t length, struct err *err)
 		return err_set(err, ERR_DAMAGED, "unix socket: %zu bytes", length);
 	r = check_head(socket, rec, err);
 	if (r == 0)
-		r = check_outside(socket, rec, target, err);
+		r = check_outside(rec, target, err);
 	return r < 0 ? r : check_name(rec, name, path, err);
 }
 
@@ -351,6 +349,8 @@ static int sock_unix_link(const struct image *image, const struct record *record
 			       "unix socket: connected with object %u, which is none "
 			       "of its kind",
 			       le32_get(own.rec->peer));
+	if (le32_get(own.rec->flags) & UNIX_OUTSIDE && !(le32_get(peer.rec->flags) & UNIX_GONE))
+		return err_set(err, ERR_DAMAGED, "unix socket: object %u is not outside", peer.id);
 	if (own.type == SOCK_DGRAM)
 		return link_datagram(&own, &peer, err);
 	return link_stream(&own, &peer, err);
@@ -363,7 +363,7 @@ static void ask_file(struct plan *plan, const struct unix_parts *own)
 	auto_close int root = -1;
 
 	/* What is only there when the mounts are has nobody's sockets. */
-	mount_place_find(plan_image(plan), own->path, &place);
+	mount_place_find(plan, own->path, &place);
 	if (place.path) {
 		trial.result = file_trial_root(plan, place.path, &root);
 		if (trial.result == 0)
@@ -381,7 +381,7 @@ static int find_outsider(struct plan *plan, const struct unix_parts *own)
 	auto_close int place = -1;
 	int r;
 
-	mount_place_find(plan_image(plan), own->target, &found);
+	mount_place_find(plan, own->target, &found);
 	if (!found.path)
 		return -ENOENT;
 	r = file_trial_root(plan, found.path, &root);
@@ -394,6 +394,13 @@ static int find_outsider(struct plan *plan, const struct unix_parts *own)
 	return unix_file_is_bound(place) ? 0 : -ECONNREFUSED;
 }
 
+static enum socket_target saved_target(const struct unix_parts *own)
+{
+	if (!own->target)
+		return SOCKET_TARGET_NONE;
+	return own->type == SOCK_DGRAM ? SOCKET_TARGET_MESSAGES : SOCKET_TARGET_CONNECTION;
+}
+
 static void ask_outside(struct plan *plan, const struct unix_parts *own)
 {
 	int found = own->target ? find_outsider(plan, own) : -ENOENT;
@@ -403,8 +410,9 @@ static void ask_outside(struct plan *plan, const struct unix_parts *own)
 	struct question question = {
 		.class = CLASS_SOCKET,
 		.id = own->id,
-		.saved = own->target != NULL,
+		.saved = saved_target(own),
 		.invoker = (uint64_t)-found,
+		.path = own->target,
 		.subject = subject,
 		.saved_text = outsider,
 		.invoker_text = found == 0 ? "reachable" : "not to be had",

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
@@ -16,6 +17,7 @@
 #include "kind/support/file_trial.h"
 #include "kind/support/files.h"
 #include "kind/support/leases.h"
+#include "kind/support/mapped_inode.h"
 #include "kind/support/mm.h"
 #include "kind/support/resident.h"
 #include "kind/support/sysv.h"
@@ -67,23 +69,26 @@ static void write_record(struct dump *d, uint32_t id, struct mapfile_rec rec, co
 	dump_record(d, id, &kind_mapfile, body.data, body.size);
 }
 
-/* Opens what has this path in the target's view, if it is still the mapped inode. -1 if not. */
-static int open_mapped(struct dump *d, const char *path, uint64_t inode)
+/* Opens what has its path in the target's view, if it is still the mapped inode. -1 if not. */
+static int open_mapped(struct dump *d, const struct procfs_vma *vma)
 {
 	auto_close int root = openat(d->task->proc, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct open_how how = { .flags = O_PATH | O_CLOEXEC | O_NOFOLLOW,
 				.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
+	auto_close int place = -1;
 	auto_close int fd = -1;
 	struct stat stat;
-	int leased;
 
 	if (root < 0)
 		return -1;
-	fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
-	if (fd < 0 || fstat(fd, &stat) < 0 || !S_ISREG(stat.st_mode) || stat.st_ino != inode)
+	place = (int)syscall(SYS_openat2, root, vma->name, &how, sizeof(how));
+	if (place < 0 || fstat(place, &stat) < 0 || !S_ISREG(stat.st_mode) ||
+	    stat.st_ino != vma->inode)
 		return -1;
-	leased = lease_duplicate(d, &stat);
-	return leased != -ENOENT ? leased : file_open_again(fd, O_RDONLY);
+	fd = lease_duplicate(d, &stat);
+	if (fd == -ENOENT)
+		fd = file_open_again(place, O_RDONLY);
+	return fd >= 0 && mapped_inode_is(fd, vma) ? take_fd(&fd) : -1;
 }
 
 static struct dump_mapped *find_mapped(const struct dump *d, const struct procfs_vma *vma,
@@ -402,7 +407,7 @@ int mapfile_of_vma(struct dump *d, const struct procfs_vma *vma, uint32_t *ret_i
 		*ret_id = 0;
 		return dump_block(d, NULL, "the path of a mapped file is too long");
 	}
-	fd = open_mapped(d, vma->name, vma->inode);
+	fd = open_mapped(d, vma);
 	if (fd >= 0) {
 		*ret_id = add_mapped(d, vma, flags);
 		return dump_path(d, fd, vma->name, *ret_id, flags, err);
@@ -447,7 +452,7 @@ static int dump_exe_content(struct dump *d, const struct procfs_vma *vma, int fd
 /* Nothing else of the image brings this file back. */
 static bool is_lost(struct dump *d, const struct procfs_vma *vma)
 {
-	auto_close int fd = open_mapped(d, vma->name, vma->inode);
+	auto_close int fd = open_mapped(d, vma);
 
 	return fd < 0 && ends_with(vma->name, deleted_suffix) && !find_shared(d, vma) &&
 	       !find_descriptor(d, vma);
@@ -480,7 +485,10 @@ int mapfile_of_exe(struct dump *d, uint32_t *ret_id, struct err *err)
 						ret_id);
 		return mapfile_of_vma(d, mapped, ret_id, &type, err);
 	}
-	vma = (struct procfs_vma){ .name = path, .inode = stat.st_ino };
+	vma = (struct procfs_vma){ .name = path,
+				   .inode = stat.st_ino,
+				   .dev_major = major(stat.st_dev),
+				   .dev_minor = minor(stat.st_dev) };
 	if (ends_with(path, deleted_suffix))
 		return dump_exe_content(d, &vma, take_fd(&fd), (uint64_t)stat.st_size, ret_id);
 	return mapfile_of_vma(d, &vma, ret_id, &type, err);
@@ -698,7 +706,8 @@ static int mapfile_ask(struct plan *plan, const struct image *image, const struc
 						   .path = trial.path,
 						   .type = S_IFREG,
 						   .subject = trial.path,
-						   .saved_text = "set-id executable" });
+						   .saved_text = "set-id executable",
+						   .invoker_text = "-" });
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "core/cleanup.h"
 #include "dump/dump.h"
 #include "kind/support/mm.h"
+#include "kind/support/uring.h"
 
 extern const struct kind kind_mapping;
 
@@ -71,6 +72,12 @@ bool mm_is_aio(const struct procfs_vma *vma)
 	return vma->is_shared && strcmp(vma->name, "/[aio] (deleted)") == 0;
 }
 
+/* Ordinary memory holds its place until the task is finished. */
+static bool is_placeholder(const struct procfs_vma *vma)
+{
+	return mm_is_aio(vma) || uring_is_vma(vma);
+}
+
 static const char *unsupported_flag(const struct procfs_vma *vma)
 {
 	if (vma->vm_flags & VMF(ht))
@@ -113,14 +120,14 @@ static int type_of(struct dump *d, const struct procfs_vma *vma, enum vma_type *
 	*ret_file = 0;
 	if (is_vdso(vma, ret_type))
 		return 0;
+	*ret_type = VMA_ANON;
+	if (is_placeholder(vma))
+		return 0;
 	reason = unsupported_flag(vma);
 	if (reason)
 		return dump_block(d, NULL,
 				  "mapping %" PRIx64 "-%" PRIx64 " (%s): %s is not supported",
 				  vma->start, vma->end, vma->name, reason);
-	*ret_type = VMA_ANON;
-	if (mm_is_aio(vma))
-		return 0;
 	if (vma->inode == 0 && vma->name[0] != '/') {
 		if (vma->is_shared || strncmp(vma->name, "anon_inode:", 11) == 0 ||
 		    strcmp(vma->name, "[uprobes]") == 0)
@@ -153,7 +160,7 @@ static int write_vma(struct dump *d, struct buf *body, const struct procfs_vma *
 		.file = le32_make(file),
 		.type = le16_make((uint16_t)type),
 		.prot = le16_make((uint16_t)vma->prot),
-		.flags = le32_make(type >= VMA_VVAR || mm_is_aio(vma) ? 0 : flags_of(vma)),
+		.flags = le32_make(type >= VMA_VVAR || is_placeholder(vma) ? 0 : flags_of(vma)),
 		.reserved = le32_make(0),
 	};
 	(void)buf_append(body, &rec, sizeof(rec));

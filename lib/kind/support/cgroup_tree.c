@@ -137,8 +137,9 @@ static int set_one(const struct cgroup_tree *tree, const int *dirs, size_t numbe
 	const struct cgroup_setting *setting = &tree->settings[number];
 	const struct cgroup_attribute *attribute = &cgroup_attributes[setting->attribute];
 	int dir = dirs[setting->node];
-	int r = setting->attribute == 0 ? enable(dir, setting->text, err)
-					: set_lines(dir, attribute->file, setting->text, err);
+	int r = !setting->text		  ? 0
+		: setting->attribute == 0 ? enable(dir, setting->text, err)
+					  : set_lines(dir, attribute->file, setting->text, err);
 
 	if (r < 0) {
 		(void)err_wrap(err, "cgroup %s", tree->nodes[setting->node].name);

@@ -29,7 +29,7 @@ struct cgroup_node {
 struct cgroup_setting {
 	uint32_t node;
 	uint32_t attribute;
-	const char *text;
+	const char *text; /* NULL: it is left out */
 };
 
 struct cgroup_task {

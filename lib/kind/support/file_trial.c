@@ -173,7 +173,7 @@ void file_trial_run(struct plan *plan, struct file_trial *trial)
 	auto_with(mount_place_free) struct mount_place place = { .path = NULL };
 
 	trial->result = 0;
-	mount_place_find(plan_image(plan), trial->path, &place);
+	mount_place_find(plan, trial->path, &place);
 	if (place.path)
 		trial->result = try_path(plan, place.path, trial);
 	else

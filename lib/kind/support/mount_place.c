@@ -7,7 +7,9 @@
 
 #include "core/buf.h"
 #include "core/cleanup.h"
+#include "kind/support/files.h"
 #include "kind/support/mount_record.h"
+#include "kind/support/tree_index.h"
 #include "kind/support/tree_record.h"
 
 enum { NONE = -1 };
@@ -56,20 +58,102 @@ static const char *point_of(const struct mount_list *list, size_t n, ssize_t par
 	return rest_of(entry->point + 1, parent == NONE ? "" : list->entries[parent].point + 1);
 }
 
+/* ---- what is remembered while questions are asked ---- */
+
+struct places {
+	struct mount_list list;
+	bool has_list;
+	size_t *next;	  /* owned: of each mount, the next with the same parent; its count: none */
+	size_t *first;	  /* owned: of each mount, its first child; the last one: of none */
+	ssize_t *parents; /* owned */
+	struct tree_index *trees; /* owned */
+	size_t tree_count;
+};
+
+static void places_free(void *memory)
+{
+	struct places *places = memory;
+
+	mount_list_free(&places->list);
+	for (size_t i = 0; i < places->tree_count; i++)
+		tree_index_free(&places->trees[i]);
+	free(places->trees);
+	free(places->next);
+	free(places->first);
+	free(places->parents);
+	free(places);
+}
+
+static size_t slot_of(const struct places *places, ssize_t parent)
+{
+	return parent == NONE ? places->list.count : (size_t)parent;
+}
+
+/* Backwards: each list of children is in the order of mounts. */
+static void find_children(struct places *places)
+{
+	size_t count = places->list.count;
+
+	places->next = mem_alloc(count + 1, sizeof(*places->next));
+	places->first = mem_alloc(count + 1, sizeof(*places->first));
+	places->parents = mem_alloc(count + 1, sizeof(*places->parents));
+	for (size_t i = 0; i <= count; i++)
+		places->first[i] = count;
+	for (size_t i = count; i-- > 0;) {
+		size_t slot;
+
+		places->parents[i] = parent_of(&places->list, i);
+		slot = slot_of(places, places->parents[i]);
+		places->next[i] = places->first[slot];
+		places->first[slot] = i;
+	}
+}
+
+static struct places *places_of(struct plan *plan)
+{
+	void **memory = plan_memory(plan, places_free);
+	const struct record *record = image_next(plan_image(plan), TAG_MOUNTS, NULL);
+	struct places *places = *memory;
+	struct err ignored;
+
+	if (places)
+		return places;
+	places = mem_alloc(1, sizeof(*places));
+	*memory = places;
+	if (record && mount_list_read(record->body, record->length, &places->list, &ignored) == 0) {
+		places->has_list = true;
+		find_children(places);
+	}
+	return places;
+}
+
+static const struct tree_index *tree_of(struct places *places, const struct record *tree)
+{
+	for (size_t i = 0; i < places->tree_count; i++) {
+		if (places->trees[i].tree == tree)
+			return &places->trees[i];
+	}
+	array_grow(places->trees, places->tree_count);
+	tree_index_make(tree, &places->trees[places->tree_count]);
+	return &places->trees[places->tree_count++];
+}
+
+/* ---- through mounts ---- */
+
 /* The mount that is met first on the way from the root of `at`. */
-static bool step(const struct mount_list *list, ssize_t *at, const char **path)
+static bool step(const struct places *places, ssize_t *at, const char **path)
 {
 	const char *longest = NULL;
 	ssize_t found = NONE;
 
-	for (size_t i = 0; i < list->count; i++) {
-		const struct mount_entry *entry = &list->entries[i];
+	for (size_t i = places->first[slot_of(places, *at)]; i < places->list.count;
+	     i = places->next[i]) {
+		const struct mount_entry *entry = &places->list.entries[i];
 		const char *rest;
 
-		if (entry->how == MOUNT_GONE || entry->flags & MOUNT_ROOT ||
-		    parent_of(list, i) != *at)
+		if (entry->how == MOUNT_GONE || entry->flags & MOUNT_ROOT)
 			continue;
-		rest = rest_of(*path, point_of(list, i, *at));
+		rest = rest_of(*path, point_of(&places->list, i, *at));
 		if (rest && (!longest || strlen(rest) >= strlen(longest))) {
 			longest = rest;
 			found = (ssize_t)i;
@@ -93,33 +177,19 @@ static ssize_t root_of(const struct mount_list *list)
 
 /* ---- in the files of a tmpfs ---- */
 
-static bool is_entry(const struct tree_entry *entry, uint32_t parent, const char *name,
-		     size_t length)
+static void find_file(const struct tree_index *index, const char *path, struct mount_place *place)
 {
-	return le32_get(entry->rec->parent) == parent && entry->name_length == length &&
-	       memcmp(entry->name, name, length) == 0;
-}
-
-/* Depth first: what is in a directory comes behind it. */
-static void find_file(const struct record *tree, const char *path, struct mount_place *place)
-{
-	struct tree_walk walk;
-	struct tree_entry entry;
-	struct err ignored;
+	const struct tree_file *file;
 	uint32_t parent = 0;
 	size_t length = 0;
 
 	place->is_missing = true;
-	if (tree_begin(tree->body, tree->length, &walk, &ignored) < 0)
-		return;
-	while (tree_next(&walk, &entry, &ignored) > 0) {
-		if (!is_entry(&entry, parent, path, length))
-			continue;
+	while ((file = tree_index_find(index, parent, path, length))) {
 		path += length + (path[length] == '/');
 		length = strcspn(path, "/");
-		parent = entry.number;
-		place->mode = le32_get(entry.rec->mode);
-		place->size = le64_get(entry.rec->size);
+		parent = file->number;
+		place->mode = file->mode;
+		place->size = file->size;
 		place->is_known = length == 0;
 		/* A link may lead anywhere. */
 		place->is_missing = length > 0 && !S_ISLNK(place->mode);
@@ -136,9 +206,10 @@ static char *joined(const char *top, const char *rest)
 			  rest);
 }
 
-static void find_end(const struct image *image, const struct mount_list *list, ssize_t at,
-		     const char *rest, struct mount_place *place)
+static void find_end(struct plan *plan, struct places *places, ssize_t at, const char *rest,
+		     struct mount_place *place)
 {
+	const struct mount_list *list = &places->list;
 	auto_free char *path = mem_string(rest);
 	const struct record *tree;
 
@@ -149,34 +220,36 @@ static void find_end(const struct image *image, const struct mount_list *list, s
 		free(path);
 		path = longer;
 		at = (ssize_t)list->entries[at].source - 1;
+		if (strlen(path) >= FILE_PATH_MAX) {
+			place->is_missing = true;
+			return;
+		}
 	}
-	tree = at == NONE ? NULL : image_find(image, TAG_TREE, list->entries[at].content);
+	tree =
+	    at == NONE ? NULL : image_find(plan_image(plan), TAG_TREE, list->entries[at].content);
 	if (tree)
-		find_file(tree, path, place);
+		find_file(tree_of(places, tree), path, place);
 	else if (at == NONE)
 		place->path = joined("/", path);
 	else if (list->entries[at].how == MOUNT_THERE)
 		place->path = joined(list->entries[at].point, path);
 }
 
-void mount_place_find(const struct image *image, const char *path, struct mount_place *ret_place)
+void mount_place_find(struct plan *plan, const char *path, struct mount_place *ret_place)
 {
-	const struct record *record = image_next(image, TAG_MOUNTS, NULL);
-	auto_mount_list struct mount_list list = MOUNT_LIST_NONE;
-	struct err ignored;
+	struct places *places = places_of(plan);
 	ssize_t at;
 
 	*ret_place = (struct mount_place){ .path = NULL };
-	if (!record || path[0] != '/' ||
-	    mount_list_read(record->body, record->length, &list, &ignored) < 0) {
+	if (!places->has_list || path[0] != '/') {
 		ret_place->path = mem_string(path);
 		return;
 	}
 	path += strspn(path, "/");
-	at = root_of(&list);
-	while (step(&list, &at, &path))
+	at = root_of(&places->list);
+	while (step(places, &at, &path))
 		;
-	find_end(image, &list, at, path, ret_place);
+	find_end(plan, places, at, path, ret_place);
 }
 
 void mount_place_free(struct mount_place *place)

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "image/image.h"
+#include "policy/plan.h"
 
 struct mount_place {
 	/* Owned: the path in the root directory, or in the invoker's view, by which the same file
@@ -18,7 +19,9 @@ struct mount_place {
 	uint64_t size;
 };
 
-void mount_place_find(const struct image *image, const char *path, struct mount_place *ret_place);
+/* The mounts, and the files of those that are made from the image, are sorted once for each plan.
+ */
+void mount_place_find(struct plan *plan, const char *path, struct mount_place *ret_place);
 /* Is that the place of a mount of the host, which the invoker has to name? */
 bool mount_is_named(const struct image *image, const char *place);
 void mount_place_free(struct mount_place *place);

@@ -4,7 +4,6 @@
  * so what others have sent comes first; and it can be connected with one that is connected already
  * only if that is its own peer. What a program has shut down takes nothing; options such as
  * SO_PASSCRED would give senders names. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,13 +13,13 @@
 #include "core/cleanup.h"
 #include "kind/support/unix_as.h"
 #include "kind/support/unix_queue.h"
-#include "restore/open.h"
 
 struct node {
 	struct unix_parts own;
 	struct unix_queue_parts queue;
 	int fd;		 /* borrowed; -1: not made */
 	bool is_given;	 /* by the invoker: it stays as it is */
+	bool is_new;	 /* that, or connected anew: nothing of the old connection is put into it */
 	uint32_t early;	 /* messages that are sent before it is connected */
 	size_t before;	 /* sockets that must be connected with it first */
 	bool is_pending; /* is to be connected */
@@ -72,7 +71,8 @@ static void list_nodes(struct fill *fill)
 		array_grow(fill->nodes, fill->count);
 		node = &fill->nodes[fill->count++];
 		*node = (struct node){ .fd = restore_fd(fill->rs, record->id),
-				       .is_given = restore_is_granted(fill->rs, record->id) };
+				       .is_given = restore_is_granted(fill->rs, record->id),
+				       .is_new = unix_is_new(fill->rs, record->id) };
 		(void)unix_parts(fill->rs->image, record->id, &node->own);
 		unix_queue_parts(record, &node->queue);
 	}
@@ -232,7 +232,7 @@ static struct batch next_batch(const struct fill *fill, struct node *node, uint3
 /* Sends `count` messages, at most. */
 static int send_messages(struct fill *fill, struct node *node, uint32_t count, struct err *err)
 {
-	while (count > 0 && !node->is_given) {
+	while (count > 0 && !node->is_new) {
 		struct unix_credentials who;
 		struct batch batch = next_batch(fill, node, count, &who);
 		int r;
@@ -334,27 +334,6 @@ static int fill_datagrams(struct fill *fill, struct err *err)
 
 /* ---- the end ---- */
 
-/* By path, as the invoker. */
-static int reopen_outside(struct fill *fill, const struct node *node, struct err *err)
-{
-	const struct decision *decision =
-	    plan_answer(fill->rs->plan, CLASS_SOCKET, node->own.id, 0);
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	auto_close int place = -1;
-	int r;
-
-	if (!(le32_get(node->own.rec->flags) & UNIX_OUTSIDE) || !node->own.target || !decision ||
-	    decision->outcome != OUTCOME_REOPEN)
-		return 0;
-	r = restore_open_path(fill->rs, node->own.target, S_IFSOCK, &place, err);
-	if (r < 0)
-		return r;
-	(void)snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d", place);
-	if (connect(node->fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-		return err_set(err, -errno, "connect with %s", node->own.target);
-	return 0;
-}
-
 static int finish_node(struct fill *fill, const struct node *node, struct err *err)
 {
 	uint32_t shut = le32_get(node->own.rec->shutdown);
@@ -362,10 +341,10 @@ static int finish_node(struct fill *fill, const struct node *node, struct err *e
 
 	if (node->fd < 0 || node->is_given)
 		return 0;
-	r = reopen_outside(fill, node, err);
+	r = node->is_new ? 0 : unix_reopen(fill->rs, &node->own, node->fd, err);
 	if (r < 0)
 		return r;
-	if (shut != 0 && shutdown(node->fd, (int)shut - 1) < 0)
+	if (shut != 0 && !node->is_new && shutdown(node->fd, (int)shut - 1) < 0)
 		return err_set(err, -errno, "shut unix socket %u down", node->own.id);
 	if (le32_get(node->own.rec->flags) & UNIX_GONE)
 		return 0;

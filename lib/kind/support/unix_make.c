@@ -13,6 +13,7 @@
 #include "core/cleanup.h"
 #include "kind/support/unix_as.h"
 #include "kind/support/unix_bind.h"
+#include "restore/open.h"
 
 /* ---- records ---- */
 
@@ -280,13 +281,58 @@ static int make_datagram_pairs(struct restore *rs, struct err *err)
 	return r;
 }
 
-/* Of those that no task has: the other end of one that is given; and what listens is made with the
- * first connection to it. */
+/* ---- outside ---- */
+
+static bool is_reopened(const struct restore *rs, const struct unix_parts *parts)
+{
+	const struct decision *decision = plan_answer(rs->plan, CLASS_SOCKET, parts->id, 0);
+
+	return decision && decision->outcome == OUTCOME_REOPEN;
+}
+
+bool unix_is_new(const struct restore *rs, uint32_t id)
+{
+	struct unix_parts own;
+
+	return restore_is_granted(rs, id) ||
+	       (unix_parts(rs->image, id, &own) && own.type != SOCK_DGRAM && is_reopened(rs, &own));
+}
+
+/* By path, as the invoker; never waits. */
+int unix_reopen(const struct restore *rs, const struct unix_parts *own, int fd, struct err *err)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	auto_close int place = -1;
+	int r;
+
+	if (!own->target || !is_reopened(rs, own))
+		return 0;
+	r = restore_open_path(rs, own->target, S_IFSOCK, &place, err);
+	if (r < 0)
+		return r;
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d", place);
+	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+		return err_set(err, -errno, "connect with %s", own->target);
+	return 0;
+}
+
+static int make_anew(struct restore *rs, const struct unix_parts *own, struct err *err)
+{
+	auto_close int fd = -1;
+	int r = make_socket(rs, own, &fd, err);
+
+	if (r == 0)
+		r = unix_reopen(rs, own, fd, err);
+	return r < 0 ? r : restore_give_fd(rs, own->record, take_fd(&fd), err);
+}
+
+/* Of those that no task has: the other end of what is given or connected again; and what listens is
+ * made with the first connection to it. */
 static bool is_needless(const struct restore *rs, const struct unix_parts *own)
 {
 	return le32_get(own->rec->flags) & UNIX_GONE &&
 	       (le32_get(own->rec->state) == UNIX_LISTENING ||
-		restore_is_granted(rs, le32_get(own->rec->peer)));
+		unix_is_new(rs, le32_get(own->rec->peer)));
 }
 
 int unix_make(struct restore *rs, const struct record *record, struct err *err)
@@ -301,6 +347,8 @@ int unix_make(struct restore *rs, const struct record *record, struct err *err)
 	(void)unix_parts(rs->image, record->id, &own);
 	if (is_needless(rs, &own))
 		return 0;
+	if (unix_is_new(rs, own.id))
+		return make_anew(rs, &own, err);
 	if (own.type != SOCK_DGRAM && le32_get(own.rec->state) == UNIX_CONNECTED)
 		return make_connected(rs, &own, err);
 	return make_single(rs, &own, err);

@@ -29,6 +29,10 @@ const void *unix_take(struct reader *reader, size_t size);
 
 /* Makes the socket of this record, and its peer, unless it exists. */
 int unix_make(struct restore *rs, const struct record *record, struct err *err);
+/* Is it given, or a new connection? Then nothing of the old one is put into it. */
+bool unix_is_new(const struct restore *rs, uint32_t id);
+/* Connects one that leads outside by its path, if the plan says so. */
+int unix_reopen(const struct restore *rs, const struct unix_parts *own, int fd, struct err *err);
 /* Connects with the address of another socket of ours, wherever its file is. Returns a negative
  * errno. */
 int unix_connect(int fd, int to);

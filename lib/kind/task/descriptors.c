@@ -111,8 +111,7 @@ static int descriptors_ask(struct plan *plan, const struct image *image,
 
 static bool is_dropped(const struct restore *rs, const struct fdslot_rec *slot)
 {
-	const struct decision *decision =
-	    plan_answer(rs->plan, CLASS_FILE, le32_get(slot->file), 0);
+	const struct decision *decision = plan_answer_file(rs->plan, le32_get(slot->file));
 
 	return decision && decision->outcome == OUTCOME_DROP;
 }
