@@ -365,6 +365,7 @@ static void only_named_descriptors(struct unit *unit)
 	struct cell_job job = job_of(find_descriptors, named);
 	struct err err = ERR_NONE;
 
+	EXPECT(unit, input >= 0 && other >= 0 && channel >= 0);
 	job.input = input;
 	job.channel = channel;
 	EXPECT(unit, cell_run(&job, &err) == 0);
