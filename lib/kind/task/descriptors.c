@@ -73,6 +73,12 @@ static int descriptors_check(const void *body, size_t length, struct err *err)
 	return 0;
 }
 
+static void descriptors_count(const void *body, size_t length, struct image_counts *counts)
+{
+	(void)body;
+	counts->descriptors += length / sizeof(struct fdslot_rec);
+}
+
 static int descriptors_link(const struct image *image, const struct record *record, struct err *err)
 {
 	const struct fdslot_rec *slots = record->body;
@@ -141,6 +147,7 @@ const struct kind kind_descriptors = {
 	.phase = PHASE_STATE,
 	.dump = descriptors_dump,
 	.check = descriptors_check,
+	.count = descriptors_count,
 	.link = descriptors_link,
 	.ask = descriptors_ask,
 	.finish = descriptors_finish,
