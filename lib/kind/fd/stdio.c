@@ -124,6 +124,7 @@ static int stdio_ask(struct plan *plan, const struct image *image, const struct 
 		.id = record->id,
 		.saved = number,
 		.invoker = number,
+		.is_descriptor = true,
 		.subject = subject,
 		.saved_text = form_names[le32_get(rec->form)],
 		.invoker_text = is_open ? "open" : "closed",
