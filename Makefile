@@ -165,9 +165,13 @@ demo:
 bench: all test-tools
 	tests/bench/run
 
-# Hostile images: every fuzzer for FUZZ_SECONDS.
+# Hostile images, policies and texts of /proc: every fuzzer for FUZZ_SECONDS.
 fuzz: fuzzers
 	tests/fuzz/run $(FUZZ_SECONDS)
+
+# How much of the reader of images the tests and seeds reach: 95 % of its lines at least.
+coverage: all
+	tests/fuzz/coverage
 
 # Program, manual, completion, library and headers, to DESTDIR and PREFIX.
 install: all manual
@@ -201,5 +205,5 @@ help:
 
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(LIB_SRC:%.c=$(B)/fuzz/obj/%.d)
 
-.PHONY: all manual victims units test-tools fuzzers test check lint demo bench fuzz install clean help
+.PHONY: all manual victims units test-tools fuzzers test check lint demo bench fuzz coverage install clean help
 .DELETE_ON_ERROR:

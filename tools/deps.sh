@@ -8,7 +8,7 @@ deps_test=(bats bubblewrap gcc-multilib parallel uidmap util-linux procps iprout
 	sqlite3 redis-server
 	postgresql nginx nodejs default-jdk-headless tmux vim-tiny
 	golang-github-containers-common)
-deps_lint=(clang libclang-rt-dev clang-format cppcheck shellcheck mandoc)
+deps_lint=(clang llvm libclang-rt-dev zstd clang-format cppcheck shellcheck mandoc)
 
 deps_missing() {
 	local package

@@ -94,8 +94,11 @@ void image_mend(void *data, size_t size)
 	if (size < sizeof(*header))
 		return;
 	mend_header(header);
-	metadata_checksum = mend_records(data, size);
 	metadata_size = le64_get(header->metadata_size);
+	if (metadata_size < sizeof(*header))
+		return;
+	/* Behind them are zeros, which must stay. */
+	metadata_checksum = mend_records(data, metadata_size < size ? metadata_size : size);
 	/* What stands behind the pages is found from the end, which is aligned. */
 	if (metadata_size > size || size % IMAGE_ALIGN != 0)
 		return;

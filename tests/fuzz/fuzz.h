@@ -22,6 +22,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* What to begin with: each fuzzer makes its own. */
 static void fuzz_seed(uint64_t *random, struct buf *seed);
+/* A fuzzer that knows how its input is made defines FUZZ_ALTERS before it includes this, and alters
+ * some of the inputs itself. Returns the new size; 0: the input is not of that form. */
+#ifdef FUZZ_ALTERS
+static size_t fuzz_alter(uint64_t *random, uint8_t *data, size_t size, size_t max_size);
+#else
+static inline size_t fuzz_alter(uint64_t *random, uint8_t *data, size_t size, size_t max_size)
+{
+	(void)random;
+	(void)data;
+	(void)size;
+	(void)max_size;
+	return 0;
+}
+#endif
 
 /* A copy aligned for records, and not a byte longer: so that ASan sees the first one beyond. */
 static inline void *fuzz_copy(const uint8_t *data, size_t size)
@@ -132,8 +146,16 @@ static inline void fuzz_one(const struct buf *seed, uint64_t *random)
 	auto_buf struct buf buf = BUF_EMPTY;
 
 	(void)buf_append(&buf, seed->data, seed->size);
-	for (uint64_t i = fuzz_random(random) % 6; i > 0 && buf.size > 0; i--)
-		fuzz_mutate_once(&buf, random);
+	for (uint64_t i = fuzz_random(random) % 6; i > 0 && buf.size > 0; i--) {
+		size_t altered = 0;
+
+		if (fuzz_random(random) % 4 != 0)
+			altered = fuzz_alter(random, (uint8_t *)buf.data, buf.size, buf.size);
+		if (altered > 0)
+			buf.size = altered;
+		else
+			fuzz_mutate_once(&buf, random);
+	}
 	(void)LLVMFuzzerTestOneInput((const uint8_t *)buf.data, buf.size);
 }
 
@@ -169,9 +191,14 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
 	auto_buf struct buf fresh = BUF_EMPTY;
 	uint64_t random = seed | 1ull << 40;
 
-	if (size > 1 && seed % 1024 != 0)
-		return LLVMFuzzerMutate(data, size, max_size);
 	(void)fuzz_random(&random);
+	if (size > 1 && seed % 1024 != 0) {
+		size_t altered = 0;
+
+		if (seed % 4 != 0)
+			altered = fuzz_alter(&random, data, size, max_size);
+		return altered > 0 ? altered : LLVMFuzzerMutate(data, size, max_size);
+	}
 	fuzz_seed(&random, &fresh);
 	if (fresh.size > max_size)
 		fresh.size = max_size;

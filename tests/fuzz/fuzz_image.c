@@ -1,6 +1,8 @@
 /* Metadata of any bytes, with their checksums mended: so that the fuzzer gets behind them. */
+#define FUZZ_ALTERS
 #include "images.h"
 
+#include "alter.h"
 #include "image/mend.h"
 
 /* Every record must be found by its tag and id, and met in the order of the file. */
@@ -36,5 +38,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 static void fuzz_seed(uint64_t *random, struct buf *seed)
 {
-	fuzz_image(random, IMAGE_PLAIN, seed);
+	fuzz_image(random, IMAGE_PLAIN, true, seed);
+}
+
+static size_t fuzz_alter(uint64_t *random, uint8_t *data, size_t size, size_t max_size)
+{
+	return alter_records(data, size, max_size, random);
 }

@@ -48,7 +48,7 @@ static inline uint64_t fuzz_add_content(struct image_writer *writer, uint64_t *r
 }
 
 static inline void fuzz_image(uint64_t *random, enum image_compression compression,
-			      struct buf *seed)
+			      bool has_records, struct buf *seed)
 {
 	int fd = memfd_create("fuzz", MFD_CLOEXEC);
 	struct image_writer *writer = image_writer_new(fd, compression, 1);
@@ -56,7 +56,8 @@ static inline void fuzz_image(uint64_t *random, enum image_compression compressi
 	char page[IMAGE_PAGE];
 	uint64_t pages, offset, size;
 
-	fuzz_add_records(writer, random);
+	if (has_records)
+		fuzz_add_records(writer, random);
 	pages = fuzz_add_content(writer, random);
 	memset(page, (int)(fuzz_random(random) % 256), sizeof(page));
 	if (image_writer_begin(writer, &offset, &err) < 0)

@@ -1,0 +1,251 @@
+/* Images whose checksums were mended after they were altered: what is behind the checksums refuses
+ * them. Limits as users write them. */
+#include "../fuzz/reading.h"
+#include "image_test.h"
+
+#include "image/checksum.h"
+#include "image/compress.h"
+#include "image/format.h"
+#include "image/limits.h"
+#include "image/tail.h"
+
+/* ---- what is altered ---- */
+
+struct forged {
+	char *bytes; /* owned */
+	size_t size;
+	struct image_header *header;
+	struct record_header *last; /* META_END */
+	struct image_metadata_end *end;
+	struct image_trailer *trailer;
+	struct image_index *index;
+};
+
+static struct forged forged_new(struct unit *unit, enum image_compression compression)
+{
+	struct err err = ERR_NONE;
+	auto_close int fd = memory_file();
+	struct forged forged;
+	size_t metadata;
+
+	EXPECT_OK(unit, write_image(fd, compression, 2 * IMAGE_PAGE, &err), &err);
+	forged.bytes = file_bytes(fd, &forged.size);
+	forged.header = (struct image_header *)forged.bytes;
+	metadata = le64_get(forged.header->metadata_size);
+	forged.end = (struct image_metadata_end *)(forged.bytes + metadata) - 1;
+	forged.last = (struct record_header *)forged.end - 1;
+	forged.trailer = (struct image_trailer *)(forged.bytes + forged.size) - 1;
+	forged.index = (struct image_index *)(forged.bytes + forged.size - image_tail_size(1));
+	return forged;
+}
+
+static int forged_read(const struct forged *forged, struct err *err)
+{
+	auto_close int fd = file_of(forged->bytes, forged->size);
+
+	return reading_whole(fd, forged->bytes, forged->size, false, err);
+}
+
+typedef void alter_fn(struct forged *forged);
+
+/* Altered, with all checksums mended, it is refused with this text. */
+static void expect_mended(struct unit *unit, enum image_compression compression, alter_fn *alter,
+			  const char *text)
+{
+	struct forged forged = forged_new(unit, compression);
+	struct err err = ERR_NONE;
+
+	alter(&forged);
+	image_mend(forged.bytes, forged.size);
+	EXPECT_ERR(unit, forged_read(&forged, &err), ERR_DAMAGED, text, &err);
+	free(forged.bytes);
+}
+
+/* ---- metadata ---- */
+
+static void alter_end_version(struct forged *forged)
+{
+	forged->last->version = le16_make(2);
+}
+
+static void alter_end_count(struct forged *forged)
+{
+	forged->end->record_count = le64_make(5);
+}
+
+static void alter_end_tag(struct forged *forged)
+{
+	forged->last->tag = le32_make(TAG_NUMBER);
+}
+
+static void alter_metadata_size(struct forged *forged)
+{
+	forged->header->metadata_size = le64_make(le64_get(forged->header->metadata_size) + 8);
+}
+
+static void metadata(struct unit *unit)
+{
+	expect_mended(unit, IMAGE_PLAIN, alter_end_version, "malformed");
+	expect_mended(unit, IMAGE_PLAIN, alter_end_count, "5 records announced, 4 there");
+	expect_mended(unit, IMAGE_PLAIN, alter_end_tag, "cut off");
+	expect_mended(unit, IMAGE_PLAIN, alter_metadata_size, "8 bytes behind the end of metadata");
+}
+
+static void metadata_checksum(struct unit *unit)
+{
+	struct forged forged = forged_new(unit, IMAGE_PLAIN);
+	struct err err = ERR_NONE;
+
+	forged.end->checksum = le64_make(le64_get(forged.end->checksum) + 1);
+	forged.last->checksum = le64_make(image_record_checksum(forged.last, forged.end));
+	EXPECT_ERR(unit, forged_read(&forged, &err), ERR_DAMAGED, "wrong checksum of metadata",
+		   &err);
+	free(forged.bytes);
+}
+
+/* ---- index and trailer ---- */
+
+static void alter_index(struct forged *forged)
+{
+	forged->index->reserved = le32_make(1);
+}
+
+static void alter_trailer_count(struct forged *forged)
+{
+	forged->trailer->record_count = le64_make(5);
+}
+
+static void alter_trailer_reserved(struct forged *forged)
+{
+	forged->trailer->reserved = le64_make(1);
+}
+
+static void tail(struct unit *unit)
+{
+	expect_mended(unit, IMAGE_PLAIN, alter_index, "index of pages: malformed");
+	expect_mended(unit, IMAGE_PLAIN, alter_trailer_count, "end of image: counts do not agree");
+	expect_mended(unit, IMAGE_PLAIN, alter_trailer_reserved, "end of image: unknown bits");
+}
+
+/* Only the trailer's own checksum is right. */
+static void whole_checksum(struct unit *unit)
+{
+	struct forged forged = forged_new(unit, IMAGE_PLAIN);
+	struct image_trailer *trailer = forged.trailer;
+	struct err err = ERR_NONE;
+
+	trailer->content_checksum = le64_make(le64_get(trailer->content_checksum) + 1);
+	trailer->checksum = le64_make(checksum(trailer, offsetof(struct image_trailer, checksum)));
+	EXPECT_ERR(unit, forged_read(&forged, &err), ERR_DAMAGED,
+		   "end of image: wrong checksum of the whole", &err);
+	free(forged.bytes);
+}
+
+/* ---- compressed blocks ---- */
+
+static struct image_block *first_block(const struct forged *forged)
+{
+	uint64_t metadata_size = le64_get(forged->header->metadata_size);
+
+	return (struct image_block *)(forged->bytes + image_align(metadata_size, IMAGE_PAGE));
+}
+
+static void alter_stored(struct forged *forged)
+{
+	struct image_block *block = first_block(forged);
+
+	memset(block + 1, 0xff, le32_get(block->stored_length));
+}
+
+static void alter_length(struct forged *forged)
+{
+	first_block(forged)->stored_length = le32_make(2 * IMAGE_PAGE + 1);
+}
+
+static void blocks(struct unit *unit)
+{
+	expect_mended(unit, IMAGE_LZ4, alter_stored, "pages: block 0: not lz4");
+	expect_mended(unit, IMAGE_ZSTD, alter_stored, "pages: block 0: zstd: ");
+	expect_mended(unit, IMAGE_LZ4, alter_length, "pages: block 0: impossible length");
+}
+
+/* What was packed is less than what is wanted. */
+static void too_little(struct unit *unit, enum image_compression compression)
+{
+	struct compressor *compressor = compressor_new(compression, 0);
+	struct decompressor *decompressor = decompressor_new(compression);
+	char raw[IMAGE_PAGE] = { 0 }, packed[IMAGE_PAGE], room[2 * IMAGE_PAGE];
+	struct err err = ERR_NONE;
+	size_t size = 0;
+
+	compressor_pack(compressor, raw, sizeof(raw), packed, &size);
+	EXPECT(unit, size > 0);
+	EXPECT_ERR(unit, decompressor_unpack(decompressor, packed, size, room, sizeof(room), &err),
+		   ERR_DAMAGED, "4096 bytes instead of 8192", &err);
+	decompressor_free(decompressor);
+	compressor_free(compressor);
+}
+
+static void unpacked_size(struct unit *unit)
+{
+	too_little(unit, IMAGE_LZ4);
+	too_little(unit, IMAGE_ZSTD);
+}
+
+/* ---- limits ---- */
+
+static void limit_texts(struct unit *unit)
+{
+	struct image_limits limits = image_default_limits;
+	struct err err = ERR_NONE;
+
+	EXPECT_OK(unit, image_limits_parse("tasks=100", &limits, &err), &err);
+	EXPECT_OK(unit, image_limits_parse("pages=16G", &limits, &err), &err);
+	EXPECT_OK(unit, image_limits_parse("metadata=3K", &limits, &err), &err);
+	EXPECT(unit, limits.most[LIMIT_TASKS] == 100 && limits.most[LIMIT_PAGES] == 16ull << 30);
+	EXPECT(unit, limits.most[LIMIT_METADATA] == 3072);
+	EXPECT(unit, limits.most[LIMIT_RATIO] == image_default_limits.most[LIMIT_RATIO]);
+}
+
+static void wrong_limit_texts(struct unit *unit)
+{
+	static const char *const texts[] = {
+		"tasks",     "tasks=",		"tasks=0",
+		"tasks=-1",  "tasks=1K",	"pages=1X",
+		"pages=1KK", "pages=99999999T", "pages=99999999999999999999"
+	};
+	struct image_limits limits = image_default_limits;
+	struct err err = ERR_NONE;
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		EXPECT_ERR(unit, image_limits_parse(texts[i], &limits, &err), ERR_USAGE,
+			   "not a positive number", &err);
+	EXPECT_ERR(unit, image_limits_parse("task=1", &limits, &err), ERR_USAGE,
+		   "limit task=1 is not known", &err);
+	EXPECT(unit, memcmp(&limits, &image_default_limits, sizeof(limits)) == 0);
+}
+
+static void host_limits(struct unit *unit)
+{
+	struct image_limits limits = image_limits_of_host();
+
+	EXPECT(unit, limits.most[LIMIT_PAGES] >= 1u << 20);
+	EXPECT(unit, limits.most[LIMIT_TASKS] == image_default_limits.most[LIMIT_TASKS]);
+}
+
+static const struct unit_case cases[] = {
+	{ "forged: metadata", metadata },
+	{ "forged: checksum of metadata", metadata_checksum },
+	{ "forged: index and trailer", tail },
+	{ "forged: checksum of the whole", whole_checksum },
+	{ "forged: compressed blocks", blocks },
+	{ "forged: size of what is unpacked", unpacked_size },
+	{ "limits: texts", limit_texts },
+	{ "limits: wrong texts", wrong_limit_texts },
+	{ "limits: of the host", host_limits },
+};
+
+int main(void)
+{
+	return UNIT_RUN(cases);
+}
