@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "core/confine.h"
+#include "core/json.h"
 #include "core/log.h"
 #include "core/procfs.h"
 #include "core/scan.h"
@@ -123,12 +124,14 @@ static int compare(const void *a, const void *b)
 	return *(const unsigned char *)a - *(const unsigned char *)b;
 }
 
-/* glibc up to 2.36 asks with the first sort of more than 1 KiB how much memory there is. */
+/* What libraries ask the kernel for once: glibc up to 2.36, with the first sort of more than 1 KiB,
+ * how much memory there is; the JSON library, a seed. */
 static void prepare_library(void)
 {
 	unsigned char bytes[2048] = { 0 };
 
 	qsort(bytes, sizeof(bytes), 1, compare);
+	json_prepare();
 }
 
 static int lock_up(const struct cell_job *job, struct err *err)

@@ -9,17 +9,17 @@
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
-/* A NULL behind the last. */
+/* The only one of its length: it stands for none. */
 static const char *const no_names[] = { NULL };
-static const char *const id_names[] = { "real", "effective", "saved", "fs", NULL };
-static const char *const cap_set_names[] = { "inheritable", "permitted", "effective",
-					     "bounding",    "ambient",	 NULL };
+static const char *const id_names[] = { "real", "effective", "saved", "fs" };
+static const char *const cap_set_names[] = { "inheritable", "permitted", "effective", "bounding",
+					     "ambient" };
 static const char *const limit_names[] = {
-	"cpu", "fsize", "data",	      "stack",	  "core", "rss",    "nproc",  "nofile", "memlock",
-	"as",  "locks", "sigpending", "msgqueue", "nice", "rtprio", "rttime", NULL,
+	"cpu",	   "fsize", "data",  "stack",	   "core",     "rss",  "nproc",	 "nofile",
+	"memlock", "as",    "locks", "sigpending", "msgqueue", "nice", "rtprio", "rttime",
 };
 
-static const char *const keyring_names[] = { "thread", "process", "session", NULL };
+static const char *const keyring_names[] = { "thread", "process", "session" };
 
 /* A tuple of the table as the arguments of another macro. */
 #define UNPACK(...)	      __VA_ARGS__
@@ -29,7 +29,7 @@ static const char *const keyring_names[] = { "thread", "process", "session", NUL
 #define RULE_OF_1(title, ...) RULE_OF_2(title, __VA_ARGS__)
 #define DETAILS_OF_2(n, names, per)                                                                \
 	.detail_count = n, .details_per_name = per, .detail_names = names,                         \
-	.detail_name_count = LENGTH(names) - 1
+	.detail_name_count = sizeof(names) == sizeof(no_names) ? 0 : LENGTH(names)
 #define RULE_OF_2(title, what, most, otherwise, privileged, hint)                                  \
 	{                                                                                          \
 		.name = title, .action = what, .allowed = most, .shortfall = otherwise,            \

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "core/json.h"
 #include "core/procfs.h"
 #include "unit.h"
 
@@ -387,6 +388,7 @@ static int use_library(void *argument, struct err *err)
 {
 	size_t count = 200000;
 	auto_free int *numbers = mem_alloc(count, sizeof(*numbers));
+	auto_json struct json *value = NULL;
 	auto_free char *text = NULL;
 
 	(void)argument;
@@ -398,6 +400,8 @@ static int use_library(void *argument, struct err *err)
 		free(text);
 		text = mem_printf("%zu %d %s", i, numbers[i], strerror((int)i));
 	}
+	if (json_parse("{\"a\": [1]}", 10, &value, err) < 0)
+		return err->code;
 	return err_set(err, -ENOENT, "%s", text);
 }
 
