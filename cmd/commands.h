@@ -3,6 +3,7 @@
 
 #include "cli.h"
 #include "ctckpt/ctckpt.h"
+#include "limits.h"
 #include "output.h"
 
 struct run_settings {
@@ -51,6 +52,7 @@ int cmd_checkpoint(struct invocation *inv, const void *settings, struct err *err
 
 extern const char *const policy_words[];
 struct restore_settings {
+	struct limit_settings reading;
 	const char *policy;
 	const char *plan;
 	const char *name;
@@ -70,6 +72,7 @@ extern const struct option_row restore_options[];
 int cmd_restore(struct invocation *inv, const void *settings, struct err *err);
 
 struct plan_settings {
+	struct limit_settings reading;
 	const char *policy;
 	const char *rootfs;
 	const char **volumes;
@@ -85,11 +88,16 @@ int cmd_plan(struct invocation *inv, const void *settings, struct err *err);
 int cmd_policy(struct invocation *inv, const void *settings, struct err *err);
 
 struct inspect_settings {
+	struct limit_settings reading;
 	int section;
 };
 extern const struct option_row inspect_options[];
 int cmd_inspect(struct invocation *inv, const void *settings, struct err *err);
 
+struct verify_settings {
+	struct limit_settings reading;
+};
+extern const struct option_row verify_options[];
 int cmd_verify(struct invocation *inv, const void *settings, struct err *err);
 int cmd_check(struct invocation *inv, const void *settings, struct err *err);
 int cmd_kinds(struct invocation *inv, const void *settings, struct err *err);

@@ -17,6 +17,7 @@ const struct option_row inspect_options[] = {
 	  NULL },
 	{ "memory", 0, NULL, "list every range of saved memory", OPTION_CHOICE, AT(section),
 	  SECTION_MEMORY, NULL },
+	LIMIT_OPTIONS(inspect_settings),
 	{ 0 },
 };
 #undef AT
@@ -213,10 +214,13 @@ int cmd_inspect(struct invocation *inv, const void *argument, struct err *err)
 	enum section section = (enum section)settings->section;
 	auto_close int fd = -1;
 	auto_image struct image *image = NULL;
-	int r = image_open(inv->operands[0], &fd, err);
+	struct image_limits limits = image_default_limits;
+	int r = limits_apply(&settings->reading, &limits, err);
 
 	if (r == 0)
-		r = image_read(fd, &image_default_limits, &image, err);
+		r = image_open(inv->operands[0], &fd, err);
+	if (r == 0)
+		r = image_read(fd, &limits, &image, err);
 	if (r < 0)
 		return r;
 	if (inv->common.json)

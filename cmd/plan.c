@@ -31,6 +31,7 @@ const struct option_row plan_options[] = {
 	  OPTION_FLAG, AT(emit_policy), 0, NULL },
 	{ "color", 0, "WHEN", "colours: auto, always or never [auto]", OPTION_WORD, AT(color), 0,
 	  color_words },
+	LIMIT_OPTIONS(plan_settings),
 	{ 0 },
 };
 #undef AT
@@ -93,13 +94,16 @@ int cmd_plan(struct invocation *inv, const void *argument, struct err *err)
 	const struct plan_settings *settings = argument;
 	auto_image struct image *image = NULL;
 	auto_with(drop_plan) struct plan *plan = NULL;
+	struct image_limits limits = image_limits_of_host();
 	struct err verdict = ERR_NONE;
 	int r = image_check_input(inv->operands[0], err);
 
 	if (r == 0)
-		r = ctckpt_plan(inv->operands[0], STDIN_FILENO, settings->policy, settings->rootfs,
-				settings->volumes, network_of(settings), settings->grants, &image,
-				&plan, err);
+		r = limits_apply(&settings->reading, &limits, err);
+	if (r == 0)
+		r = ctckpt_plan(inv->operands[0], STDIN_FILENO, &limits, settings->policy,
+				settings->rootfs, settings->volumes, network_of(settings),
+				settings->grants, &image, &plan, err);
 	if (r < 0)
 		return r;
 	if (settings->emit_policy)

@@ -38,6 +38,7 @@ const struct option_row restore_options[] = {
 	{ "print-stats", 0, NULL, "print times and sizes", OPTION_FLAG, AT(print_stats), 0, NULL },
 	{ "progress-fd", 0, "FD", "write progress there as lines of JSON", OPTION_NUMBER,
 	  AT(progress_fd), 0, NULL },
+	LIMIT_OPTIONS(restore_settings),
 	{ 0 },
 };
 #undef AT
@@ -77,9 +78,11 @@ int cmd_restore(struct invocation *inv, const void *argument, struct err *err)
 	const struct restore_settings *settings = argument;
 	auto_progress struct progress progress = PROGRESS_NONE;
 	struct ctckpt_restore_result result = { .status = 0 };
+	struct image_limits limits = image_limits_of_host();
 	struct ctckpt_restore_options options = {
 		.image = inv->operands[0],
 		.fd = STDIN_FILENO,
+		.limits = &limits,
 		.policy = settings->policy,
 		.plan = settings->plan,
 		.name = settings->name,
@@ -97,6 +100,8 @@ int cmd_restore(struct invocation *inv, const void *argument, struct err *err)
 	};
 	int r = image_check_input(options.image, err);
 
+	if (r == 0)
+		r = limits_apply(&settings->reading, &limits, err);
 	if (r == 0)
 		r = progress_start(&progress, settings->progress_fd, err);
 	if (r == 0)

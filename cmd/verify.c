@@ -6,6 +6,11 @@
 #include "ctckpt/inspect.h"
 #include "image_file.h"
 
+const struct option_row verify_options[] = {
+	LIMIT_OPTIONS(verify_settings),
+	{ 0 },
+};
+
 static void print_result_json(const struct ctckpt_verify_result *result)
 {
 	auto_json struct json *object = json_new_object();
@@ -20,15 +25,18 @@ static void print_result_json(const struct ctckpt_verify_result *result)
 	print_json(stdout, object);
 }
 
-int cmd_verify(struct invocation *inv, const void *settings, struct err *err)
+int cmd_verify(struct invocation *inv, const void *argument, struct err *err)
 {
+	const struct verify_settings *settings = argument;
+	struct image_limits limits = image_default_limits;
 	struct ctckpt_verify_result result = { .records = 0 };
 	char size[FORMAT_SIZE], pages[FORMAT_SIZE];
 	int r = image_check_input(inv->operands[0], err);
 
-	(void)settings;
 	if (r == 0)
-		r = ctckpt_verify(inv->operands[0], STDIN_FILENO, &result, err);
+		r = limits_apply(&settings->reading, &limits, err);
+	if (r == 0)
+		r = ctckpt_verify(inv->operands[0], STDIN_FILENO, &limits, &result, err);
 	if (r < 0)
 		return r;
 	if (inv->common.json) {

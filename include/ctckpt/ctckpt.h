@@ -96,8 +96,9 @@ enum ctckpt_network {
 struct ctckpt_restore_options {
 	const char *image; /* a path; "-": from fd */
 	int fd;
-	const char *policy;	    /* a preset, or the path of a file */
-	const char *plan;	    /* a file: nothing may be worse than in it; NULL */
+	const struct image_limits *limits; /* NULL: image_limits_of_host() */
+	const char *policy;		   /* a preset, or the path of a file */
+	const char *plan;		   /* a file: nothing may be worse than in it; NULL */
 	const char *name;	    /* NULL: the saved one if it is free, else one is made up */
 	const char *rootfs;	    /* NULL: as saved */
 	const char *const *volumes; /* for mounts of the host, as of ctckpt_run_options */
@@ -127,6 +128,7 @@ int ctckpt_restore(const struct ctckpt_restore_options *options,
 		   struct ctckpt_restore_result *ret_result, struct err *err);
 
 /* The decisions that restore would act on, given the same. *ret_image must outlive the plan. */
-int ctckpt_plan(const char *image, int fd, const char *policy, const char *rootfs,
-		const char *const *volumes, enum ctckpt_network network, const char *const *grants,
-		struct image **ret_image, struct plan **ret_plan, struct err *err);
+int ctckpt_plan(const char *image, int fd, const struct image_limits *limits, const char *policy,
+		const char *rootfs, const char *const *volumes, enum ctckpt_network network,
+		const char *const *grants, struct image **ret_image, struct plan **ret_plan,
+		struct err *err);

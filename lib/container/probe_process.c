@@ -14,6 +14,7 @@
 
 #include "container/probe.h"
 #include "core/buf.h"
+#include "core/cell.h"
 #include "core/cleanup.h"
 #include "core/procfs.h"
 #include "core/sys.h"
@@ -183,6 +184,27 @@ static int run_timer_ids(struct probe_result *result)
 	return 0;
 }
 
+static int do_nothing(void *argument, struct err *err)
+{
+	(void)argument;
+	(void)err;
+	return 0;
+}
+
+static int run_reader(struct probe_result *result)
+{
+	struct cell_job job = {
+		.name = "a process",
+		.work = do_nothing,
+		.input = -1,
+		.channel = -1,
+		.memory = 1 << 20,
+		.time = 1,
+	};
+
+	return cell_run(&job, &result->err);
+}
+
 const struct probe probes_process[] = {
 	{ "ptrace_seize", true, run_ptrace, "set sysctl kernel.yama.ptrace_scope to 1" },
 	{ "process_vm_readv", true, run_vm_readv,
@@ -192,6 +214,7 @@ const struct probe probes_process[] = {
 	{ "xsave", true, run_registers, NULL },
 	{ "rseq", false, run_rseq, "needs Linux 5.13; restored tasks lose restartable sequences" },
 	{ "mm_map", true, run_mm_map, "build the kernel with CONFIG_CHECKPOINT_RESTORE" },
+	{ "confined_reader", false, run_reader, "images of your own: restore --unconfined-reader" },
 	{ "timer_ids", false, run_timer_ids, "needs Linux 6.16; high timer ids take long without" },
 	{ .name = NULL },
 };

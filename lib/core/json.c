@@ -180,6 +180,11 @@ int json_parse_placed(const char *text, size_t size, struct json **ret_value,
 	return 0;
 }
 
+void json_prepare(void)
+{
+	json_object_seed(0);
+}
+
 int json_parse(const char *text, size_t size, struct json **ret_value, struct err *err)
 {
 	struct json_place place;

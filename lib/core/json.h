@@ -40,6 +40,8 @@ char *json_print(const struct json *value, bool is_indented);
 /* One value and nothing behind it. Repeated keys and NUL in strings are errors. They say the line.
  */
 int json_parse(const char *text, size_t size, struct json **ret_value, struct err *err);
+/* For processes that will not be able to open files: the library reads its random seed. */
+void json_prepare(void);
 /* The same; where it went wrong comes apart from the error. */
 int json_parse_placed(const char *text, size_t size, struct json **ret_value,
 		      struct json_place *ret_place, struct err *err);

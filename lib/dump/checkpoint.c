@@ -154,12 +154,9 @@ static void job_progress(void *argument, uint64_t done, uint64_t total)
 {
 	struct job *job = argument;
 	struct ctckpt_progress progress = { .done = done, .total = total };
-	uint64_t now = clock_us();
 
-	if (!job->options->progress || (now - job->last_told < 50000 && done < total))
-		return;
-	job->last_told = now;
-	worker_tell(job->worker, &progress, sizeof(progress));
+	if (job->options->progress && progress_is_due(&job->last_told, done, total))
+		worker_tell(job->worker, &progress, sizeof(progress));
 }
 
 /* Who reads from a pipe may take his time. */

@@ -1,6 +1,7 @@
 /* Points in time, in microseconds of CLOCK_MONOTONIC. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -27,4 +28,15 @@ static inline struct timespec timespec_us(uint64_t us)
 {
 	return (struct timespec){ .tv_sec = (time_t)(us / 1000000),
 				  .tv_nsec = (long)(us % 1000000) * 1000 };
+}
+
+/* Is it time to say how far something is? At the end and, since `last`, now and then. */
+static inline bool progress_is_due(uint64_t *last, uint64_t done, uint64_t total)
+{
+	uint64_t now = clock_us();
+
+	if (now - *last < 50000 && done < total)
+		return false;
+	*last = now;
+	return true;
 }

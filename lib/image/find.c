@@ -32,10 +32,13 @@ void image_make_index(struct image *image)
 
 	image->index = mem_alloc(count, sizeof(*image->index));
 	image->order = mem_alloc(count, sizeof(*image->order));
+	image->places = mem_alloc(count, sizeof(*image->places));
 	for (size_t i = 0; i < count; i++)
 		image->index[i] = image->order[i] = (uint32_t)i;
 	qsort_r(image->index, count, sizeof(*image->index), compare_ids, image->records);
 	qsort_r(image->order, count, sizeof(*image->order), compare_places, image->records);
+	for (size_t i = 0; i < count; i++)
+		image->places[image->order[i]] = (uint32_t)i;
 }
 
 const struct record *image_find(const struct image *image, uint32_t tag, uint32_t id)
@@ -57,24 +60,33 @@ const struct record *image_find(const struct image *image, uint32_t tag, uint32_
 	return NULL;
 }
 
-const struct record *image_next(const struct image *image, uint32_t tag, const struct record *last)
+/* Where the records with this tag begin in image->order. */
+static size_t first_place(const struct image *image, uint32_t tag)
 {
-	uint32_t from = last ? (uint32_t)(last - image->records) + 1 : 0;
 	size_t low = 0;
 	size_t high = image->record_count;
 
-	/* The first record with this tag whose number is `from` or more. */
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		uint32_t number = image->order[middle];
-		uint32_t other = image->records[number].tag;
 
-		if (other < tag || (other == tag && number < from))
+		if (image->records[image->order[middle]].tag < tag)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	if (low == image->record_count || image->records[image->order[low]].tag != tag)
+	return low;
+}
+
+const struct record *image_next(const struct image *image, uint32_t tag, const struct record *last)
+{
+	size_t place;
+
+	assert(!last || last->tag == tag);
+	if (last)
+		place = image->places[last - image->records] + 1;
+	else
+		place = first_place(image, tag);
+	if (place >= image->record_count || image->records[image->order[place]].tag != tag)
 		return NULL;
-	return &image->records[image->order[low]];
+	return &image->records[image->order[place]];
 }

@@ -25,11 +25,12 @@ static int verify_stream(struct image *image, uint64_t *ret_size, struct err *er
 	return r;
 }
 
-static int verify(int fd, struct ctckpt_verify_result *ret_result, struct err *err)
+static int verify(int fd, const struct image_limits *limits,
+		  struct ctckpt_verify_result *ret_result, struct err *err)
 {
 	auto_image struct image *image = NULL;
 	uint64_t size;
-	int r = image_read(fd, &image_default_limits, &image, err);
+	int r = image_read(fd, limits ? limits : &image_default_limits, &image, err);
 
 	if (r < 0)
 		return r;
@@ -52,8 +53,8 @@ static int verify(int fd, struct ctckpt_verify_result *ret_result, struct err *e
 	return 0;
 }
 
-int ctckpt_verify(const char *path, int fd, struct ctckpt_verify_result *ret_result,
-		  struct err *err)
+int ctckpt_verify(const char *path, int fd, const struct image_limits *limits,
+		  struct ctckpt_verify_result *ret_result, struct err *err)
 {
 	auto_close int opened = -1;
 
@@ -63,7 +64,7 @@ int ctckpt_verify(const char *path, int fd, struct ctckpt_verify_result *ret_res
 			return err_set(err, -errno, "open %s", path);
 		fd = opened;
 	}
-	if (verify(fd, ret_result, err) < 0)
+	if (verify(fd, limits, ret_result, err) < 0)
 		return err_wrap(err, "verify %s", name_of(path));
 	return 0;
 }

@@ -4,6 +4,7 @@
 #include "image/checksum.h"
 #include "image/compress.h"
 #include "image/format.h"
+#include "image/limits.h"
 #include "image/thread.h"
 #include "image/writer.h"
 
@@ -32,6 +33,9 @@ struct packer {
 	uint64_t filled;
 	uint64_t started;
 	uint64_t written;
+	/* Of the written blocks: what an image grows by. */
+	uint64_t raw_total;
+	uint64_t stored_total;
 	struct slot slots[SLOTS];
 };
 
@@ -123,10 +127,18 @@ static void wait_done(struct packer *packer, struct slot *slot)
 	(void)pthread_mutex_unlock(&packer->lock);
 }
 
-static int write_slot(const struct slot *slot, struct io *io, struct err *err)
+/* Would the reader take this for a bomb? */
+static bool is_too_small(const struct packer *packer, const struct slot *slot)
+{
+	return image_ratio(packer->raw_total + slot->length,
+			   packer->stored_total + slot->packed_length) > IMAGE_RATIO;
+}
+
+static int write_slot(struct packer *packer, const struct slot *slot, struct io *io,
+		      struct err *err)
 {
 	static const unsigned char zeros[IMAGE_ALIGN];
-	bool is_packed = slot->packed_length > 0;
+	bool is_packed = slot->packed_length > 0 && !is_too_small(packer, slot);
 	size_t stored = is_packed ? slot->packed_length : slot->length;
 	unsigned char *bytes = is_packed ? slot->packed : slot->raw;
 	struct image_block header = {
@@ -139,6 +151,8 @@ static int write_slot(const struct slot *slot, struct io *io, struct err *err)
 		{ (void *)zeros, image_align(stored, IMAGE_ALIGN) - stored },
 	};
 
+	packer->raw_total += slot->length;
+	packer->stored_total += stored;
 	header.checksum = le64_make(image_block_checksum(&header, bytes));
 	return io_write_pieces(io, pieces, 3, err);
 }
@@ -150,7 +164,7 @@ static int write_next(struct packer *packer, struct io *io, struct block_sums *b
 	int r;
 
 	wait_done(packer, slot);
-	r = write_slot(slot, io, err);
+	r = write_slot(packer, slot, io, err);
 	if (r < 0)
 		return r;
 	block_sums_add(blocks, slot->sum);

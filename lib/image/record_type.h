@@ -7,14 +7,19 @@
 #include <stdint.h>
 
 #include "core/err.h"
-#include "image/record.h"
+#include "image/image.h"
 
-struct image;
+/* What records hold beside themselves, all in all. */
+struct image_counts {
+	uint64_t mappings;
+	uint64_t descriptors;
+};
 
 struct record_type {
-	uint16_t version; /* the newest that is known */
-	bool is_task;	  /* one a process or thread: counts against image_limits.tasks */
+	uint16_t version;	    /* the newest that is known */
+	enum image_limit counts_as; /* each record counts against this limit; LIMIT_COUNT: none */
 	/* May be NULL. */
+	void (*count)(const void *body, size_t length, struct image_counts *counts);
 	int (*check)(const void *body, size_t length, struct err *err);
 	int (*link)(const struct image *image, const struct record *record, struct err *err);
 };

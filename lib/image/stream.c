@@ -1,38 +1,134 @@
-/* The page stream, front to back: through a pipe, or compressed. */
-#include <inttypes.h>
+/* The page stream for who wants its bytes: a cell reads and unpacks blocks into a ring in memory
+ * that it shares with us. Over a socket between the two goes one byte for each block, to us when it
+ * is there, back when there is room again. Which block is where, and how long it is, both know from
+ * the metadata: the cell says nothing that is looked at. */
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/cell.h"
 #include "core/cleanup.h"
-#include "image/checksum.h"
-#include "image/compress.h"
-#include "image/io.h"
-#include "image/tail.h"
+#include "image/blocks.h"
+#include "image/format.h"
+
+#define SLOTS 4u
+
+struct ring {
+	unsigned char slots[SLOTS][IMAGE_BLOCK];
+	atomic_uint_fast64_t end; /* where the image ends, once it was read */
+};
 
 struct image_stream {
 	const struct image *image; /* borrowed */
-	struct io io;
-	struct decompressor *decompressor; /* NULL: plain */
-	unsigned char *block;		   /* owned: raw bytes of the current block */
-	unsigned char *stored;		   /* owned: compressed bytes of the current block */
-	size_t block_size;
-	size_t taken;	      /* of the current block */
-	uint64_t block_count; /* read so far */
-	uint64_t *checksums;  /* owned: of the blocks read so far */
+	struct cell cell;
+	int channel;	   /* owned: our end */
+	struct ring *ring; /* owned: shared with the cell */
+	uint64_t count;	   /* blocks received so far */
+	size_t block_size; /* of the last of them */
+	size_t taken;	   /* of it */
+	uint64_t end;	   /* where the image ends; 0: not known yet */
 };
+
+/* ---- in the cell ---- */
+
+struct unpacking {
+	const struct image *image;
+	struct ring *ring;
+	int channel;
+};
+
+/* False when nobody wants more. */
+static bool await_room(int channel)
+{
+	char byte;
+	ssize_t got;
+
+	do {
+		got = read(channel, &byte, 1);
+	} while (got < 0 && errno == EINTR);
+	return got == 1;
+}
+
+static bool tell(int channel)
+{
+	static const char byte;
+	ssize_t put;
+
+	do {
+		put = write(channel, &byte, 1);
+	} while (put < 0 && errno == EINTR);
+	return put == 1;
+}
+
+static int unpack(void *argument, struct err *err)
+{
+	const struct unpacking *self = argument;
+	auto_blocks struct blocks *blocks = blocks_new(self->image);
+	int r = 0;
+
+	for (uint64_t i = 0; r == 0 && blocks_have_more(blocks); i++) {
+		if (i >= SLOTS && !await_room(self->channel))
+			return err_set(err, -ECANCELED, "read pages");
+		r = blocks_next(blocks, self->ring->slots[i % SLOTS], err);
+		if (r == 0 && !tell(self->channel))
+			return err_set(err, -ECANCELED, "read pages");
+	}
+	if (r == 0)
+		r = blocks_finish(blocks, err);
+	atomic_store(&self->ring->end, blocks_offset(blocks));
+	return r;
+}
+
+/* ---- outside ---- */
+
+static int start(struct image_stream *stream, int channel, struct err *err)
+{
+	const struct image *image = stream->image;
+	struct unpacking unpacking = { image, stream->ring, channel };
+	struct cell_job job = {
+		.name = "the reader of pages",
+		.work = unpack,
+		.argument = &unpacking,
+		.input = image->fd,
+		.channel = channel,
+		/* 24 bytes a block, of which a third is an array that grows. */
+		.memory = (64ull << 20) + 64 * image_block_count(image->pages_size),
+		.time = 20 + (image->pages_size >> 24),
+		.remedy = IMAGE_OPEN_REMEDY,
+		.is_open = image->limits.is_open,
+	};
+
+	return cell_start(&job, &stream->cell, err);
+}
 
 int image_stream_open(const struct image *image, struct image_stream **ret_stream, struct err *err)
 {
 	struct image_stream *stream;
+	auto_close int theirs = -1;
+	int ends[2];
+	void *ring;
+	int r;
 
 	if (image->is_seekable && lseek(image->fd, (off_t)image->pages_offset, SEEK_SET) < 0)
 		return err_set(err, -errno, "seek to the pages of the image");
+	ring = mmap(NULL, sizeof(*stream->ring), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		    -1, 0);
+	if (ring == MAP_FAILED)
+		return err_set(err, -errno, "map memory for pages");
 	stream = mem_alloc(1, sizeof(*stream));
-	stream->image = image;
-	stream->io = (struct io){ .fd = image->fd, .offset = image->pages_offset };
-	stream->block = mem_resize(NULL, IMAGE_BLOCK, 1);
-	if (image->compression != IMAGE_PLAIN) {
-		stream->decompressor = decompressor_new(image->compression);
-		stream->stored = mem_resize(NULL, IMAGE_BLOCK + IMAGE_ALIGN, 1);
+	*stream = (struct image_stream){ .image = image, .channel = -1, .ring = ring };
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
+		image_stream_free(stream);
+		return err_set(err, -errno, "create a socket pair");
+	}
+	stream->channel = ends[0];
+	theirs = ends[1];
+	r = start(stream, theirs, err);
+	if (r < 0) {
+		image_stream_free(stream);
+		return r;
 	}
 	*ret_stream = stream;
 	return 0;
@@ -42,72 +138,47 @@ void image_stream_free(struct image_stream *stream)
 {
 	if (!stream)
 		return;
-	decompressor_free(stream->decompressor);
-	free(stream->block);
-	free(stream->stored);
-	free(stream->checksums);
+	cell_free(&stream->cell);
+	drop_fd(&stream->channel);
+	(void)munmap(stream->ring, sizeof(*stream->ring));
 	free(stream);
 }
 
-/* The stored bytes with their padding: bounded by the length of the block, whatever they claim. */
-static int read_stored(struct image_stream *stream, size_t length, size_t *ret_stored,
-		       struct err *err)
+/* A byte of the cell's; false when it ended. */
+static bool hear(const struct image_stream *stream)
 {
-	struct image_block header;
-	size_t padded;
-	size_t stored;
-	int r = io_read(&stream->io, &header, sizeof(header), err);
+	char byte;
+	ssize_t got;
 
-	if (r < 0)
-		return r;
-	stored = le32_get(header.stored_length);
-	if (le32_get(header.raw_length) != length || stored == 0 || stored > length)
-		return err_set(err, ERR_DAMAGED, "impossible length");
-	padded = image_align(stored, IMAGE_ALIGN);
-	r = io_read(&stream->io, stream->stored, padded, err);
-	if (r < 0)
-		return r;
-	if (le64_get(header.checksum) != image_block_checksum(&header, stream->stored))
-		return err_set(err, ERR_DAMAGED, "wrong checksum");
-	if (!image_is_zero(stream->stored + stored, padded - stored))
-		return err_set(err, ERR_DAMAGED, "padding is not zero");
-	*ret_stored = stored;
-	return 0;
+	do {
+		got = recv(stream->channel, &byte, 1, 0);
+	} while (got < 0 && errno == EINTR);
+	return got == 1;
 }
 
-static int read_block(struct image_stream *stream, size_t length, struct err *err)
+/* A cell that ended early, for good or for bad. */
+static int end_early(struct image_stream *stream, struct err *err)
 {
-	size_t stored = 0;
-	int r;
+	int r = stream->cell.pid > 0 ? cell_wait(&stream->cell, err) : 0;
 
-	if (!stream->decompressor)
-		return io_read(&stream->io, stream->block, length, err);
-	r = read_stored(stream, length, &stored, err);
-	if (r < 0)
-		return r;
-	if (stored == length) {
-		memcpy(stream->block, stream->stored, length);
-		return 0;
-	}
-	return decompressor_unpack(stream->decompressor, stream->stored, stored, stream->block,
-				   length, err);
+	return r < 0 ? r : err_set(err, ERR_DAMAGED, "the reader of pages ended early");
 }
 
-static bool has_more_blocks(const struct image_stream *stream)
+static bool has_more(const struct image_stream *stream)
 {
-	return stream->block_count < image_block_count(stream->image->pages_size);
+	return stream->count < image_block_count(stream->image->pages_size);
 }
 
 static int next_block(struct image_stream *stream, struct err *err)
 {
-	size_t length = image_block_length(stream->image->pages_size, stream->block_count);
-
+	/* The one before is done with. That the cell has ended, with all blocks, is no failure. */
+	if (stream->count > 0)
+		(void)send(stream->channel, "", 1, MSG_NOSIGNAL);
 	stream->block_size = stream->taken = 0;
-	if (read_block(stream, length, err) < 0)
-		return err_wrap(err, "pages: block %" PRIu64, stream->block_count);
-	array_grow(stream->checksums, stream->block_count);
-	stream->checksums[stream->block_count++] = checksum(stream->block, length);
-	stream->block_size = length;
+	if (!hear(stream))
+		return end_early(stream, err);
+	stream->block_size = image_block_length(stream->image->pages_size, stream->count);
+	stream->count++;
 	return 0;
 }
 
@@ -116,52 +187,37 @@ int image_stream_next(struct image_stream *stream, size_t size, const void **ret
 {
 	size_t left;
 
-	if (stream->taken == stream->block_size && has_more_blocks(stream)) {
+	if (stream->taken == stream->block_size && has_more(stream)) {
 		int r = next_block(stream, err);
 
 		if (r < 0)
 			return r;
 	}
 	left = stream->block_size - stream->taken;
-	*ret_data = stream->block + stream->taken;
 	*ret_size = size < left ? size : left;
+	*ret_data =
+	    *ret_size > 0 ? stream->ring->slots[(stream->count - 1) % SLOTS] + stream->taken : NULL;
 	stream->taken += *ret_size;
 	return 0;
 }
 
-static int read_tail(struct image_stream *stream, struct err *err)
-{
-	const struct image *image = stream->image;
-	size_t size = image_tail_size(stream->block_count);
-	auto_free void *tail = mem_resize(NULL, size, 1);
-	struct image_tail expected = image_tail_expected(image, stream->io.offset + size);
-	int r = io_read(&stream->io, tail, size, err);
-
-	if (r < 0)
-		return r;
-	r = image_tail_check(tail, &expected, err);
-	for (uint64_t i = 0; r == 0 && i < stream->block_count; i++)
-		r = image_tail_check_block(tail, i, stream->checksums[i], err);
-	return r;
-}
-
 int image_stream_finish(struct image_stream *stream, struct err *err)
 {
-	int r;
+	int r = 0;
 
-	while (has_more_blocks(stream)) {
+	while (r == 0 && has_more(stream))
 		r = next_block(stream, err);
-		if (r < 0)
-			return r;
-	}
 	stream->taken = stream->block_size;
-	r = read_tail(stream, err);
-	if (r < 0)
-		return r;
-	return io_expect_end(&stream->io, err);
+	if (r == 0 && hear(stream))
+		r = err_set(err, ERR_DAMAGED, "the reader of pages has too many");
+	if (r == 0)
+		r = cell_wait(&stream->cell, err);
+	if (r == 0)
+		stream->end = atomic_load(&stream->ring->end);
+	return r;
 }
 
 uint64_t image_stream_offset(const struct image_stream *stream)
 {
-	return stream->io.offset;
+	return stream->end;
 }

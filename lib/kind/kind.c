@@ -36,6 +36,20 @@ const char *scope_name(enum scope scope)
 	return "?";
 }
 
+static enum image_limit limit_of(const struct kind *kind)
+{
+	switch (kind->scope) {
+	case SCOPE_TASK:
+	case SCOPE_THREAD:
+		return LIMIT_TASKS;
+	case SCOPE_FD:
+		return LIMIT_DESCRIPTORS;
+	case SCOPE_CONTAINER:
+		break;
+	}
+	return LIMIT_COUNT;
+}
+
 bool record_type_find(uint32_t tag, struct record_type *ret_type)
 {
 	const struct kind *kind = kind_by_tag(tag);
@@ -44,7 +58,8 @@ bool record_type_find(uint32_t tag, struct record_type *ret_type)
 		return false;
 	*ret_type = (struct record_type){
 		.version = kind->version ? kind->version : 1,
-		.is_task = kind->scope == SCOPE_TASK || kind->scope == SCOPE_THREAD,
+		.counts_as = limit_of(kind),
+		.count = kind->count,
 		.check = kind->check,
 		.link = kind->link,
 	};

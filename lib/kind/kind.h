@@ -7,6 +7,7 @@
  *          the scope; may run scripts in d->thread->remote. What cannot be saved is reported with
  *          dump_block(), which goes on, so that the user sees all blockers at once
  * check    a record's body, hostile bytes; pure; fuzzed
+ * count    a checked body: what of it counts against the image's limits; pure
  * link     a record among the others: do the objects it names exist, and fit; pure
  * ask      policy questions about a record; no side effect
  * grant    descriptors only: what one of the invoker's must be to take the place of this one, which
@@ -30,6 +31,7 @@
 #include "core/procfs.h"
 #include "image/image.h"
 #include "image/record.h"
+#include "image/record_type.h"
 #include "kind/support/fields.h"
 #include "kind/support/namespaces.h"
 #include "policy/plan.h"
@@ -157,6 +159,7 @@ struct kind {
 	int (*collect)(struct dump *d, struct err *err);
 	int (*dump)(struct dump *d, struct err *err);
 	int (*check)(const void *body, size_t length, struct err *err);
+	void (*count)(const void *body, size_t length, struct image_counts *counts);
 	int (*link)(const struct image *image, const struct record *record, struct err *err);
 	int (*ask)(struct plan *plan, const struct image *image, const struct record *record,
 		   struct err *err);

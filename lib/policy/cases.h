@@ -6,6 +6,8 @@
 #include "policy/match.h"
 #include "policy/node.h"
 
+#define ADMINISTRATOR_REMEDY "ask the administrator of this host: it is the policy in /etc/ctckpt"
+
 struct policy_case {
 	enum policy_class class;
 	struct policy_match match;

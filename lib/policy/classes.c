@@ -9,6 +9,7 @@
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
+/* The only one of its length: it stands for none. */
 static const char *const no_names[] = { NULL };
 static const char *const id_names[] = { "real", "effective", "saved", "fs" };
 static const char *const cap_set_names[] = { "inheritable", "permitted", "effective", "bounding",
@@ -28,7 +29,7 @@ static const char *const keyring_names[] = { "thread", "process", "session" };
 #define RULE_OF_1(title, ...) RULE_OF_2(title, __VA_ARGS__)
 #define DETAILS_OF_2(n, names, per)                                                                \
 	.detail_count = n, .details_per_name = per, .detail_names = names,                         \
-	.detail_name_count = names[0] ? LENGTH(names) : 0
+	.detail_name_count = sizeof(names) == sizeof(no_names) ? 0 : LENGTH(names)
 #define RULE_OF_2(title, what, most, otherwise, privileged, hint)                                  \
 	{                                                                                          \
 		.name = title, .action = what, .allowed = most, .shortfall = otherwise,            \

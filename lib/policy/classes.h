@@ -78,7 +78,7 @@
 	  MAPPED(MAP_REMEDY), MAPPED(UID_REMEDY), MAPPED(UID_REMEDY), RECORDED)                    \
 	X(GID, "gid", "ids.gid", same, id, DETAIL_IDS, later, MAY_ID,                              \
 	  MAPPED(MAP_REMEDY), MAPPED(GID_REMEDY), MAPPED(GID_REMEDY), RECORDED)                    \
-	X(GROUPS, "groups", "groups", same, id, DETAIL_ANY, later, MAY_ID | MAY(INHERIT),          \
+	X(GROUPS, "groups", "groups", same, id, DETAIL_ANY, later, MAY(MAP) | MAY(REFUSE),         \
 	  INHERITED, MAPPED(GID_REMEDY), MAPPED(GID_REMEDY), RECORDED)                             \
 	X(CAPS, "caps", "caps", set, caps, DETAIL_CAPS, caps, MAY_DROP,                            \
 	  DROP_TO(0), CLAMP_TO(ALL), OWNED(ALL, OUTCOME_CLAMP), RECORDED)                          \
@@ -126,7 +126,7 @@
 	  RECORDED)                                                                                \
 	X(FILE, "file", "files", same, nothing, DETAIL_ANY, file, MAY_FILE,                        \
 	  REOPENED(FILE_REMEDY), REOPENED(FILE_REMEDY), REOPENED(FILE_REMEDY), RECORDED)           \
-	X(DEVICE, "device", "devices", same, nothing, DETAIL_ANY, file, MAY_REOPEN,                \
+	X(DEVICE, "device", "devices", same, nothing, DETAIL_ANY, file, MAY_FILE,                  \
 	  REOPENED(FILE_REMEDY), REOPENED(FILE_REMEDY), REOPENED(FILE_REMEDY), RECORDED)           \
 	X(PTY, "pty", "ptys", same, number, DETAIL_ANY, own, MAY_KEEP,                             \
 	  OR_REFUSED(NULL), OR_REFUSED(NULL), OR_REFUSED(NULL), RECORDED)                          \

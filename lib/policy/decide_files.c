@@ -86,8 +86,12 @@ void decide_inherit(const struct policy_rule *rule, const struct host_facts *fac
 {
 	(void)facts;
 	decision->effective = decision->saved;
-	decision->outcome =
-	    rule->action == OUTCOME_SUBSTITUTE ? OUTCOME_SUBSTITUTE : OUTCOME_INHERIT;
+	decision->outcome = OUTCOME_INHERIT;
+	if (rule->action != OUTCOME_SUBSTITUTE)
+		return;
+	decision->outcome = OUTCOME_SUBSTITUTE;
+	if (!decision->is_descriptor)
+		decision_refuse(decision, "nothing can take its place", rule->remedy);
 }
 
 static bool may_drop(const struct policy_rule *rule)

@@ -101,7 +101,7 @@ static struct json *limit_json(enum policy_class class, const struct extent *ext
 		json_put(rule, "allow", caps_json(most));
 	else if (class == CLASS_SCHED)
 		json_put_string(rule, "max", sched_word(extent->is_asked ? most : SCHED_IDLE));
-	else if (class == CLASS_NO_NEW_PRIVS)
+	else if (class == CLASS_NO_NEW_PRIVS || class == CLASS_DUMPABLE)
 		json_put_string(rule, "to", most ? "on" : "off");
 	else if (class == CLASS_NICE || class == CLASS_OOM_SCORE_ADJ)
 		json_put_i64(rule, "min",
@@ -153,7 +153,7 @@ static struct json *outcome_json(enum policy_class class, const struct extent *e
 		if (!(outcomes & may & 1u << order[i]))
 			continue;
 		rule = rule_json(outcome_name(order[i]));
-		if (order[i] < OUTCOME_REFUSE && order[i] != OUTCOME_DROP &&
+		if (!lattice_has_values(class) && order[i] != OUTCOME_DROP &&
 		    outcomes & 1u << OUTCOME_DROP)
 			json_put_string(rule, "on_fail", "drop");
 		return rule;
@@ -224,7 +224,7 @@ static struct json *file_json(const struct decision *decision)
 	return rule;
 }
 
-static struct json *files_json(const struct plan *plan)
+static struct json *files_json(const struct plan *plan, enum policy_class class)
 {
 	auto_free const struct decision **files = mem_alloc(plan->decision_count, sizeof(*files));
 	struct json *list = json_new_array();
@@ -233,7 +233,7 @@ static struct json *files_json(const struct plan *plan)
 	for (size_t i = 0; i < plan->decision_count; i++) {
 		const struct decision *decision = &plan->decisions[i];
 
-		if (decision->class == CLASS_FILE && decision->path)
+		if (decision->class == class && decision->path)
 			files[count++] = decision;
 	}
 	if (count > 0)
@@ -342,8 +342,8 @@ static struct json *class_json(const struct plan *plan, enum policy_class class)
 
 	if (class == CLASS_UID || class == CLASS_GID || class == CLASS_GROUPS)
 		return NULL;
-	if (class == CLASS_FILE)
-		return files_json(plan);
+	if (policy_class_is_file(class))
+		return files_json(plan, class);
 	if (!policy_limit_key(class))
 		return outcome_json(class, &extent);
 	if (policy_class_info(class)->detail_name_count > 0)

@@ -116,6 +116,22 @@ static int extend_file(struct policy_file *file, const struct policy_node *node,
 	return 0;
 }
 
+/* Whose rules they are must be seen. */
+static void extend_preset(struct policy_file *file, const struct policy *preset)
+{
+	file->policy = *preset;
+	file->policy.preset = preset->name;
+	if (file->role != POLICY_ADMINISTRATOR)
+		return;
+	for (enum policy_class class = 0; class < CLASS_COUNT; class ++) {
+		struct policy_rule *rule = &file->policy.rules[class];
+		auto_free char *name = mem_printf("admin/%s", rule->name);
+
+		rule->name = policy_file_text(file, name);
+		rule->remedy = ADMINISTRATOR_REMEDY;
+	}
+}
+
 static int parse_extends(struct policy_file *file, const struct policy_node *root, struct err *err)
 {
 	struct policy_node node = node_member(root, "extends");
@@ -131,8 +147,7 @@ static int parse_extends(struct policy_file *file, const struct policy_node *roo
 	if (r < 0)
 		return r;
 	if (policy_preset(name, &preset, &unknown) == 0) {
-		file->policy = *preset;
-		file->policy.preset = preset->name;
+		extend_preset(file, preset);
 		return 0;
 	}
 	if (!policy_is_path(name))

@@ -212,12 +212,7 @@ static int parse_id(struct parse *parse, const struct policy_node *node, struct 
 /* Which classes have what: the rest of a match would never hold. */
 static bool has_path(enum policy_class class)
 {
-	return class == CLASS_FILE || class == CLASS_MOUNT || class == CLASS_SOCKET;
-}
-
-static bool is_file(enum policy_class class)
-{
-	return class == CLASS_FILE;
+	return policy_class_is_file(class) || class == CLASS_MOUNT || class == CLASS_SOCKET;
 }
 
 static bool has_caps(enum policy_class class)
@@ -245,9 +240,12 @@ static const struct {
 	bool (*is_for)(enum policy_class class);
 	int (*parse)(struct parse *parse, const struct policy_node *node, struct err *err);
 } keys[] = {
-	{ "path", has_path, parse_path }, { "type", is_file, parse_type },
-	{ "mode", is_file, parse_mode },  { "capability", has_caps, parse_capability },
-	{ "id", has_ids, parse_id },	  { "item", has_items, parse_item },
+	{ "path", has_path, parse_path },
+	{ "type", policy_class_is_file, parse_type },
+	{ "mode", policy_class_is_file, parse_mode },
+	{ "capability", has_caps, parse_capability },
+	{ "id", has_ids, parse_id },
+	{ "item", has_items, parse_item },
 	{ "task", has_task, parse_task },
 };
 

@@ -7,8 +7,7 @@
 #include "policy/cases.h"
 #include "policy/lattice.h"
 
-#define OWN_REMEDY   "change that rule of the policy, or use another one"
-#define ADMIN_REMEDY "ask the administrator of this host: it is the policy in /etc/ctckpt"
+#define OWN_REMEDY "change that rule of the policy, or use another one"
 
 /* A rule while its members are read. */
 struct parse {
@@ -84,6 +83,7 @@ const char *policy_limit_key(enum policy_class class)
 	case CLASS_OOM_SCORE_ADJ:
 		return "min";
 	case CLASS_NO_NEW_PRIVS:
+	case CLASS_DUMPABLE:
 		return "to";
 	default:
 		return NULL;
@@ -186,14 +186,14 @@ static int parse_member(void *argument, const struct policy_node *node, struct e
 		return parse_match(parse->file, node, class, &parse->one->match, err);
 	if (limit && strcmp(node->key, limit) == 0)
 		return parse_limit(parse, node, err);
-	if (class == CLASS_FILE && strcmp(node->key, "with") == 0)
+	if (policy_class_is_file(class) && strcmp(node->key, "with") == 0)
 		return parse_with(parse, node, err);
 	if (may_fail(class) && strcmp(node->key, "on_fail") == 0)
 		return parse_on_fail(parse, node, err);
 	return node_error_at_key(
 	    node, err, "\"%.64s\" is not known here: it can be action, match%s%s%s%s", node->key,
 	    limit ? ", " : "", limit ? limit : "", may_fail(class) ? ", on_fail" : "",
-	    class == CLASS_FILE ? ", with" : "");
+	    policy_class_is_file(class) ? ", with" : "");
 }
 
 static int check_rule(const struct parse *parse, struct err *err)
@@ -210,7 +210,7 @@ static int check_rule(const struct parse *parse, struct err *err)
 				  policy_limit_key(parse->one->class));
 	if (parse->has_on_fail && rule->action != OUTCOME_REOPEN && rule->action != OUTCOME_KEEP)
 		return node_error(parse->node, err, "\"on_fail\" is for what is kept or reopened");
-	if (parse->one->class != CLASS_FILE)
+	if (!policy_class_is_file(parse->one->class))
 		return 0;
 	if (substitutes && !rule->with)
 		return node_error(parse->node, err, "it lacks \"with\"");
@@ -270,7 +270,7 @@ static void add_case(struct policy_file *file, struct policy_case *one, bool has
 	if (rule->action == OUTCOME_REFUSE || !rule->remedy)
 		rule->remedy = OWN_REMEDY;
 	if (file->role == POLICY_ADMINISTRATOR)
-		rule->remedy = ADMIN_REMEDY;
+		rule->remedy = ADMINISTRATOR_REMEDY;
 	/* Who has no capability has none that could be refused. */
 	if (one->class == CLASS_CAPS && rule->action == OUTCOME_REFUSE && one->match.caps == 0)
 		one->match.caps = UINT64_MAX;

@@ -197,6 +197,13 @@ const struct decision *plan_answer(const struct plan *plan, enum policy_class cl
 	return decision;
 }
 
+const struct decision *plan_answer_file(const struct plan *plan, uint32_t id)
+{
+	const struct decision *file = plan_answer(plan, CLASS_FILE, id, 0);
+
+	return file ? file : plan_answer(plan, CLASS_DEVICE, id, 0);
+}
+
 uint64_t plan_value(const struct plan *plan, enum policy_class class, uint32_t id, uint32_t detail,
 		    uint64_t otherwise)
 {

@@ -39,6 +39,11 @@ enum policy_class {
 	    CLASS_COUNT,
 };
 const char *policy_class_name(enum policy_class class);
+/* Files and device nodes: they have a path, and another one can be opened in their place. */
+static inline bool policy_class_is_file(enum policy_class class)
+{
+	return class == CLASS_FILE || class == CLASS_DEVICE;
+}
 
 struct plan;
 struct policy;
@@ -55,9 +60,9 @@ struct question {
 			   * CLASS_GRANT: enum grant_fit */
 	const char *path; /* of a file, in the container; NULL: it has none */
 	uint32_t type;	  /* of a file: S_IFREG, ...; 0: unknown */
-	bool is_descriptor;	/* of a file: an open one, in whose place another could be opened */
-	const char *subject;	/* "caps.effective", "fd 5", ...; NULL: made by the class */
-	const char *saved_text; /* NULL: made from `saved` by the class */
+	bool is_descriptor;	  /* an open file, in whose place another could be opened */
+	const char *subject;	  /* "caps.effective", "fd 5", ...; NULL: made by the class */
+	const char *saved_text;	  /* NULL: made from `saved` by the class */
 	const char *invoker_text; /* NULL: likewise */
 };
 
@@ -191,6 +196,8 @@ void plan_name_file(struct plan *plan, uint32_t id, uint32_t task);
 /* For kinds' restore and finish, and the post-check: what was decided; NULL if never asked. */
 const struct decision *plan_answer(const struct plan *plan, enum policy_class class, uint32_t id,
 				   uint32_t detail);
+/* About an open file, device nodes among them. */
+const struct decision *plan_answer_file(const struct plan *plan, uint32_t id);
 /* The effective value, or `otherwise` if it was never asked. */
 uint64_t plan_value(const struct plan *plan, enum policy_class class, uint32_t id, uint32_t detail,
 		    uint64_t otherwise);

@@ -41,6 +41,7 @@ static int load_administrator(struct policies *policies, struct err *err)
 				"ask the administrator of this host: nothing is restored by it");
 	}
 	policies->policy.also = policy_file_policy(policies->administrator);
+	policies->policy.never_runs |= policies->policy.also->never_runs;
 	return 0;
 }
 

@@ -29,7 +29,9 @@
 #include "kind/support/terminal.h"
 #include "restore/foreground.h"
 #include "restore/input.h"
+#include "restore/messages.h"
 #include "restore/restore.h"
+#include "restore/watch.h"
 #include "target/target.h"
 
 struct job {
@@ -52,14 +54,18 @@ struct work {
 	int console_socket; /* for the master of the container's own terminal; -1 */
 	struct entry entry;
 	struct target target; /* once it is registered */
+	pid_t watcher;	      /* 0: none */
 	bool is_running;
 };
 
 static void work_free(struct work *work)
 {
+	restore_watch_end(&work->watcher);
 	if (!work->is_running) {
-		restore_undo(&work->rs, work->container.init);
-		restore_guard_end(&work->rs);
+		/* Of a first task that is dead, what it made is left to the guard, who outlives us.
+		 */
+		if (restore_undo(&work->rs, work->container.init))
+			restore_guard_end(&work->rs);
 		container_kill(&work->container);
 		entry_remove(&work->entry);
 	}
@@ -156,6 +162,9 @@ static int run_stage(struct work *work, struct err *err)
 	}
 	r = restore_guard_begin(&work->rs, init, work->container.pidfd, err);
 	if (r == 0)
+		r = restore_watch_begin(worker_lifeline(work->job->worker), work->container.pidfd,
+					&work->watcher, err);
+	if (r == 0)
 		r = container_go(&work->container, err);
 	while (r == 0) {
 		if (waitpid(init, &status, __WALL) < 0)
@@ -182,38 +191,12 @@ static bool is_cancelled(void *argument)
 	return worker_is_cancelled(job->worker) || poll(&signals, 1, 0) > 0;
 }
 
-/* Messages to the command: 'P' and a struct ctckpt_progress, 'N' and a line of text, 'W' and the
- * worker's pid, once it takes signals. */
-static void tell(const struct job *job, char type, const void *body, size_t size)
-{
-	auto_buf struct buf message = BUF_EMPTY;
-
-	(void)buf_append(&message, &type, 1);
-	(void)buf_append(&message, body, size);
-	worker_tell(job->worker, message.data, message.size);
-}
-
-static void tell_notes(const struct job *job, const char *notes)
-{
-	while (*notes) {
-		size_t length = strcspn(notes, "\n");
-
-		if (length > 0)
-			tell(job, 'N', notes, length);
-		notes += length + (notes[length] == '\n');
-	}
-}
-
 static void tell_progress(void *argument, uint64_t done, uint64_t total)
 {
 	struct job *job = argument;
-	struct ctckpt_progress progress = { .done = done, .total = total };
-	uint64_t now = clock_us();
 
-	if (!job->options->progress || (now - job->last_told < 50000 && done < total))
-		return;
-	job->last_told = now;
-	tell(job, 'P', &progress, sizeof(progress));
+	if (job->options->progress)
+		message_progress(job->worker, &job->last_told, done, total);
 }
 
 static int check_cancelled(const struct work *work, struct err *err)
@@ -318,9 +301,9 @@ static enum ctckpt_network network_of(const struct ctckpt_restore_options *optio
 static int prepare(struct work *work, struct err *err)
 {
 	const struct ctckpt_restore_options *options = work->job->options;
-	int r = input_open(options->image, options->fd, options->policy, options->rootfs,
-			   options->volumes, network_of(options), &work->job->grants, &work->input,
-			   err);
+	int r = input_open(options->image, options->fd, options->limits, options->policy,
+			   options->rootfs, options->volumes, network_of(options),
+			   &work->job->grants, &work->input, err);
 
 	if (r == 0)
 		r = plan_verdict(work->input.plan, err);
@@ -396,6 +379,7 @@ static int create(struct work *work, struct ctckpt_stats *stats, struct err *err
 	if (r == 0)
 		r = entry_write_pid_file(&work->entry, options->pid_file, work->container.init,
 					 err);
+	restore_watch_end(&work->watcher);
 	if (r == 0)
 		r = check_cancelled(work, err);
 	if (r == 0)
@@ -423,7 +407,6 @@ static int wait_for_end(struct work *work, int *ret_status, struct err *err)
  * the restore, then they are the container's. */
 static int take_signals(struct work *work, struct err *err)
 {
-	pid_t self = getpid();
 	int r;
 
 	if (work->job->options->detach)
@@ -431,7 +414,7 @@ static int take_signals(struct work *work, struct err *err)
 	r = forward_begin(&work->forward, err);
 	work->job->signals = work->forward.signals;
 	if (r == 0)
-		tell(work->job, 'W', &self, sizeof(self));
+		message_pid(work->job->worker);
 	return r;
 }
 
@@ -464,7 +447,7 @@ static int job_work(struct worker *worker, void *argument, void *result, struct 
 	count_tasks(&work, &ret->stats);
 	(void)snprintf(ret->name, sizeof(ret->name), "%s", work.entry.name);
 	ret->init = work.container.init;
-	tell_notes(job, work.rs.own->shared->notes);
+	message_notes(job->worker, work.rs.own->shared->notes);
 	if (job->options->leave_frozen)
 		return stay_frozen(&work, err);
 	return job->options->detach ? 0 : wait_for_end(&work, &ret->status, err);
@@ -473,26 +456,10 @@ static int job_work(struct worker *worker, void *argument, void *result, struct 
 static void job_told(void *argument, const void *message, size_t size)
 {
 	struct job *job = argument;
-	const struct ctckpt_restore_options *options = job->options;
-	const char *type = message;
-	struct ctckpt_progress progress;
-	pid_t worker;
 
-	if (size == 1 + sizeof(progress) && *type == 'P' && options->progress) {
-		memcpy(&progress, type + 1, sizeof(progress));
-		options->progress(options->progress_argument, &progress);
-	}
-	if (size == 1 + sizeof(worker) && *type == 'W') {
-		memcpy(&worker, type + 1, sizeof(worker));
-		foreground_set_worker(&job->foreground, worker);
-		/* The worker has them; nobody is to wait for us. */
+	/* The worker has them; nobody is to wait for us. */
+	if (message_take(job->options, &job->foreground, message, size))
 		grants_free(&job->grants);
-	}
-	if (size > 1 && *type == 'N' && options->note) {
-		auto_free char *text = mem_copy(type + 1, size - 1);
-
-		options->note(options->note_argument, text);
-	}
 }
 
 int ctckpt_restore(const struct ctckpt_restore_options *options,

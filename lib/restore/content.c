@@ -1,7 +1,6 @@
 /* The page stream into memory and unnamed files. From a plain file, tasks read their own pages, two
- * at a time, while a thread verifies the file; from a pipe or a compressed image, we write them. */
+ * at a time, while others verify the file; from a pipe or a compressed image, we write them. */
 #include <inttypes.h>
-#include <pthread.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -412,7 +411,7 @@ static int fill_stream(struct filling *filling, struct err *err)
 {
 	const struct image *image = filling->rs->image;
 	struct image_stream *stream;
-	int r = image_stream_open((struct image *)(uintptr_t)image, &stream, err);
+	int r = image_stream_open(image, &stream, err);
 
 	if (r < 0)
 		return r;
@@ -426,22 +425,6 @@ static int fill_stream(struct filling *filling, struct err *err)
 	return r;
 }
 
-/* ---- both ---- */
-
-struct verification {
-	const struct image *image;
-	struct err err;
-	int result;
-};
-
-static void *verify(void *argument)
-{
-	struct verification *verification = argument;
-
-	verification->result = image_verify_pages(verification->image, &verification->err);
-	return NULL;
-}
-
 int restore_fill_content(struct restore *rs, void (*progress)(void *, uint64_t, uint64_t),
 			 bool (*is_cancelled)(void *), void *argument, struct err *err)
 {
@@ -452,20 +435,24 @@ int restore_fill_content(struct restore *rs, void (*progress)(void *, uint64_t, 
 		.argument = argument,
 		.use_huge = huge_is_useful(),
 	};
-	struct verification verification = { .image = rs->image, .err = ERR_NONE };
-	pthread_t thread;
+	struct image_verification *verification = NULL;
+	struct err damage = ERR_NONE;
 	int r;
 
 	if (rs->own->shared->image_fd < 0)
 		return fill_stream(&filling, err);
-	r = pthread_create(&thread, NULL, verify, &verification);
-	if (r != 0)
-		return err_set(err, -r, "start a thread");
+	r = image_verify_start(rs->image, &verification, err);
+	if (r < 0)
+		return r;
 	r = fill_plain(&filling, err);
-	(void)pthread_join(thread, NULL);
-	if (verification.result < 0) {
-		*err = verification.err;
-		return verification.result;
+	if (r == -ECANCELED) {
+		image_verify_free(verification);
+		return r;
+	}
+	/* What is damaged may be why it failed. */
+	if (image_verify_end(verification, &damage) < 0) {
+		*err = damage;
+		return err->code;
 	}
 	return r;
 }

@@ -10,15 +10,18 @@
 #include "kind/support/tree.h"
 #include "policy/language.h"
 
-static int open_image(const char *path, int fd, struct input *input, struct err *err)
+static int open_image(const char *path, int fd, const struct image_limits *limits,
+		      struct input *input, struct err *err)
 {
+	struct image_limits own = image_limits_of_host();
+
 	if (strcmp(path, "-") == 0)
 		input->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	else
 		input->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (input->fd < 0)
 		return err_set(err, -errno, "open image");
-	return image_read(input->fd, &image_default_limits, &input->image, err);
+	return image_read(input->fd, limits ? limits : &own, &input->image, err);
 }
 
 static int open_root(const char *rootfs, struct input *input, struct err *err)
@@ -68,12 +71,12 @@ static int name_volumes(const char *const *volumes, struct input *input, struct 
 	return r;
 }
 
-int input_open(const char *path, int fd, const char *policy, const char *rootfs,
-	       const char *const *volumes, enum ctckpt_network network, const struct grants *grants,
-	       struct input *ret_input, struct err *err)
+int input_open(const char *path, int fd, const struct image_limits *limits, const char *policy,
+	       const char *rootfs, const char *const *volumes, enum ctckpt_network network,
+	       const struct grants *grants, struct input *ret_input, struct err *err)
 {
 	auto_input struct input input = INPUT_NONE;
-	int r = open_image(path, fd, &input, err);
+	int r = open_image(path, fd, limits, &input, err);
 
 	if (r == 0)
 		r = host_facts_get(&input.facts, err);
@@ -106,16 +109,18 @@ void input_free(struct input *input)
 	*input = INPUT_NONE;
 }
 
-int ctckpt_plan(const char *image, int fd, const char *policy, const char *rootfs,
-		const char *const *volumes, enum ctckpt_network network, const char *const *grants,
-		struct image **ret_image, struct plan **ret_plan, struct err *err)
+int ctckpt_plan(const char *image, int fd, const struct image_limits *limits, const char *policy,
+		const char *rootfs, const char *const *volumes, enum ctckpt_network network,
+		const char *const *grants, struct image **ret_image, struct plan **ret_plan,
+		struct err *err)
 {
 	auto_input struct input input = INPUT_NONE;
 	auto_grants struct grants taken = GRANTS_NONE;
 	int r = grants_take(grants, &taken, err);
 
 	if (r == 0)
-		r = input_open(image, fd, policy, rootfs, volumes, network, &taken, &input, err);
+		r = input_open(image, fd, limits, policy, rootfs, volumes, network, &taken, &input,
+			       err);
 	if (r < 0)
 		return r;
 	*ret_image = take_ptr(input.image);

@@ -7,7 +7,7 @@
 
 bool restore_is_given_up(const struct restore *rs, uint32_t id)
 {
-	const struct decision *decision = plan_answer(rs->plan, CLASS_FILE, id, 0);
+	const struct decision *decision = plan_answer_file(rs->plan, id);
 
 	return decision && decision->is_descriptor &&
 	       (decision->outcome == OUTCOME_SUBSTITUTE || decision->outcome == OUTCOME_DROP);
@@ -15,7 +15,7 @@ bool restore_is_given_up(const struct restore *rs, uint32_t id)
 
 int restore_instead(struct restore *rs, const struct record *record, struct err *err)
 {
-	const struct decision *decision = plan_answer(rs->plan, CLASS_FILE, record->id, 0);
+	const struct decision *decision = plan_answer_file(rs->plan, record->id);
 	auto_close int fd = -1;
 	int r;
 

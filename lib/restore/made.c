@@ -117,17 +117,18 @@ void restore_undo_here(const struct restore *rs)
 		undo(rs, rs->own->root.dir);
 }
 
-void restore_undo(const struct restore *rs, pid_t init)
+bool restore_undo(const struct restore *rs, pid_t init)
 {
 	auto_close int root = -1;
 	char path[64];
 
 	if (!rs->own || !rs->own->shared || rs->own->shared->made_size == 0 || init <= 0)
-		return;
+		return true;
 	(void)snprintf(path, sizeof(path), "/proc/%d/root", init);
 	root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root >= 0)
 		undo(rs, root);
+	return root >= 0;
 }
 
 /* ---- when we are killed ---- */

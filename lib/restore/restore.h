@@ -150,7 +150,7 @@ struct restore_task *restore_task_by_id(const struct restore *rs, uint32_t id);
  * as the tracer. */
 size_t restore_made_room(const struct image *image);
 void restore_undo_here(const struct restore *rs);
-void restore_undo(const struct restore *rs, pid_t init);
+bool restore_undo(const struct restore *rs, pid_t init);
 /* A process that does so should we be killed, until the tasks are let go. */
 int restore_guard_begin(struct restore *rs, pid_t init, int init_pidfd, struct err *err);
 void restore_guard_end(struct restore *rs);

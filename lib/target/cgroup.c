@@ -16,9 +16,6 @@
 #include "core/scan.h"
 #include "target/process.h"
 
-/* A container may nest its cgroups; deeper than this nobody does in good faith. */
-enum { DEPTH_MAX = 64 };
-
 static int check_file_system(int dir, const char *path, struct err *err)
 {
 	struct statfs fs;
@@ -44,11 +41,7 @@ int cgroup_open(const char *path, int *ret_dir, struct err *err)
 	return 0;
 }
 
-/* Calls `each` for every directory in `dir`. */
-static int each_child(int dir,
-		      int (*each)(int dir, const char *name, int depth, void *argument,
-				  struct err *err),
-		      int depth, void *argument, struct err *err)
+int cgroup_each_child(int dir, cgroup_child_fn *each, int depth, void *argument, struct err *err)
 {
 	auto_close int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	auto_closedir DIR *stream = copy < 0 ? NULL : fdopendir(copy);
@@ -57,8 +50,8 @@ static int each_child(int dir,
 	if (!stream)
 		return err_set(err, -errno, "list a cgroup");
 	(void)take_fd(&copy);
-	if (depth > DEPTH_MAX)
-		return err_set(err, ERR_REFUSED, "cgroups nested deeper than %d", DEPTH_MAX);
+	if (depth > CGROUP_DEPTH_MAX)
+		return err_set(err, ERR_REFUSED, "cgroups nested deeper than %d", CGROUP_DEPTH_MAX);
 	for (errno = 0; (entry = readdir(stream)); errno = 0) {
 		int r;
 
@@ -111,7 +104,7 @@ static int add_child_tasks(int dir, const char *name, int depth, void *argument,
 		return errno == ENOENT ? 0 : err_set(err, -errno, "open cgroup %s", name);
 	r = add_tasks(child, argument, err);
 	if (r == 0)
-		r = each_child(child, add_child_tasks, depth + 1, argument, err);
+		r = cgroup_each_child(child, add_child_tasks, depth + 1, argument, err);
 	return r == -ENODEV || r == -ENOENT || r == -EOPNOTSUPP ? 0 : r;
 }
 
@@ -121,7 +114,7 @@ int cgroup_tasks(int dir, pid_t **ret_pids, size_t *ret_count, struct err *err)
 	int r = add_tasks(dir, &pids, err);
 
 	if (r == 0)
-		r = each_child(dir, add_child_tasks, 1, &pids, err);
+		r = cgroup_each_child(dir, add_child_tasks, 1, &pids, err);
 	if (r < 0)
 		return r;
 	pids_sort(pids.list, &pids.count);
@@ -137,7 +130,7 @@ static int remove_child(int dir, const char *name, int depth, void *argument, st
 
 	if (child < 0)
 		return errno == ENOENT ? 0 : err_set(err, -errno, "open cgroup %s", name);
-	r = each_child(child, remove_child, depth + 1, argument, err);
+	r = cgroup_each_child(child, remove_child, depth + 1, argument, err);
 	if (r < 0)
 		return r;
 	if (unlinkat(dir, name, AT_REMOVEDIR) < 0 && errno != ENOENT)

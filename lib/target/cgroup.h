@@ -1,5 +1,5 @@
 /* Control groups: where they are mounted, which tasks they hold, and which one freezes a target
- * and nothing else. For lib/target. */
+ * and nothing else. For lib/target and the kind of cgroups. */
 #pragma once
 
 #include <stdbool.h>
@@ -31,6 +31,11 @@ bool cgroup_path_leaves(const char *path);
 
 /* Opens a directory that must be on a cgroup file system. */
 int cgroup_open(const char *path, int *ret_dir, struct err *err);
+/* A container may nest its cgroups; deeper than this nobody does in good faith. */
+enum { CGROUP_DEPTH_MAX = 64 };
+typedef int cgroup_child_fn(int dir, const char *name, int depth, void *argument, struct err *err);
+/* Calls `each` for every directory in `dir`, which is the depth-th below another. */
+int cgroup_each_child(int dir, cgroup_child_fn *each, int depth, void *argument, struct err *err);
 /* Processes in a cgroup and all below, rising, outer pids; 0 stands for one that is not visible
  * from our pid namespace. Owned. */
 int cgroup_tasks(int dir, pid_t **ret_pids, size_t *ret_count, struct err *err);

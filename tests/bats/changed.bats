@@ -257,7 +257,7 @@ as_another() {
 	run -0 ctckpt plan "$IMAGE"
 	reopened program read ""
 	assert_contains "$(tr -s ' ' <<<"$output")" \
-		"$VICTIM_DIR/program saved set-id executable invoker on -> drop rule strict/setid"
+		"$VICTIM_DIR/program saved set-id executable invoker - -> drop rule strict/setid"
 	run -0 ctckpt restore --detach "$IMAGE"
 	assert_equal "$(grep -E '^(Uid|CapPrm):' "/proc/$(container_pid "$VICTIM")/status" | tr -s '\t' ' ')" \
 		"Uid: $UID $UID $UID $UID

@@ -6,11 +6,12 @@
 
 load helper
 
-# Every kind's victim, but for the one that must be the first task, and another.
+# Every kind's victim, but for the one that must be the first task, the one that is given what it
+# holds from outside, and another.
 crowd_start() {
 	local kind victims=() other=${1:-}
 	while read -r kind _; do
-		[[ $kind == container || $kind == "$other" || ! -x $BUILD/victim/$kind ]] ||
+		[[ $kind == container || $kind == external || $kind == "$other" || ! -x $BUILD/victim/$kind ]] ||
 			victims+=("$BUILD/victim/$kind")
 	done < <(ctckpt kinds)
 	((${#victims[@]} > 30)) || fail "only ${#victims[@]} victims"

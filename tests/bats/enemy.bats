@@ -191,9 +191,9 @@ saved_or_refused() {
 	storm=$(awk '{ print $1 }' "/proc/$pid/task/$pid/children")
 	(
 		until [[ -e $VICTIM_DIR/enough ]] || ((SECONDS > 200)); do
-			for n in $(cat "/proc/$storm/task/$storm/children"); do
+			while read -r -d " " n; do
 				kill -KILL "$n" 2>/dev/null
-			done
+			done <"/proc/$storm/task/$storm/children"
 		done
 	) 3>&- &
 	killer=$!

@@ -6,7 +6,7 @@
 load helper
 
 # What the container's tasks are made of, without what differs by nature: outer pids, the kernel's
-# own numbers.
+# own numbers, and that a log was opened with O_NOFOLLOW.
 describe() {
 	local pid task fd
 	pid=$(container_pid "$VICTIM")
@@ -15,7 +15,7 @@ describe() {
 		grep -E '^(Name|Umask|Uid|Gid|Sig[BIC]|Threads)' "$task/status"
 		for fd in "$task/fd/"*; do
 			printf '%s %s\n' "${fd##*/}" "$(readlink "$fd" | sed 's/:\[[0-9]*\]$//')"
-			grep -E '^(pos|flags)' "$task/fdinfo/${fd##*/}"
+			grep -E '^(pos|flags)' "$task/fdinfo/${fd##*/}" | sed 's/^\(flags:.0\)5/\11/'
 		done
 	done
 	cat "/proc/$pid/timers"

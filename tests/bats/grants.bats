@@ -162,3 +162,34 @@ lend() {
 	victim_succeeds
 	assert_equal "$(<"$VICTIM_DIR/said")" said
 }
+
+@test "grants: a connection with a process outside is made anew by a rule of the policy" {
+	requires cmd-python3
+	local peer policy=$BATS_TEST_TMPDIR/policy.json
+	export VICTIM_SOCKET=$BATS_TEST_TMPDIR/socket
+	timeout 120 python3 - "$VICTIM_SOCKET" 3>&- <<-'END' &
+		import socket, sys
+		listener = socket.socket(socket.AF_UNIX)
+		listener.bind(sys.argv[1])
+		listener.listen()
+		first = listener.accept()[0]
+		first.sendall(b"old news")
+		second = listener.accept()[0]
+		if second.recv(5) == b"hello":
+		    second.sendall(b"world")
+	END
+	peer=$!
+	until [[ -S $VICTIM_SOCKET ]]; do :; done
+	victim_start grants unix unread
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	echo '{"ctckpt_policy": 1, "sockets": {"action": "reopen"}}' >"$policy"
+	run -0 --separate-stderr ctckpt plan --policy "$policy" "$IMAGE"
+	assert_contains "$output" "unix socket to $VICTIM_SOCKET"
+	assert_contains "$output" "-> reopen"
+	assert_contains "$output" "(a new connection, without what was not read of the old one)"
+	run -0 ctckpt restore --detach --policy "$policy" "$IMAGE"
+	victim_succeeds
+	wait "$peer"
+	run -3 --separate-stderr ctckpt restore --detach --policy "$policy" "$IMAGE"
+	assert_contains "$stderr" "unix socket to $VICTIM_SOCKET: its other end is outside of the container"
+}

@@ -177,6 +177,53 @@ for d in json.load(sys.stdin)["decisions"]:
 	assert_equal "${lines[0]}" "ctckpt: policy: prove is not known: there is check"
 }
 
+@test "policy: the manual's examples are policies" {
+	python3 - "$BATS_TEST_DIRNAME/../../man/ctckpt-policy.5" "$BATS_TEST_TMPDIR" <<-'END'
+		import re, sys
+		page = open(sys.argv[1]).read()
+		found = re.findall(r"^\.Bd -literal.*?\n(\{ \"ctckpt_policy.*?)^\.Ed", page, re.DOTALL | re.MULTILINE)
+		for number, text in enumerate(found):
+		    open(f"{sys.argv[2]}/example{number}.json", "w").write(text.replace(r"\e", "\\"))
+	END
+	[[ -e $BATS_TEST_TMPDIR/example1.json ]]
+	for file in "$BATS_TEST_TMPDIR"/example*.json; do
+		run -0 ctckpt policy check "$file"
+		assert_equal "$output" "$file: ok"
+	done
+}
+
+# two_ids: the image of a container whose first task is root, and another one is user 33.
+two_ids() {
+	local init
+	unshare --user --map-root-user --map-auto --pid --fork --kill-child --mount --net --ipc --uts \
+		--cgroup --mount-proc -- bash -c \
+		'for n in /proc/$$/fd/*; do ((${n##*/} < 3)) || eval "exec ${n##*/}>&-"; done
+		setpriv --reuid 33 --regid 33 --clear-groups bash -c "echo >\$1; exec sleep 1000" - "$1" &
+		exec sleep 1000' - "$VICTIM_DIR/ready" </dev/null >/dev/null 2>&1 &
+	"$AWAIT" -t 20 "$VICTIM_DIR/ready"
+	init=$(<"/proc/$!/task/$!/children")
+	run -0 ctckpt checkpoint "pid:${init% }" -o "$IMAGE"
+}
+
+@test "policy: lines say which ids become which" {
+	requires user subuid
+	local policy=$BATS_TEST_TMPDIR/policy.json
+	victim_dir_share
+	two_ids
+	ids() {
+		printf '{"ctckpt_policy": 1, "ids": {"uid": %s, "gid": %s}}' "$1" "${1//subuid/subgid}" >"$policy"
+	}
+	ids '[{"image": 0, "count": 1, "to": "invoker"}]'
+	run -3 ctckpt plan --policy "$policy" "$IMAGE"
+	assert_contains "$output" "REFUSE  rule strict/ids.uid (the policy has no place for this id)"
+	ids '[{"image": 0, "count": 1, "to": "invoker"}, {"image": 33, "count": 1, "to": "subuid"}]'
+	run -0 ctckpt restore --detach --name "$VICTIM" --policy "$policy" "$IMAGE"
+	assert_equal "$(awk '{ print $1, $3 }' "/proc/$(container_pid "$VICTIM")/uid_map")" $'0 1\n33 1'
+	run -0 --separate-stderr ctckpt plan --policy map --emit-policy "$IMAGE"
+	echo "$output" >"$policy"
+	diff <(decisions --policy map) <(decisions --policy "$policy")
+}
+
 @test "policy: a file that others could have written is not believed" {
 	local dir=$BATS_TEST_TMPDIR/d
 	local file=$dir/p.json

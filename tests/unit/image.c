@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "image/checksum.h"
+#include "image/compress.h"
 #include "image/format.h"
 
 #define BIG (5ull * IMAGE_BLOCK + 3 * IMAGE_PAGE)
@@ -639,28 +640,145 @@ static void add_three(struct image_writer *writer)
 {
 	for (uint32_t i = 1; i <= 3; i++)
 		add_number(writer, TAG_NUMBER, i, i);
-}
-
-static void expect_limit(struct unit *unit, struct image_limits limits, const char *text)
-{
-	auto_image struct image *image = NULL;
-	struct err err = ERR_NONE;
-
-	EXPECT_ERR(unit, read_records(add_three, &limits, &image, &err), ERR_REFUSED, text, &err);
+	for (uint32_t i = 1; i <= 3; i++)
+		add_number(writer, TAG_REFERENCE, i, i);
 }
 
 static void limits(struct unit *unit)
 {
-	struct image_limits few = image_default_limits;
+	static const struct {
+		enum image_limit limit;
+		uint64_t most;
+		const char *text, *hint;
+	} rows[] = {
+		{ LIMIT_RECORDS, 5, "6 records are more than the limit of 5", "records=6" },
+		{ LIMIT_TASKS, 2, "3 tasks are more than the limit of 2", "tasks=3" },
+		{ LIMIT_MAPPINGS, 5, "6 mappings are more than the limit of 5", "mappings=6" },
+		{ LIMIT_DESCRIPTORS, 8, "9 descriptors are more than the limit of 8",
+		  "descriptors=9" },
+		{ LIMIT_DESCRIPTORS, 2, "3 descriptors are more than the limit of 2",
+		  "descriptors=3" },
+		{ LIMIT_METADATA, 100, "296 bytes of metadata are more than the limit of 100",
+		  "metadata=296" },
+	};
 
-	few.records = 2;
-	expect_limit(unit, few, "3 records are more than the limit of 2");
-	few = image_default_limits;
-	few.tasks = 2;
-	expect_limit(unit, few, "3 tasks are more than the limit of 2");
-	few = image_default_limits;
-	few.metadata = 100;
-	expect_limit(unit, few, "200 bytes of metadata are more than the limit of 100");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct image_limits few = image_default_limits;
+		auto_image struct image *image = NULL;
+		struct err err = ERR_NONE;
+
+		few.most[rows[i].limit] = rows[i].most;
+		EXPECT_ERR(unit, read_records(add_three, &few, &image, &err), ERR_REFUSED,
+			   rows[i].text, &err);
+		EXPECT(unit, strstr(err.hint, "where that is meant: --limit "));
+		EXPECT(unit, strstr(err.hint, rows[i].hint));
+	}
+}
+
+/* ---- bombs ---- */
+
+/* An image of `size` bytes of zeros, each block as small as it gets: as ctckpt never writes it. */
+static int write_bomb(int fd, enum image_compression compression, uint64_t size, struct err *err)
+{
+	struct image_writer *writer = image_writer_new(fd, compression, 0);
+	struct compressor *compressor = compressor_new(compression, 0);
+	auto_free char *zeros = mem_alloc(IMAGE_BLOCK, 1);
+	auto_free char *packed = mem_alloc(2, IMAGE_BLOCK);
+	struct image_block header = { .raw_length = le32_make(IMAGE_BLOCK) };
+	size_t stored;
+	uint64_t offset;
+	int r;
+
+	add_content(writer, 1, 0, size);
+	r = image_writer_begin(writer, &offset, err);
+	image_writer_free(writer);
+	compressor_pack(compressor, zeros, IMAGE_BLOCK, packed, &stored);
+	compressor_free(compressor);
+	memset(packed + stored, 0, IMAGE_ALIGN);
+	header.stored_length = le32_make((uint32_t)stored);
+	header.checksum = le64_make(image_block_checksum(&header, packed));
+	for (uint64_t done = 0; r == 0 && done < size; done += IMAGE_BLOCK) {
+		if (write(fd, &header, sizeof(header)) != sizeof(header) ||
+		    write(fd, packed, image_align(stored, IMAGE_ALIGN)) < 0)
+			return err_set(err, -errno, "write");
+	}
+	return r;
+}
+
+static void bomb(struct unit *unit)
+{
+	struct err err = ERR_NONE;
+	auto_close int zstd_fd = memory_file();
+	auto_close int lz4_fd = memory_file();
+
+	EXPECT_OK(unit, write_bomb(zstd_fd, IMAGE_ZSTD, 256ull << 20, &err), &err);
+	(void)lseek(zstd_fd, 0, SEEK_SET);
+	EXPECT_ERR(unit, verify_image(zstd_fd, true, &err), ERR_REFUSED, "pages: block 6", &err);
+	EXPECT(unit, strstr(err.text, " bytes of pages for each that is stored are more than the "
+				      "limit of 1000"));
+	EXPECT(unit, strstr(err.hint, "--limit ratio="));
+	/* lz4 knows no better than 255. */
+	EXPECT_OK(unit, write_bomb(lz4_fd, IMAGE_LZ4, 256ull << 20, &err), &err);
+	(void)lseek(lz4_fd, 0, SEEK_SET);
+	EXPECT_ERR(unit, verify_image(lz4_fd, true, &err), ERR_DAMAGED, "cut off", &err);
+}
+
+/* What we write ourselves is no bomb, whatever is in memory. */
+static void all_the_same(struct unit *unit)
+{
+	struct image_writer *writer;
+	struct err err = ERR_NONE;
+	auto_close int fd = memory_file();
+	auto_free char *ones = mem_alloc(IMAGE_BLOCK, 1);
+	uint64_t offset, size = 0;
+
+	memset(ones, 1, IMAGE_BLOCK);
+	writer = image_writer_new(fd, IMAGE_ZSTD, 0);
+	add_content(writer, 1, 0, 256ull << 20);
+	EXPECT_OK(unit, image_writer_begin(writer, &offset, &err), &err);
+	for (int i = 0; i < 256; i++)
+		EXPECT_OK(unit, image_writer_pages(writer, ones, IMAGE_BLOCK, &err), &err);
+	EXPECT_OK(unit, image_writer_end(writer, &size, &err), &err);
+	image_writer_free(writer);
+	EXPECT(unit, size > IMAGE_BLOCK && size < 3 * IMAGE_BLOCK);
+	(void)lseek(fd, 0, SEEK_SET);
+	EXPECT_OK(unit, verify_image(fd, true, &err), &err);
+}
+
+/* ---- a reader in trouble ---- */
+
+static void expect_hostile(struct unit *unit, enum hostile_act act, int code, const char *text)
+{
+	struct image_writer *writer;
+	struct err err = ERR_NONE;
+	auto_close int fd = memory_file();
+	auto_image struct image *image = NULL;
+	uint64_t offset;
+
+	hostile_outside = getpid();
+	writer = image_writer_new(fd, IMAGE_PLAIN, 0);
+	add_number(writer, TAG_HOSTILE, 1, act);
+	EXPECT_OK(unit, image_writer_begin(writer, &offset, &err), &err);
+	image_writer_free(writer);
+	(void)lseek(fd, 0, SEEK_SET);
+	EXPECT_ERR(unit, image_read(fd, &image_default_limits, &image, &err), code, text, &err);
+}
+
+static void checks_go_wrong(struct unit *unit)
+{
+	expect_hostile(unit, HOSTILE_CRASH, ERR_DAMAGED,
+		       "the reader of the image was killed by signal 4 (Illegal instruction)");
+	expect_hostile(unit, HOSTILE_EAT, ERR_DAMAGED,
+		       "the reader of the image gave up with 64 MiB of memory");
+	expect_hostile(unit, HOSTILE_OPEN, ERR_DAMAGED,
+		       "the reader of the image was killed for a forbidden system call");
+}
+
+/* Its word is not taken. */
+static void reader_lies(struct unit *unit)
+{
+	expect_hostile(unit, HOSTILE_LIE, ERR_DAMAGED,
+		       "record TEVL 1 at offset 64: it was good in the cell");
 }
 
 /* ---- sources ---- */
@@ -716,6 +834,10 @@ static const struct unit_case cases[] = {
 	{ "image: bad content", bad_content },
 	{ "image: forged images", forgeries },
 	{ "image: limits", limits },
+	{ "image: a bomb", bomb },
+	{ "image: memory that is all the same", all_the_same },
+	{ "image: a kind's check that goes wrong", checks_go_wrong },
+	{ "image: a reader that was taken over", reader_lies },
 	{ "image: sources", sources },
 };
 

@@ -80,6 +80,15 @@ static inline int reference_link(const struct image *image, const struct record 
 	return 0;
 }
 
+/* As if each reference were two mappings and three descriptors. */
+static inline void reference_count(const void *body, size_t length, struct image_counts *counts)
+{
+	(void)body;
+	(void)length;
+	counts->mappings += 2;
+	counts->descriptors += 3;
+}
+
 static const struct kind kind_number = {
 	.name = "number",
 	.tag = TAG_NUMBER,
@@ -92,10 +101,50 @@ static const struct kind kind_reference = {
 	.version = 2,
 	.scope = SCOPE_FD,
 	.check = reference_check,
+	.count = reference_count,
 	.link = reference_link,
 };
+
+/* A check with a hole, and what an image does through it in the cell. */
+static pid_t hostile_outside; /* who is not the cell */
+#define TAG_HOSTILE TAG('T', 'E', 'V', 'L')
+enum hostile_act { HOSTILE_CRASH = 1, HOSTILE_EAT, HOSTILE_OPEN, HOSTILE_LIE };
+
+static inline void hostile_do(enum hostile_act act)
+{
+	switch (act) {
+	case HOSTILE_CRASH:
+		__builtin_trap();
+	case HOSTILE_EAT:
+		for (int i = 0; i < 200; i++)
+			memset(mem_resize(NULL, 1 << 20, 1), 1, 1 << 20);
+		break;
+	case HOSTILE_OPEN:
+		if (open("/dev/null", O_RDONLY | O_CLOEXEC) < 0)
+			abort();
+		break;
+	case HOSTILE_LIE:
+		break;
+	}
+}
+
+static inline int hostile_check(const void *body, size_t length, struct err *err)
+{
+	if (length != sizeof(le32))
+		return err_set(err, ERR_DAMAGED, "hostile: %zu bytes", length);
+	if (getpid() == hostile_outside)
+		return err_set(err, ERR_DAMAGED, "it was good in the cell");
+	hostile_do((enum hostile_act)le32_get(*(const le32 *)body));
+	return 0;
+}
+
+static const struct kind kind_hostile = {
+	.name = "hostile",
+	.tag = TAG_HOSTILE,
+	.check = hostile_check,
+};
 extern const struct kind *const kinds[];
-const struct kind *const kinds[] = { &kind_number, &kind_reference, NULL };
+const struct kind *const kinds[] = { &kind_number, &kind_reference, &kind_hostile, NULL };
 
 /* ---- images ---- */
 

@@ -18,12 +18,12 @@ static void whole(struct unit *unit, enum image_compression compression)
 	auto_free char *path = image_path(fd);
 
 	EXPECT_OK(unit, write_image(fd, compression, PAGES, &err), &err);
-	EXPECT_OK(unit, ctckpt_verify(path, -1, &result, &err), &err);
+	EXPECT_OK(unit, ctckpt_verify(path, -1, NULL, &result, &err), &err);
 	EXPECT(unit, result.compression == compression);
 	EXPECT(unit, result.records == 4 && result.unknown == 0);
 	EXPECT(unit, result.pages_size == PAGES && result.image_size == file_size(fd));
 	(void)lseek(fd, 0, SEEK_SET);
-	EXPECT_OK(unit, ctckpt_verify("-", fd, &result, &err), &err);
+	EXPECT_OK(unit, ctckpt_verify("-", fd, NULL, &result, &err), &err);
 }
 
 static void plain(struct unit *unit)
@@ -51,7 +51,7 @@ static void through_pipe(struct unit *unit)
 	EXPECT(unit, pipe2(ends, O_CLOEXEC) == 0);
 	EXPECT_OK(unit, write_image(ends[1], IMAGE_PLAIN, 8192, &err), &err);
 	(void)close(ends[1]);
-	EXPECT_OK(unit, ctckpt_verify("-", ends[0], &result, &err), &err);
+	EXPECT_OK(unit, ctckpt_verify("-", ends[0], NULL, &result, &err), &err);
 	EXPECT(unit, result.image_size == IMAGE_PAGE + 8192 + 24 + 8 + 64);
 	(void)close(ends[0]);
 }
@@ -66,7 +66,7 @@ static void something_behind(struct unit *unit)
 	EXPECT_OK(unit, write_image(ends[1], IMAGE_PLAIN, 8192, &err), &err);
 	EXPECT(unit, write(ends[1], "", 1) == 1);
 	(void)close(ends[1]);
-	EXPECT_ERR(unit, ctckpt_verify("-", ends[0], &result, &err), ERR_DAMAGED,
+	EXPECT_ERR(unit, ctckpt_verify("-", ends[0], NULL, &result, &err), ERR_DAMAGED,
 		   "verify standard input: image ends at offset 12384, but there is more behind it",
 		   &err);
 	(void)close(ends[0]);
@@ -81,7 +81,7 @@ static void flipped_page(struct unit *unit)
 
 	EXPECT_OK(unit, write_image(fd, IMAGE_PLAIN, PAGES, &err), &err);
 	EXPECT(unit, pwrite(fd, "!", 1, IMAGE_PAGE + 2 * IMAGE_BLOCK + 77) == 1);
-	EXPECT_ERR(unit, ctckpt_verify(path, -1, &result, &err), ERR_DAMAGED,
+	EXPECT_ERR(unit, ctckpt_verify(path, -1, NULL, &result, &err), ERR_DAMAGED,
 		   "pages: wrong checksum of block 2", &err);
 	EXPECT(unit, result.records == 0);
 }
@@ -91,11 +91,11 @@ static void no_image(struct unit *unit)
 	struct ctckpt_verify_result result = { .records = 0 };
 	struct err err = ERR_NONE;
 
-	EXPECT_ERR(unit, ctckpt_verify("/", -1, &result, &err), -EISDIR,
+	EXPECT_ERR(unit, ctckpt_verify("/", -1, NULL, &result, &err), -EISDIR,
 		   "verify /: read image: Is a directory", &err);
-	EXPECT_ERR(unit, ctckpt_verify("/nonexistent", -1, &result, &err), -ENOENT,
+	EXPECT_ERR(unit, ctckpt_verify("/nonexistent", -1, NULL, &result, &err), -ENOENT,
 		   "open /nonexistent: No such file or directory", &err);
-	EXPECT_ERR(unit, ctckpt_verify("/proc/self/exe", -1, &result, &err), ERR_DAMAGED,
+	EXPECT_ERR(unit, ctckpt_verify("/proc/self/exe", -1, NULL, &result, &err), ERR_DAMAGED,
 		   "verify /proc/self/exe: not a ctckpt image", &err);
 }
 

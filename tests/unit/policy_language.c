@@ -243,7 +243,8 @@ static void first_match_wins(struct unit *unit)
 	      "{\"match\": {\"task\": {\"comm\": \"ng*\"}}, \"action\": \"substitute\", \"with\": "
 	      "\"/n\"},"
 	      "{\"match\": {\"task\": {\"pid\": 7}}, \"action\": \"reopen\", \"on_fail\": "
-	      "\"drop\"}]}";
+	      "\"drop\"},"
+	      "{\"match\": {\"path\": \"/ro\", \"mode\": \"ro\"}, \"action\": \"drop\"}]}";
 	static const struct {
 		struct decision decision;
 		const char *rule;
@@ -257,6 +258,8 @@ static void first_match_wins(struct unit *unit)
 		{ { .path = "/x", .type = S_IFREG, .comm = "nginx", .pid = 7 }, "files[2]" },
 		{ { .path = "/x", .type = S_IFREG, .comm = "x", .pid = 7 }, "files[3]" },
 		{ { .path = NULL, .pid = 8 }, "strict/files" },
+		{ { .path = "/ro", .saved = O_RDONLY }, "files[4]" },
+		{ { .path = "/ro", .saved = O_RDWR }, "strict/files" },
 	};
 	auto_with(drop_file) struct policy_file *file = NULL;
 

@@ -157,6 +157,11 @@ static bool is_within_saved(const struct decision *decision)
 			    without_flag(decision, decision->saved));
 }
 
+static bool wants_all(const struct policy *policy, const struct decision *decision)
+{
+	return policy_rule_for(policy, decision)->shortfall == OUTCOME_REFUSE;
+}
+
 static size_t check_pair(struct unit *unit, const struct class_values *values,
 			 const struct policy *own, const struct policy *administrator)
 {
@@ -180,6 +185,10 @@ static size_t check_pair(struct unit *unit, const struct class_values *values,
 			EXPECT(unit, is_leq(&met, &theirs));
 			EXPECT(unit, is_within_saved(&alone) && is_within_saved(&met));
 			EXPECT(unit, met.rule == alone.rule || met.rule == theirs.rule);
+			/* What was to be kept is kept, or nothing is. */
+			if (lattice_has_values(values->class) && wants_all(own, &met))
+				EXPECT(unit, met.outcome == OUTCOME_REFUSE ||
+						 met.effective == alone.effective);
 			/* Two that agree, agree. */
 			if (is_leq(&alone, &theirs) && is_leq(&theirs, &alone))
 				EXPECT(unit, is_leq(&alone, &met));
@@ -254,15 +263,16 @@ static void says_nothing(struct unit *unit)
 
 /* ---- plans ---- */
 
-static struct plan *make_plan(uint64_t limit, int error, uint32_t tasks)
+static struct plan *make_plan_of(const struct host_facts *known, uint64_t limit, int error,
+				 uint32_t tasks)
 {
 	const struct policy *preset = NULL;
-	struct host_facts own = facts;
+	struct host_facts own = *known;
 	struct err err = ERR_NONE;
 	struct plan *plan;
 
 	own.hard_limits[7] = limit;
-	if (policy_preset("strict", &preset, &err) < 0)
+	if (policy_preset("map", &preset, &err) < 0)
 		abort();
 	plan = plan_new(NULL, preset, &own);
 	for (uint32_t id = 1; id <= tasks; id++) {
@@ -280,8 +290,16 @@ static struct plan *make_plan(uint64_t limit, int error, uint32_t tasks)
 					   .path = "/data",
 					   .subject = "/data",
 					   .invoker = (uint64_t)error });
+	plan_ask(plan,
+		 &(struct question){
+		     .class = CLASS_TCP, .id = 98, .subject = "TCP", .saved = 1, .invoker = 1 });
 	plan_settle(plan);
 	return plan;
+}
+
+static struct plan *make_plan(uint64_t limit, int error, uint32_t tasks)
+{
+	return make_plan_of(&facts, limit, error, tasks);
 }
 
 static void expect_hold(struct unit *unit, const char *text, struct plan *plan, const char *wanted)
@@ -296,6 +314,7 @@ static void expect_hold(struct unit *unit, const char *text, struct plan *plan, 
 
 static void plans_hold(struct unit *unit)
 {
+	struct host_facts cut_off = facts;
 	struct plan *plan = make_plan(2048, 0, 2);
 	auto_json struct json *json = plan_json(plan);
 	auto_free char *text = json_print(json, true);
@@ -311,6 +330,9 @@ static void plans_hold(struct unit *unit)
 	    unit, text, make_plan(2048, 2, 2),
 	    "the plan does not hold any more: FILE 99 /data was reopen and is refused (it is "
 	    "not there)");
+	cut_off.keeps_connections = false;
+	expect_hold(unit, text, make_plan_of(&cut_off, 2048, 0, 2),
+		    "the plan does not hold any more: FILE 98 TCP was keep and is drop");
 	expect_hold(
 	    unit, text, make_plan(4096, 0, 1),
 	    "the plan does not hold any more: rlimit.nofile.hard of object 2 is gone; nice of "

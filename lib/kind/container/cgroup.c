@@ -1,6 +1,5 @@
 /* cgroup: the cgroups that are part of a container, with their limits, and which tasks are in them.
  * Only those in the hierarchy by which it is frozen are its own. */
-#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -12,11 +11,11 @@
 #include "kind/support/cgroup_tree.h"
 #include "kind/support/files.h"
 #include "kind/support/tree.h"
+#include "target/cgroup.h"
 
 extern const struct kind kind_cgroup;
 
 #define TAG_CGROUP TAG('C', 'G', 'R', 'P')
-enum { DEPTH_MAX = 64 };
 
 RECORDS_BEGIN
 struct cgroup_rec {
@@ -48,6 +47,7 @@ struct survey {
 	struct dump *d;
 	struct buf nodes, settings, tasks, names, values;
 	uint32_t node_count, setting_count, task_count;
+	uint32_t parent; /* the node whose children are met */
 	bool is_v2;
 };
 
@@ -125,28 +125,17 @@ static void check_frozen(struct survey *survey, int dir, const char *name)
 static int survey_node(struct survey *survey, int dir, const char *name, uint32_t parent, int depth,
 		       struct err *err);
 
-static int survey_children(struct survey *survey, int dir, uint32_t node, int depth,
-			   struct err *err)
+static int survey_child(int dir, const char *name, int depth, void *argument, struct err *err)
 {
-	auto_close int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	auto_closedir DIR *stream = copy < 0 ? NULL : fdopendir(copy);
-	struct dirent *entry;
-	int r = 0;
+	auto_close int child = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct survey *survey = argument;
+	uint32_t parent = survey->parent;
+	int r;
 
-	if (!stream)
-		return err_set(err, -errno, "list a cgroup");
-	(void)take_fd(&copy);
-	while (r == 0 && (entry = readdir(stream))) {
-		auto_close int child = -1;
-
-		if (entry->d_type != DT_DIR || strcmp(entry->d_name, ".") == 0 ||
-		    strcmp(entry->d_name, "..") == 0)
-			continue;
-		child = openat(dir, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (child < 0)
-			return err_set(err, -errno, "open cgroup %s", entry->d_name);
-		r = survey_node(survey, child, entry->d_name, node, depth + 1, err);
-	}
+	if (child < 0)
+		return err_set(err, -errno, "open cgroup %s", name);
+	r = survey_node(survey, child, name, parent, depth, err);
+	survey->parent = parent;
 	return r;
 }
 
@@ -157,7 +146,7 @@ static int survey_node(struct survey *survey, int dir, const char *name, uint32_
 	uint32_t node = survey->node_count++;
 	int r = 0;
 
-	if (depth > DEPTH_MAX || node >= CGROUP_NODES_MAX)
+	if (node >= CGROUP_NODES_MAX)
 		return err_set(err, ERR_REFUSED, "it has too many cgroups");
 	(void)buf_append(&survey->nodes, &rec, sizeof(rec));
 	(void)buf_append(&survey->names, name, strlen(name) + 1);
@@ -166,7 +155,8 @@ static int survey_node(struct survey *survey, int dir, const char *name, uint32_
 		r = survey_setting(survey, dir, i, err);
 	if (r == 0)
 		r = survey_tasks(survey, dir, err);
-	return r < 0 ? r : survey_children(survey, dir, node, depth, err);
+	survey->parent = node;
+	return r < 0 ? r : cgroup_each_child(dir, survey_child, depth + 1, survey, err);
 }
 
 /* Without a cgroup of its own, none of a container's tasks may be elsewhere than the others. */

@@ -102,6 +102,7 @@ static void ask_for(struct plan *plan, const struct record *record, const struct
 					   .detail = (uint32_t)n,
 					   .saved = 1,
 					   .invoker = is_named,
+					   .path = place,
 					   .subject = subject,
 					   .saved_text = "of the host",
 					   .invoker_text = is_named ? "named" : "-" });

@@ -35,6 +35,19 @@ struct posix_mq_rec {
 RECORDS_END
 static_assert(sizeof(struct posix_mq_rec) == 32, "image format");
 
+/* clang-format off */
+#define POSIX_MQ_FIELDS(FIELD, TAIL, rec) \
+	FIELD(rec, mode, FIELD_FREE) \
+	FIELD(rec, uid, CLASS_UID) \
+	FIELD(rec, gid, CLASS_GID) \
+	FIELD(rec, capacity, FIELD_FREE) \
+	FIELD(rec, size, FIELD_FREE) \
+	FIELD(rec, is_removed, FIELD_FREE) \
+	FIELD(rec, name_length, FIELD_FORM) \
+	FIELD(rec, count, FIELD_FORM)
+/* clang-format on */
+FIELDS_OF(posix_mq, struct posix_mq_rec, POSIX_MQ_FIELDS);
+
 static size_t up(uint32_t size)
 {
 	return ((size_t)size + 7) & ~(size_t)7;
@@ -409,6 +422,7 @@ const struct kind kind_posix_mq = {
 	.tag = TAG_POSIX_MQ,
 	.scope = SCOPE_CONTAINER,
 	.phase = PHASE_NAMESPACES, /* before the descriptors of them */
+	.fields = posix_mq_fields,
 	.namespace = NAMESPACE_IPC,
 	.dump = posix_mq_dump,
 	.check = posix_mq_check,

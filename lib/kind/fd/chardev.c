@@ -25,6 +25,16 @@ struct chardev_rec {
 RECORDS_END
 static_assert(sizeof(struct chardev_rec) == 16, "image format");
 
+/* clang-format off */
+#define CHARDEV_FIELDS(FIELD, TAIL, rec) \
+	FIELD(rec, flags, CLASS_DEVICE) \
+	FIELD(rec, major, CLASS_DEVICE) \
+	FIELD(rec, minor, CLASS_DEVICE) \
+	FIELD(rec, reserved, FIELD_FORM) \
+	TAIL(rec, path, CLASS_DEVICE)
+/* clang-format on */
+FIELDS_OF(chardev, struct chardev_rec, CHARDEV_FIELDS);
+
 struct device {
 	unsigned int minor; /* of major 1 */
 	const char *path;
@@ -167,6 +177,7 @@ const struct kind kind_chardev = {
 	.tag = TAG('C', 'H', 'R', 'D'),
 	.scope = SCOPE_FD,
 	.phase = PHASE_FILES,
+	.fields = chardev_fields,
 	.match = chardev_match,
 	.dump = chardev_dump,
 	.check = chardev_check,

@@ -24,6 +24,15 @@ struct directory_rec {
 RECORDS_END
 static_assert(sizeof(struct directory_rec) == 16, "image format");
 
+/* clang-format off */
+#define DIRECTORY_FIELDS(FIELD, TAIL, rec) \
+	FIELD(rec, offset, FIELD_FREE) \
+	FIELD(rec, flags, CLASS_FILE) \
+	FIELD(rec, removed, FIELD_FREE) \
+	TAIL(rec, path, CLASS_FILE)
+/* clang-format on */
+FIELDS_OF(directory, struct directory_rec, DIRECTORY_FIELDS);
+
 static const char *directory_path(const struct directory_rec *rec)
 {
 	return (const char *)(rec + 1);
@@ -164,6 +173,7 @@ const struct kind kind_directory = {
 	.tag = TAG('D', 'I', 'R', 'F'),
 	.scope = SCOPE_FD,
 	.phase = PHASE_FILES,
+	.fields = directory_fields,
 	.match = directory_match,
 	.dump = directory_dump,
 	.check = directory_check,

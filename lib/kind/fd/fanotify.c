@@ -58,6 +58,16 @@ RECORDS_END
 static_assert(sizeof(struct fanotify_rec) == 16, "image format");
 static_assert(sizeof(struct fanotify_mark_rec) == 32, "image format");
 
+/* clang-format off */
+#define FANOTIFY_FIELDS(FIELD, TAIL, rec) \
+	FIELD(rec, flags, FIELD_FREE) \
+	FIELD(rec, group, FIELD_FREE) \
+	FIELD(rec, event_flags, FIELD_FREE) \
+	FIELD(rec, count, FIELD_FORM) \
+	TAIL(rec, marks, CLASS_FILE)
+/* clang-format on */
+FIELDS_OF(fanotify, struct fanotify_rec, FANOTIFY_FIELDS);
+
 static bool fanotify_match(const struct target_fd *fd)
 {
 	return strcmp(fd->link, "anon_inode:[fanotify]") == 0;
@@ -469,6 +479,7 @@ const struct kind kind_fanotify = {
 	.tag = TAG('F', 'A', 'N', 'O'),
 	.scope = SCOPE_FD,
 	.phase = PHASE_LINKED,
+	.fields = fanotify_fields,
 	.match = fanotify_match,
 	.dump = fanotify_dump,
 	.check = fanotify_check,

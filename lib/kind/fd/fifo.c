@@ -24,6 +24,15 @@ struct fifo_rec {
 RECORDS_END
 static_assert(sizeof(struct fifo_rec) == 24, "image format");
 
+/* clang-format off */
+#define FIFO_FIELDS(FIELD, TAIL, rec) \
+	FIELD(rec, pipe, CLASS_FILE) \
+	FIELD(rec, path_size, FIELD_FORM) \
+	FIELD(rec, reserved, FIELD_FORM) \
+	TAIL(rec, path, CLASS_FILE)
+/* clang-format on */
+FIELDS_OF(fifo, struct fifo_rec, FIFO_FIELDS);
+
 static const char *fifo_path(const struct fifo_rec *rec)
 {
 	return (const char *)(rec + 1);
@@ -182,6 +191,7 @@ const struct kind kind_fifo = {
 	.tag = TAG('F', 'I', 'F', 'O'),
 	.scope = SCOPE_FD,
 	.phase = PHASE_FILES,
+	.fields = fifo_fields,
 	.match = fifo_match,
 	.dump = fifo_dump,
 	.check = fifo_check,

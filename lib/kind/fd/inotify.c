@@ -49,6 +49,16 @@ RECORDS_END
 static_assert(sizeof(struct inotify_rec) == 16, "image format");
 static_assert(sizeof(struct inotify_watch_rec) == 24, "image format");
 
+/* clang-format off */
+#define INOTIFY_FIELDS(FIELD, TAIL, rec) \
+	FIELD(rec, flags, FIELD_FREE) \
+	FIELD(rec, lost, FIELD_FREE) \
+	FIELD(rec, has_masks_cut, FIELD_FREE) \
+	FIELD(rec, count, FIELD_FORM) \
+	TAIL(rec, watches, CLASS_FILE)
+/* clang-format on */
+FIELDS_OF(inotify, struct inotify_rec, INOTIFY_FIELDS);
+
 static bool inotify_match(const struct target_fd *fd)
 {
 	return strcmp(fd->link, "anon_inode:inotify") == 0;
@@ -482,6 +492,7 @@ const struct kind kind_inotify = {
 	.tag = TAG('I', 'N', 'O', 'T'),
 	.scope = SCOPE_FD,
 	.phase = PHASE_LINKED,
+	.fields = inotify_fields,
 	.match = inotify_match,
 	.dump = inotify_dump,
 	.check = inotify_check,

@@ -25,6 +25,16 @@ struct opath_rec {
 RECORDS_END
 static_assert(sizeof(struct opath_rec) == 16, "image format");
 
+/* clang-format off */
+#define OPATH_FIELDS(FIELD, TAIL, rec) \
+	FIELD(rec, flags, CLASS_FILE) \
+	FIELD(rec, type, CLASS_FILE) \
+	FIELD(rec, carrier, FIELD_LINK) \
+	FIELD(rec, reserved, FIELD_FORM) \
+	TAIL(rec, path, CLASS_FILE)
+/* clang-format on */
+FIELDS_OF(opath, struct opath_rec, OPATH_FIELDS);
+
 #define PLACE_FLAGS (O_DIRECTORY | O_NOFOLLOW)
 
 static const char *opath_path(const struct opath_rec *rec)
@@ -146,6 +156,7 @@ const struct kind kind_opath = {
 	.tag = TAG('O', 'P', 'T', 'H'),
 	.scope = SCOPE_FD,
 	.phase = PHASE_LINKED,
+	.fields = opath_fields,
 	.match = opath_match,
 	.dump = opath_dump,
 	.check = opath_check,

@@ -32,6 +32,18 @@ struct regfile_rec {
 RECORDS_END
 static_assert(sizeof(struct regfile_rec) == 120, "image format");
 
+/* clang-format off */
+#define REGFILE_FIELDS(FIELD, TAIL, rec) \
+	FIELD(rec, flags, CLASS_FILE) \
+	FIELD(rec, is_deleted, FIELD_FREE) \
+	FIELD(rec, carrier, FIELD_LINK) \
+	FIELD(rec, mode, FIELD_FREE) \
+	FIELD(rec, offset, FIELD_FREE) \
+	FIELD(rec, identity, CLASS_FILE) \
+	TAIL(rec, path, CLASS_FILE)
+/* clang-format on */
+FIELDS_OF(regfile, struct regfile_rec, REGFILE_FIELDS);
+
 static const char *regfile_path(const struct regfile_rec *rec)
 {
 	return (const char *)(rec + 1);
@@ -275,6 +287,7 @@ const struct kind kind_regfile = {
 	.tag = TAG('R', 'E', 'G', 'F'),
 	.scope = SCOPE_FD,
 	.phase = PHASE_FILES,
+	.fields = regfile_fields,
 	.match = regfile_match,
 	.dump = regfile_dump,
 	.check = regfile_check,

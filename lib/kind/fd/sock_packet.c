@@ -41,6 +41,19 @@ RECORDS_END
 static_assert(sizeof(struct packet_socket_rec) == 24, "image format");
 static_assert(sizeof(struct packet_member_rec) == 48, "image format");
 
+/* clang-format off */
+#define SOCK_PACKET_FIELDS(FIELD, TAIL, rec) \
+	FIELD(rec, index, CLASS_PACKET) \
+	FIELD(rec, protocol, CLASS_PACKET) \
+	FIELD(rec, reserved, FIELD_FORM) \
+	FIELD(rec, fanout, CLASS_PACKET) \
+	FIELD(rec, members, FIELD_FORM) \
+	FIELD(rec, is_lossy, FIELD_FREE) \
+	FIELD(rec, has_fanout, FIELD_FORM) \
+	TAIL(rec, memberships, CLASS_PACKET)
+/* clang-format on */
+FIELDS_OF(sock_packet, struct packet_socket_rec, SOCK_PACKET_FIELDS);
+
 #define ROW(name, rules)                                                                           \
 	{                                                                                          \
 		SOL_PACKET, name, #name, OPTION_NUMBER, rules                                      \
@@ -345,6 +358,7 @@ const struct kind kind_sock_packet = {
 	.tag = TAG('S', 'P', 'K', 'T'),
 	.scope = SCOPE_FD,
 	.phase = PHASE_FILES,
+	.fields = sock_packet_fields,
 	.match = sock_packet_match,
 	.dump = sock_packet_dump,
 	.check = sock_packet_check,

@@ -21,6 +21,14 @@ struct tcp_rec {
 RECORDS_END
 static_assert(sizeof(struct tcp_rec) == 32, "image format");
 
+/* clang-format off */
+#define SOCK_TCP_FIELDS(FIELD, TAIL, rec) \
+	FIELD(rec, local, CLASS_PORT) \
+	FIELD(rec, is_listening, FIELD_FREE) \
+	FIELD(rec, backlog, FIELD_FREE)
+/* clang-format on */
+FIELDS_OF(sock_tcp, struct tcp_rec, SOCK_TCP_FIELDS);
+
 static bool sock_tcp_match(const struct target_fd *fd)
 {
 	struct tcp_info info;
@@ -165,6 +173,7 @@ const struct kind kind_sock_tcp = {
 	.tag = TAG('S', 'T', 'C', 'P'),
 	.scope = SCOPE_FD,
 	.phase = PHASE_FILES,
+	.fields = sock_tcp_fields,
 	.match = sock_tcp_match,
 	.dump = sock_tcp_dump,
 	.check = sock_tcp_check,

@@ -412,6 +412,7 @@ static void ask_outside(struct plan *plan, const struct unix_parts *own)
 		.id = own->id,
 		.saved = saved_target(own),
 		.invoker = (uint64_t)-found,
+		.path = own->target,
 		.subject = subject,
 		.saved_text = outsider,
 		.invoker_text = found == 0 ? "reachable" : "not to be had",

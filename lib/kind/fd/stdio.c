@@ -22,6 +22,13 @@ struct stdio_rec {
 RECORDS_END
 static_assert(sizeof(struct stdio_rec) == 8, "image format");
 
+/* clang-format off */
+#define STDIO_FIELDS(FIELD, TAIL, rec) \
+	FIELD(rec, number, CLASS_STDIO) \
+	FIELD(rec, form, FIELD_FORM)
+/* clang-format on */
+FIELDS_OF(stdio, struct stdio_rec, STDIO_FIELDS);
+
 static const char *const form_names[] = { "other", "terminal", "pipe", "socket", "file" };
 
 static enum stdio_form form_of(const struct stat *st)
@@ -117,6 +124,7 @@ static int stdio_ask(struct plan *plan, const struct image *image, const struct 
 		.id = record->id,
 		.saved = number,
 		.invoker = number,
+		.is_descriptor = true,
 		.subject = subject,
 		.saved_text = form_names[le32_get(rec->form)],
 		.invoker_text = is_open ? "open" : "closed",
@@ -169,6 +177,7 @@ const struct kind kind_stdio = {
 	.tag = TAG('S', 'T', 'D', 'I'),
 	.scope = SCOPE_FD,
 	.phase = PHASE_FILES,
+	.fields = stdio_fields,
 	.match = stdio_match,
 	.dump = stdio_dump,
 	.check = stdio_check,

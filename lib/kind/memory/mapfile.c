@@ -706,7 +706,8 @@ static int mapfile_ask(struct plan *plan, const struct image *image, const struc
 						   .path = trial.path,
 						   .type = S_IFREG,
 						   .subject = trial.path,
-						   .saved_text = "set-id executable" });
+						   .saved_text = "set-id executable",
+						   .invoker_text = "-" });
 	return 0;
 }
 

@@ -416,6 +416,15 @@ static int mapping_check(const void *body, size_t length, struct err *err)
 	return check_guards(&view, err);
 }
 
+static void mapping_count(const void *body, size_t length, struct image_counts *counts)
+{
+	struct mm_view view;
+	struct err ignored;
+
+	if (mm_view(body, length, &view, &ignored) == 0)
+		counts->mappings += (uint64_t)view.vma_count + view.guard_count;
+}
+
 /* Is [start, end) inside mappings up to this type? They may be neighbours. */
 static bool is_inside(const struct mm_view *view, uint64_t start, uint64_t end, enum vma_type last)
 {
@@ -539,6 +548,7 @@ const struct kind kind_mapping = {
 	.phase = PHASE_MEMORY,
 	.dump = mapping_dump,
 	.check = mapping_check,
+	.count = mapping_count,
 	.link = mapping_link,
 	.ask = mapping_ask,
 };

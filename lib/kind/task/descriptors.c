@@ -73,6 +73,12 @@ static int descriptors_check(const void *body, size_t length, struct err *err)
 	return 0;
 }
 
+static void descriptors_count(const void *body, size_t length, struct image_counts *counts)
+{
+	(void)body;
+	counts->descriptors += length / sizeof(struct fdslot_rec);
+}
+
 static int descriptors_link(const struct image *image, const struct record *record, struct err *err)
 {
 	const struct fdslot_rec *slots = record->body;
@@ -105,8 +111,7 @@ static int descriptors_ask(struct plan *plan, const struct image *image,
 
 static bool is_dropped(const struct restore *rs, const struct fdslot_rec *slot)
 {
-	const struct decision *decision =
-	    plan_answer(rs->plan, CLASS_FILE, le32_get(slot->file), 0);
+	const struct decision *decision = plan_answer_file(rs->plan, le32_get(slot->file));
 
 	return decision && decision->outcome == OUTCOME_DROP;
 }
@@ -142,6 +147,7 @@ const struct kind kind_descriptors = {
 	.phase = PHASE_STATE,
 	.dump = descriptors_dump,
 	.check = descriptors_check,
+	.count = descriptors_count,
 	.link = descriptors_link,
 	.ask = descriptors_ask,
 	.finish = descriptors_finish,

@@ -17,6 +17,25 @@
 
 extern const struct kind kind_identity;
 
+/* clang-format off */
+#define IDENTITY_FIELDS(FIELD, TAIL, rec) \
+	FIELD(rec, pid, FIELD_FREE) \
+	FIELD(rec, parent, FIELD_LINK) \
+	FIELD(rec, pgid, CLASS_SESSION) \
+	FIELD(rec, sid, CLASS_SESSION) \
+	FIELD(rec, mm, FIELD_LINK) \
+	FIELD(rec, flags, FIELD_FORM) \
+	FIELD(rec, exit_code, FIELD_FREE) \
+	FIELD(rec, exit_signal, FIELD_FREE) \
+	FIELD(rec, stop_signal, FIELD_FREE) \
+	FIELD(rec, umask, FIELD_FREE) \
+	FIELD(rec, personality, FIELD_FREE) \
+	FIELD(rec, cwd_length, FIELD_FORM) \
+	FIELD(rec, comm, FIELD_FREE) \
+	TAIL(rec, cwd, CLASS_FILE)
+/* clang-format on */
+FIELDS_OF(identity, struct task_rec, IDENTITY_FIELDS);
+
 /* ---- dump ---- */
 
 static int dump_zombie(struct dump *d)
@@ -309,6 +328,7 @@ const struct kind kind_identity = {
 	.tag = TAG_TASK,
 	.scope = SCOPE_TASK,
 	.phase = PHASE_TASKS,
+	.fields = identity_fields,
 	.dump = identity_dump,
 	.check = identity_check,
 	.link = identity_link,
