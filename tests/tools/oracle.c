@@ -14,7 +14,10 @@
  *	dumpable 0|1
  *	creds UID GID UIDS GIDS CAPS SECUREBITS NO_NEW_PRIVS
  *			UID, GID: what the invoker becomes; UIDS, GIDS: real, effective, saved, fs;
- *			CAPS: inheritable, permitted, effective, bounding, ambient */
+ *			CAPS: inheritable, permitted, effective, bounding, ambient
+ *	enter		not tried: enters a new user namespace, whose maps are for the asker to
+ *write held UIDS GIDS CAPS SECUREBITS NO_NEW_PRIVS as creds, in that namespace groups COUNT GID...
+ *			there, too */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -188,17 +191,32 @@ static int take_caps(const uint64_t *caps, uint64_t securebits)
 	return set_caps(caps[0], caps[1], caps[2]);
 }
 
+static int try_held(const uint64_t *words)
+{
+	int r;
+
+	if (!words[14] && prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 0)
+		return EPERM;
+	if (words[14] && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return failed();
+	r = take_ids(words, words + 4);
+	return r ? r : take_caps(words + 8, words[13]);
+}
+
 static int try_creds(const uint64_t *words)
 {
 	int r = enter_namespace(words[0], words[1]);
 
-	if (r == 0 && !words[16] && prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 0)
-		r = EPERM;
-	if (r == 0 && words[16] && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		r = failed();
-	if (r == 0)
-		r = take_ids(words + 2, words + 6);
-	return r ? r : take_caps(words + 10, words[15]);
+	return r ? r : try_held(words + 2);
+}
+
+static int try_groups(const uint64_t *words)
+{
+	gid_t groups[WORDS_MAX];
+
+	for (uint64_t i = 0; i < words[0]; i++)
+		groups[i] = (gid_t)words[1 + i];
+	return syscall(SYS_setgroups, words[0], groups) < 0 ? failed() : 0;
 }
 
 static const struct question {
@@ -211,6 +229,7 @@ static const struct question {
 	{ "oom", try_oom, 1 },		 { "cpu", try_cpu, 1 },
 	{ "lock", try_lock, 1 },	 { "privileged", try_privileged, 0 },
 	{ "dumpable", try_dumpable, 1 }, { "creds", try_creds, 17 },
+	{ "held", try_held, 15 },	 { "groups", try_groups, -1 },
 };
 
 static int ask(const struct question *question, const uint64_t *words)
@@ -237,8 +256,12 @@ static int answer(char *line)
 	for (char *word; count < WORDS_MAX && (word = strtok_r(NULL, " \n", &save)); count++)
 		words[count] =
 		    word[0] == '-' ? (uint64_t)strtoll(word, NULL, 10) : strtoull(word, NULL, 10);
+	if (name && strcmp(name, "enter") == 0)
+		return unshare(CLONE_NEWUSER) < 0 ? failed() : 0;
 	for (size_t i = 0; name && i < sizeof(questions) / sizeof(questions[0]); i++) {
-		if (strcmp(questions[i].name, name) == 0 && questions[i].words == count)
+		int due = questions[i].words < 0 ? (int)words[0] + 1 : questions[i].words;
+
+		if (strcmp(questions[i].name, name) == 0 && due == count)
 			return ask(&questions[i], words);
 	}
 	return -1;

@@ -57,6 +57,20 @@ def read(path):
         return file.read()
 
 
+class Map:
+    """The ids of a container: those that we see, as it sees them."""
+
+    def __init__(self, init, which):
+        self.lines = [tuple(map(int, line.split()))
+                      for line in read(f"/proc/{init}/{which}_map").splitlines()]
+
+    def inside(self, outside):
+        for first, ours, count in self.lines:
+            if ours <= outside < ours + count:
+                return first + outside - ours
+        return None
+
+
 def descendants(pid):
     """The outer pids of a process and all below it."""
     yield pid
@@ -84,13 +98,19 @@ def words_of(cpus):
     return [mask >> bit & INFINITY for bit in range(0, max(os.sched_getaffinity(0)) + 1, 64)]
 
 
-def thread_values(tid, status):
-    """{(class, detail): value} of one thread; ids as we see them."""
+def is_single(lines):
+    return sum(line[2] for line in lines) == 1
+
+
+def thread_values(tid, status, uids, gids):
+    """{(class, detail): value} of one thread; ids as its container sees them."""
     values = {}
-    for name, key in (("uid", "Uid"), ("gid", "Gid")):
+    for name, key, ids in (("uid", "Uid", uids), ("gid", "Gid", gids)):
         for detail, value in enumerate(status[key].split()):
-            values[name, detail] = int(value)
-    values["groups", 0] = sorted(map(int, status["Groups"].split()))
+            values[name, detail] = ids.inside(int(value))
+    # Where it may have but one id, it has our groups.
+    values["groups", 0] = sorted(map(int, status["Groups"].split())) if is_single(gids.lines) \
+        else sorted(gids.inside(int(gid)) for gid in status["Groups"].split())
     for detail, key in enumerate(CAPS):
         values["caps", detail] = int(status[key], 16)
     values["no_new_privs", 0] = int(status["NoNewPrivs"])
@@ -106,12 +126,13 @@ def thread_values(tid, status):
 def observe(init):
     """{(pid, tid): values}, both as in the container."""
     found = {}
+    uids, gids = Map(init, "uid"), Map(init, "gid")
     for pid in descendants(init):
         inner_pid = int(status_of(f"/proc/{pid}/status")["NSpid"].split()[-1])
         for tid in map(int, os.listdir(f"/proc/{pid}/task")):
             status = status_of(f"/proc/{pid}/task/{tid}/status")
             inner = int(status["NSpid"].split()[-1])
-            values = thread_values(tid, status)
+            values = thread_values(tid, status, uids, gids)
             if inner == inner_pid:
                 values["oom_score_adj", 0] = int(read(f"/proc/{pid}/oom_score_adj"))
                 values["umask", 0] = int(status["Umask"], 8)
@@ -143,32 +164,53 @@ class Plan:
             self.tasks.setdefault(task, {})[key] = decision
             self.ids[decision["id"]] = task
 
-    def outside(self, which, inside):
-        for line in self.json[which + "_map"]:
-            if line["inside"] <= inside < line["inside"] + line["count"]:
-                return line["outside"] + inside - line["inside"]
-        return None
+    def map_lines(self, which):
+        return [(line["inside"], line["outside"], line["count"])
+                for line in self.json[which + "_map"]]
 
-    def expected(self, name, decision):
-        """What we should see of it; None: nothing."""
-        value = decision["effective"]
-        return self.outside(name, value) if name in ("uid", "gid") else value
+    def is_single(self):
+        return all(is_single(self.map_lines(which)) for which in ("uid", "gid"))
+
+    def groups(self, where, which):
+        found = (d for (name, _), d in sorted(self.tasks[where].items()) if name == "groups")
+        return sorted(decision[which] for decision in found)
 
 
 # ---- what the oracle says ----
 
 class Oracle:
+    """Where more than one id is mapped, it waits in a user namespace for its maps."""
+
     def __init__(self):
         self.known = {}
+        self.places = {}
 
-    def answer(self, questions):
-        new = sorted(set(questions) - self.known.keys())
-        done = subprocess.run([f"{BUILD}/tests/tools/oracle"], input="".join(
-            q + "\n" for q in new), capture_output=True, text=True, timeout=250, check=True)
-        self.known.update(zip(new, done.stdout.splitlines(), strict=True))
+    def answer(self, questions, plan):
+        here = sorted({q for q in questions if q.split()[0] not in ("held", "groups")} -
+                      self.known.keys())
+        self.known.update(zip(here, self.ask(here), strict=True))
+        self.place = self.places.setdefault(str(plan.json["uid_map"] + plan.json["gid_map"]), {})
+        inside = sorted(set(questions) - self.known.keys() - self.place.keys())
+        if inside:
+            self.place.update(zip(inside, self.ask(inside, plan), strict=True))
+
+    @staticmethod
+    def ask(questions, plan=None):
+        with subprocess.Popen([f"{BUILD}/tests/tools/oracle"], stdin=subprocess.PIPE, text=True,
+                              stdout=subprocess.PIPE) as oracle:
+            if plan:
+                oracle.stdin.write("enter\n")
+                oracle.stdin.flush()
+                if oracle.stdout.readline() != "1\n":
+                    sys.exit("the oracle cannot enter a user namespace")
+                for which in ("uid", "gid"):
+                    words = itertools.chain(*plan.map_lines(which))
+                    run(f"new{which}map", str(oracle.pid), *map(str, words))
+            return oracle.communicate("".join(q + "\n" for q in questions),
+                                      timeout=250)[0].splitlines()
 
     def could(self, question):
-        return self.known[question] == "1"
+        return (self.known.get(question) or self.place[question]) == "1"
 
 
 def question_of(name, detail, value, task):
@@ -181,7 +223,7 @@ def question_of(name, detail, value, task):
         priority = 1 if value & ~RESET_ON_FORK in (FIFO, RR) else 0
         return f"sched {value} {priority}"
     if name == "rtprio":
-        return f"sched {FIFO} {value}" if value else "sched 0 0"
+        return f"sched {FIFO} {value}" if value else "nice 19"
     if name == "no_new_privs":
         return "nice 19" if value else "privileged"
     return {"nice": f"nice {value}", "ioprio": f"ioprio {value}", "oom_score_adj": f"oom {value}",
@@ -189,12 +231,17 @@ def question_of(name, detail, value, task):
 
 
 def creds_question(plan, task, which):
-    def of(name, detail):
-        return task[name, detail][which]
-    single = [plan.json[m][0]["inside"] for m in ("uid_map", "gid_map")]
-    return " ".join(map(str, ["creds", *single, *(of("uid", i) for i in range(4)),
-                              *(of("gid", i) for i in range(4)), *(of("caps", i) for i in range(5)),
-                              of("securebits", 0), of("no_new_privs", 0)]))
+    keys = [(name, i) for name, n in (("uid", 4), ("gid", 4), ("caps", 5)) for i in range(n)]
+    keys += [("securebits", 0), ("no_new_privs", 0)]
+    asked = ["held"]
+    if plan.is_single():
+        asked = ["creds", *(plan.map_lines(m)[0][0] for m in ("uid", "gid"))]
+    return " ".join(map(str, asked + [task[key][which] for key in keys]))
+
+
+def groups_question(plan, where, which):
+    groups = plan.groups(where, which)
+    return " ".join(map(str, ["groups", len(groups), *groups]))
 
 
 def next_greater(name, value):
@@ -257,13 +304,15 @@ class Judge:
                         yield name, detail, bit, f"cpu {64 * detail + bit}"
             for which in ("saved", "effective"):
                 yield "creds", 0, None, creds_question(plan, decisions, which)
+                if not plan.is_single():
+                    yield "groups", 0, None, groups_question(plan, where, which)
 
     def plan_holds(self, plan):
         """The plan against the oracle."""
         if plan.json["verdict"] != "restore":
             self.differ(plan.policy, "the plan refuses")
             return
-        self.oracle.answer({question for *_, question in self.questions(plan)})
+        self.oracle.answer({question for *_, question in self.questions(plan)}, plan)
         for where, decisions in plan.tasks.items():
             self.states += 1
             self.task_holds(plan, where, decisions)
@@ -299,6 +348,9 @@ class Judge:
             all(allows(plan.policy, key[0], decisions[key]["saved"], 0) for key in keys)
         self.values += len(keys)
         self.lost += sum(decisions[key]["saved"] != decisions[key]["effective"] for key in keys)
+        if not plan.is_single():
+            same &= plan.groups(where, "saved") == plan.groups(where, "effective")
+            is_due &= self.oracle.could(groups_question(plan, where, "saved"))
         if is_due and not same:
             self.differ(plan.policy, where, "creds: the oracle could take all, the plan does not")
         if not self.oracle.could(creds_question(plan, decisions, "effective")):
@@ -336,13 +388,16 @@ class Judge:
                     expected = saved[where][name, detail]
                 elif name == "affinity" and not decision:
                     expected = self.unbound(plan, where, detail)
-                elif name in ("ioprio", "rtprio", "groups") and not decision:
-                    continue
+                elif name in ("ioprio", "rtprio") and not decision:
+                    expected = 0
+                elif name == "groups":
+                    expected = sorted(os.getgroups()) if plan.is_single() \
+                        else plan.groups(where, "effective")
                 elif not decision:
                     self.differ(plan.policy, where, name, detail, "is not in the plan")
                     continue
                 else:
-                    expected = plan.expected(name, decision)
+                    expected = decision["effective"]
                 self.values += 1
                 if expected != value:
                     self.differ(plan.policy, where, name, detail, "plan", expected, "/proc", value)
@@ -362,6 +417,13 @@ def any_limits(rng, own, least):
 
 def subset(rng, of):
     return rng.choice([0, of, of & rng.getrandbits(64), of & rng.getrandbits(64)])
+
+
+def forge_ids(rng, at, body, count):
+    for i in range(8):
+        yield f"{at}+{4 * i}:4={rng.choice([0, rng.randrange(count)])}"
+    for i in range(int.from_bytes(body[76:80], "little")):
+        yield f"{at}+{80 + 4 * i}:4={rng.randrange(count)}"
 
 
 def forge_creds(rng, at, known):
@@ -407,11 +469,14 @@ def records(image):
             yield tag, f"{tag}.{counts[tag]}", file.read(min(int(size), 4096))
 
 
-def forge(rng, image, out, known, is_saved_again):
+def forge(rng, image, out, id_count, is_saved_again):
+    known = int(status_of("/proc/self/status")["CapBnd"], 16)
     edits = []
     for tag, at, body in records(image):
         if tag == "CRED":
             edits += forge_creds(rng, at, known)
+            if id_count > 1:
+                edits += forge_ids(rng, at, body, id_count)
         elif tag == "RLIM":
             edits += forge_limits(rng, at, is_saved_again)
         elif tag == "SCHD":
@@ -436,19 +501,22 @@ def end(pid):
 
 
 def container_pid(name):
+    if name.startswith("pid:"):
+        return int(name[4:])
     return next(int(line.split()[1]) for line in ctckpt("ps").splitlines()
                 if line.split()[0] == name)
 
 
-def saved_again(judge, plan, name, directory):
+def saved_again(judge, plan, directory):
     """What a second checkpoint finds is what the plan of the first one gave: /proc does not say
-    all. Where a thread may use every CPU, and where it has no priority, nothing is saved."""
+    all. Where a thread may use every CPU, and where it has no priority, nothing is saved; the
+    kernel sorts groups."""
     again = f"{directory}/again.ckpt"
-    ctckpt("checkpoint", "--leave-running", name, "-o", again)
+    ctckpt("checkpoint", "--leave-running", "oracle", "-o", again)
     second = Plan("map", again)
     for where, decisions in plan.tasks.items():
         for key, decision in decisions.items():
-            if key[0] in ("affinity", "rtprio", "lsm"):
+            if key[0] in ("affinity", "rtprio", "groups", "lsm", "session"):
                 continue
             found = second.tasks.get(where, {}).get(key, {}).get("saved")
             judge.values += 1
@@ -458,16 +526,20 @@ def saved_again(judge, plan, name, directory):
     os.unlink(again)
 
 
-def one_round(judge, policy, image, name, saved, directory, thorough):
+def one_round(judge, policy, image, saved, directory, thorough):
     plan = Plan(policy, image)
     judge.plan_holds(plan)
     if judge.differences:
         return
-    ctckpt("restore", "--detach", "--policy", policy, "--name", name, image)
-    init = container_pid(name)
+    ctckpt("restore", "--detach", "--policy", policy, "--name", "oracle", image)
+    init = container_pid("oracle")
     judge.live_holds(plan, observe(init), saved)
+    for which in ("uid", "gid"):
+        if Map(init, which).lines != plan.map_lines(which):
+            judge.differ(policy, which, "map", plan.map_lines(which), "/proc",
+                         Map(init, which).lines)
     if thorough:
-        saved_again(judge, plan, name, directory)
+        saved_again(judge, plan, directory)
     end(init)
 
 
@@ -479,9 +551,7 @@ def was_saved(judge, image, before):
             decision = plan.tasks.get(where, {}).get((name, detail))
             if not decision:
                 continue
-            expected = decision["saved"]
-            if name in ("uid", "gid"):
-                expected = plan.outside(name, expected)
+            expected = plan.groups(where, "saved") if name == "groups" else decision["saved"]
             judge.values += 1
             if expected != value:
                 judge.differ("saved", where, name, detail, "image", expected, "/proc", value)
@@ -493,13 +563,13 @@ def main():
     judge = Judge()
     init = container_pid(name)
     before = observe(init)
+    id_count = 1 if is_single(Map(init, "uid").lines) else 5
     ctckpt("checkpoint", name, "-o", image)
     was_saved(judge, image, before)
-    known = int(status_of("/proc/self/status")["CapBnd"], 16)
     for number, policy in itertools.product(range(int(rounds)), policies):
         if number > 0:
-            forge(random.Random(f"{seed} {number}"), image, evil, known, number == 1)
-        one_round(judge, policy, evil if number else image, name, before, directory, number == 1)
+            forge(random.Random(f"{seed} {number}"), image, evil, id_count, number == 1)
+        one_round(judge, policy, evil if number else image, before, directory, number == 1)
         if judge.differences:
             break
     for line in judge.differences[:40]:
