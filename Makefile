@@ -16,6 +16,7 @@ OPT ?= -O2 -g
 CFLAGS ?=
 FUZZ_CC ?= clang
 FUZZ_SECONDS ?= 60
+SOAK_ROUNDS ?= 50
 ALL_CFLAGS = -std=gnu17 $(OPT) $(WARN) $(HARDEN) -D_GNU_SOURCE -DCTCKPT_VERSION='"$(VERSION)"' \
 	-DCTCKPT_SYSCONFDIR='"$(SYSCONFDIR)"' \
 	-Ilib -Iinclude -I$(B)/gen $(shell pkg-config --cflags $(PKGS)) -MMD -MP $(CFLAGS)
@@ -169,6 +170,10 @@ bench: all test-tools
 fuzz: fuzzers
 	tests/fuzz/run $(FUZZ_SECONDS)
 
+# Random states against the oracle, for longer: SOAK_ROUNDS of them in each container.
+soak:
+	ORACLE_ROUNDS=$(SOAK_ROUNDS) BATS_TEST_TIMEOUT=3600 tests/run -q oracle.bats
+
 # Program, manual, completion, library and headers, to DESTDIR and PREFIX.
 install: all manual
 	install -d $(addprefix $(DESTDIR),$(BINDIR) $(COMPDIR) $(LIBDIR)/pkgconfig \
@@ -201,5 +206,5 @@ help:
 
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(LIB_SRC:%.c=$(B)/fuzz/obj/%.d)
 
-.PHONY: all manual victims units test-tools fuzzers test check lint demo bench fuzz install clean help
+.PHONY: all manual victims units test-tools fuzzers test check lint demo bench fuzz soak install clean help
 .DELETE_ON_ERROR:

@@ -136,7 +136,7 @@ def observe(init):
             if inner == inner_pid:
                 values["oom_score_adj", 0] = int(read(f"/proc/{pid}/oom_score_adj"))
                 values["umask", 0] = int(status["Umask"], 8)
-                values["locked", 0] = status["VmLck"].split()[0]
+                values["locked", 0] = int(status["VmLck"].split()[0]) * 1024
                 for detail, value in limit_values(pid):
                     values["rlimit", detail] = value
             found[inner_pid, inner] = values
@@ -152,7 +152,10 @@ class Plan:
         self.policy = policy
         self.tasks = {}  # (pid, tid): {(class, detail): decision}
         self.ids = {}  # of records: (pid, tid)
+        self.locks = {}  # bytes saved: bytes given
         for decision in self.json["decisions"]:
+            if decision.get("subject") == "locked memory":
+                self.locks[int(decision["saved"])] = int(decision["effective"])
             if "pid" not in decision:
                 continue
             task = decision["pid"], decision.get("tid", decision["pid"])
@@ -253,22 +256,36 @@ def next_greater(name, value):
     return None
 
 
-def allows(policy, name, value, oom):
-    """What the presets say by themselves, whoever restores; oom: the invoker's own score."""
-    if name == "caps":
+class Invoker:
+    """What the presets go by, besides what the oracle could."""
+
+    def __init__(self):
+        status = status_of("/proc/self/status")
+        self.oom = int(read("/proc/self/oom_score_adj"))
+        self.permitted = int(status["CapPrm"], 16)
+        self.bounding = int(status["CapBnd"], 16)
+
+    def gives_caps(self, policy, detail, value):
+        if policy == "same-host":
+            return value & ~(self.bounding if detail == 3 else self.permitted) == 0
         return policy == "map" or value == 0
-    if name == "sched":
-        return value & ~RESET_ON_FORK not in (FIFO, RR, DEADLINE, EXTENSIBLE)
-    if name == "rtprio":
-        return value == 0
-    if name == "ioprio":
-        return value == 0 or value == BEST_EFFORT or value >> 13 == 3 or \
-            (value >> 13 == 2 and value & 7 > 0)
-    if name == "no_new_privs":
-        return policy == "map" or value == 1
-    if name == "oom_score_adj":
-        return value >= oom
-    return True
+
+    def gives(self, policy, name, detail, value):
+        if name == "caps":
+            return self.gives_caps(policy, detail, value)
+        if name == "sched":
+            real_time = value & ~RESET_ON_FORK in (FIFO, RR, DEADLINE, EXTENSIBLE)
+            return policy == "same-host" or not real_time
+        if name == "rtprio":
+            return policy == "same-host" or value == 0
+        if name == "ioprio":
+            return value in (0, BEST_EFFORT) or value >> 13 == 3 or \
+                (value >> 13 == 2 and value & 7 > 0)
+        if name == "no_new_privs":
+            return policy != "strict" or value == 1
+        if name == "oom_score_adj":
+            return value >= self.oom
+        return True
 
 
 class Judge:
@@ -278,7 +295,7 @@ class Judge:
         self.values = 0
         self.lost = 0
         self.differences = []
-        self.oom = int(read("/proc/self/oom_score_adj"))
+        self.invoker = Invoker()
 
     def differ(self, *words):
         self.differences.append(" ".join(map(str, words)))
@@ -292,6 +309,8 @@ class Judge:
                 yield name, detail, decision["saved"], decision["effective"]
 
     def questions(self, plan):
+        for saved in plan.locks:
+            yield "locked", 0, saved, f"lock {saved}"
         for where, decisions in plan.tasks.items():
             hard = {key: d.get("effective") for key, d in decisions.items() if key[0] == "rlimit"}
             for name, detail, saved, effective in self.of_task(plan, where, decisions):
@@ -313,11 +332,20 @@ class Judge:
             self.differ(plan.policy, "the plan refuses")
             return
         self.oracle.answer({question for *_, question in self.questions(plan)}, plan)
+        self.locks_hold(plan)
         for where, decisions in plan.tasks.items():
             self.states += 1
             self.task_holds(plan, where, decisions)
             self.creds_hold(plan, where, decisions)
             self.cpus_hold(plan, where, decisions)
+
+    def locks_hold(self, plan):
+        """Half of it locked would help nobody."""
+        for saved, effective in plan.locks.items():
+            due = saved if self.oracle.could(f"lock {saved}") else 0
+            self.values += 1
+            if effective != due:
+                self.differ(plan.policy, "locked memory", saved, "plan", effective, "oracle", due)
 
     def task_holds(self, plan, where, decisions):
         hard = {key: d.get("effective") for key, d in decisions.items() if key[0] == "rlimit"}
@@ -325,7 +353,7 @@ class Judge:
             def could(value):
                 return self.oracle.could(question_of(name, detail, value, hard))
             self.values += 1
-            is_due = allows(plan.policy, name, saved, self.oom) and could(saved)
+            is_due = self.invoker.gives(plan.policy, name, detail, saved) and could(saved)
             self.lost += effective != saved
             if (effective == saved) != is_due:
                 self.differ(plan.policy, where, name, detail, "saved", saved, "plan", effective,
@@ -335,7 +363,7 @@ class Judge:
                             "which the oracle could not take")
             more = next_greater(name, effective)
             if effective != saved and more is not None and could(more) and \
-                    allows(plan.policy, name, more, self.oom):
+                    self.invoker.gives(plan.policy, name, detail, more):
                 self.differ(plan.policy, where, name, detail, "saved", saved, "plan", effective,
                             "where the oracle could take", more)
 
@@ -345,7 +373,7 @@ class Judge:
         keys.append(("securebits", 0))
         same = all(decisions[key]["saved"] == decisions[key]["effective"] for key in keys)
         is_due = self.oracle.could(creds_question(plan, decisions, "saved")) and \
-            all(allows(plan.policy, key[0], decisions[key]["saved"], 0) for key in keys)
+            all(self.invoker.gives(plan.policy, *key, decisions[key]["saved"]) for key in keys)
         self.values += len(keys)
         self.lost += sum(decisions[key]["saved"] != decisions[key]["effective"] for key in keys)
         if not plan.is_single():
@@ -384,8 +412,10 @@ class Judge:
         for where, values in live.items():
             for (name, detail), value in values.items():
                 decision = plan.tasks.get(where, {}).get((name, detail))
-                if name in ("umask", "locked"):
+                if name == "umask":
                     expected = saved[where][name, detail]
+                elif name == "locked":
+                    expected = plan.locks.get(saved[where][name, detail], 0)
                 elif name == "affinity" and not decision:
                     expected = self.unbound(plan, where, detail)
                 elif name in ("ioprio", "rtprio") and not decision:
@@ -459,20 +489,20 @@ def forge_sched(rng, at, body):
 
 
 def records(image):
-    """(tag, "TAG.N", body) of each record."""
+    """(tag, "TAG.N", id, body) of each record."""
     counts = {}
     with open(image, "rb") as file:
         for line in run(f"{BUILD}/tests/forge", "list", image).splitlines():
-            tag, _, offset, size = line.split()
+            tag, number, offset, size = line.split()
             counts[tag] = counts.get(tag, -1) + 1
             file.seek(int(offset))
-            yield tag, f"{tag}.{counts[tag]}", file.read(min(int(size), 4096))
+            yield tag, f"{tag}.{counts[tag]}", int(number), file.read(min(int(size), 4096))
 
 
 def forge(rng, image, out, id_count, is_saved_again):
     known = int(status_of("/proc/self/status")["CapBnd"], 16)
     edits = []
-    for tag, at, body in records(image):
+    for tag, at, _, body in records(image):
         if tag == "CRED":
             edits += forge_creds(rng, at, known)
             if id_count > 1:
@@ -507,13 +537,21 @@ def container_pid(name):
                 if line.split()[0] == name)
 
 
-def saved_again(judge, plan, directory):
+def timer_slacks(plan, image):
+    return {plan.ids[number]: int.from_bytes(body[56:64], "little")
+            for tag, _, number, body in records(image) if tag == "TATT"}
+
+
+def saved_again(judge, plan, image, directory):
     """What a second checkpoint finds is what the plan of the first one gave: /proc does not say
     all. Where a thread may use every CPU, and where it has no priority, nothing is saved; the
     kernel sorts groups."""
     again = f"{directory}/again.ckpt"
     ctckpt("checkpoint", "--leave-running", "oracle", "-o", again)
     second = Plan("map", again)
+    if timer_slacks(plan, image) != timer_slacks(second, again):
+        judge.differ(plan.policy, "timer slacks", sorted(timer_slacks(plan, image).items() ^
+                                                         timer_slacks(second, again).items()))
     for where, decisions in plan.tasks.items():
         for key, decision in decisions.items():
             if key[0] in ("affinity", "rtprio", "groups", "lsm", "session"):
@@ -539,7 +577,7 @@ def one_round(judge, policy, image, saved, directory, thorough):
             judge.differ(policy, which, "map", plan.map_lines(which), "/proc",
                          Map(init, which).lines)
     if thorough:
-        saved_again(judge, plan, directory)
+        saved_again(judge, plan, image, directory)
     end(init)
 
 
@@ -549,7 +587,7 @@ def was_saved(judge, image, before):
     for where, values in before.items():
         for (name, detail), value in values.items():
             decision = plan.tasks.get(where, {}).get((name, detail))
-            if not decision:
+            if not decision or (name == "groups" and plan.is_single()):
                 continue
             expected = plan.groups(where, "saved") if name == "groups" else decision["saved"]
             judge.values += 1
