@@ -35,6 +35,7 @@ RESET_ON_FORK = 0x40000000
 FIFO, RR, DEADLINE, EXTENSIBLE = 1, 2, 6, 7
 BEST_EFFORT = 0x4000
 SYS_IOPRIO_GET = {"x86_64": 252, "aarch64": 31}[os.uname().machine]
+KERNEL_TELLS_NONE = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2])) >= (6, 1)
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -419,7 +420,9 @@ class Judge:
                 elif name == "affinity" and not decision:
                     expected = self.unbound(plan, where, detail)
                 elif name in ("ioprio", "rtprio") and not decision:
-                    expected = 0
+                    # Before 6.1, what none stands for is told instead.
+                    is_told = name == "ioprio" and not KERNEL_TELLS_NONE and value >> 13 == 2
+                    expected = value if is_told else 0
                 elif name == "groups":
                     expected = sorted(os.getgroups()) if plan.is_single() \
                         else plan.groups(where, "effective")
