@@ -35,6 +35,9 @@ void dump_record(struct dump *d, uint32_t id, const struct kind *kind, const voi
 	d->own->record_count++;
 }
 
+/* Bytes: an error has room for a list that has grown beyond the first, up to the second. */
+enum { BLOCKERS_ENOUGH = 700, BLOCKERS_MAX = 900 };
+
 static void name_cursor(const struct dump *d, struct buf *text)
 {
 	const struct dump_task *task = d->fd ? d->fd->task : d->task;
@@ -59,10 +62,15 @@ int dump_block(struct dump *d, const char *remedy, const char *format, ...)
 		text = mem_string(format);
 	va_end(args);
 
-	if (own->blocker_count++ > 0)
-		buf_printf(&own->blockers, "; ");
-	name_cursor(d, &own->blockers);
-	buf_printf(&own->blockers, "%s", text);
+	own->blocker_count++;
+	if (own->blockers.size < BLOCKERS_ENOUGH) {
+		if (own->blockers.size > 0)
+			buf_printf(&own->blockers, "; ");
+		name_cursor(d, &own->blockers);
+		buf_printf(&own->blockers, "%s", text);
+	} else {
+		own->blockers_missed++;
+	}
 	if (remedy && !own->blocker_hint)
 		own->blocker_hint = mem_string(remedy);
 	free(text);
@@ -358,7 +366,12 @@ static int refuse(const struct dump_private *own, struct err *err)
 {
 	bool is_momentary = own->momentary_count == own->blocker_count;
 
-	(void)err_set(err, is_momentary ? ERR_MOMENT : ERR_REFUSED, "%s", own->blockers.data);
+	if (own->blockers_missed > 0)
+		(void)err_set(err, is_momentary ? ERR_MOMENT : ERR_REFUSED, "%.*s; and %zu more",
+			      BLOCKERS_MAX, own->blockers.data, own->blockers_missed);
+	else
+		(void)err_set(err, is_momentary ? ERR_MOMENT : ERR_REFUSED, "%s",
+			      own->blockers.data);
 	if (own->blocker_hint)
 		(void)err_hint(err, "%s", own->blocker_hint);
 	return err->code;

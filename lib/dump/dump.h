@@ -83,6 +83,7 @@ struct dump_private {
 	struct buf blockers; /* one line each */
 	size_t blocker_count;
 	size_t momentary_count; /* of these */
+	size_t blockers_missed; /* that have no room in the list */
 	char *blocker_hint;	/* of the first that has one */
 	uint64_t pages_scanned;
 	uint64_t watch_numbers; /* kind/fd/inotify.c */

@@ -447,7 +447,7 @@ static int job_work(struct worker *worker, void *argument, void *result, struct 
 	count_tasks(&work, &ret->stats);
 	(void)snprintf(ret->name, sizeof(ret->name), "%s", work.entry.name);
 	ret->init = work.container.init;
-	message_notes(job->worker, work.rs.own->shared->notes);
+	message_notes(job->worker, work.rs.own->shared->notes, work.rs.own->shared->notes_missed);
 	if (job->options->leave_frozen)
 		return stay_frozen(&work, err);
 	return job->options->detach ? 0 : wait_for_end(&work, &ret->status, err);

@@ -2,6 +2,7 @@
  * of text, 'W' and the worker's pid. */
 #include "restore/messages.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -26,8 +27,11 @@ void message_progress(struct worker *worker, uint64_t *last, uint64_t done, uint
 		tell(worker, 'P', &progress, sizeof(progress));
 }
 
-void message_notes(struct worker *worker, const char *notes)
+void message_notes(struct worker *worker, const char *notes, size_t missed)
 {
+	char rest[64];
+	int size = snprintf(rest, sizeof(rest), "%zu more differences have no room here", missed);
+
 	while (*notes) {
 		size_t length = strcspn(notes, "\n");
 
@@ -35,6 +39,8 @@ void message_notes(struct worker *worker, const char *notes)
 			tell(worker, 'N', notes, length);
 		notes += length + (notes[length] == '\n');
 	}
+	if (missed > 0)
+		tell(worker, 'N', rest, (size_t)size);
 }
 
 void message_pid(struct worker *worker)

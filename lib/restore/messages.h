@@ -11,8 +11,8 @@
 
 /* How far it is, now and then: `last` is when it was said last. */
 void message_progress(struct worker *worker, uint64_t *last, uint64_t done, uint64_t total);
-/* Lines of text. */
-void message_notes(struct worker *worker, const char *notes);
+/* Lines of text, and how many more there would be. */
+void message_notes(struct worker *worker, const char *notes, size_t missed);
 /* Our pid: from now on we take signals. */
 void message_pid(struct worker *worker);
 /* In the command: passes on one of these. True if it was the pid. */

@@ -157,6 +157,7 @@ void restore_note(struct restore *rs, const char *format, ...)
 	va_end(args);
 	if (length < 0 || (size_t)length + 2 > left) {
 		shared->notes[shared->notes_size] = '\0';
+		shared->notes_missed++;
 		return;
 	}
 	shared->notes_size += (size_t)length;

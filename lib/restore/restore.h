@@ -85,6 +85,7 @@ struct restore_shared {
 	int own_namespaces[NAMESPACE_TYPES]; /* the container's own, for who left them; -1 */
 	char notes[65536];
 	size_t notes_size;
+	size_t notes_missed;		 /* that had no room */
 	size_t made_size;		 /* of the list behind the objects: made.c */
 	struct restore_object objects[]; /* hashed by id */
 };

@@ -48,3 +48,17 @@ refuses() {
 @test "descriptors: userfaultfd is refused by name" {
 	refuses userfault "userfaultfd is not supported"
 }
+
+@test "descriptors: reasons that have no room in a refusal are counted" {
+	local said
+	ctckpt run --detach --name "$VICTIM" -- python3 -c 'import os, signal, sys
+for n in range(40):
+    os.open("/proc/self/mem", os.O_PATH)
+open(sys.argv[1], "w")
+signal.pause()' "$VICTIM_DIR/ready"
+	victim_await ready
+	run -3 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	said=$(grep -o "is a file of one process" <<<"$output" | wc -l)
+	((said > 0 && said < 40)) || fail "$said of 40 are named"
+	assert_contains "$output" "; and $((40 - said)) more"
+}

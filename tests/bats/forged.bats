@@ -85,6 +85,7 @@ load forged
 	rejects 4 "impossible range" MMAP+$vmas:8=0
 	rejects 4 "impossible range" MMAP+$((vmas + 8)):8=0x800000000000
 	rejects 4 "impossible range" MMAP+$((vmas + 8)):8=0xffffffffff600000
+	rejects 4 "impossible range" "MMAP+$((vmas + 40)):8=$("$FORGE" get "$IMAGE" MMAP+$vmas:8)"
 	rejects 4 "" MMAP+96:4=0xffffffff
 	rejects 4 "" MMAP+92:4=0xfffffff0
 	rejects 4 "" MMAP+100:4=1
@@ -110,8 +111,14 @@ load forged
 @test "forged: registers" {
 	victim_saved idle
 	rejects 4 kernel REGS+$((24 + 16 * 8)):8=0xffffffff81000000
+	rejects 4 kernel REGS+$((24 + 16 * 8)):8=0x800000000000
 	rejects 4 segment REGS+$((24 + 17 * 8)):8=0x10
+	rejects 4 segment REGS+$((24 + 20 * 8)):8=0x18
+	for ((n = 23; n < 27; n++)); do
+		rejects 4 segments REGS+$((24 + n * 8)):8=0x10
+	done
 	rejects 4 kernel REGS+$((24 + 21 * 8)):8=0xffff888000000000
+	rejects 4 kernel REGS+$((24 + 22 * 8)):8=0x800000000000
 	rejects 4 kernel REGS+$((24 + 18 * 8)):8=0x3000
 	rejects 4 "registers:" REGS+12:4=8
 	rejects 4 header REGS+$((240 + 520)):8=1

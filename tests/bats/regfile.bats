@@ -47,3 +47,26 @@ load helper
 	run -3 ctckpt restore --detach "$IMAGE"
 	assert_contains "$output" "$VICTIM_DIR/appended: it can't be opened as it was"
 }
+
+@test "regfile: differences that have no room in the report are counted" {
+	local deep=$VICTIM_DIR n
+	for n in {1..14}; do
+		deep+=/$(printf 'x%.0s' {1..250})
+	done
+	mkdir -p "$deep"
+	for n in {1..20}; do
+		echo 0 >"$deep/$n"
+	done
+	# shellcheck disable=SC2016 # for that shell
+	ctckpt run --detach --name "$VICTIM" -- bash -c 'for n in {1..20}; do exec {fd}<"$0/$n"; done
+		: >"$1/ready"; while :; do sleep 1000; done' "$deep" "$VICTIM_DIR"
+	victim_await ready
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	for n in {1..20}; do
+		echo 1 >>"$deep/$n"
+	done
+	run -0 ctckpt restore --detach "$IMAGE"
+	n=$(grep -c "x/[0-9]*: " <<<"$output")
+	((n > 0 && n < 20)) || fail "$n are told"
+	assert_contains "$output" "$((20 - n)) more differences have no room here"
+}

@@ -8,6 +8,19 @@ load helper
 	victim_succeeds
 }
 
+@test "sched: the niceness of a whole session is refused by name" {
+	local file
+	victim_start sched
+	file=/proc/$(container_pid "$VICTIM")/autogroup
+	[[ -e $file ]] || skip "this kernel has no autogroups"
+	[[ $(<"$file") != "$(</proc/self/autogroup)" ]]
+	echo 5 >"$file"
+	run -3 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	assert_contains "$output" "the niceness of a session as a whole (autogroup) is not supported"
+	[[ ! -e $IMAGE ]]
+	victim_succeeds
+}
+
 # scheduling NAME: a line for each thread of that container, which root's tools see from outside.
 scheduling() {
 	local tid pid

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <linux/ioprio.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -10,7 +11,9 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
+#include "core/buf.h"
 #include "core/cleanup.h"
+#include "core/procfs.h"
 #include "kind/kind.h"
 #include "kind/support/owner.h"
 
@@ -126,6 +129,33 @@ static bool has_core_cookie(pid_t tid)
 	       cookie != 0;
 }
 
+/* The niceness of a session as a whole, beside others; kernels without it have no such file. */
+static bool has_nice_session(const struct dump_task *task)
+{
+	auto_buf struct buf text = BUF_EMPTY;
+	struct err err = ERR_NONE;
+	const char *nice;
+
+	if (procfs_read(task->proc, "autogroup", &text, &err) < 0)
+		return false;
+	nice = strstr(text.data, " nice ");
+	return nice && strtol(nice + strlen(" nice "), NULL, 10) != 0;
+}
+
+/* What cannot be saved; NULL: all can. */
+static const char *find_unsupported(const struct dump *d, const struct kernel_sched_attr *attr)
+{
+	if (attr->policy == DEADLINE_POLICY && attr->flags & ~(uint64_t)SCHED_FLAG_RESET_ON_FORK)
+		return "flags of deadline scheduling are not supported";
+	if (has_clamps(attr))
+		return "utilization clamps are not supported";
+	if (has_core_cookie(d->thread->tid))
+		return "core scheduling is not supported";
+	if (d->thread == d->task->threads && has_nice_session(d->task))
+		return "the niceness of a session as a whole (autogroup) is not supported";
+	return NULL;
+}
+
 static void sched_write(struct dump *d, const struct kernel_sched_attr *attr, uint32_t io_priority,
 			const uint64_t *mask, size_t words)
 {
@@ -162,6 +192,7 @@ static int sched_dump(struct dump *d, struct err *err)
 	pid_t tid = d->thread->tid;
 	struct kernel_sched_attr attr = { .size = 0 };
 	auto_free uint64_t *mask = NULL;
+	const char *unsupported;
 	size_t words = 0;
 	long io_priority;
 	int r;
@@ -171,12 +202,9 @@ static int sched_dump(struct dump *d, struct err *err)
 	if (!is_known_policy(attr.policy))
 		return dump_block(d, "chrt --other puts a task back",
 				  "scheduling policy %u is not supported", attr.policy);
-	if (attr.policy == DEADLINE_POLICY && attr.flags & ~(uint64_t)SCHED_FLAG_RESET_ON_FORK)
-		return dump_block(d, NULL, "flags of deadline scheduling are not supported");
-	if (has_clamps(&attr))
-		return dump_block(d, NULL, "utilization clamps are not supported");
-	if (has_core_cookie(tid))
-		return dump_block(d, NULL, "core scheduling is not supported");
+	unsupported = find_unsupported(d, &attr);
+	if (unsupported)
+		return dump_block(d, NULL, "%s", unsupported);
 	io_priority = syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, tid);
 	if (io_priority < 0)
 		return err_set(err, -errno, "read I/O priority");
