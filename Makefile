@@ -32,7 +32,7 @@ VICTIM_SRC := $(sort $(wildcard tests/victim/*.c))
 VICTIM_SRC_32 := compat posix_timers signals syscalls thread tls
 UNIT_SRC := $(sort $(wildcard tests/unit/*.c))
 # Tools over images that are no fuzzers.
-FORGERS := damage forge
+FORGERS := damage forge hunt
 FUZZ_SRC := $(sort $(filter-out $(FORGERS:%=tests/fuzz/%.c),$(wildcard tests/fuzz/*.c)))
 FUZZ_CFLAGS = -g -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined
 
@@ -174,6 +174,11 @@ fuzz: fuzzers
 soak:
 	ORACLE_ROUNDS=$(SOAK_ROUNDS) BATS_TEST_TIMEOUT=3600 tests/run -q oracle.bats
 
+# Each check switched off in turn: does a test miss it? Takes half an hour.
+mutate:
+	tools/mutate instrument . $(B)/mutate
+	tools/mutate score $(B)/mutate
+
 # Program, manual, completion, library and headers, to DESTDIR and PREFIX.
 install: all manual
 	install -d $(addprefix $(DESTDIR),$(BINDIR) $(COMPDIR) $(LIBDIR)/pkgconfig \
@@ -206,5 +211,5 @@ help:
 
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(LIB_SRC:%.c=$(B)/fuzz/obj/%.d)
 
-.PHONY: all manual victims units test-tools fuzzers test check lint demo bench fuzz soak install clean help
+.PHONY: mutate all manual victims units test-tools fuzzers test check lint demo bench fuzz soak install clean help
 .DELETE_ON_ERROR:
