@@ -21,8 +21,8 @@ __attribute__((weak, constructor)) void checks_begin(void)
 	const char *off = getenv("CTCKPT_CHECK_OFF");
 	const char *path = getenv("CTCKPT_CHECKS");
 	int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
-	void *map = fd < 0 ? MAP_FAILED
-			   : mmap(NULL, CHECKS_MAX, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	void *map =
+	    fd < 0 ? MAP_FAILED : mmap(NULL, CHECKS_MAX, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 	if (off)
 		checks_off = atoi(off);
@@ -39,7 +39,5 @@ static inline bool check_note(int number, bool has_fired)
 	return has_fired;
 }
 
-#define CHECK_FIRES(number, condition)                                                             \
-	(checks_off != (number) && check_note(number, !!(condition)))
-#define CHECK_HOLDS(number, condition)                                                             \
-	(checks_off == (number) || !check_note(number, !(condition)))
+#define CHECK_FIRES(number, condition) (checks_off != (number) && check_note(number, !!(condition)))
+#define CHECK_HOLDS(number, condition) (checks_off == (number) || !check_note(number, !(condition)))
