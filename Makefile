@@ -16,6 +16,7 @@ OPT ?= -O2 -g
 CFLAGS ?=
 FUZZ_CC ?= clang
 FUZZ_SECONDS ?= 60
+SOAK_ROUNDS ?= 50
 ALL_CFLAGS = -std=gnu17 $(OPT) $(WARN) $(HARDEN) -D_GNU_SOURCE -DCTCKPT_VERSION='"$(VERSION)"' \
 	-DCTCKPT_SYSCONFDIR='"$(SYSCONFDIR)"' \
 	-Ilib -Iinclude -I$(B)/gen $(shell pkg-config --cflags $(PKGS)) -MMD -MP $(CFLAGS)
@@ -31,7 +32,7 @@ VICTIM_SRC := $(sort $(wildcard tests/victim/*.c))
 VICTIM_SRC_32 := compat posix_timers signals syscalls thread tls
 UNIT_SRC := $(sort $(wildcard tests/unit/*.c))
 # Tools over images that are no fuzzers.
-FORGERS := damage forge
+FORGERS := damage forge hunt
 FUZZ_SRC := $(sort $(filter-out $(FORGERS:%=tests/fuzz/%.c),$(wildcard tests/fuzz/*.c)))
 FUZZ_CFLAGS = -g -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined
 
@@ -173,6 +174,15 @@ fuzz: fuzzers
 coverage: all
 	tests/fuzz/coverage
 
+# Random states against the oracle, for longer: SOAK_ROUNDS of them in each container.
+soak:
+	ORACLE_ROUNDS=$(SOAK_ROUNDS) BATS_TEST_TIMEOUT=3600 tests/run -q oracle.bats
+
+# Each check switched off in turn: does a test miss it? Takes half an hour.
+mutate:
+	tools/mutate instrument . $(B)/mutate
+	tools/mutate score $(B)/mutate
+
 # Program, manual, completion, library and headers, to DESTDIR and PREFIX.
 install: all manual
 	install -d $(addprefix $(DESTDIR),$(BINDIR) $(COMPDIR) $(LIBDIR)/pkgconfig \
@@ -205,5 +215,5 @@ help:
 
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(LIB_SRC:%.c=$(B)/fuzz/obj/%.d)
 
-.PHONY: all manual victims units test-tools fuzzers test check lint demo bench fuzz coverage install clean help
+.PHONY: mutate all manual victims units test-tools fuzzers test check lint demo bench fuzz coverage soak install clean help
 .DELETE_ON_ERROR:

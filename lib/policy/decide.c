@@ -148,11 +148,13 @@ void decide_sched(const struct policy_rule *rule, const struct host_facts *facts
 		decide_refuse_value(decision);
 		return;
 	}
+	if (facts->is_idle)
+		own = SCHED_IDLE;
 	decision->saved = policy;
 	meet_outside(rule, facts, CAP(SYS_NICE), own, DEADLINE, decision);
 	/* A deadline has no priority that another policy could have. */
 	if (policy == DEADLINE && decision->effective != policy)
-		decision->effective = SCHED_OTHER;
+		decision->effective = facts->is_idle ? SCHED_IDLE : SCHED_OTHER;
 	decision->saved = saved;
 	decision->effective |= flag;
 }

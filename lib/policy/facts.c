@@ -76,14 +76,20 @@ static bool has_program(const char *name)
 	return false;
 }
 
-/* newuidmap goes by the real uid, and maps that to itself without any range. */
+/* newuidmap goes by the real uid, and maps that to itself without any range. With no_new_privs it
+ * gets none of the privileges that it needs. */
 static int get_ranges(struct host_facts *facts, struct err *err)
 {
 	const struct passwd *user = getpwuid(getuid());
 	auto_free char *name = user ? mem_string(user->pw_name) : NULL;
 	auto_buf struct buf text = BUF_EMPTY;
-	int r;
+	int r = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
 
+	if (r < 0)
+		return err_set(err, -errno, "read no_new_privs");
+	facts->no_new_privs = r > 0;
+	if (facts->no_new_privs)
+		return 0;
 	if (has_program("newuidmap")) {
 		r = read_text("/etc/subuid", &text, err);
 		if (r < 0)
@@ -153,12 +159,20 @@ static uint64_t try_securebits(uint64_t now)
 static int get_nice(struct host_facts *facts, struct err *err)
 {
 	uint64_t limit = facts->hard_limits[RLIMIT_NICE];
+	int r;
 
 	errno = 0;
 	facts->nice = getpriority(PRIO_PROCESS, 0);
 	if (errno)
 		return err_set(err, -errno, "read the invoker's nice value");
 	facts->lowest_nice = 20 - (int)(limit < 40 ? limit : 40);
+	/* As sched(7) has it: to leave SCHED_IDLE takes a limit that allows the present nice value.
+	 */
+	r = sched_getscheduler(0);
+	if (r < 0)
+		return err_set(err, -errno, "read the invoker's scheduling policy");
+	facts->is_idle =
+	    (r & ~SCHED_RESET_ON_FORK) == SCHED_IDLE && facts->nice < facts->lowest_nice;
 	if (facts->lowest_nice > facts->nice)
 		facts->lowest_nice = facts->nice;
 	return 0;
@@ -189,10 +203,6 @@ static int get_state(struct host_facts *facts, struct err *err)
 		return r;
 	facts->oom_score_adj = (int)strtol(text.data, NULL, 10);
 
-	r = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
-	if (r < 0)
-		return err_set(err, -errno, "read no_new_privs");
-	facts->no_new_privs = r > 0;
 	get_labels(facts);
 	facts->cgroup = cgroup_own_base();
 

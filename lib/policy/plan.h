@@ -133,6 +133,7 @@ struct host_facts {
 	uint64_t known_caps; /* all that this kernel has: what the owner of a new namespace holds */
 	int nice;
 	int lowest_nice; /* that may be set in a new user namespace */
+	bool is_idle;	 /* SCHED_IDLE, and its limit of niceness lets nothing else be set */
 	int oom_score_adj;
 	bool no_new_privs;
 	char *label;	    /* owned: of a security module; NULL: there is none */

@@ -38,8 +38,15 @@ static int map(struct remote *remote, size_t size, int prot, uint64_t *ret_addre
 						(uint64_t)-1, 0 });
 	if (r < 0)
 		return r;
-	if (result < 0 && result > -4096)
-		return err_set(err, (int)result, "map %zu bytes in task %d", size, remote->tid);
+	if (result < 0 && result > -4096) {
+		(void)err_set(err, (int)result, "map %zu bytes in task %d", size, remote->tid);
+		if (result == -ENOMEM)
+			return err_hint(err,
+					"raise its limit of address space or data: prlimit "
+					"--pid %d --as=unlimited --data=unlimited",
+					remote->tid);
+		return (int)result;
+	}
 	*ret_address = (uint64_t)result;
 	return 0;
 }

@@ -14,3 +14,14 @@ load helper
 	run -0 bash -c 'ulimit -n 256; exec "$1" restore --detach "$2"' - "$CTCKPT" "$IMAGE"
 	victim_succeeds
 }
+
+@test "rlimits: without address space for what saves it, a task is refused and goes on" {
+	local pid
+	victim_start idle
+	pid=$(container_pid "$VICTIM")
+	prlimit --pid "$pid" --as=4096
+	run -1 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	assert_contains "$output" "in task $pid: Cannot allocate memory"
+	assert_contains "$output" "hint: raise its limit of address space or data: prlimit --pid $pid "
+	victim_succeeds
+}

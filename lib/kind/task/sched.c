@@ -346,6 +346,10 @@ static int finish_io(struct restore *rs, const struct record *record, struct scr
 {
 	const struct decision *io = plan_answer(rs->plan, CLASS_IOPRIO, record->id, 0);
 
+	/* None was saved; but the invoker's is inherited. */
+	if (!io && syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, 0) > 0)
+		(void)script_syscall(script, "set no I/O priority", 0, SYS_ioprio_set,
+				     IOPRIO_WHO_PROCESS, 0, 0);
 	if (!io)
 		return 0;
 	if (!io->from_outside)
@@ -436,7 +440,7 @@ static int sched_finish(struct restore *rs, const struct record *record, struct 
 		return finish_outside(&attr, script, err);
 	if (is_real_time(attr.policy))
 		raise_limit(rs, RLIMIT_RTPRIO, script);
-	else if (attr.nice < plan_facts(rs->plan)->nice)
+	else if (plan_facts(rs->plan)->hard_limits[RLIMIT_NICE] > 0)
 		raise_limit(rs, RLIMIT_NICE, script);
 	(void)script_syscall(script, "set scheduling policy", 0, SYS_sched_setattr, 0,
 			     script_copy(script, &attr, sizeof(attr)), 0);

@@ -1,0 +1,430 @@
+/* Looks for what the reader must refuse, one image for each of its reasons.
+ *
+ *   hunt pack IMAGE OUT                   the metadata of an image, as tests/hostile keeps them
+ *   hunt try DIR CASES                    what the reader says of each case; fails if it is not
+ * what the case says hunt score DIR CASES                  the numbers of the checks without which
+ * a case would end otherwise, in such a build hunt find SECONDS DIR CASES           alters the
+ * images in DIR at random, and appends to CASES what is refused for a reason that none of them has
+ *
+ * A case is a line: the image's name, edits (see records.h), and the words of the refusal, between
+ * tabs. In a build made by tools/mutate, every check is a reason. */
+#include <dirent.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/cleanup.h"
+#include "records.h"
+
+#ifndef CHECKS_MAX
+#define CHECKS_MAX 1
+static int checks_off;
+static unsigned char checks_own[CHECKS_MAX];
+static unsigned char *checks_fired = checks_own;
+#endif
+
+struct base {
+	char *name;
+	struct edited_image image;
+};
+
+struct hunt {
+	struct base *bases;
+	size_t base_count;
+	char **reasons; /* words of refusals, without numbers and names */
+	size_t reason_count;
+	unsigned char is_met[CHECKS_MAX];
+	uint64_t random;
+	FILE *cases;
+};
+
+static uint64_t chance(struct hunt *hunt, uint64_t below)
+{
+	hunt->random ^= hunt->random << 13;
+	hunt->random ^= hunt->random >> 7;
+	hunt->random ^= hunt->random << 17;
+	return below ? hunt->random % below : 0;
+}
+
+static int load_bases(struct hunt *hunt, const char *dir)
+{
+	auto_closedir DIR *list = opendir(dir);
+	const struct dirent *entry;
+
+	while (list && (entry = readdir(list))) {
+		auto_free char *path = mem_printf("%s/%s", dir, entry->d_name);
+		struct base base = { .image = EDITED_IMAGE_NONE };
+
+		if (!strstr(entry->d_name, ".zst") || !edited_load(&base.image, path))
+			continue;
+		base.name = mem_string(entry->d_name);
+		array_grow(hunt->bases, hunt->base_count);
+		hunt->bases[hunt->base_count++] = base;
+	}
+	return hunt->base_count > 0 ? 0 : 2;
+}
+
+static const struct base *find_base(const struct hunt *hunt, const char *name)
+{
+	for (size_t i = 0; i < hunt->base_count; i++) {
+		if (strcmp(hunt->bases[i].name, name) == 0)
+			return &hunt->bases[i];
+	}
+	return NULL;
+}
+
+/* ---- reasons ---- */
+
+/* Without the place, numbers, and what stands in quotes or is a path. */
+static char *reason_of(const char *verdict)
+{
+	char *reason = mem_string(verdict);
+	char *to = reason;
+
+	for (const char *at = reason; *at; at++) {
+		if (*at >= '0' && *at <= '9') {
+			if (to == reason || to[-1] != '#')
+				*to++ = '#';
+		} else {
+			*to++ = *at;
+		}
+	}
+	*to = '\0';
+	return reason;
+}
+
+static bool add_reason(struct hunt *hunt, const char *verdict)
+{
+	auto_free char *reason = reason_of(verdict);
+
+	for (size_t i = 0; i < hunt->reason_count; i++) {
+		if (strcmp(hunt->reasons[i], reason) == 0)
+			return false;
+	}
+	array_grow(hunt->reasons, hunt->reason_count);
+	hunt->reasons[hunt->reason_count++] = take_ptr(reason);
+	return true;
+}
+
+/* Would the reader say something else without this check? In a process of its own: it may crash. */
+static bool depends_on(const struct edited_image *image, const char *verdict, int check)
+{
+	int status = 0;
+	pid_t child = fork();
+
+	if (child == 0) {
+		auto_free char *other = NULL;
+
+		(void)alarm(20);
+		checks_off = check;
+		other = edited_verdict(image);
+		_exit(strcmp(other, verdict) == 0 ? 0 : 1);
+	}
+	while (child > 0 && waitpid(child, &status, 0) < 0)
+		;
+	return child > 0 && status != 0;
+}
+
+static bool add_checks(struct hunt *hunt, const struct edited_image *image, const char *verdict)
+{
+	unsigned char fired[CHECKS_MAX];
+	bool is_new = false;
+
+	memcpy(fired, checks_fired, sizeof(fired));
+	for (int i = 0; i < CHECKS_MAX; i++) {
+		if (!fired[i] || hunt->is_met[i] || !depends_on(image, verdict, i))
+			continue;
+		hunt->is_met[i] = 1;
+		is_new = true;
+	}
+	return is_new;
+}
+
+/* Takes the case, if it is one for something new. */
+static bool judge(struct hunt *hunt, const struct edited_image *image, char **ret_verdict)
+{
+	auto_free char *verdict = NULL;
+	bool is_new;
+
+	memset(checks_fired, 0, CHECKS_MAX);
+	verdict = edited_verdict(image);
+	if (verdict[0] == '\0' || strpbrk(verdict, "\t\n"))
+		return false;
+	is_new = add_checks(hunt, image, verdict);
+	if (CHECKS_MAX == 1)
+		is_new = add_reason(hunt, verdict);
+	*ret_verdict = take_ptr(verdict);
+	return is_new;
+}
+
+/* ---- chance ---- */
+
+static uint64_t value_near(struct hunt *hunt, const struct edited_image *image, uint64_t old)
+{
+	static const uint64_t values[] = {
+		0,
+		1,
+		2,
+		3,
+		4,
+		7,
+		8,
+		15,
+		16,
+		31,
+		32,
+		63,
+		64,
+		65,
+		127,
+		128,
+		255,
+		256,
+		4095,
+		4096,
+		4097,
+		0x7fff,
+		0x8000,
+		0xffff,
+		0x10000,
+		1u << 20,
+		1u << 22,
+		0x7fffffff,
+		0x80000000,
+		0xffffffff,
+		1000000000,
+		0x100000000,
+		0x7ffffffff000,
+		0x800000000000,
+		0x4000000000000000,
+		0x7fffffffffffffff,
+		0x8000000000000000,
+		UINT64_MAX,
+		UINT64_MAX - 4095,
+	};
+	const struct edited_record *other;
+
+	switch (chance(hunt, 8)) {
+	case 0:
+	case 1:
+		return values[chance(hunt, sizeof(values) / sizeof(values[0]))];
+	case 2:
+		return old + 1 + chance(hunt, 8);
+	case 3:
+		return old - 1 - chance(hunt, 8);
+	case 4:
+		return old ^ 1ull << chance(hunt, 64);
+	case 5:
+		other = &image->records[chance(hunt, image->count)];
+		return le32_get(other->header.id);
+	case 6:
+		return chance(hunt, 70);
+	default:
+		return chance(hunt, 0x100) | chance(hunt, 0x100) << 8 * chance(hunt, 8);
+	}
+}
+
+static void mutate_body(struct hunt *hunt, const struct edited_image *image,
+			const struct edited_record *record, const char *place, struct buf *edits)
+{
+	static const unsigned int sizes[] = { 4, 4, 4, 8, 8, 2, 1 };
+	uint32_t length = le32_get(record->header.length);
+	size_t size = sizes[chance(hunt, sizeof(sizes) / sizeof(sizes[0]))];
+	size_t room = length / size;
+	/* The heads of records are where most of the sense is. */
+	size_t at = chance(hunt, room > 16 && chance(hunt, 3) ? 16 : room) * size;
+	uint64_t old = 0;
+
+	if (room == 0)
+		return;
+	memcpy(&old, record->body + at, size);
+	buf_printf(edits, "%s+%zu:%zu=%" PRIu64, place, at, size, value_near(hunt, image, old));
+}
+
+static void mutate_length(struct hunt *hunt, const struct edited_record *record, const char *place,
+			  struct buf *edits)
+{
+	uint32_t length = le32_get(record->header.length);
+	uint32_t change = (uint32_t)(chance(hunt, 2) ? chance(hunt, 64) : 4 * chance(hunt, 64));
+
+	if (chance(hunt, 4) == 0)
+		length = (uint32_t)chance(hunt, length);
+	else
+		length = chance(hunt, 2) && length >= change ? length - change : length + change;
+	buf_printf(edits, "%s~%u", place, length);
+}
+
+/* Each tag as often as the others, however many records have it. */
+static size_t choose_record(struct hunt *hunt, const struct edited_image *image, size_t *ret_number)
+{
+	for (;;) {
+		size_t at = chance(hunt, image->count), before = 0, all = 0;
+
+		for (size_t i = 0; i < image->count; i++) {
+			bool is_alike = memcmp(&image->records[i].header.tag,
+					       &image->records[at].header.tag, 4) == 0;
+
+			before += is_alike && i < at;
+			all += is_alike;
+		}
+		*ret_number = before;
+		if (chance(hunt, all) == 0)
+			return at;
+	}
+}
+
+static void mutate(struct hunt *hunt, const struct edited_image *image, struct buf *edits)
+{
+	size_t number;
+	const struct edited_record *record = &image->records[choose_record(hunt, image, &number)];
+	char place[32], tag[5] = "";
+
+	memcpy(tag, &record->header.tag, 4);
+	(void)snprintf(place, sizeof(place), "%s.%zu", tag, number);
+	if (edits->size > 0)
+		(void)buf_append(edits, " ", 1);
+	switch (chance(hunt, 16)) {
+	case 0:
+		buf_printf(edits, "%s-", place);
+		break;
+	case 1:
+		buf_printf(edits, "%s*", place);
+		break;
+	case 2:
+		buf_printf(edits, "%s@%" PRIu64, place,
+			   value_near(hunt, image, le32_get(record->header.id)) & UINT32_MAX);
+		break;
+	case 3:
+	case 4:
+		mutate_length(hunt, record, place, edits);
+		break;
+	default:
+		mutate_body(hunt, image, record, place, edits);
+	}
+}
+
+static void attempt(struct hunt *hunt, const struct base *base, const char *edits)
+{
+	auto_edited struct edited_image image = EDITED_IMAGE_NONE;
+	auto_free char *verdict = NULL;
+
+	edited_copy(&image, &base->image);
+	if (!edited_apply_all(&image, edits) || !judge(hunt, &image, &verdict))
+		return;
+	(void)fprintf(hunt->cases, "%s\t%s\t%s\n", base->name, edits, verdict);
+	(void)fflush(hunt->cases);
+}
+
+static void find_more(struct hunt *hunt, time_t seconds)
+{
+	time_t end = time(NULL) + seconds;
+
+	while (time(NULL) < end) {
+		const struct base *base = &hunt->bases[chance(hunt, hunt->base_count)];
+
+		for (int i = 0; i < 200; i++) {
+			auto_buf struct buf edits = BUF_EMPTY;
+
+			for (uint64_t n = 1 + (chance(hunt, 3) == 0) * chance(hunt, 3); n > 0; n--)
+				mutate(hunt, &base->image, &edits);
+			if (edits.size > 0)
+				attempt(hunt, base, edits.data);
+		}
+	}
+}
+
+/* ---- cases ---- */
+
+static bool try_case(struct hunt *hunt, char *line)
+{
+	char *edits = strchr(line, '\t');
+	char *words = edits ? strchr(edits + 1, '\t') : NULL;
+	auto_edited struct edited_image image = EDITED_IMAGE_NONE;
+	auto_free char *verdict = NULL;
+	const struct base *base;
+
+	if (!words)
+		return false;
+	*edits++ = '\0';
+	*words++ = '\0';
+	words[strcspn(words, "\n")] = '\0';
+	base = find_base(hunt, line);
+	if (!base)
+		return false;
+	edited_copy(&image, &base->image);
+	if (!edited_apply_all(&image, edits))
+		return false;
+	(void)judge(hunt, &image, &verdict);
+	if (verdict && strcmp(verdict, words) == 0)
+		return true;
+	(void)printf("%s\t%s\n  expected: %s\n  says:     %s\n", line, edits, words,
+		     verdict ? verdict : "");
+	return false;
+}
+
+static int try_all(struct hunt *hunt, const char *path)
+{
+	auto_fclose FILE *file = fopen(path, "re");
+	auto_free char *line = NULL;
+	size_t room = 0, count = 0, bad = 0;
+
+	while (file && getline(&line, &room, file) > 0) {
+		count++;
+		bad += !try_case(hunt, line);
+	}
+	(void)fprintf(stderr, "%zu cases, %zu bad\n", count, bad);
+	return count > 0 && bad == 0 ? 0 : 1;
+}
+
+static int score(struct hunt *hunt, const char *path)
+{
+	int r = try_all(hunt, path);
+
+	for (int i = 0; i < CHECKS_MAX; i++) {
+		if (hunt->is_met[i])
+			(void)printf("%d\n", i);
+	}
+	return r;
+}
+
+static int pack(const char *from, const char *out)
+{
+	auto_edited struct edited_image image = EDITED_IMAGE_NONE;
+	auto_fclose FILE *file = fopen(from, "re");
+	auto_buf struct buf data = BUF_EMPTY;
+	char piece[65536];
+	size_t got;
+
+	while (file && data.size < EDITED_LENGTH_MAX &&
+	       (got = fread(piece, 1, sizeof(piece), file)) > 0)
+		(void)buf_append(&data, piece, got);
+	if (!edited_take(&image, (const unsigned char *)data.data, data.size))
+		return 2;
+	/* There is no page stream: content would have to come from somewhere. */
+	return edited_save(&image, out) ? 0 : 2;
+}
+
+int main(int argc, char **argv)
+{
+	struct hunt *hunt = mem_alloc(1, sizeof(*hunt));
+	int r = 2;
+
+	hunt->random = 0x9e3779b97f4a7c15ull ^ (uint64_t)time(NULL) << 20;
+	if (argc == 4 && strcmp(argv[1], "pack") == 0)
+		r = pack(argv[2], argv[3]);
+	else if (argc == 4 && strcmp(argv[1], "try") == 0 && load_bases(hunt, argv[2]) == 0)
+		r = try_all(hunt, argv[3]);
+	else if (argc == 4 && strcmp(argv[1], "score") == 0 && load_bases(hunt, argv[2]) == 0)
+		r = score(hunt, argv[3]);
+	else if (argc == 5 && strcmp(argv[1], "find") == 0 && load_bases(hunt, argv[3]) == 0) {
+		hunt->cases = fopen(argv[4], "ae");
+		(void)try_all(hunt, argv[4]);
+		find_more(hunt, strtol(argv[2], NULL, 10));
+		r = hunt->cases && fclose(hunt->cases) == 0 ? 0 : 2;
+	} else {
+		(void)fprintf(stderr,
+			      "usage: hunt pack IMAGE OUT | try|score DIR CASES | find SECONDS DIR "
+			      "CASES\n");
+	}
+	return r;
+}
