@@ -221,7 +221,9 @@ def question_of(name, detail, value, task):
     """The oracle's question about one value; task: the effective ones of its other fields."""
     if name == "rlimit":
         hard = value if detail % 2 else max(value, task["rlimit", detail + 1])
-        soft = 0 if detail % 2 else value
+        # A child that has used up its time may be dead before it answers.
+        least = min(value, 1000) if detail == 2 * resource.RLIMIT_CPU + 1 else 0
+        soft = least if detail % 2 else value
         return f"limit {detail // 2} {soft} {hard}"
     if name == "sched":
         priority = 1 if value & ~RESET_ON_FORK in (FIFO, RR) else 0
