@@ -160,7 +160,7 @@ static int run_stage(struct work *work, struct err *err)
 		(void)err_set(err, -errno, "trace the container's first task");
 		return err_hint(err, "is ptrace restricted? see ctckpt check");
 	}
-	r = restore_guard_begin(&work->rs, init, work->container.pidfd, err);
+	r = restore_guard_begin(&work->rs, init, work->container.pidfd, work->entry.cgroup.v1, err);
 	if (r == 0)
 		r = restore_watch_begin(worker_lifeline(work->job->worker), work->container.pidfd,
 					&work->watcher, err);

@@ -1,4 +1,5 @@
-/* Files that a restore has made under names of the container's: what fails leaves none of them. */
+/* What a restore that fails must not leave: files that it has made under names of the container's,
+ * and the container. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -13,7 +14,6 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
-#include "kind/support/unix_rec.h"
 #include "restore/restore.h"
 
 /* The path follows, with its NUL. Inode 0: a directory that may have been made, and is empty then.
@@ -161,15 +161,19 @@ static void keep_only(int *fds, size_t count)
 	(void)close_range((unsigned int)count, ~0u, 0);
 }
 
+/* A restore that could not say that it was one is none: its container ends, whether its tracer took
+ * it along or had let it go. What v1 has frozen does not even die. */
 static _Noreturn void wait_and_undo(const struct restore *rs, int parent, int init, int user,
-				    int mounts)
+				    int mounts, int freezer)
 {
-	int fds[] = { parent, init, user, mounts };
+	int fds[] = { parent, init, user, mounts, freezer };
 	int root;
 
-	keep_only(fds, sizeof(fds) / sizeof(fds[0]));
+	keep_only(fds, sizeof(fds) / sizeof(fds[0]) - (freezer < 0));
 	(void)await_end(fds[0], -1);
-	/* It was killed with its tracer, or let go before that, and lives. */
+	(void)syscall(SYS_pidfd_send_signal, fds[1], SIGKILL, NULL, 0);
+	if (freezer >= 0)
+		(void)!write(fds[4], "THAWED", 6);
 	if (!await_end(fds[1], END_TIMEOUT_MS))
 		_exit(0);
 	if (setns(fds[2], CLONE_NEWUSER) < 0 || setns(fds[3], CLONE_NEWNS) < 0)
@@ -187,8 +191,11 @@ static int open_of(pid_t pid, const char *name)
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-int restore_guard_begin(struct restore *rs, pid_t init, int init_pidfd, struct err *err)
+int restore_guard_begin(struct restore *rs, pid_t init, int init_pidfd, int cgroup_v1,
+			struct err *err)
 {
+	auto_close int freezer =
+	    cgroup_v1 < 0 ? -1 : openat(cgroup_v1, "freezer.state", O_WRONLY | O_CLOEXEC);
 	auto_close int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	auto_close int user = open_of(init, "user");
 	auto_close int mounts = open_of(init, "mnt");
@@ -196,15 +203,13 @@ int restore_guard_begin(struct restore *rs, pid_t init, int init_pidfd, struct e
 	sigset_t before;
 	pid_t child;
 
-	if (!image_next(rs->image, TAG_UNIX_SOCKET, NULL))
-		return 0;
 	if (self < 0 || user < 0 || mounts < 0)
-		return err_set(err, -errno, "prepare to remove files");
+		return err_set(err, -errno, "prepare for an end in the middle");
 	(void)sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, &before);
 	child = fork();
 	if (child == 0)
-		wait_and_undo(rs, self, init_pidfd, user, mounts);
+		wait_and_undo(rs, self, init_pidfd, user, mounts, freezer);
 	(void)sigprocmask(SIG_SETMASK, &before, NULL);
 	if (child < 0)
 		return err_set(err, -errno, "create a process");

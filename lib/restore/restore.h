@@ -152,8 +152,10 @@ struct restore_task *restore_task_by_id(const struct restore *rs, uint32_t id);
 size_t restore_made_room(const struct image *image);
 void restore_undo_here(const struct restore *rs);
 bool restore_undo(const struct restore *rs, pid_t init);
-/* A process that does so should we be killed, until the tasks are let go. */
-int restore_guard_begin(struct restore *rs, pid_t init, int init_pidfd, struct err *err);
+/* A process that does so, and ends the container, should we be killed before the tasks are let go.
+ * `cgroup_v1`: its directory in the v1 freezer, or -1. */
+int restore_guard_begin(struct restore *rs, pid_t init, int init_pidfd, int cgroup_v1,
+			struct err *err);
 void restore_guard_end(struct restore *rs);
 
 /* grants.c: in the first task: the invoker's descriptors are the objects that they are given for.
