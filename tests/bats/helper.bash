@@ -139,6 +139,22 @@ victim_succeeded() {
 	[[ $(<"$VICTIM_DIR/result") == ok ]] || victim_failed "its expectations"
 }
 
+# victim_answers SECONDS: its first task runs, and says so within this time.
+victim_answers() {
+	local pid
+	pid=$(container_pid "$VICTIM")
+	[[ -n $pid ]] || fail "$VICTIM is gone" || return
+	task_answers "$1" "$pid"
+}
+
+# task_answers SECONDS PID: likewise for whoever answers to the test.
+task_answers() {
+	rm -f "$VICTIM_DIR/pong"
+	: >"$VICTIM_DIR/ping"
+	"$AWAIT" -t "$1" -p "$2" "$VICTIM_DIR/pong" ||
+		fail "process $2 does not answer: $(grep State "/proc/$2/status")"
+}
+
 # The outer pid of a container's first task; empty when it is gone.
 container_pid() {
 	ctckpt ps | awk -v name="$1" '$1 == name { print $2 }'
