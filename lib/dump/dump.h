@@ -60,9 +60,9 @@ struct dump_private {
 	size_t record_count;
 	struct dump_source *sources; /* owned */
 	size_t source_count;
-	struct dump_mapped *mapped; /* owned; kind/memory/mapfile.c */
+	struct dump_mapped *mapped; /* owned; kind/support/mapfile_dump.c */
 	size_t mapped_count;
-	struct dump_shared *shared; /* owned; kind/memory/shared.c */
+	struct dump_shared *shared; /* owned; kind/support/mapfile_shared.c */
 	size_t shared_count;
 	enum dump_ipc ipc;	       /* of the container's own; kind/support/sysv.c */
 	struct dump_segment *segments; /* owned; kind/container/sysv_shm.c */
