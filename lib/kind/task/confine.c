@@ -3,6 +3,7 @@
  */
 #include <asm/prctl.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -49,11 +50,18 @@ static const char *const spec_names[SPEC_COUNT] = {
 	[PR_SPEC_L1D_FLUSH] = "flushing of the L1 data cache",
 };
 
-static int confine_query(struct script *s, struct confine_rec *rec, bool *ret_is_io_flusher,
-			 struct err *err)
+/* What else the thread said of itself. */
+struct answers {
+	bool is_io_flusher;
+	bool is_landlocked;
+};
+
+static int confine_query(const struct dump_thread *thread, struct script *s,
+			 struct confine_rec *rec, struct answers *ret_answers, struct err *err)
 {
 	uint64_t out = script_out(s, sizeof(int));
-	size_t cpuid, flusher, spec[SPEC_COUNT];
+	uint64_t unused = script_out(s, 2 * sizeof(uint64_t));
+	size_t cpuid, flusher, look, spec[SPEC_COUNT];
 	const int *tsc;
 	int r;
 
@@ -62,6 +70,8 @@ static int confine_query(struct script *s, struct confine_rec *rec, bool *ret_is
 	    script_syscall(s, "get cpuid mode", SCRIPT_MAY_FAIL, SYS_arch_prctl, ARCH_GET_CPUID, 0);
 	flusher = script_syscall(s, "get io flusher", SCRIPT_MAY_FAIL, SYS_prctl, PR_GET_IO_FLUSHER,
 				 0, 0, 0, 0);
+	look = script_syscall(s, "look at a witness", SCRIPT_MAY_FAIL, SYS_get_robust_list,
+			      (uint64_t)thread->witness, unused, unused + sizeof(uint64_t));
 	for (size_t i = 0; i < SPEC_COUNT; i++)
 		spec[i] = script_syscall(s, "get speculation control", SCRIPT_MAY_FAIL, SYS_prctl,
 					 PR_GET_SPECULATION_CTRL, i, 0, 0, 0);
@@ -78,8 +88,23 @@ static int confine_query(struct script *s, struct confine_rec *rec, bool *ret_is
 
 		rec->speculation[i] = le32_make(state > 0 ? (uint32_t)state : 0);
 	}
-	*ret_is_io_flusher = script_result(s, flusher) == 1;
+	ret_answers->is_io_flusher = script_result(s, flusher) == 1;
+	ret_answers->is_landlocked = thread->witness && script_result(s, look) == -EPERM;
 	return 0;
+}
+
+/* A security module may have forbidden that look as well, where labels differ. */
+static bool has_our_label(const struct dump *d)
+{
+	auto_free char *path = mem_printf("task/%d/attr/current", d->thread->tid);
+	auto_buf struct buf label = BUF_EMPTY;
+	auto_buf struct buf own = BUF_EMPTY;
+	struct err ignored = ERR_NONE;
+
+	if (procfs_read(d->task->proc, path, &label, &ignored) < 0 || label.size == 0)
+		return true;
+	return procfs_read(AT_FDCWD, "/proc/thread-self/attr/current", &own, &ignored) == 0 &&
+	       strcmp(label.data, own.data) == 0;
 }
 
 static int confine_dump(struct dump *d, struct err *err)
@@ -88,15 +113,19 @@ static int confine_dump(struct dump *d, struct err *err)
 	struct confine_rec rec = { .no_new_privs = le32_make(status->no_new_privs),
 				   .seccomp = le32_make((uint32_t)status->seccomp) };
 	auto_script struct script s = SCRIPT_NONE;
-	bool is_io_flusher = false;
+	struct answers answers = { .is_landlocked = false };
 	int r;
 
 	script_init(&s, &d->thread->remote);
-	r = confine_query(&s, &rec, &is_io_flusher, err);
+	r = confine_query(d->thread, &s, &rec, &answers, err);
 	if (r < 0)
 		return r;
-	if (is_io_flusher)
+	if (answers.is_io_flusher)
 		return dump_block(d, NULL, "PR_SET_IO_FLUSHER is not supported");
+	if (answers.is_landlocked && has_our_label(d))
+		return dump_block(d, "tell the program not to restrict itself, if it can be told",
+				  "thread %d is restricted by Landlock, and no kernel tells how",
+				  d->thread->vtid);
 	dump_record(d, d->thread->id, &kind_confine, &rec, sizeof(rec));
 	return 0;
 }
