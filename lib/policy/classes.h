@@ -146,6 +146,8 @@
 	  OR_REFUSED(SOCKET_REMEDY), OR_CLOSED, OR_REFUSED(SOCKET_REMEDY), RECORDED)               \
 	X(TCP, "tcp", "net.tcp", same, nothing, DETAIL_NONE, tcp, MAY_CLOSE,                       \
 	  OR_REFUSED(NULL), OR_CLOSED, OR_REFUSED(NULL), RECORDED)                                 \
+	X(ALARM, "alarm", "alarms", same, nothing, DETAIL_ANY, alarm, MAY_REPLACE,                 \
+	  REPLACED, REPLACED, REPLACED, RECORDED)                                                  \
 	X(GRANT, "grant", "grants", same, nothing, DETAIL_NONE, grant, MAY_REPLACE,                \
 	  REPLACED, REPLACED, REPLACED, RECORDED)
 

@@ -239,6 +239,18 @@ void decide_keyring(const struct policy_rule *rule, const struct host_facts *fac
 	decision->reason = "keys are not saved: it is a fresh one";
 }
 
+/* A timer that wakes the machine up needs a capability in the initial user namespace, where no
+ * restored task is. */
+void decide_alarm(const struct policy_rule *rule, const struct host_facts *facts,
+		  struct decision *decision)
+{
+	(void)rule;
+	(void)facts;
+	decision->effective = 0;
+	decision->outcome = OUTCOME_SUBSTITUTE;
+	decision->reason = "it does not wake the machine up";
+}
+
 /* What the container has of its own: its network, its terminals. */
 void decide_own(const struct policy_rule *rule, const struct host_facts *facts,
 		struct decision *decision)
