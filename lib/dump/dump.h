@@ -155,6 +155,19 @@ void dump_group_tasks(struct dump *d);
 int dump_collect_files(struct dump *d, struct err *err);
 int dump_files(struct dump *d, struct err *err);
 
+/* query.c: what the kinds asked of one thread. */
+struct dump_asked {
+	size_t first;  /* of the kind's steps */
+	void *answers; /* owned; NULL: it does not ask */
+};
+struct dump_query {
+	struct script script;
+	struct dump_asked *asked; /* owned; one for each kind */
+};
+/* Asks the thread at the cursor; *query is freed by dump_forget_answers() in any case. */
+int dump_ask_thread(struct dump *d, struct dump_query *query, struct err *err);
+void dump_forget_answers(struct dump *d, struct dump_query *query);
+
 /* Queues content whose pieces are known. Pieces are taken over. */
 void dump_add_source(struct dump *d, uint32_t id, int file, struct dump_piece *pieces,
 		     size_t count);

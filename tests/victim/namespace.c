@@ -2,6 +2,7 @@
  * shares them, who owns them, and that they are apart. With an argument: with capabilities, a
  * cgroup namespace, or one
  * that cannot be saved. */
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/ipc.h>
@@ -279,9 +280,31 @@ static _Noreturn void start_in_cgroup_namespace(void)
 	victim_done();
 }
 
+static int is_apart;
+
+static void *leave(void *flags)
+{
+	EXPECT(unshare(*(int *)flags) == 0);
+	__atomic_store_n(&is_apart, 1, __ATOMIC_SEQ_CST);
+	(void)pause();
+	return NULL;
+}
+
+static void start_thread_in(int flags)
+{
+	pthread_t thread;
+
+	EXPECT(pthread_create(&thread, NULL, leave, &flags) == 0);
+	await_count(&is_apart, 1);
+}
+
 static _Noreturn void be_unsupported(const char *what)
 {
-	if (strcmp(what, "time-for-children") == 0)
+	if (strcmp(what, "thread-uts") == 0)
+		start_thread_in(CLONE_NEWUTS);
+	else if (strcmp(what, "thread-no-first-task") == 0)
+		start_thread_in(CLONE_NEWPID);
+	else if (strcmp(what, "time-for-children") == 0)
 		EXPECT(unshare(CLONE_NEWTIME) == 0);
 	else if (strcmp(what, "no-first-task") == 0)
 		EXPECT(unshare(CLONE_NEWPID) == 0);

@@ -248,44 +248,39 @@ static int find_pages(struct dump *d, struct own_pages *pages, struct err *err)
 	return 0;
 }
 
-static int read_brk(struct dump *d, uint64_t *ret_brk, struct err *err)
-{
-	auto_script struct script script = SCRIPT_NONE;
-	size_t step, table;
-	int r;
+struct mapping_answers {
+	size_t brk, table;
+};
 
-	script_init(&script, &d->thread->remote);
-	step = script_syscall(&script, "get the program break", 0, SYS_brk, 0);
+static void mapping_query(struct dump *d, struct script *script, void *ret_answers)
+{
+	struct mapping_answers *at = ret_answers;
+
+	(void)d;
+	at->brk = script_syscall(script, "get the program break", 0, SYS_brk, 0);
 	/* A kernel may be without such tables. */
-	table = script_syscall(&script, "get the local descriptor table", SCRIPT_MAY_FAIL,
-			       SYS_modify_ldt, 0, script_out(&script, LDT_ENTRY), LDT_ENTRY);
-	r = script_run(&script, err);
-	if (r < 0)
-		return r;
-	*ret_brk = (uint64_t)script_result(&script, step);
-	if (script_result(&script, table) > 0)
-		return dump_block(d, NULL, "a local descriptor table is not supported");
-	return 0;
+	at->table = script_syscall(script, "get the local descriptor table", SCRIPT_MAY_FAIL,
+				   SYS_modify_ldt, 0, script_out(script, LDT_ENTRY), LDT_ENTRY);
 }
 
 static int make_head(struct dump *d, struct mm_rec *ret_head, struct err *err)
 {
 	const struct procfs_stat *stat = &d->task->stat;
-	uint64_t brk;
+	const struct mapping_answers *at = dump_answers(d, &kind_mapping);
 	uint32_t exe;
-	int r = read_brk(d, &brk, err);
+	int r = mapfile_of_exe(d, &exe, err);
 
-	if (r == 0)
-		r = mapfile_of_exe(d, &exe, err);
 	if (r < 0)
 		return r;
+	if (script_result(d->script, at->table) > 0)
+		(void)dump_block(d, NULL, "a local descriptor table is not supported");
 	*ret_head = (struct mm_rec){
 		.start_code = le64_make(stat->start_code),
 		.end_code = le64_make(stat->end_code),
 		.start_data = le64_make(stat->start_data),
 		.end_data = le64_make(stat->end_data),
 		.start_brk = le64_make(stat->start_brk),
-		.brk = le64_make(brk),
+		.brk = le64_make((uint64_t)script_result(d->script, at->brk)),
 		.start_stack = le64_make(stat->start_stack),
 		.arg_start = le64_make(stat->arg_start),
 		.arg_end = le64_make(stat->arg_end),
@@ -546,6 +541,8 @@ const struct kind kind_mapping = {
 	.tag = TAG_MM,
 	.scope = SCOPE_TASK,
 	.phase = PHASE_MEMORY,
+	.answers_size = sizeof(struct mapping_answers),
+	.query = mapping_query,
 	.dump = mapping_dump,
 	.check = mapping_check,
 	.count = mapping_count,
