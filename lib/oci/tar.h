@@ -39,8 +39,8 @@ struct tar_search {
 	void *argument;
 };
 
-/* For processes that will not be able to open files: the library converts names, and has to find out
- * how. */
+/* For processes that will not be able to open files: the library converts names, and has to find
+ * out how. */
 void tar_prepare(void);
 /* Reads the whole archive, which may be compressed by gzip or zstd. The member must be there, once.
  * No name in the archive is used for anything but a comparison. ERR_DAMAGED, ERR_REFUSED. */
