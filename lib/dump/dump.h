@@ -138,13 +138,16 @@ int dump_check_cgroup_root(struct dump *d, struct err *err);
 int dump_find_file_namespace(struct dump *d, struct err *err);
 int dump_namespace_id(struct dump *d, enum namespace_type type, int fd, uint32_t *ret_id,
 		      struct err *err);
-/* stand_in.c: for each network namespace that no task is in, somebody who is. */
+/* stand_in.c: somebody who is in a namespace, which errors call `name`. */
 struct dump_stand_in {
 	struct dump_task task; /* its pid and proc alone */
 	int socket;	       /* its end is that of the process */
 };
+int dump_send_stand_in(const struct dump_namespace *ns, const char *name,
+		       struct dump_stand_in **ret_one, struct err *err);
+void dump_dismiss_stand_in(struct dump_stand_in *one);
+/* One for each network namespace that no task is in. */
 int dump_send_stand_ins(struct dump *d, struct err *err);
-void dump_dismiss_stand_in(struct dump_namespace *ns);
 const struct dump_task *dump_task_of_network(const struct dump_namespace *ns);
 /* idmaps.c: completes and follows the struct namespace_rec in `body`. */
 int dump_user_maps(const struct dump_namespace *ns, struct buf *body, struct err *err);

@@ -462,7 +462,7 @@ int dump_find_file_namespace(struct dump *d, struct err *err)
 void dump_free_namespaces(struct dump_private *own)
 {
 	for (size_t i = 0; i < own->namespace_count; i++) {
-		dump_dismiss_stand_in(&own->namespaces[i]);
+		dump_dismiss_stand_in(own->namespaces[i].stand_in);
 		drop_fd(&own->namespaces[i].fd);
 	}
 	free(own->namespaces);

@@ -14,35 +14,6 @@ extern const struct kind kind_mapping;
 
 enum { LDT_ENTRY = 8 };
 
-int mm_view(const void *body, size_t length, struct mm_view *ret_view, struct err *err)
-{
-	struct reader reader = reader_of(body, length);
-	struct mm_view view = { .head = reader_take(&reader, sizeof(struct mm_rec)) };
-
-	if (!view.head)
-		return err_set(err, ERR_DAMAGED, "mapping: %zu bytes", length);
-	view.auxv_size = le32_get(view.head->auxv_size);
-	view.vma_count = le32_get(view.head->vma_count);
-	view.guard_count = le32_get(view.head->guard_count);
-	if (view.auxv_size > MM_AUXV_MAX || view.auxv_size % 16 != 0)
-		return err_set(err, ERR_DAMAGED, "mapping: auxiliary vector of %u bytes",
-			       view.auxv_size);
-	if (view.vma_count > MM_VMAS_MAX || view.guard_count > MM_VMAS_MAX)
-		return err_set(err, ERR_DAMAGED, "mapping: %u mappings, %u guards", view.vma_count,
-			       view.guard_count);
-	view.auxv = reader_take(&reader, view.auxv_size);
-	view.vmas = reader_take(&reader, (size_t)view.vma_count * sizeof(struct vma_rec));
-	view.guards =
-	    view.vmas
-		? reader_take(&reader, (size_t)view.guard_count * sizeof(struct image_extent_rec))
-		: NULL;
-	if (!view.auxv || !view.vmas || !view.guards || reader_left(&reader) != 0)
-		return err_set(err, ERR_DAMAGED, "mapping: %zu bytes for %u mappings", length,
-			       view.vma_count);
-	*ret_view = view;
-	return 0;
-}
-
 /* ---- dump ---- */
 
 static uint32_t flags_of(const struct procfs_vma *vma)
@@ -423,23 +394,12 @@ static void mapping_count(const void *body, size_t length, struct image_counts *
 /* Is [start, end) inside mappings up to this type? They may be neighbours. */
 static bool is_inside(const struct mm_view *view, uint64_t start, uint64_t end, enum vma_type last)
 {
-	uint32_t low = 0;
-	uint32_t high = view->vma_count;
+	for (uint32_t i = mm_vma_behind(view, start); i < view->vma_count && start < end; i++) {
+		uint32_t type = le16_get(view->vmas[i].type);
 
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (le64_get(view->vmas[middle].end) <= start)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (; low < view->vma_count && start < end; low++) {
-		uint32_t type = le16_get(view->vmas[low].type);
-
-		if (le64_get(view->vmas[low].start) > start || type > (uint32_t)last)
+		if (le64_get(view->vmas[i].start) > start || type > (uint32_t)last)
 			return false;
-		start = le64_get(view->vmas[low].end);
+		start = le64_get(view->vmas[i].end);
 	}
 	return start >= end;
 }
