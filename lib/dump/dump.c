@@ -409,11 +409,15 @@ int dump_gather(struct dump *d, const struct target *target, const struct freeze
 	if (r == 0)
 		r = dump_send_stand_ins(d, err);
 	if (r == 0)
+		r = dump_send_witnesses(d, err);
+	if (r == 0)
 		r = dump_containers(d, err);
 	if (r == 0)
 		r = dump_files(d, err);
 	if (r == 0)
 		r = dump_tasks(d, err);
+	/* As long as they are there, the end of the container has to wait. */
+	dump_dismiss_witnesses(own);
 	if (r < 0)
 		return r;
 	return own->blocker_count == 0 ? 0 : refuse(own, err);
@@ -471,6 +475,7 @@ void dump_free(struct dump *d)
 	}
 	free(own->files);
 	dump_free_namespaces(own);
+	dump_dismiss_witnesses(own);
 	for (size_t i = 0; i < own->source_count; i++) {
 		drop_fd(&own->sources[i].file);
 		free(own->sources[i].pieces);

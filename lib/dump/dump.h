@@ -77,6 +77,7 @@ struct dump_private {
 	size_t queue_space_count;
 	struct unix_sockets *unix_sockets; /* owned; kind/support/unix_sockets.c */
 	struct dump_outside outside;
+	struct dump_witness *witnesses;	 /* owned; witness.c */
 	struct tcp_snapshot *tcp;	 /* owned; kind/support/tcp_queues.c */
 	struct dump_terminals terminals; /* kind/support/terminal_find.c */
 	uint32_t last_id;
@@ -149,6 +150,9 @@ void dump_dismiss_stand_in(struct dump_stand_in *one);
 /* One for each network namespace that no task is in. */
 int dump_send_stand_ins(struct dump *d, struct err *err);
 const struct dump_task *dump_task_of_network(const struct dump_namespace *ns);
+/* witness.c: of Landlock, for each thread; refuses where it could not tell. */
+int dump_send_witnesses(struct dump *d, struct err *err);
+void dump_dismiss_witnesses(struct dump_private *own);
 /* idmaps.c: completes and follows the struct namespace_rec in `body`. */
 int dump_user_maps(const struct dump_namespace *ns, struct buf *body, struct err *err);
 void dump_free_namespaces(struct dump_private *own);

@@ -36,7 +36,8 @@ test_setup() {
 
 # requires NAME...: skips the test, by name, where one of these is missing. root and user (who
 # runs it), cgroup (one that may be used), small-fs, programs-32 (victims of 32 bits),
-# kernel-X.Y, cmd-NAME (a program).
+# kernel-X.Y, landlock-N
+# (version of its interface), cmd-NAME (a program).
 requires() {
 	local need
 	for need; do
@@ -54,6 +55,7 @@ has() {
 	cgroup-v2) [[ ${CTCKPT_TEST_CGROUP:-none} == v2 ]] ;;
 	small-fs) [[ -n ${CTCKPT_TEST_SMALL:-} ]] ;;
 	programs-32) [[ -x $BUILD/victim/32/compat ]] ;;
+	landlock-*) (($("$BUILD/victim/landlocked" version) >= ${1#landlock-})) ;;
 	subuid) ((EUID == 0)) || grep -q "^$(id -un):" /etc/subuid 2>/dev/null ;;
 	kernel-*)
 		version=$(uname -r)
