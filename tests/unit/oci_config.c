@@ -149,7 +149,7 @@ static void faults(struct unit *unit)
 		{ V "\"linux\": {\"devices\": [{\"path\": \"/d\", \"type\": \"x\"}]}}",
 		  "c:2:47: it can be c, b, u or p" },
 		{ V "\"linux\": {\"maskedPaths\": [\"proc\"]}}",
-		  "c:2:29: it must be an absolute path without \"..\"" },
+		  "c:2:28: it must be an absolute path without \"..\"" },
 		{ V "\"linux\": {\"seccomp\": []}}", "c:2:23: it must be an object" },
 		{ V "\"a\": 1,\n \"a\": 2}", "c:3:4: duplicate object key near '\"a\"'" },
 	};
