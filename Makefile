@@ -51,7 +51,7 @@ TOOLS := $(TOOL_SRC:tests/%.c=$(B)/tests/%)
 FUZZERS := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/fuzz/%)
 MAN1 := $(sort $(wildcard man/*.1))
 MAN5 := $(B)/man/ctckpt-image.5 man/ctckpt-policy.5
-MAN7 := $(B)/man/ctckpt-kinds.7
+MAN7 := $(B)/man/ctckpt-kinds.7 $(sort $(wildcard man/*.7))
 # What the public headers include, these among them; relative to lib/ and include/.
 HEADERS = $(sort $(filter lib/% include/%,$(shell $(CC) -MM -D_GNU_SOURCE -Ilib -Iinclude \
 	$(wildcard include/ctckpt/*.h))))
@@ -200,9 +200,9 @@ install: all manual
 	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR:$(PREFIX)%=$${prefix}%)' \
 		'includedir=$(INCLUDEDIR:$(PREFIX)%=$${prefix}%)' \
 		'Name: ctckpt' 'Description: checkpoint and restore of containers' \
-		'Version: $(VERSION)' 'Requires.private: $(PKGS)' \
+		'Version: $(VERSION)' 'Requires.private: $(filter-out libarchive,$(PKGS))' \
 		'Cflags: -I$${includedir} -I$${includedir}/ctckpt' \
-		'Libs: -L$${libdir} -lctckpt' 'Libs.private: -lpthread' \
+		'Libs: -L$${libdir} -lctckpt' 'Libs.private: -larchive -lpthread' \
 		> $(DESTDIR)$(LIBDIR)/pkgconfig/ctckpt.pc
 
 # Remove what was built.
