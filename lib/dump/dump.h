@@ -163,6 +163,8 @@ int dump_user_maps(const struct dump_namespace *ns, struct buf *body, struct err
 void dump_free_namespaces(struct dump_private *own);
 /* sharing.c: sets the groups of all tasks. */
 void dump_group_tasks(struct dump *d);
+/* outsiders.c: refuses what is shared with processes that are not saved. */
+int dump_check_outsiders(struct dump *d, struct err *err);
 /* descriptors.c: descriptor tables, one target_fd an open file description; then their records. */
 int dump_collect_files(struct dump *d, struct err *err);
 int dump_files(struct dump *d, struct err *err);

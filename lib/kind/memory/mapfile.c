@@ -287,6 +287,15 @@ static int restore_unnamed_file(struct restore *rs, const struct record *record,
 	return 0;
 }
 
+/* What a policy keeps of it is the file, which gives its ids to whoever executes it. */
+static void note_setid(struct restore *rs, const struct record *record, const char *name)
+{
+	const struct decision *decision = plan_answer(rs->plan, CLASS_SETID, record->id, 0);
+
+	if (decision && decision->outcome == OUTCOME_KEEP)
+		restore_note(rs, "%s is set-id: its tasks go on with the ids of the plan", name);
+}
+
 static int mapfile_restore(struct restore *rs, const struct record *record, struct err *err)
 {
 	auto_with(free_view) struct mapfile_view view = { .name = NULL };
@@ -295,6 +304,7 @@ static int mapfile_restore(struct restore *rs, const struct record *record, stru
 
 	if (r < 0 || view.type >= MAPFILE_ANON)
 		return r;
+	note_setid(rs, record, view.name);
 	if (view.type == MAPFILE_PATH)
 		r = restore_path(rs, record, &view, &fd, err);
 	else if (view.type == MAPFILE_ALIAS)
