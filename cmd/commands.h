@@ -57,6 +57,7 @@ struct restore_settings {
 	const char *plan;
 	const char *name;
 	const char *rootfs;
+	const char *bundle;
 	const char **volumes;
 	const char **grants;
 	const char *pid_file;
@@ -75,6 +76,7 @@ struct plan_settings {
 	struct limit_settings reading;
 	const char *policy;
 	const char *rootfs;
+	const char *bundle;
 	const char **volumes;
 	const char **grants;
 	bool tcp_established;

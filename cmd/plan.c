@@ -19,6 +19,8 @@ const struct option_row plan_options[] = {
 	  AT(policy), 0, policy_words },
 	{ "rootfs", 0, "DIR", "the root directory that restore would be given", OPTION_TEXT,
 	  AT(rootfs), 0, NULL },
+	{ "bundle", 'b', "DIR", "for a restore by config.json of this OCI bundle", OPTION_TEXT,
+	  AT(bundle), 0, NULL },
 	{ "volume", 0, "SOURCE:DIR[:ro]", "for a mount of the host, as restore would be given",
 	  OPTION_LIST, AT(volumes), 0, NULL },
 	{ "grant", 0, "[PID:]fdN=FD", "a descriptor, as restore would be given it", OPTION_LIST,
@@ -102,8 +104,8 @@ int cmd_plan(struct invocation *inv, const void *argument, struct err *err)
 		r = limits_apply(&settings->reading, &limits, err);
 	if (r == 0)
 		r = ctckpt_plan(inv->operands[0], STDIN_FILENO, &limits, settings->policy,
-				settings->rootfs, settings->volumes, network_of(settings),
-				settings->grants, &image, &plan, err);
+				settings->rootfs, settings->bundle, settings->volumes,
+				network_of(settings), settings->grants, &image, &plan, err);
 	if (r < 0)
 		return r;
 	if (settings->emit_policy)

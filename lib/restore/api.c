@@ -47,6 +47,7 @@ struct job {
 struct work {
 	struct job *job;
 	struct input input;
+	struct bundle_mounts bundle;
 	struct restore rs;
 	struct container container;
 	struct forward forward;
@@ -119,8 +120,9 @@ static void set_clocks(const struct image *image, struct container_spec *spec)
 
 static int start_container(struct work *work, struct err *err)
 {
+	const struct ctckpt_restore_options *options = work->job->options;
 	struct container_spec spec = {
-		.rootfs = work->job->options->rootfs,
+		.rootfs = options->rootfs,
 		.cgroup = work->entry.cgroup.v2,
 		.cgroup_v1 = work->entry.cgroup.v1,
 		.main = restore_stage_main,
@@ -128,6 +130,13 @@ static int start_container(struct work *work, struct err *err)
 		.volumes = &work->input.volumes,
 	};
 
+	if (options->bundle) {
+		spec.rootfs = work->input.bundle.rootfs;
+		spec.hostname = work->input.bundle.config->hostname;
+		spec.domainname = work->input.bundle.config->domainname;
+		spec.make_root = bundle_make_root;
+		spec.make_root_argument = &work->bundle;
+	}
 	spec.uid_map = plan_uid_map(work->input.plan, &spec.uid_map_count);
 	spec.gid_map = plan_gid_map(work->input.plan, &spec.gid_map_count);
 	set_clocks(work->input.image, &spec);
@@ -298,11 +307,21 @@ static enum ctckpt_network network_of(const struct ctckpt_restore_options *optio
 	return options->leave_frozen ? CTCKPT_NETWORK_PROMISED : CTCKPT_NETWORK_SAVED;
 }
 
+static void join_bundle(struct work *work)
+{
+	const struct bundle *bundle = &work->input.bundle;
+
+	work->bundle = (struct bundle_mounts){ .bundle = bundle, .rs = &work->rs, .proc = -1 };
+	work->rs.own->bundle = &work->bundle;
+	if (bundle->filter.code)
+		work->rs.own->filter = bundle->filter;
+}
+
 static int prepare(struct work *work, struct err *err)
 {
 	const struct ctckpt_restore_options *options = work->job->options;
 	int r = input_open(options->image, options->fd, options->limits, options->policy,
-			   options->rootfs, options->volumes, network_of(options),
+			   options->rootfs, options->bundle, options->volumes, network_of(options),
 			   &work->job->grants, &work->input, err);
 
 	if (r == 0)
@@ -315,6 +334,8 @@ static int prepare(struct work *work, struct err *err)
 		r = choose_name(work, err);
 	if (r == 0)
 		r = restore_init(&work->rs, work->input.image, work->input.plan, err);
+	if (r == 0 && options->bundle)
+		join_bundle(work);
 	if (r == 0)
 		r = restore_find_hole(&work->rs, err);
 	if (r == 0)
@@ -374,7 +395,8 @@ static int create(struct work *work, struct ctckpt_stats *stats, struct err *err
 	if (r == 0)
 		r = restore_place_in_cgroups(&work->rs, &work->entry.cgroup, err);
 	if (r == 0)
-		r = entry_register(&work->entry, work->container.init, options->rootfs,
+		r = entry_register(&work->entry, work->container.init,
+				   options->bundle ? work->input.bundle.rootfs : options->rootfs,
 				   options->image, &work->rs.own->filter, err);
 	if (r == 0)
 		r = entry_write_pid_file(&work->entry, options->pid_file, work->container.init,

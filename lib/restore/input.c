@@ -71,17 +71,42 @@ static int name_volumes(const char *const *volumes, struct input *input, struct 
 	return r;
 }
 
-int input_open(const char *path, int fd, const struct image_limits *limits, const char *policy,
-	       const char *rootfs, const char *const *volumes, enum ctckpt_network network,
-	       const struct grants *grants, struct input *ret_input, struct err *err)
+static int take_bundle(const char *dir, struct input *input, struct err *err)
 {
-	auto_input struct input input = INPUT_NONE;
-	int r = open_image(path, fd, limits, &input, err);
+	int r = bundle_open(dir, &input->bundle, err);
 
 	if (r == 0)
-		r = host_facts_get(&input.facts, err);
+		input->facts.bound = bound_copy(input->bundle.bound);
+	return r;
+}
+
+static int check_choice(const char *rootfs, const char *bundle, const char *const *volumes,
+			struct err *err)
+{
+	if (bundle && (rootfs || (volumes && *volumes)))
+		return err_set(err, ERR_USAGE,
+			       "--bundle names the root directory and all mounts: %s does not go "
+			       "with it",
+			       rootfs ? "--rootfs" : "--volume");
+	return 0;
+}
+
+int input_open(const char *path, int fd, const struct image_limits *limits, const char *policy,
+	       const char *rootfs, const char *bundle, const char *const *volumes,
+	       enum ctckpt_network network, const struct grants *grants, struct input *ret_input,
+	       struct err *err)
+{
+	auto_input struct input input = INPUT_NONE;
+	int r = check_choice(rootfs, bundle, volumes, err);
+
 	if (r == 0)
-		r = open_root(rootfs, &input, err);
+		r = open_image(path, fd, limits, &input, err);
+	if (r == 0)
+		r = host_facts_get(&input.facts, err);
+	if (r == 0 && bundle)
+		r = take_bundle(bundle, &input, err);
+	if (r == 0)
+		r = open_root(bundle ? input.bundle.rootfs : rootfs, &input, err);
 	if (r == 0)
 		r = name_volumes(volumes, &input, err);
 	if (r == 0)
@@ -89,7 +114,7 @@ int input_open(const char *path, int fd, const struct image_limits *limits, cons
 	input.facts.keeps_connections = network != CTCKPT_NETWORK_NONE;
 	input.facts.is_network_promised = network == CTCKPT_NETWORK_PROMISED;
 	if (r == 0)
-		r = make_plan(policy, &input, err);
+		r = make_plan(!policy && bundle ? "map" : policy, &input, err);
 	if (r < 0)
 		return r;
 	*ret_input = input;
@@ -106,21 +131,22 @@ void input_free(struct input *input)
 	drop_fd(&input->fd);
 	drop_fd(&input->root);
 	volumes_free(&input->volumes);
+	bundle_free(&input->bundle);
 	*input = INPUT_NONE;
 }
 
 int ctckpt_plan(const char *image, int fd, const struct image_limits *limits, const char *policy,
-		const char *rootfs, const char *const *volumes, enum ctckpt_network network,
-		const char *const *grants, struct image **ret_image, struct plan **ret_plan,
-		struct err *err)
+		const char *rootfs, const char *bundle, const char *const *volumes,
+		enum ctckpt_network network, const char *const *grants, struct image **ret_image,
+		struct plan **ret_plan, struct err *err)
 {
 	auto_input struct input input = INPUT_NONE;
 	auto_grants struct grants taken = GRANTS_NONE;
 	int r = grants_take(grants, &taken, err);
 
 	if (r == 0)
-		r = input_open(image, fd, limits, policy, rootfs, volumes, network, &taken, &input,
-			       err);
+		r = input_open(image, fd, limits, policy, rootfs, bundle, volumes, network, &taken,
+			       &input, err);
 	if (r < 0)
 		return r;
 	*ret_image = take_ptr(input.image);
