@@ -30,10 +30,12 @@ extern const char *const bundle_nodes[];
 
 /* bundle_mounts.c */
 struct restore;
+struct runtime;
 struct bundle_mounts {
 	const struct bundle *bundle;
-	struct restore *rs; /* for notes */
-	int proc;	    /* a proc of the container where nothing is hidden; -1 */
+	struct restore *rs;	       /* for notes */
+	const struct runtime *runtime; /* for its hooks */
+	int proc;		       /* a proc of the container where nothing is hidden; -1 */
 };
 /* For container_spec.make_root: struct bundle_mounts. */
 int bundle_make_root(void *argument, struct err *err);

@@ -18,6 +18,7 @@
 #include "kind/support/mount_make.h"
 #include "oci/bundle.h"
 #include "oci/bundle_place.h"
+#include "oci/runtime.h"
 #include "restore/restore.h"
 
 const char *const bundle_nodes[] = { "null", "zero", "full", "random", "urandom", "tty", NULL };
@@ -436,7 +437,9 @@ static int make_all(struct making *making, struct err *err)
 		return r;
 	/* While none is covered: where one is, the kernel allows no other. */
 	(void)mount_new("proc", "proc", "", &making->mounts->proc, &ignored);
-	r = hide(making, err);
+	r = runtime_inside(making->mounts->runtime, OCI_CREATE_CONTAINER, err);
+	if (r == 0)
+		r = hide(making, err);
 	return r < 0 ? r : mounts_enter_root(err);
 }
 
@@ -453,7 +456,7 @@ int bundle_make_root(void *argument, struct err *err)
 	int r = make_all(&making, err);
 
 	(void)umask(mode);
-	return r < 0 ? err_wrap(err, "bundle %s", mounts->bundle->dir) : 0;
+	return r;
 }
 
 /* ---- later ---- */
@@ -496,5 +499,5 @@ int bundle_settle(const struct bundle_mounts *mounts, struct err *err)
 
 	for (size_t i = 0; r == 0 && i < sysctls->count; i++)
 		r = set_sysctl(mounts->proc, &sysctls->list[i], err);
-	return r < 0 ? err_wrap(err, "bundle %s", mounts->bundle->dir) : 0;
+	return r < 0 ? r : runtime_inside(mounts->runtime, OCI_START_CONTAINER, err);
 }

@@ -27,6 +27,7 @@
 #include "freeze/holder.h"
 #include "kind/support/grant.h"
 #include "kind/support/terminal.h"
+#include "oci/runtime.h"
 #include "restore/foreground.h"
 #include "restore/input.h"
 #include "restore/messages.h"
@@ -48,6 +49,7 @@ struct work {
 	struct job *job;
 	struct input input;
 	struct bundle_mounts bundle;
+	struct runtime runtime;
 	struct restore rs;
 	struct container container;
 	struct forward forward;
@@ -69,6 +71,7 @@ static void work_free(struct work *work)
 			restore_guard_end(&work->rs);
 		container_kill(&work->container);
 		entry_remove(&work->entry);
+		runtime_end(&work->runtime);
 	}
 	console_end(&work->console);
 	drop_fd(&work->console_socket);
@@ -169,7 +172,10 @@ static int run_stage(struct work *work, struct err *err)
 		(void)err_set(err, -errno, "trace the container's first task");
 		return err_hint(err, "is ptrace restricted? see ctckpt check");
 	}
-	r = restore_guard_begin(&work->rs, init, work->container.pidfd, work->entry.cgroup.v1, err);
+	r = runtime_begin(&work->runtime, init, err);
+	if (r == 0)
+		r = restore_guard_begin(&work->rs, init, work->container.pidfd,
+					work->entry.cgroup.v1, err);
 	if (r == 0)
 		r = restore_watch_begin(worker_lifeline(work->job->worker), work->container.pidfd,
 					&work->watcher, err);
@@ -311,7 +317,10 @@ static void join_bundle(struct work *work)
 {
 	const struct bundle *bundle = &work->input.bundle;
 
-	work->bundle = (struct bundle_mounts){ .bundle = bundle, .rs = &work->rs, .proc = -1 };
+	work->runtime = (struct runtime){ .bundle = bundle, .id = work->entry.name };
+	work->bundle = (struct bundle_mounts){
+		.bundle = bundle, .rs = &work->rs, .runtime = &work->runtime, .proc = -1
+	};
 	work->rs.own->bundle = &work->bundle;
 	if (bundle->filter.code)
 		work->rs.own->filter = bundle->filter;
@@ -401,11 +410,15 @@ static int create(struct work *work, struct ctckpt_stats *stats, struct err *err
 	if (r == 0)
 		r = entry_write_pid_file(&work->entry, options->pid_file, work->container.init,
 					 err);
+	if (r == 0)
+		r = runtime_register(&work->runtime, work->container.init, err);
 	restore_watch_end(&work->watcher);
 	if (r == 0)
 		r = check_cancelled(work, err);
 	if (r == 0)
 		r = let_go(work, err);
+	if (r == 0)
+		r = runtime_started(&work->runtime, work->container.init, err);
 	work->is_running = r == 0;
 	if (r == 0)
 		restore_guard_end(&work->rs);
@@ -422,6 +435,7 @@ static int wait_for_end(struct work *work, int *ret_status, struct err *err)
 	r = forward_wait(&work->forward, &work->container, ret_status, err);
 	console_end(&work->console);
 	entry_remove(&work->entry);
+	runtime_end(&work->runtime);
 	return r;
 }
 
