@@ -24,23 +24,35 @@ engine_setup() {
 	STORAGE=$(mktemp -d /tmp/ctckpt-podman.XXXXXX)
 	ENGINE_STARTED=$BATS_TEST_TMPDIR/started
 	: >"$ENGINE_STARTED"
-	# What the engines use without being told: $XDG_RUNTIME_DIR is the test's own, /run that of the
-	# mode (tests/in-mode).
+	# Of ordinary users, and of crun, it is what they use without being told.
 	RUNC_STATE=$XDG_RUNTIME_DIR/runc CRUN_STATE=$XDG_RUNTIME_DIR/crun
-	((EUID != 0)) || RUNC_STATE=/run/runc
 }
 
-# Ends what engine_start and podman_start have started.
+# Of root, it would be the state directory of the whole mode.
+runc() {
+	command runc --root "$RUNC_STATE" "$@"
+}
+
+# engine ENGINE ARGUMENT...: with a limit of time.
+engine() {
+	local options=()
+	[[ $1 != runc ]] || options=(--root "$RUNC_STATE")
+	timeout 60 "$1" "${options[@]}" "${@:2}"
+}
+
+# Ends what bundle_start and podman_start have started.
 engine_teardown() {
 	local engine name
 	while read -r engine name; do
 		case $engine in
 		podman) podman_quit ;;
 		conmon) "$AWAIT" -t 20 -p "$name" || fail "conmon $name does not end" ;;
-		*) timeout 30 "$engine" delete --force "$name" >/dev/null 2>&1 || true ;;
+		*) engine "$engine" delete --force "$name" >/dev/null 2>&1 || true ;;
 		esac
 	done <"$ENGINE_STARTED"
 	rm -rf "$STORAGE"
+	# crun makes directories where v2 would be (tests/in-mode), and writes files.
+	[[ -e /sys/fs/cgroup/unified/cgroup.procs ]] || rm -rf "/sys/fs/cgroup/unified/$VICTIM"
 	((EUID != 0)) || find /sys/fs/cgroup -depth -type d -path "*/$VICTIM*" -exec rmdir {} +
 }
 
@@ -131,7 +143,7 @@ bundle_start() {
 	local engine=$1 name=$2
 	shift 2
 	echo "$engine $name" >>"$ENGINE_STARTED"
-	timeout 60 "$engine" run --detach --bundle "$BUNDLE" --pid-file "$BUNDLE/pid" "$@" "$name" \
+	engine "$engine" run --detach --bundle "$BUNDLE" --pid-file "$BUNDLE/pid" "$@" "$name" \
 		</dev/null >"$VICTIM_DIR/log" 2>&1 3>&- || fail "$engine did not start $name: $(<"$VICTIM_DIR/log")" || return
 	PID=$(<"$BUNDLE/pid")
 }
@@ -148,6 +160,7 @@ engine_podman() {
 			[engine]
 			cgroup_manager = "cgroupfs"
 			events_logger = "file"
+			lock_type = "file"
 			runtime = "runc"
 			[network]
 			network_backend = "cni"
@@ -156,7 +169,7 @@ engine_podman() {
 	fi
 	CONTAINERS_CONF=$STORAGE/containers.conf timeout 120 podman --log-level error \
 		--root "$STORAGE/root" --runroot "$STORAGE/run" --tmpdir "$STORAGE/tmp" \
-		--storage-driver vfs "$@" 3>&-
+		--storage-driver vfs --runtime-flag "root=$RUNC_STATE" "$@" 3>&-
 }
 
 # podman_start NAME [OPTION...] COMMAND...: in $ROOTFS (made if it is not there). Sets PID and CONMON.
@@ -179,7 +192,7 @@ podman_start() {
 }
 
 podman_quit() {
-	local pause=$XDG_RUNTIME_DIR/libpod/tmp/pause.pid
+	local pause=$STORAGE/tmp/pause.pid
 	engine_podman rm --all --force --time 0 >/dev/null || true
 	# What ids of the containers own; then the process that keeps their user namespace.
 	((EUID == 0)) || engine_podman unshare rm -rf "$STORAGE/root"
