@@ -5,6 +5,9 @@
  *   TAG.N+OFFSET:BYTES=VALUE  in the body of the Nth record (from 0) with this tag
  *   TAG.N~LENGTH              its body becomes so long; what is added is zero
  *   TAG.N@ID                  it gets this id
+ *   TAG.N<OFFSET:COUNT        so many zero bytes come in there
+ *   TAG.N#OFFSET:COUNT=BYTE   so many bytes there become this one
+ *   TAG.N^                    it moves to the front of all
  *   TAG.N-                    it is left out
  *   TAG.N*                    there is another one like it, right behind it */
 #pragma once
@@ -156,6 +159,40 @@ static inline bool edited_set(struct edited_record *record, const char *edit)
 	return true;
 }
 
+static inline bool edited_widen(struct edited_record *record, const char *edit)
+{
+	uint32_t length = le32_get(record->header.length);
+	uint32_t offset, count;
+
+	if (sscanf(edit, "<%" SCNu32 ":%" SCNu32, &offset, &count) != 2 || offset > length ||
+	    count > EDITED_LENGTH_MAX)
+		return false;
+	edited_resize(record, length + count);
+	memmove(record->body + offset + count, record->body + offset, length - offset);
+	memset(record->body + offset, 0, count);
+	return true;
+}
+
+static inline bool edited_fill(struct edited_record *record, const char *edit)
+{
+	uint32_t length = le32_get(record->header.length);
+	uint32_t offset, count, byte;
+
+	if (sscanf(edit, "#%" SCNu32 ":%" SCNu32 "=%" SCNu32, &offset, &count, &byte) != 3 ||
+	    offset > length || count > length - offset)
+		return false;
+	memset(record->body + offset, (int)byte, count);
+	return true;
+}
+
+static inline void edited_move_first(struct edited_image *image, size_t at)
+{
+	struct edited_record record = image->records[at];
+
+	memmove(image->records + 1, image->records, at * sizeof(record));
+	image->records[0] = record;
+}
+
 static inline bool edited_apply(struct edited_image *image, const char *edit)
 {
 	size_t number = 0, at;
@@ -173,6 +210,13 @@ static inline bool edited_apply(struct edited_image *image, const char *edit)
 	switch (*edit) {
 	case '+':
 		return edited_set(&image->records[at], edit);
+	case '<':
+		return edited_widen(&image->records[at], edit);
+	case '#':
+		return edited_fill(&image->records[at], edit);
+	case '^':
+		edited_move_first(image, at);
+		return true;
 	case '~':
 		if (value <= EDITED_LENGTH_MAX)
 			edited_resize(&image->records[at], (uint32_t)value);
