@@ -25,7 +25,7 @@ static bool is_frozen(const char *id)
 	bool found = false;
 	size_t count = 0;
 
-	if (ctckpt_list(&containers, &count, &ignored) < 0)
+	if (ctckpt_list("ctckpt", &containers, &count, &ignored) < 0)
 		return false;
 	for (size_t i = 0; i < count; i++)
 		found |= strcmp(containers[i].name, id) == 0 &&
