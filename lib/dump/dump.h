@@ -108,6 +108,9 @@ struct dump_entry {
 	size_t length;
 };
 
+/* profile.c: as target->seccomp says it, of one that an engine started; owned; NULL: not known.
+ * Before dump_join_owner(): it reads files. */
+char *dump_find_profile(const struct target *target);
 /* Collects everything of a frozen target and asks all kinds. ERR_REFUSED names all blockers;
  * ERR_MOMENT if all of them are momentary. */
 int dump_gather(struct dump *d, const struct target *target, const struct freeze *frozen,
@@ -134,6 +137,8 @@ enum program_type program_type_of(const Elf32_Ehdr *head);
 int dump_find_namespaces(struct dump *d, struct err *err);
 /* cgroup_root.c: of the task at the cursor, in a cgroup namespace that is not the container's. */
 int dump_check_cgroup_root(struct dump *d, struct err *err);
+/* namespaces.c: the container has no network of its own, but is in ours. */
+bool dump_shares_network(const struct dump *d);
 /* namespaces.c: the namespace that the descriptor at the cursor leads to, or that its socket is in.
  */
 int dump_find_file_namespace(struct dump *d, struct err *err);

@@ -44,7 +44,9 @@ static int dump_nested(struct dump *d, struct err *err)
 static int ns_mnt_dump(struct dump *d, struct err *err)
 {
 	auto_with(own_mounts_free) struct own_mounts own = { .mounts = NULL };
-	struct mount_origin origin = { .rootfs = d->own->target->rootfs, .has_made = true };
+	struct mount_origin origin = { .rootfs = d->own->target->rootfs,
+				       .has_made = true,
+				       .is_foreign = d->own->target->engine != NULL };
 	int r = 0;
 
 	if (d->ns)
