@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "core/err.h"
+#include "policy/bound.h"
 #include "policy/classes.h"
 
 enum outcome {
@@ -168,6 +169,7 @@ struct host_facts {
 	bool is_setgroups_denied; /* by the invoker's own user namespace */
 	bool keeps_connections;	  /* that lead outside: it was asked for */
 	bool is_network_promised; /* before the container runs */
+	struct bound *bound;	  /* owned: what a bundle says; NULL: there is none */
 };
 #define HOST_FACTS_NONE ((struct host_facts){ .root = 0 })
 struct id_range {
