@@ -533,12 +533,23 @@ static bool try_case(struct hunt *hunt, char *line)
 	return false;
 }
 
+/* Without some checks, what is sound is refused. */
+static void judge_sound(struct hunt *hunt)
+{
+	for (size_t i = 0; CHECKS_MAX > 1 && i < hunt->base_count; i++) {
+		memset(checks_fired, 0, CHECKS_MAX);
+		free(edited_verdict(&hunt->bases[i].image));
+		(void)add_checks(hunt, &hunt->bases[i].image, "");
+	}
+}
+
 static int try_all(struct hunt *hunt, const char *path)
 {
 	auto_fclose FILE *file = fopen(path, "re");
 	auto_free char *line = NULL;
 	size_t room = 0, count = 0, bad = 0;
 
+	judge_sound(hunt);
 	while (file && getline(&line, &room, file) > 0) {
 		count++;
 		bad += !try_case(hunt, line);
