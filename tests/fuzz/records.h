@@ -39,6 +39,7 @@ struct edited_image {
 };
 
 #define EDITED_IMAGE_NONE ((struct edited_image){ .count = 0 })
+#define EDITED_SOUND	  "nothing" /* what a case has in place of a refusal */
 #define EDITED_LENGTH_MAX (1u << 26)
 
 static inline void edited_free(struct edited_image *image)
