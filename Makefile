@@ -9,7 +9,8 @@ INCLUDEDIR ?= $(PREFIX)/include
 B ?= build
 VERSION := 0.1.0
 
-PKGS := libcap libseccomp libcgroup jansson libxxhash libzstd liblz4 libmnl libnftables
+PKGS := libcap libseccomp libcgroup jansson libxxhash libzstd liblz4 libmnl libnftables \
+	libarchive nettle
 WARN := -Wall -Wextra -Werror -Wvla -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 HARDEN := -fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fno-plt
 OPT ?= -O2 -g

@@ -99,6 +99,21 @@ struct verify_settings {
 };
 extern const struct option_row verify_options[];
 int cmd_verify(struct invocation *inv, const void *settings, struct err *err);
+
+struct export_settings {
+	struct limit_settings reading;
+};
+extern const struct option_row export_options[];
+int cmd_export(struct invocation *inv, const void *settings, struct err *err);
+
+struct import_settings {
+	struct limit_settings reading;
+	const char *output;
+	bool force;
+};
+extern const struct option_row import_options[];
+int cmd_import(struct invocation *inv, const void *settings, struct err *err);
+
 int cmd_check(struct invocation *inv, const void *settings, struct err *err);
 int cmd_kinds(struct invocation *inv, const void *settings, struct err *err);
 int cmd_completion(struct invocation *inv, const void *settings, struct err *err);

@@ -82,28 +82,30 @@ static void drop_plan(struct plan **plan)
 	plan_free(*plan);
 }
 
-static enum ctckpt_network network_of(const struct plan_settings *settings)
-{
-	if (!settings->tcp_established)
-		return CTCKPT_NETWORK_NONE;
-	return settings->leave_frozen ? CTCKPT_NETWORK_PROMISED : CTCKPT_NETWORK_SAVED;
-}
-
 int cmd_plan(struct invocation *inv, const void *argument, struct err *err)
 {
 	const struct plan_settings *settings = argument;
 	auto_image struct image *image = NULL;
 	auto_with(drop_plan) struct plan *plan = NULL;
 	struct image_limits limits = image_limits_of_host();
+	const struct ctckpt_plan_options options = {
+		.image = inv->operands[0],
+		.fd = STDIN_FILENO,
+		.limits = &limits,
+		.policy = settings->policy,
+		.rootfs = settings->rootfs,
+		.volumes = settings->volumes,
+		.grants = settings->grants,
+		.leave_frozen = settings->leave_frozen,
+		.tcp_established = settings->tcp_established,
+	};
 	struct err verdict = ERR_NONE;
-	int r = image_check_input(inv->operands[0], err);
+	int r = image_check_input(options.image, err);
 
 	if (r == 0)
 		r = limits_apply(&settings->reading, &limits, err);
 	if (r == 0)
-		r = ctckpt_plan(inv->operands[0], STDIN_FILENO, &limits, settings->policy,
-				settings->rootfs, settings->volumes, network_of(settings),
-				settings->grants, &image, &plan, err);
+		r = ctckpt_plan(&options, &image, &plan, err);
 	if (r < 0)
 		return r;
 	if (settings->emit_policy)

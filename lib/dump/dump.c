@@ -280,33 +280,45 @@ static int dump_task_kinds(struct dump *d, enum scope scope, enum phase phase, s
 	return 0;
 }
 
-static int dump_thread_kinds(struct dump *d, enum phase phase, struct err *err)
+/* With the first one, what belongs to the process. */
+static int dump_thread(struct dump *d, size_t number, struct err *err)
 {
-	for (size_t i = 0; i < d->task->thread_count; i++) {
-		int r;
+	struct dump_query query;
+	int r;
 
-		d->thread = &d->task->threads[i];
-		r = dump_task_kinds(d, SCOPE_THREAD, phase, err);
-		if (r < 0)
-			return r;
+	d->thread = &d->task->threads[number];
+	r = dump_ask_thread(d, &query, err);
+	if (r < 0)
+		(void)err_wrap(err, "task %d (%s)", d->task->vpid, d->task->stat.comm);
+	for (enum phase phase = PHASE_MEMORY; r == 0 && phase < PHASE_COUNT; phase++) {
+		if (number == 0)
+			r = dump_task_kinds(d, SCOPE_TASK, phase, err);
+		if (r == 0)
+			r = dump_task_kinds(d, SCOPE_THREAD, phase, err);
 	}
-	d->thread = &d->task->threads[0];
-	return 0;
+	dump_forget_answers(d, &query);
+	return r;
+}
+
+static int dump_zombie(struct dump *d, struct err *err)
+{
+	int r = 0;
+
+	d->thread = NULL;
+	for (enum phase phase = PHASE_MEMORY; r == 0 && phase < PHASE_COUNT; phase++)
+		r = dump_task_kinds(d, SCOPE_TASK, phase, err);
+	return r;
 }
 
 static int dump_one_task(struct dump *d, struct err *err)
 {
-	int r;
+	int r = 0;
 
-	for (enum phase phase = PHASE_MEMORY; phase < PHASE_COUNT; phase++) {
-		d->thread = d->task->thread_count ? &d->task->threads[0] : NULL;
-		r = dump_task_kinds(d, SCOPE_TASK, phase, err);
-		if (r == 0 && d->task->thread_count)
-			r = dump_thread_kinds(d, phase, err);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	if (d->task->thread_count == 0)
+		return dump_zombie(d, err);
+	for (size_t i = 0; r == 0 && i < d->task->thread_count; i++)
+		r = dump_thread(d, i, err);
+	return r;
 }
 
 static int dump_tasks(struct dump *d, struct err *err)
@@ -397,11 +409,15 @@ int dump_gather(struct dump *d, const struct target *target, const struct freeze
 	if (r == 0)
 		r = dump_send_stand_ins(d, err);
 	if (r == 0)
+		r = dump_send_witnesses(d, err);
+	if (r == 0)
 		r = dump_containers(d, err);
 	if (r == 0)
 		r = dump_files(d, err);
 	if (r == 0)
 		r = dump_tasks(d, err);
+	/* As long as they are there, the end of the container has to wait. */
+	dump_dismiss_witnesses(own);
 	if (r < 0)
 		return r;
 	return own->blocker_count == 0 ? 0 : refuse(own, err);
@@ -459,6 +475,7 @@ void dump_free(struct dump *d)
 	}
 	free(own->files);
 	dump_free_namespaces(own);
+	dump_dismiss_witnesses(own);
 	for (size_t i = 0; i < own->source_count; i++) {
 		drop_fd(&own->sources[i].file);
 		free(own->sources[i].pieces);

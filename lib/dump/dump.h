@@ -77,6 +77,7 @@ struct dump_private {
 	size_t queue_space_count;
 	struct unix_sockets *unix_sockets; /* owned; kind/support/unix_sockets.c */
 	struct dump_outside outside;
+	struct dump_witness *witnesses;	 /* owned; witness.c */
 	struct tcp_snapshot *tcp;	 /* owned; kind/support/tcp_queues.c */
 	struct dump_terminals terminals; /* kind/support/terminal_find.c */
 	uint32_t last_id;
@@ -138,14 +139,20 @@ int dump_check_cgroup_root(struct dump *d, struct err *err);
 int dump_find_file_namespace(struct dump *d, struct err *err);
 int dump_namespace_id(struct dump *d, enum namespace_type type, int fd, uint32_t *ret_id,
 		      struct err *err);
-/* stand_in.c: for each network namespace that no task is in, somebody who is. */
+/* stand_in.c: somebody who is in a namespace, which errors call `name`. */
 struct dump_stand_in {
 	struct dump_task task; /* its pid and proc alone */
 	int socket;	       /* its end is that of the process */
 };
+int dump_send_stand_in(const struct dump_namespace *ns, const char *name,
+		       struct dump_stand_in **ret_one, struct err *err);
+void dump_dismiss_stand_in(struct dump_stand_in *one);
+/* One for each network namespace that no task is in. */
 int dump_send_stand_ins(struct dump *d, struct err *err);
-void dump_dismiss_stand_in(struct dump_namespace *ns);
 const struct dump_task *dump_task_of_network(const struct dump_namespace *ns);
+/* witness.c: of Landlock, for each thread; refuses where it could not tell. */
+int dump_send_witnesses(struct dump *d, struct err *err);
+void dump_dismiss_witnesses(struct dump_private *own);
 /* idmaps.c: completes and follows the struct namespace_rec in `body`. */
 int dump_user_maps(const struct dump_namespace *ns, struct buf *body, struct err *err);
 void dump_free_namespaces(struct dump_private *own);
@@ -154,6 +161,19 @@ void dump_group_tasks(struct dump *d);
 /* descriptors.c: descriptor tables, one target_fd an open file description; then their records. */
 int dump_collect_files(struct dump *d, struct err *err);
 int dump_files(struct dump *d, struct err *err);
+
+/* query.c: what the kinds asked of one thread. */
+struct dump_asked {
+	size_t first;  /* of the kind's steps */
+	void *answers; /* owned; NULL: it does not ask */
+};
+struct dump_query {
+	struct script script;
+	struct dump_asked *asked; /* owned; one for each kind */
+};
+/* Asks the thread at the cursor; *query is freed by dump_forget_answers() in any case. */
+int dump_ask_thread(struct dump *d, struct dump_query *query, struct err *err);
+void dump_forget_answers(struct dump *d, struct dump_query *query);
 
 /* Queues content whose pieces are known. Pieces are taken over. */
 void dump_add_source(struct dump *d, uint32_t id, int file, struct dump_piece *pieces,

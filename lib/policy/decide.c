@@ -239,6 +239,18 @@ void decide_keyring(const struct policy_rule *rule, const struct host_facts *fac
 	decision->reason = "keys are not saved: it is a fresh one";
 }
 
+/* A timer that wakes the machine up needs a capability in the initial user namespace, where no
+ * restored task is. */
+void decide_alarm(const struct policy_rule *rule, const struct host_facts *facts,
+		  struct decision *decision)
+{
+	(void)rule;
+	(void)facts;
+	decision->effective = 0;
+	decision->outcome = OUTCOME_SUBSTITUTE;
+	decision->reason = "it does not wake the machine up";
+}
+
 /* What the container has of its own: its network, its terminals. */
 void decide_own(const struct policy_rule *rule, const struct host_facts *facts,
 		struct decision *decision)
@@ -266,6 +278,25 @@ void decide_cgroup(const struct policy_rule *rule, const struct host_facts *fact
 	}
 	decision->effective = least(decision->saved, decision->invoker);
 	decision->outcome = decision->effective == decision->saved ? OUTCOME_KEEP : OUTCOME_CLAMP;
+}
+
+/* Whatever was saved is not there: only that is asked about. */
+void decide_cpu(const struct policy_rule *rule, const struct host_facts *facts,
+		struct decision *decision)
+{
+	(void)facts;
+	decision->effective = CPU_MISSING;
+	if (decision->saved != CPU_CHOSEN) {
+		decision_refuse(decision, "this processor has no such state",
+				"restore on a processor that has it");
+		return;
+	}
+	if (rule->action == OUTCOME_DROP) {
+		decision->outcome = OUTCOME_DROP;
+		decision->reason = "a program that uses it will be ended by SIGILL";
+		return;
+	}
+	decision_refuse(decision, "this processor lacks it", rule->remedy);
 }
 
 void decide_affinity(const struct policy_rule *rule, const struct host_facts *facts,

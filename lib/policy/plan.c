@@ -252,16 +252,5 @@ bool plan_may_setgroups(const struct plan *plan)
 
 const struct plan_name *plan_name_of(const struct plan *plan, uint32_t id)
 {
-	size_t low = 0;
-	size_t high = plan->name_count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (plan->names[middle].id < id)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < plan->name_count && plan->names[low].id == id ? &plan->names[low] : NULL;
+	return array_find_id(plan->names, plan->name_count, sizeof(*plan->names), id);
 }

@@ -99,6 +99,13 @@ struct host_grant {
 	int number;  /* as the invoker calls it */
 };
 
+/* What CLASS_CPU asks about: a part of the processor. */
+enum cpu_need {
+	CPU_MISSING,
+	CPU_CHOSEN, /* programs may have chosen to use it */
+	CPU_IN_USE, /* it is in their registers */
+};
+
 /* Can it take the place of what was saved? */
 enum grant_fit {
 	GRANT_FITS,

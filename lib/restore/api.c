@@ -290,20 +290,20 @@ static int take_terminal(struct work *work, struct err *err)
 	return 0;
 }
 
-/* What is left frozen can still be connected. */
-static enum ctckpt_network network_of(const struct ctckpt_restore_options *options)
-{
-	if (!options->tcp_established)
-		return CTCKPT_NETWORK_NONE;
-	return options->leave_frozen ? CTCKPT_NETWORK_PROMISED : CTCKPT_NETWORK_SAVED;
-}
-
 static int prepare(struct work *work, struct err *err)
 {
 	const struct ctckpt_restore_options *options = work->job->options;
-	int r = input_open(options->image, options->fd, options->limits, options->policy,
-			   options->rootfs, options->volumes, network_of(options),
-			   &work->job->grants, &work->input, err);
+	const struct ctckpt_plan_options planned = {
+		.image = options->image,
+		.fd = options->fd,
+		.limits = options->limits,
+		.policy = options->policy,
+		.rootfs = options->rootfs,
+		.volumes = options->volumes,
+		.leave_frozen = options->leave_frozen,
+		.tcp_established = options->tcp_established,
+	};
+	int r = input_open(&planned, &work->job->grants, &work->input, err);
 
 	if (r == 0)
 		r = plan_verdict(work->input.plan, err);

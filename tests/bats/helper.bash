@@ -36,7 +36,8 @@ test_setup() {
 
 # requires NAME...: skips the test, by name, where one of these is missing. root and user (who
 # runs it), cgroup (one that may be used), small-fs, programs-32 (victims of 32 bits),
-# kernel-X.Y, cmd-NAME (a program).
+# kernel-X.Y, landlock-N
+# (version of its interface), cmd-NAME (a program).
 requires() {
 	local need
 	for need; do
@@ -54,6 +55,7 @@ has() {
 	cgroup-v2) [[ ${CTCKPT_TEST_CGROUP:-none} == v2 ]] ;;
 	small-fs) [[ -n ${CTCKPT_TEST_SMALL:-} ]] ;;
 	programs-32) [[ -x $BUILD/victim/32/compat ]] ;;
+	landlock-*) (($("$BUILD/victim/landlocked" version) >= ${1#landlock-})) ;;
 	subuid) ((EUID == 0)) || grep -q "^$(id -un):" /etc/subuid 2>/dev/null ;;
 	kernel-*)
 		version=$(uname -r)
@@ -83,6 +85,12 @@ victim_start() {
 	local program=$1
 	shift
 	command_start "$BUILD/victim/$program" "$@"
+}
+
+# victim_try NAME [ARGUMENT...]: likewise; skips the test where the kernel lacks what it is about.
+victim_try() {
+	victim_start "$@"
+	[[ ! -e $VICTIM_DIR/missing ]] || skip "this kernel does not have it"
 }
 
 # program_start FILE [ARGUMENT...]: likewise for a script or program in tests/programs.
@@ -137,6 +145,30 @@ victim_succeeds() {
 victim_succeeded() {
 	"$AWAIT" "$VICTIM_DIR/result" || victim_failed "while waiting for its result" || return
 	[[ $(<"$VICTIM_DIR/result") == ok ]] || victim_failed "its expectations"
+}
+
+# victim_refused TEXT: it is not saved, with this reason, and goes on.
+victim_refused() {
+	run -3 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	assert_contains "$output" "$1" || return
+	[[ ! -e $IMAGE ]] || fail "there is an image" || return
+	victim_succeeds
+}
+
+# victim_answers SECONDS: its first task runs, and says so within this time.
+victim_answers() {
+	local pid
+	pid=$(container_pid "$VICTIM")
+	[[ -n $pid ]] || fail "$VICTIM is gone" || return
+	task_answers "$1" "$pid"
+}
+
+# task_answers SECONDS PID: likewise for whoever answers to the test.
+task_answers() {
+	rm -f "$VICTIM_DIR/pong"
+	: >"$VICTIM_DIR/ping"
+	"$AWAIT" -t "$1" -p "$2" "$VICTIM_DIR/pong" ||
+		fail "process $2 does not answer: $(grep State "/proc/$2/status")"
 }
 
 # The outer pid of a container's first task; empty when it is gone.

@@ -50,6 +50,8 @@ static const struct samples samples[] = {
 	{ CLASS_SESSION, 3, { 0, 1, ID_NONE } },
 	{ CLASS_SOCKET, 3, { 0, 1, ID_NONE } },
 	{ CLASS_TCP, 3, { 0, 1, ID_NONE } },
+	{ CLASS_ALARM, 3, { 0, 1, ID_NONE } },
+	{ CLASS_CPU, 3, { 0, 1, 2 } },
 	{ CLASS_GRANT, 3, { 0, 1, ID_NONE } },
 };
 

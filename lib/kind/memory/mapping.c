@@ -14,35 +14,6 @@ extern const struct kind kind_mapping;
 
 enum { LDT_ENTRY = 8 };
 
-int mm_view(const void *body, size_t length, struct mm_view *ret_view, struct err *err)
-{
-	struct reader reader = reader_of(body, length);
-	struct mm_view view = { .head = reader_take(&reader, sizeof(struct mm_rec)) };
-
-	if (!view.head)
-		return err_set(err, ERR_DAMAGED, "mapping: %zu bytes", length);
-	view.auxv_size = le32_get(view.head->auxv_size);
-	view.vma_count = le32_get(view.head->vma_count);
-	view.guard_count = le32_get(view.head->guard_count);
-	if (view.auxv_size > MM_AUXV_MAX || view.auxv_size % 16 != 0)
-		return err_set(err, ERR_DAMAGED, "mapping: auxiliary vector of %u bytes",
-			       view.auxv_size);
-	if (view.vma_count > MM_VMAS_MAX || view.guard_count > MM_VMAS_MAX)
-		return err_set(err, ERR_DAMAGED, "mapping: %u mappings, %u guards", view.vma_count,
-			       view.guard_count);
-	view.auxv = reader_take(&reader, view.auxv_size);
-	view.vmas = reader_take(&reader, (size_t)view.vma_count * sizeof(struct vma_rec));
-	view.guards =
-	    view.vmas
-		? reader_take(&reader, (size_t)view.guard_count * sizeof(struct image_extent_rec))
-		: NULL;
-	if (!view.auxv || !view.vmas || !view.guards || reader_left(&reader) != 0)
-		return err_set(err, ERR_DAMAGED, "mapping: %zu bytes for %u mappings", length,
-			       view.vma_count);
-	*ret_view = view;
-	return 0;
-}
-
 /* ---- dump ---- */
 
 static uint32_t flags_of(const struct procfs_vma *vma)
@@ -248,44 +219,39 @@ static int find_pages(struct dump *d, struct own_pages *pages, struct err *err)
 	return 0;
 }
 
-static int read_brk(struct dump *d, uint64_t *ret_brk, struct err *err)
-{
-	auto_script struct script script = SCRIPT_NONE;
-	size_t step, table;
-	int r;
+struct mapping_answers {
+	size_t brk, table;
+};
 
-	script_init(&script, &d->thread->remote);
-	step = script_syscall(&script, "get the program break", 0, SYS_brk, 0);
+static void mapping_query(struct dump *d, struct script *script, void *ret_answers)
+{
+	struct mapping_answers *at = ret_answers;
+
+	(void)d;
+	at->brk = script_syscall(script, "get the program break", 0, SYS_brk, 0);
 	/* A kernel may be without such tables. */
-	table = script_syscall(&script, "get the local descriptor table", SCRIPT_MAY_FAIL,
-			       SYS_modify_ldt, 0, script_out(&script, LDT_ENTRY), LDT_ENTRY);
-	r = script_run(&script, err);
-	if (r < 0)
-		return r;
-	*ret_brk = (uint64_t)script_result(&script, step);
-	if (script_result(&script, table) > 0)
-		return dump_block(d, NULL, "a local descriptor table is not supported");
-	return 0;
+	at->table = script_syscall(script, "get the local descriptor table", SCRIPT_MAY_FAIL,
+				   SYS_modify_ldt, 0, script_out(script, LDT_ENTRY), LDT_ENTRY);
 }
 
 static int make_head(struct dump *d, struct mm_rec *ret_head, struct err *err)
 {
 	const struct procfs_stat *stat = &d->task->stat;
-	uint64_t brk;
+	const struct mapping_answers *at = dump_answers(d, &kind_mapping);
 	uint32_t exe;
-	int r = read_brk(d, &brk, err);
+	int r = mapfile_of_exe(d, &exe, err);
 
-	if (r == 0)
-		r = mapfile_of_exe(d, &exe, err);
 	if (r < 0)
 		return r;
+	if (script_result(d->script, at->table) > 0)
+		(void)dump_block(d, NULL, "a local descriptor table is not supported");
 	*ret_head = (struct mm_rec){
 		.start_code = le64_make(stat->start_code),
 		.end_code = le64_make(stat->end_code),
 		.start_data = le64_make(stat->start_data),
 		.end_data = le64_make(stat->end_data),
 		.start_brk = le64_make(stat->start_brk),
-		.brk = le64_make(brk),
+		.brk = le64_make((uint64_t)script_result(d->script, at->brk)),
 		.start_stack = le64_make(stat->start_stack),
 		.arg_start = le64_make(stat->arg_start),
 		.arg_end = le64_make(stat->arg_end),
@@ -428,23 +394,12 @@ static void mapping_count(const void *body, size_t length, struct image_counts *
 /* Is [start, end) inside mappings up to this type? They may be neighbours. */
 static bool is_inside(const struct mm_view *view, uint64_t start, uint64_t end, enum vma_type last)
 {
-	uint32_t low = 0;
-	uint32_t high = view->vma_count;
+	for (uint32_t i = mm_vma_behind(view, start); i < view->vma_count && start < end; i++) {
+		uint32_t type = le16_get(view->vmas[i].type);
 
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (le64_get(view->vmas[middle].end) <= start)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (; low < view->vma_count && start < end; low++) {
-		uint32_t type = le16_get(view->vmas[low].type);
-
-		if (le64_get(view->vmas[low].start) > start || type > (uint32_t)last)
+		if (le64_get(view->vmas[i].start) > start || type > (uint32_t)last)
 			return false;
-		start = le64_get(view->vmas[low].end);
+		start = le64_get(view->vmas[i].end);
 	}
 	return start >= end;
 }
@@ -546,6 +501,8 @@ const struct kind kind_mapping = {
 	.tag = TAG_MM,
 	.scope = SCOPE_TASK,
 	.phase = PHASE_MEMORY,
+	.answers_size = sizeof(struct mapping_answers),
+	.query = mapping_query,
 	.dump = mapping_dump,
 	.check = mapping_check,
 	.count = mapping_count,

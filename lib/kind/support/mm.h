@@ -84,6 +84,13 @@ struct mm_view {
 	uint32_t auxv_size, vma_count, guard_count;
 };
 int mm_view(const void *body, size_t length, struct mm_view *ret_view, struct err *err);
+/* The first mapping that ends behind this address; vma_count if there is none. */
+uint32_t mm_vma_behind(const struct mm_view *view, uint64_t address);
+/* Link: the memory of the process that a record of this kind is of. */
+int mm_link_task(const struct image *image, const struct record *record, const char *name,
+		 struct mm_view *ret_view, struct err *err);
+/* Link: does memory of the task's own hold the place of what will replace it? */
+bool mm_has_place(const struct mm_view *view, uint64_t start, uint64_t size);
 
 /* ---- mapped files ---- */
 
