@@ -57,14 +57,14 @@ bool engine_lives(const struct engine_container *container)
 
 /* ---- all ---- */
 
-/* What kind of directory it is, its entries show. */
+/* What kind of directory it is, its entries show. The user has named it. */
 static int scan_root(struct engine_list *list, const char *path, struct err *err)
 {
-	int r = runc_scan(list, path, err);
+	struct err why = ERR_NONE;
 
-	if (r == 0)
-		r = crun_scan(list, path, err);
-	return r < 0 ? err_wrap(err, "engine root") : 0;
+	if (runc_scan(list, path, &why) < 0 || crun_scan(list, path, &why) < 0)
+		return err_set(err, ERR_USAGE, "engine root %s", why.text);
+	return 0;
 }
 
 typedef int root_fn(struct engine_list *list, const char *path, struct err *err);

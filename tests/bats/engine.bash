@@ -104,21 +104,20 @@ bundle_make() {
 	bundle_edit '
 process["terminal"] = False
 process["args"] = arguments[1:]
-process["env"].append("VICTIM_DIR=/v")
 config["root"] = {"path": arguments[0], "readonly": False}
 # It would need more locked memory than root may have here, with v2.
 if (os.geteuid() == 0 and os.environ["CTCKPT_TEST_CGROUP"] == "v2"):
 	del linux["resources"]
 # Without a path of their own they are made where only root may.
 if os.geteuid() != 0 and os.environ["CTCKPT_TEST_CGROUP"] == "v2":
-	linux["cgroupsPath"] = os.path.dirname(open("/proc/self/cgroup").read().split("::")[1].strip()) + "/" + arguments[-1]
+	linux["cgroupsPath"] = os.path.dirname(open("/proc/self/cgroup").read().split("::")[1].strip()) + "/" + os.environ["VICTIM"]
 ' "$ROOTFS" "$@"
 }
 
 # bundle_edit PYTHON [ARGUMENT...]: changes $BUNDLE/config.json; config, process, mounts, linux and
 # arguments are there.
 bundle_edit() {
-	python3 - "$BUNDLE/config.json" "$@" <<'PYTHON'
+	VICTIM=$VICTIM python3 - "$BUNDLE/config.json" "$@" <<'PYTHON'
 import json, os, sys
 path, program, *arguments = sys.argv[1:]
 config = json.load(open(path))
@@ -126,6 +125,45 @@ process, mounts, linux = config["process"], config["mounts"], config["linux"]
 exec(program)
 json.dump(config, open(path, "w"), indent=1)
 PYTHON
+}
+
+# bundle_victim NAME [ARGUMENT...]: $BUNDLE runs tests/victim/NAME.c.
+bundle_victim() {
+	engine_rootfs "$BUILD/victim/$1"
+	bundle_make "/bin/$1" "${@:2}"
+	bundle_edit 'process["env"].append("VICTIM_DIR=/v")'
+}
+
+# engine_await FILE...: until one of these is in $VICTIM_DIR, or process $PID has ended.
+engine_await() {
+	"$AWAIT" -p "$PID" "${@/#/$VICTIM_DIR/}" && return
+	fail "while waiting for $*: $(cat "$VICTIM_DIR/result" "$VICTIM_DIR/log" 2>/dev/null)"
+}
+
+# engine_succeeds: the victim verifies itself, and ends.
+engine_succeeds() {
+	: >"$VICTIM_DIR/go"
+	engine_await result && assert_equal "$(<"$VICTIM_DIR/result")" ok && "$AWAIT" -p "$PID"
+}
+
+# engine_checkpoint NAME [OPTION...]: saves the container of $PID. VOLUMES are options of restore for
+# what it has mounted of the host's.
+engine_checkpoint() {
+	local mounts=$BATS_TEST_TMPDIR/mountinfo point
+	cp "/proc/$PID/mountinfo" "$mounts"
+	run -0 ctckpt checkpoint "$@" -o "$IMAGE"
+	run --separate-stderr ctckpt plan --json --rootfs "$ROOTFS" --policy map "$IMAGE"
+	VOLUMES=()
+	while read -r point; do
+		case $point in
+		/sys/*) VOLUMES+=(--volume "$point:$point") ;;
+		*) VOLUMES+=(--volume "$(awk -v point="$point" '$5 == point { print $4 }' "$mounts"):$point") ;;
+		esac
+	done < <(python3 -c '
+import json, sys
+for row in json.load(sys.stdin)["decisions"]:
+	if row["class"].startswith("mount") and row["outcome"] == "refuse":
+		print(row["subject"].split()[-1])' <<<"$output")
 }
 
 # bundle_map_ranges: the user's subordinate ids are in the container, too.
