@@ -223,6 +223,13 @@ static void decide_id(struct plan *plan, const struct mapping *mapping, uint32_t
 		decision->effective_text = "subordinate id";
 }
 
+/* What a group is shown as that is not of the container's user namespace: it was the invoker's, who
+ * had no gids to map it to. */
+static bool is_foreign(const struct plan *plan, const struct decision *decision)
+{
+	return decision->saved == 65534 && mapping_find(&plan->gids, 65534) == ID_NONE;
+}
+
 /* Without setgroups, everybody keeps the invoker's list. */
 static void decide_fixed_group(struct plan *plan, struct decision *decision)
 {
@@ -230,7 +237,7 @@ static void decide_fixed_group(struct plan *plan, struct decision *decision)
 	if (mapping_find(&plan->gids, (uint32_t)decision->saved) == plan->facts.gid) {
 		/* The invoker's own gid: a member already. */
 		decision->outcome = OUTCOME_KEEP;
-	} else if (plan->policy->ids == IDS_INVOKER) {
+	} else if (plan->policy->ids == IDS_INVOKER || is_foreign(plan, decision)) {
 		decision->outcome = OUTCOME_INHERIT;
 		decision->effective = ID_NONE;
 		decision->reason = "the invoker's own groups remain instead";
