@@ -51,7 +51,7 @@ TOOLS := $(TOOL_SRC:tests/%.c=$(B)/tests/%)
 FUZZERS := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/fuzz/%)
 MAN1 := $(sort $(wildcard man/*.1))
 MAN5 := $(B)/man/ctckpt-image.5 man/ctckpt-policy.5
-MAN7 := $(B)/man/ctckpt-kinds.7
+MAN7 := $(B)/man/ctckpt-kinds.7 $(sort $(wildcard man/*.7))
 # What the public headers include, these among them; relative to lib/ and include/.
 HEADERS = $(sort $(filter lib/% include/%,$(shell $(CC) -MM -D_GNU_SOURCE -Ilib -Iinclude \
 	$(wildcard include/ctckpt/*.h))))
@@ -113,7 +113,7 @@ $(B)/fuzz/%: tests/fuzz/%.c $(B)/fuzz/libctckpt.a $(wildcard tests/fuzz/*.h)
 	$(FUZZ_CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) -g -fsanitize=fuzzer,address,undefined \
 		-o $@ $< $(B)/fuzz/libctckpt.a $(LIBS)
 
-$(FORGERS:%=$(B)/tests/%): $(B)/tests/%: tests/fuzz/%.c $(B)/libctckpt.a
+$(FORGERS:%=$(B)/tests/%): $(B)/tests/%: tests/fuzz/%.c $(B)/libctckpt.a $(wildcard tests/fuzz/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(B)/libctckpt.a $(LIBS)
 
@@ -200,9 +200,9 @@ install: all manual
 	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR:$(PREFIX)%=$${prefix}%)' \
 		'includedir=$(INCLUDEDIR:$(PREFIX)%=$${prefix}%)' \
 		'Name: ctckpt' 'Description: checkpoint and restore of containers' \
-		'Version: $(VERSION)' 'Requires.private: $(PKGS)' \
+		'Version: $(VERSION)' 'Requires.private: $(filter-out libarchive,$(PKGS))' \
 		'Cflags: -I$${includedir} -I$${includedir}/ctckpt' \
-		'Libs: -L$${libdir} -lctckpt' 'Libs.private: -lpthread' \
+		'Libs: -L$${libdir} -lctckpt' 'Libs.private: -larchive -lpthread' \
 		> $(DESTDIR)$(LIBDIR)/pkgconfig/ctckpt.pc
 
 # Remove what was built.
