@@ -99,6 +99,13 @@ struct host_grant {
 	int number;  /* as the invoker calls it */
 };
 
+/* What the invoker says of files that the image carries. */
+enum files_offer {
+	FILES_REFUSED,
+	FILES_TAKEN,
+	FILES_TOO_MANY, /* more large ones than he may have open */
+};
+
 /* What CLASS_CPU asks about: a part of the processor. */
 enum cpu_need {
 	CPU_MISSING,
