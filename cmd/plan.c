@@ -19,6 +19,8 @@ const struct option_row plan_options[] = {
 	  AT(policy), 0, policy_words },
 	{ "rootfs", 0, "DIR", "the root directory that restore would be given", OPTION_TEXT,
 	  AT(rootfs), 0, NULL },
+	{ "bundle", 'b', "DIR", "for a restore by config.json of this OCI bundle", OPTION_TEXT,
+	  AT(bundle), 0, NULL },
 	{ "volume", 0, "SOURCE:DIR[:ro]", "for a mount of the host, as restore would be given",
 	  OPTION_LIST, AT(volumes), 0, NULL },
 	{ "grant", 0, "[PID:]fdN=FD", "a descriptor, as restore would be given it", OPTION_LIST,
@@ -82,28 +84,31 @@ static void drop_plan(struct plan **plan)
 	plan_free(*plan);
 }
 
-static enum ctckpt_network network_of(const struct plan_settings *settings)
-{
-	if (!settings->tcp_established)
-		return CTCKPT_NETWORK_NONE;
-	return settings->leave_frozen ? CTCKPT_NETWORK_PROMISED : CTCKPT_NETWORK_SAVED;
-}
-
 int cmd_plan(struct invocation *inv, const void *argument, struct err *err)
 {
 	const struct plan_settings *settings = argument;
 	auto_image struct image *image = NULL;
 	auto_with(drop_plan) struct plan *plan = NULL;
 	struct image_limits limits = image_limits_of_host();
+	const struct ctckpt_plan_options options = {
+		.image = inv->operands[0],
+		.fd = STDIN_FILENO,
+		.limits = &limits,
+		.policy = settings->policy,
+		.rootfs = settings->rootfs,
+		.bundle = settings->bundle,
+		.volumes = settings->volumes,
+		.grants = settings->grants,
+		.leave_frozen = settings->leave_frozen,
+		.tcp_established = settings->tcp_established,
+	};
 	struct err verdict = ERR_NONE;
-	int r = image_check_input(inv->operands[0], err);
+	int r = image_check_input(options.image, err);
 
 	if (r == 0)
 		r = limits_apply(&settings->reading, &limits, err);
 	if (r == 0)
-		r = ctckpt_plan(inv->operands[0], STDIN_FILENO, &limits, settings->policy,
-				settings->rootfs, settings->volumes, network_of(settings),
-				settings->grants, &image, &plan, err);
+		r = ctckpt_plan(&options, &image, &plan, err);
 	if (r < 0)
 		return r;
 	if (settings->emit_policy)

@@ -86,21 +86,15 @@ struct ctckpt_checkpoint_options {
 int ctckpt_checkpoint(const struct ctckpt_checkpoint_options *options,
 		      struct ctckpt_stats *ret_stats, struct err *err);
 
-/* What TCP connections that lead out of the container may count on. */
-enum ctckpt_network {
-	CTCKPT_NETWORK_NONE,	 /* nothing: they are not to be kept */
-	CTCKPT_NETWORK_SAVED,	 /* the network of the image */
-	CTCKPT_NETWORK_PROMISED, /* all that they need, before the container runs */
-};
-
 struct ctckpt_restore_options {
 	const char *image; /* a path; "-": from fd */
 	int fd;
 	const struct image_limits *limits; /* NULL: image_limits_of_host() */
 	const char *policy;		   /* a preset, or the path of a file */
 	const char *plan;		   /* a file: nothing may be worse than in it; NULL */
-	const char *name;	    /* NULL: the saved one if it is free, else one is made up */
-	const char *rootfs;	    /* NULL: as saved */
+	const char *name;   /* NULL: the saved one if it is free, else one is made up */
+	const char *rootfs; /* NULL: as saved */
+	const char *bundle; /* of OCI: the container is made by its config.json; NULL: none */
 	const char *const *volumes; /* for mounts of the host, as of ctckpt_run_options */
 	/* "[PID:]fdN=FD": descriptor FD takes the place of descriptor N; ends with NULL; or NULL.
 	 * The descriptors are taken over, but for 0, 1 and 2. */
@@ -108,7 +102,7 @@ struct ctckpt_restore_options {
 	const char *pid_file;
 	bool detach;
 	bool leave_frozen;    /* with detach only */
-	bool tcp_established; /* see enum ctckpt_network */
+	bool tcp_established; /* TCP connections that lead out of the container are kept */
 	const char
 	    *console_socket; /* for the master of the container's own terminal; may be NULL */
 	ctckpt_progress_fn *progress; /* may be NULL */
@@ -127,8 +121,20 @@ struct ctckpt_restore_result {
 int ctckpt_restore(const struct ctckpt_restore_options *options,
 		   struct ctckpt_restore_result *ret_result, struct err *err);
 
+/* As of ctckpt_restore_options. */
+struct ctckpt_plan_options {
+	const char *image;
+	int fd;
+	const struct image_limits *limits;
+	const char *policy; /* NULL: "strict", or "map" with a bundle, which has its own word */
+	const char *rootfs;
+	const char *bundle; /* with it, neither rootfs nor volumes are given */
+	const char *const *volumes;
+	const char *const *grants;
+	bool
+	    leave_frozen; /* what tcp_established needs may still come, before the container runs */
+	bool tcp_established;
+};
 /* The decisions that restore would act on, given the same. *ret_image must outlive the plan. */
-int ctckpt_plan(const char *image, int fd, const struct image_limits *limits, const char *policy,
-		const char *rootfs, const char *const *volumes, enum ctckpt_network network,
-		const char *const *grants, struct image **ret_image, struct plan **ret_plan,
-		struct err *err);
+int ctckpt_plan(const struct ctckpt_plan_options *options, struct image **ret_image,
+		struct plan **ret_plan, struct err *err);

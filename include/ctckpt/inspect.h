@@ -18,7 +18,7 @@ struct ctckpt_verify_result {
 };
 
 /* Checks every byte of an image: records, pages, and that nothing is missing or behind it. `path`
- * "-" reads from fd, which may be a pipe. `limits` NULL: image_default_limits. ERR_DAMAGED: exit
- * status 4. */
+ * "-" reads from fd, which may be a pipe; NULL likewise, and errors name nothing. `limits` NULL:
+ * image_default_limits. ERR_DAMAGED: exit status 4. */
 int ctckpt_verify(const char *path, int fd, const struct image_limits *limits,
 		  struct ctckpt_verify_result *ret_result, struct err *err);

@@ -142,3 +142,22 @@ void buf_align(struct buf *buf, size_t alignment)
 	if (over)
 		(void)buf_append(buf, NULL, alignment - over);
 }
+
+const void *array_find_id(const void *array, size_t count, size_t size, uint32_t id)
+{
+	const char *bytes = array;
+	size_t low = 0;
+	size_t high = count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (*(const uint32_t *)(const void *)(bytes + middle * size) < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == count || *(const uint32_t *)(const void *)(bytes + low * size) != id)
+		return NULL;
+	return bytes + low * size;
+}

@@ -34,3 +34,6 @@ char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
  * lvalue; its capacity follows from its count, so it must only ever grow by this macro. */
 #define array_grow(array, count) ((array) = array_grow_bytes((array), (count), sizeof(*(array))))
 void *array_grow_bytes(void *array, size_t count, size_t size);
+/* The first element with this id: `array` is sorted by ids, with which its elements begin. NULL if
+ * there is none. */
+const void *array_find_id(const void *array, size_t count, size_t size, uint32_t id);

@@ -9,13 +9,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "core/buf.h"
 #include "core/cleanup.h"
 #include "core/json.h"
-#include "core/scan.h"
+#include "core/profile.h"
 
 struct profile {
 	scmp_filter_ctx context;
@@ -26,50 +25,6 @@ static void release(scmp_filter_ctx *context)
 {
 	if (*context)
 		seccomp_release(*context);
-}
-
-static int check_keys(const struct json *object, const char *const known[], const char *where,
-		      struct err *err)
-{
-	const char *unknown = json_holds_object(object) ? json_unknown_key(object, known) : NULL;
-
-	if (!json_holds_object(object))
-		return err_set(err, ERR_USAGE, "%s is not an object", where);
-	return unknown ? err_set(err, ERR_USAGE, "%s: %s is not supported", where, unknown) : 0;
-}
-
-/* A member that may be missing; *ret_number stays then. */
-static int get_number(const struct json *object, const char *key, uint64_t max,
-		      uint64_t *ret_number, struct err *err)
-{
-	const struct json *value = json_get(object, key);
-	uint64_t number;
-
-	if (!value || json_holds_nothing(value))
-		return 0;
-	if (!json_get_u64(value, &number) || number > max)
-		return err_set(err, ERR_USAGE, "%s is out of range", key);
-	*ret_number = number;
-	return 0;
-}
-
-/* Rules say what a denied call answers as a number, by name, or not at all. */
-static int get_errno(const struct json *object, const char *number_key, const char *name_key,
-		     uint64_t *ret_number, struct err *err)
-{
-	const char *name = json_get_string(json_get(object, name_key));
-	bool is_number =
-	    json_get(object, number_key) && !json_holds_nothing(json_get(object, number_key));
-
-	*ret_number = EPERM;
-	if (is_number || !name || *name == '\0')
-		return get_number(object, number_key, 4095, ret_number, err);
-	if (strcmp(name, "ENOSYS") == 0)
-		*ret_number = ENOSYS;
-	else if (strcmp(name, "EPERM") != 0)
-		return err_set(err, ERR_USAGE, "%s %s: give the number as %s", name_key, name,
-			       number_key);
-	return 0;
 }
 
 static int get_action(const struct json *value, uint64_t number, uint32_t *ret_action,
@@ -144,74 +99,13 @@ static int add_native_map(const struct profile *profile, const struct json *map,
 	for (size_t i = 0; i < json_count(map); i++) {
 		const struct json *entry = json_element(map, i);
 		const char *name = json_get_string(json_get(entry, "architecture"));
-		int r = check_keys(entry, known, "archMap", err);
+		int r = profile_check_keys(entry, known, "archMap", err);
 
 		if (r == 0 && name && strcmp(name, "SCMP_ARCH_X86_64") == 0)
 			r = add_architectures(profile, json_get(entry, "subArchitectures"), err);
 		if (r < 0)
 			return r;
 	}
-	return 0;
-}
-
-/* ---- which rules are meant ---- */
-
-static bool holds(const struct json *list, const char *text)
-{
-	for (size_t i = 0; i < json_count(list); i++) {
-		const char *element = json_get_string(json_element(list, i));
-
-		if (element && strcmp(element, text) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* "5.15": is this kernel at least that? */
-static int compare_kernel(const struct json *value, bool *ret_is_new, struct err *err)
-{
-	const char *wanted = json_get_string(value);
-	struct utsname name;
-	const char *have = name.release;
-	uint64_t wanted_parts[2];
-	uint64_t have_parts[2];
-
-	if (uname(&name) < 0)
-		return err_set(err, -errno, "ask for the kernel's version");
-	if (!wanted || !scan_number(&wanted, 10, UINT32_MAX, &wanted_parts[0]) ||
-	    !scan_char(&wanted, '.') || !scan_number(&wanted, 10, UINT32_MAX, &wanted_parts[1]))
-		return err_set(err, ERR_USAGE, "minKernel is not a version");
-	if (!scan_number(&have, 10, UINT32_MAX, &have_parts[0]) || !scan_char(&have, '.') ||
-	    !scan_number(&have, 10, UINT32_MAX, &have_parts[1]))
-		return err_set(err, ERR_HOST, "this kernel's version is %s", name.release);
-	*ret_is_new = have_parts[0] > wanted_parts[0] ||
-		      (have_parts[0] == wanted_parts[0] && have_parts[1] >= wanted_parts[1]);
-	return 0;
-}
-
-/* Does a rule's "includes" or "excludes" match?. */
-static int match_condition(const struct json *condition, bool is_include, bool *ret_matches,
-			   struct err *err)
-{
-	static const char *const known[] = { "caps", "arches", "minKernel", NULL };
-	const struct json *arches = json_get(condition, "arches");
-	bool has_caps = json_count(json_get(condition, "caps")) > 0;
-	bool is_new = true;
-	int r;
-
-	*ret_matches = is_include;
-	if (!condition || json_holds_nothing(condition))
-		return 0;
-	r = check_keys(condition, known, is_include ? "includes" : "excludes", err);
-	if (r == 0 && json_get(condition, "minKernel"))
-		r = compare_kernel(json_get(condition, "minKernel"), &is_new, err);
-	if (r < 0)
-		return r;
-	if (is_include)
-		*ret_matches = is_new && (json_count(arches) == 0 || holds(arches, "amd64"));
-	else
-		*ret_matches = has_caps || holds(arches, "amd64") ||
-			       (json_get(condition, "minKernel") && is_new);
 	return 0;
 }
 
@@ -235,14 +129,14 @@ static int get_comparison(const struct json *object, struct scmp_arg_cmp *ret_co
 	};
 	const char *op = json_get_string(json_get(object, "op"));
 	uint64_t index = 0, value = 0, second = 0;
-	int r = check_keys(object, known, "args", err);
+	int r = profile_check_keys(object, known, "args", err);
 
 	if (r == 0)
-		r = get_number(object, "index", 5, &index, err);
+		r = profile_number(object, "index", 5, &index, err);
 	if (r == 0)
-		r = get_number(object, "value", UINT64_MAX, &value, err);
+		r = profile_number(object, "value", UINT64_MAX, &value, err);
 	if (r == 0)
-		r = get_number(object, "valueTwo", UINT64_MAX, &second, err);
+		r = profile_number(object, "valueTwo", UINT64_MAX, &second, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; op && i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -326,14 +220,14 @@ static int add_rule(const struct profile *profile, const struct json *object, st
 	struct rule rule = { .count = 0 };
 	bool is_included = false, is_excluded = false;
 	uint64_t number;
-	int r = check_keys(object, known, "a rule", err);
+	int r = profile_check_keys(object, known, "a rule", err);
 
 	if (r == 0)
-		r = match_condition(json_get(object, "includes"), true, &is_included, err);
+		r = profile_match(json_get(object, "includes"), true, &is_included, err);
 	if (r == 0)
-		r = match_condition(json_get(object, "excludes"), false, &is_excluded, err);
+		r = profile_match(json_get(object, "excludes"), false, &is_excluded, err);
 	if (r == 0)
-		r = get_errno(object, "errnoRet", "errno", &number, err);
+		r = profile_errno(object, "errnoRet", "errno", &number, err);
 	if (r == 0)
 		r = get_action(json_get(object, "action"), number, &rule.action, err);
 	if (r == 0)
@@ -367,14 +261,35 @@ static int export(const struct profile *profile, struct filter *ret_filter, stru
 	return 0;
 }
 
+/* Whether calls are logged, and which mitigations come along: no more passes the filter for them.
+ */
+static int check_flags(const struct json *flags, struct err *err)
+{
+	static const char *const known[] = { "SECCOMP_FILTER_FLAG_LOG",
+					     "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
+					     "SECCOMP_FILTER_FLAG_TSYNC" };
+
+	for (size_t i = 0; i < json_count(flags); i++) {
+		const char *flag = json_get_string(json_element(flags, i));
+		bool is_known = false;
+
+		for (size_t j = 0; flag && j < sizeof(known) / sizeof(known[0]); j++)
+			is_known |= strcmp(flag, known[j]) == 0;
+		if (!is_known)
+			return err_set(err, ERR_USAGE, "flag %s is not supported",
+				       flag ? flag : "without a name");
+	}
+	return 0;
+}
+
 static int check_profile(const struct json *object, struct err *err)
 {
-	static const char *const known[] = { "defaultAction", "defaultErrnoRet",
-					     "defaultErrno",  "architectures",
-					     "archMap",	      "syscalls",
-					     "comment",	      NULL };
+	static const char *const known[] = { "defaultAction", "defaultErrnoRet", "defaultErrno",
+					     "architectures", "archMap",	 "syscalls",
+					     "comment",	      "flags",		 NULL };
+	int r = profile_check_keys(object, known, "the profile", err);
 
-	return check_keys(object, known, "the profile", err);
+	return r < 0 ? r : check_flags(json_get(object, "flags"), err);
 }
 
 static int compile(const struct json *object, struct filter *ret_filter, struct err *err)
@@ -386,7 +301,7 @@ static int compile(const struct json *object, struct filter *ret_filter, struct 
 	int r = check_profile(object, err);
 
 	if (r == 0)
-		r = get_errno(object, "defaultErrnoRet", "defaultErrno", &number, err);
+		r = profile_errno(object, "defaultErrnoRet", "defaultErrno", &number, err);
 	if (r == 0)
 		r = get_action(json_get(object, "defaultAction"), number, &profile.default_action,
 			       err);

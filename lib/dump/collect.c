@@ -321,9 +321,14 @@ static void check_seccomp(struct dump *d, struct dump_task *task)
 			continue;
 		}
 		d->own->is_untouchable = true;
-		(void)dump_block(d, "let `ctckpt run --seccomp` be the only one that sets filters",
-				 "thread %d: its seccomp filter cannot be read by an ordinary user",
-				 thread->vtid);
+		(void)dump_block(
+		    d,
+		    d->own->target->bundle
+			? "let config.json's be the only filter, and all of it be "
+			  "known: --verbose says what is not"
+			: "let `ctckpt run --seccomp` be the only one that sets filters",
+		    "thread %d: its seccomp filter cannot be read by an ordinary user",
+		    thread->vtid);
 		return;
 	}
 }

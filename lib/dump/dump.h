@@ -60,9 +60,9 @@ struct dump_private {
 	size_t record_count;
 	struct dump_source *sources; /* owned */
 	size_t source_count;
-	struct dump_mapped *mapped; /* owned; kind/memory/mapfile.c */
+	struct dump_mapped *mapped; /* owned; kind/support/mapfile_dump.c */
 	size_t mapped_count;
-	struct dump_shared *shared; /* owned; kind/memory/shared.c */
+	struct dump_shared *shared; /* owned; kind/support/mapfile_shared.c */
 	size_t shared_count;
 	enum dump_ipc ipc;	       /* of the container's own; kind/support/sysv.c */
 	struct dump_segment *segments; /* owned; kind/container/sysv_shm.c */
@@ -108,6 +108,9 @@ struct dump_entry {
 	size_t length;
 };
 
+/* profile.c: as target->seccomp says it, of one that an engine started; owned; NULL: not known.
+ * Before dump_join_owner(): it reads files. */
+char *dump_find_profile(const struct target *target);
 /* Collects everything of a frozen target and asks all kinds. ERR_REFUSED names all blockers;
  * ERR_MOMENT if all of them are momentary. */
 int dump_gather(struct dump *d, const struct target *target, const struct freeze *frozen,
@@ -134,18 +137,23 @@ enum program_type program_type_of(const Elf32_Ehdr *head);
 int dump_find_namespaces(struct dump *d, struct err *err);
 /* cgroup_root.c: of the task at the cursor, in a cgroup namespace that is not the container's. */
 int dump_check_cgroup_root(struct dump *d, struct err *err);
+/* namespaces.c: the container has no network of its own, but is in ours. */
+bool dump_shares_network(const struct dump *d);
 /* namespaces.c: the namespace that the descriptor at the cursor leads to, or that its socket is in.
  */
 int dump_find_file_namespace(struct dump *d, struct err *err);
 int dump_namespace_id(struct dump *d, enum namespace_type type, int fd, uint32_t *ret_id,
 		      struct err *err);
-/* stand_in.c: for each network namespace that no task is in, somebody who is. */
+/* stand_in.c: somebody who is in a namespace, which errors call `name`. */
 struct dump_stand_in {
 	struct dump_task task; /* its pid and proc alone */
 	int socket;	       /* its end is that of the process */
 };
+int dump_send_stand_in(const struct dump_namespace *ns, const char *name,
+		       struct dump_stand_in **ret_one, struct err *err);
+void dump_dismiss_stand_in(struct dump_stand_in *one);
+/* One for each network namespace that no task is in. */
 int dump_send_stand_ins(struct dump *d, struct err *err);
-void dump_dismiss_stand_in(struct dump_namespace *ns);
 const struct dump_task *dump_task_of_network(const struct dump_namespace *ns);
 /* witness.c: of Landlock, for each thread; refuses where it could not tell. */
 int dump_send_witnesses(struct dump *d, struct err *err);
@@ -160,6 +168,19 @@ int dump_check_outsiders(struct dump *d, struct err *err);
 /* descriptors.c: descriptor tables, one target_fd an open file description; then their records. */
 int dump_collect_files(struct dump *d, struct err *err);
 int dump_files(struct dump *d, struct err *err);
+
+/* query.c: what the kinds asked of one thread. */
+struct dump_asked {
+	size_t first;  /* of the kind's steps */
+	void *answers; /* owned; NULL: it does not ask */
+};
+struct dump_query {
+	struct script script;
+	struct dump_asked *asked; /* owned; one for each kind */
+};
+/* Asks the thread at the cursor; *query is freed by dump_forget_answers() in any case. */
+int dump_ask_thread(struct dump *d, struct dump_query *query, struct err *err);
+void dump_forget_answers(struct dump *d, struct dump_query *query);
 
 /* Queues content whose pieces are known. Pieces are taken over. */
 void dump_add_source(struct dump *d, uint32_t id, int file, struct dump_piece *pieces,

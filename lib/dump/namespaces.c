@@ -108,6 +108,18 @@ int dump_namespace_id(struct dump *d, enum namespace_type type, int fd, uint32_t
 
 /* ---- the tasks ---- */
 
+/* What the kernel calls a namespace: "net:[4026531840]". Much cheaper than its inode. */
+enum { NAMESPACE_LINK_MAX = 64 };
+
+static bool read_link(const struct dump_task *task, const char *path,
+		      char ret_link[NAMESPACE_LINK_MAX])
+{
+	ssize_t length = readlinkat(task->proc, path, ret_link, NAMESPACE_LINK_MAX - 1);
+
+	ret_link[length < 0 ? 0 : length] = '\0';
+	return length >= 0;
+}
+
 static int stat_namespace(const struct dump_task *task, const char *name, struct stat *ret_stat)
 {
 	char path[64];
@@ -116,24 +128,43 @@ static int stat_namespace(const struct dump_task *task, const char *name, struct
 	return fstatat(task->proc, path, ret_stat, 0) < 0 ? -errno : 0;
 }
 
+/* The number in what the kernel calls it is its inode's. */
+static const struct dump_namespace *known_by_link(const struct dump *d, enum namespace_type type,
+						  const char *path)
+{
+	char link[NAMESPACE_LINK_MAX];
+	char known[NAMESPACE_LINK_MAX];
+
+	if (!read_link(d->task, path, link))
+		return NULL;
+	for (size_t i = 0; i < d->own->namespace_count; i++) {
+		const struct dump_namespace *ns = &d->own->namespaces[i];
+
+		(void)snprintf(known, sizeof(known), "%s:[%ju]", namespace_name(type),
+			       (uintmax_t)ns->ino);
+		if (ns->type == type && strcmp(link, known) == 0)
+			return ns;
+	}
+	return NULL;
+}
+
+/* -ENOENT, unsaid: this kernel has no such type, or nobody is in it. */
 static int find_namespace(struct dump *d, enum namespace_type type, const char *name,
 			  uint32_t *ret_id, struct err *err)
 {
 	const struct dump_namespace *known;
 	auto_close int fd = -1;
 	char path[64];
-	struct stat stat;
-	int r = stat_namespace(d->task, name, &stat);
 
-	if (r < 0)
-		return r;
-	known = dump_namespace_by_stat(d, &stat);
+	(void)snprintf(path, sizeof(path), "ns/%s", name);
+	known = known_by_link(d, type, path);
 	if (known) {
 		*ret_id = known->id;
 		return 0;
 	}
-	(void)snprintf(path, sizeof(path), "ns/%s", name);
 	fd = openat(d->task->proc, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return -ENOENT;
 	if (fd < 0)
 		return err_set(err, -errno, "open the %s namespace", name);
 	return dump_namespace_id(d, type, fd, ret_id, err);
@@ -152,36 +183,62 @@ static bool has_type(const struct dump *d, enum namespace_type type)
 static int find_for_children(struct dump *d, struct err *err)
 {
 	struct dump_task *task = d->task;
-	struct stat own;
-	struct stat children;
+	char own[NAMESPACE_LINK_MAX];
+	char children[NAMESPACE_LINK_MAX];
 	int r = find_namespace(d, NAMESPACE_PID, "pid_for_children", &task->pid_for_children, err);
 
 	if (r == -ENOENT)
 		return dump_block(d, NULL, "the pid namespace of its children has no first task");
 	if (r < 0)
 		return r;
-	if (has_type(d, NAMESPACE_TIME) && stat_namespace(task, "time", &own) == 0 &&
-	    (stat_namespace(task, "time_for_children", &children) < 0 ||
-	     own.st_ino != children.st_ino))
+	if (has_type(d, NAMESPACE_TIME) && read_link(task, "ns/time", own) &&
+	    (!read_link(task, "ns/time_for_children", children) || strcmp(own, children) != 0))
 		return dump_block(d, NULL, "its children have a time namespace of their own");
 	return 0;
 }
 
-static void check_thread(struct dump *d, const struct dump_thread *thread)
-{
-	for (enum namespace_type type = NAMESPACE_USER; type < NAMESPACE_TYPES; type++) {
-		char path[64];
-		struct stat leaders;
-		struct stat own;
+/* The kernel lets threads leave only these; a user or time namespace is entered by processes of one
+ * thread, a pid namespace by children: unshare(2), setns(2). */
+static const enum namespace_type thread_types[] = { NAMESPACE_MNT, NAMESPACE_UTS, NAMESPACE_IPC,
+						    NAMESPACE_NET, NAMESPACE_CGROUP };
 
-		(void)snprintf(path, sizeof(path), "task/%d/ns/%s", thread->tid,
-			       namespace_name(type));
-		if (stat_namespace(d->task, namespace_name(type), &leaders) < 0)
-			continue;
-		if (fstatat(d->task->proc, path, &own, 0) < 0 || own.st_ino != leaders.st_ino)
+/* `links`: of the leader, in that order; then where its children go. */
+static void check_thread(struct dump *d, const struct dump_thread *thread,
+			 char links[][NAMESPACE_LINK_MAX])
+{
+	size_t count = sizeof(thread_types) / sizeof(thread_types[0]);
+	char own[NAMESPACE_LINK_MAX];
+	char path[64];
+
+	for (size_t i = 0; i < count; i++) {
+		const char *name = namespace_name(thread_types[i]);
+
+		(void)snprintf(path, sizeof(path), "task/%d/ns/%s", thread->tid, name);
+		if (links[i][0] && (!read_link(d->task, path, own) || strcmp(own, links[i]) != 0))
 			(void)dump_block(d, NULL, "thread %d has a %s namespace of its own",
-					 thread->vtid, namespace_name(type));
+					 thread->vtid, name);
 	}
+	(void)snprintf(path, sizeof(path), "task/%d/ns/pid_for_children", thread->tid);
+	(void)read_link(d->task, path, own);
+	if (strcmp(own, links[count]) != 0)
+		(void)dump_block(d, NULL, "children of thread %d have a pid namespace of their own",
+				 thread->vtid);
+}
+
+static void check_threads(struct dump *d)
+{
+	size_t count = sizeof(thread_types) / sizeof(thread_types[0]);
+	char links[sizeof(thread_types) / sizeof(thread_types[0]) + 1][NAMESPACE_LINK_MAX];
+
+	for (size_t i = 0; i <= count; i++) {
+		char path[64];
+
+		(void)snprintf(path, sizeof(path), "ns/%s",
+			       i < count ? namespace_name(thread_types[i]) : "pid_for_children");
+		(void)read_link(d->task, path, links[i]);
+	}
+	for (size_t i = 1; i < d->task->thread_count; i++)
+		check_thread(d, &d->task->threads[i], links);
 }
 
 static int find_of_zombie(struct dump *d, struct err *err)
@@ -224,8 +281,8 @@ static int find_of_task(struct dump *d, struct err *err)
 	}
 	if (r == 0)
 		r = find_for_children(d, err);
-	for (size_t i = 1; r == 0 && i < task->thread_count; i++)
-		check_thread(d, &task->threads[i]);
+	if (r == 0 && task->thread_count > 1)
+		check_threads(d);
 	/* Who shares it can enter neither. */
 	if (r == 0 && (task->namespaces[NAMESPACE_USER] || task->namespaces[NAMESPACE_MNT]) &&
 	    shares_directory(d, task))
@@ -334,6 +391,17 @@ int dump_find_namespaces(struct dump *d, struct err *err)
 	return r;
 }
 
+bool dump_shares_network(const struct dump *d)
+{
+	const struct dump_task *task = dump_own_task(d, NAMESPACE_NET);
+	struct stat theirs;
+	struct stat ours;
+
+	return task && stat_namespace(task, "net", &theirs) == 0 &&
+	       stat("/proc/self/ns/net", &ours) == 0 && theirs.st_dev == ours.st_dev &&
+	       theirs.st_ino == ours.st_ino;
+}
+
 /* ---- descriptors ---- */
 
 /* Those that only a descriptor holds: nobody in them could be asked. */
@@ -405,7 +473,7 @@ int dump_find_file_namespace(struct dump *d, struct err *err)
 void dump_free_namespaces(struct dump_private *own)
 {
 	for (size_t i = 0; i < own->namespace_count; i++) {
-		dump_dismiss_stand_in(&own->namespaces[i]);
+		dump_dismiss_stand_in(own->namespaces[i].stand_in);
 		drop_fd(&own->namespaces[i].fd);
 	}
 	free(own->namespaces);

@@ -1,5 +1,5 @@
-/* What /proc tells of a network namespace, it tells of a process that is in it. In one that only
- * descriptors hold, that is a child of ours, which has none of them and waits for its end. */
+/* What /proc tells of a namespace, it tells of a process that is in it. Where there is none, that
+ * is a child of ours, which has no descriptors and waits for its end. */
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -13,12 +13,12 @@
 #include "core/cleanup.h"
 #include "dump/dump.h"
 
-static _Noreturn void stand(int ns, int socket)
+static _Noreturn void stand(const struct dump_namespace *ns, int socket)
 {
 	char byte = 0;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (setns(ns, CLONE_NEWNET) < 0)
+	if (setns(ns->fd, namespace_flag(ns->type)) < 0)
 		byte = (char)errno;
 	if (dup2(socket, 0) < 0)
 		_exit(1);
@@ -28,25 +28,17 @@ static _Noreturn void stand(int ns, int socket)
 	_exit(0);
 }
 
-static int await(struct dump_stand_in *one, struct err *err)
+static int await(struct dump_stand_in *one, const char *name, struct err *err)
 {
-	char byte;
+	char byte = 0;
 
 	if (read(one->socket, &byte, 1) != 1 || byte != 0)
-		return err_set(err, byte ? -byte : ERR_FAILED, "enter a network namespace");
+		return err_set(err, byte ? -byte : ERR_FAILED, "enter %s", name);
 	return procfs_open_pid(one->task.pid, &one->task.proc, err);
 }
 
-static void dismiss(struct dump_stand_in *one)
-{
-	drop_fd(&one->socket);
-	drop_fd(&one->task.proc);
-	while (waitpid(one->task.pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	free(one);
-}
-
-static int send_one(struct dump_namespace *ns, struct err *err)
+int dump_send_stand_in(const struct dump_namespace *ns, const char *name,
+		       struct dump_stand_in **ret_one, struct err *err)
 {
 	struct dump_stand_in *one;
 	int ends[2];
@@ -58,7 +50,7 @@ static int send_one(struct dump_namespace *ns, struct err *err)
 	child = fork();
 	if (child == 0) {
 		(void)close(ends[0]);
-		stand(ns->fd, ends[1]);
+		stand(ns, ends[1]);
 	}
 	r = -errno;
 	(void)close(ends[1]);
@@ -69,12 +61,23 @@ static int send_one(struct dump_namespace *ns, struct err *err)
 	one = mem_alloc(1, sizeof(*one));
 	*one = (struct dump_stand_in){ .task = { .pid = child, .pidfd = -1, .proc = -1 },
 				       .socket = ends[0] };
-	r = await(one, err);
+	r = await(one, name, err);
 	if (r < 0)
-		dismiss(one);
+		dump_dismiss_stand_in(one);
 	else
-		ns->stand_in = one;
+		*ret_one = one;
 	return r;
+}
+
+void dump_dismiss_stand_in(struct dump_stand_in *one)
+{
+	if (!one)
+		return;
+	drop_fd(&one->socket);
+	drop_fd(&one->task.proc);
+	while (waitpid(one->task.pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	free(one);
 }
 
 int dump_send_stand_ins(struct dump *d, struct err *err)
@@ -85,16 +88,9 @@ int dump_send_stand_ins(struct dump *d, struct err *err)
 		struct dump_namespace *ns = &d->own->namespaces[i];
 
 		if (ns->type == NAMESPACE_NET && ns->id && !ns->task)
-			r = send_one(ns, err);
+			r = dump_send_stand_in(ns, "a network namespace", &ns->stand_in, err);
 	}
 	return r;
-}
-
-void dump_dismiss_stand_in(struct dump_namespace *ns)
-{
-	if (ns->stand_in)
-		dismiss(ns->stand_in);
-	ns->stand_in = NULL;
 }
 
 const struct dump_task *dump_task_of_network(const struct dump_namespace *ns)

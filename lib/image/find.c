@@ -41,7 +41,9 @@ void image_make_index(struct image *image)
 		image->places[image->order[i]] = (uint32_t)i;
 }
 
-const struct record *image_find(const struct image *image, uint32_t tag, uint32_t id)
+/* Where the records with this tag, and this id at least, begin. In both orders, since both are by
+ * tag first. */
+static size_t first_place(const struct image *image, uint32_t tag, uint32_t id)
 {
 	size_t low = 0;
 	size_t high = image->record_count;
@@ -50,31 +52,23 @@ const struct record *image_find(const struct image *image, uint32_t tag, uint32_
 		size_t middle = low + (high - low) / 2;
 		const struct record *record = &image->records[image->index[middle]];
 
-		if (record->tag == tag && record->id == id)
-			return record;
 		if (record->tag < tag || (record->tag == tag && record->id < id))
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return NULL;
+	return low;
 }
 
-/* Where the records with this tag begin in image->order. */
-static size_t first_place(const struct image *image, uint32_t tag)
+const struct record *image_find(const struct image *image, uint32_t tag, uint32_t id)
 {
-	size_t low = 0;
-	size_t high = image->record_count;
+	size_t place = first_place(image, tag, id);
+	const struct record *record;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (image->records[image->order[middle]].tag < tag)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	if (place == image->record_count)
+		return NULL;
+	record = &image->records[image->index[place]];
+	return record->tag == tag && record->id == id ? record : NULL;
 }
 
 const struct record *image_next(const struct image *image, uint32_t tag, const struct record *last)
@@ -85,7 +79,7 @@ const struct record *image_next(const struct image *image, uint32_t tag, const s
 	if (last)
 		place = image->places[last - image->records] + 1;
 	else
-		place = first_place(image, tag);
+		place = first_place(image, tag, 0);
 	if (place >= image->record_count || image->records[image->order[place]].tag != tag)
 		return NULL;
 	return &image->records[image->order[place]];

@@ -58,6 +58,8 @@ int ctckpt_verify(const char *path, int fd, const struct image_limits *limits,
 {
 	auto_close int opened = -1;
 
+	if (!path)
+		return verify(fd, limits, ret_result, err);
 	if (strcmp(path, "-") != 0) {
 		opened = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 		if (opened < 0)

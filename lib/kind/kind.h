@@ -3,6 +3,10 @@
  *
  * match    descriptors only: exactly one kind says yes to a descriptor
  * collect  descriptors only, before any of them is dumped: adds what no table holds
+ * query    tasks and threads: what dump wants to know from inside of the stopped thread: queues the
+ *          calls, and keeps in *ret_answers (zeros, of answers_size) which steps and addresses they
+ *          are. All kinds share the script; it has run when dump is called (d->script). It runs
+ *          whole or not at all: a call that a filter may deny is looked at by remote_check_call()
  * dump     the target is stopped: writes the records of d->task, d->thread or d->fd, according to
  *          the scope; may run scripts in d->thread->remote. What cannot be saved is reported with
  *          dump_block(), which goes on, so that the user sees all blockers at once
@@ -158,6 +162,8 @@ struct kind {
 	enum namespace_type namespace;	 /* scope container: once for each of this type */
 	bool (*match)(const struct target_fd *fd);
 	int (*collect)(struct dump *d, struct err *err);
+	size_t answers_size; /* with query, more than 0 */
+	void (*query)(struct dump *d, struct script *script, void *ret_answers);
 	int (*dump)(struct dump *d, struct err *err);
 	int (*check)(const void *body, size_t length, struct err *err);
 	void (*count)(const void *body, size_t length, struct image_counts *counts);
@@ -187,12 +193,16 @@ struct dump {
 	struct dump_thread *thread;
 	struct target_fd *fd;
 	const struct dump_namespace *ns; /* NULL: the container's own */
+	struct script *script;		 /* tasks and threads: has run what query queued */
+	struct dump_query *query;	 /* dump/query.c */
 	struct dump_private *own;
 };
 
 /* Adds a record for the object at the cursor (or with `id`). The body is copied. */
 void dump_record(struct dump *d, uint32_t id, const struct kind *kind, const void *body,
 		 size_t length);
+/* Where query of this kind has noted what it asked the thread at the cursor. */
+const void *dump_answers(const struct dump *d, const struct kind *kind);
 /* Says that something cannot be saved: "task 12 (nginx), descriptor 7: io_uring is not supported".
  * The task and descriptor at the cursor are named by the function. The dump goes on to find all
  * blockers, and is then refused. `remedy` may be NULL. Returns 0, for `return dump_block(...)`. */

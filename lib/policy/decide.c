@@ -295,6 +295,25 @@ void decide_cgroup(const struct policy_rule *rule, const struct host_facts *fact
 	decision->outcome = decision->effective == decision->saved ? OUTCOME_KEEP : OUTCOME_CLAMP;
 }
 
+/* Whatever was saved is not there: only that is asked about. */
+void decide_cpu(const struct policy_rule *rule, const struct host_facts *facts,
+		struct decision *decision)
+{
+	(void)facts;
+	decision->effective = CPU_MISSING;
+	if (decision->saved != CPU_CHOSEN) {
+		decision_refuse(decision, "this processor has no such state",
+				"restore on a processor that has it");
+		return;
+	}
+	if (rule->action == OUTCOME_DROP) {
+		decision->outcome = OUTCOME_DROP;
+		decision->reason = "a program that uses it will be ended by SIGILL";
+		return;
+	}
+	decision_refuse(decision, "this processor lacks it", rule->remedy);
+}
+
 void decide_affinity(const struct policy_rule *rule, const struct host_facts *facts,
 		     struct decision *decision)
 {

@@ -311,5 +311,6 @@ void host_facts_free(struct host_facts *facts)
 		free(facts->volumes[i]);
 	free(facts->volumes);
 	free(facts->grants);
+	bound_free(facts->bound);
 	*facts = HOST_FACTS_NONE;
 }

@@ -8,43 +8,43 @@
 
 #include "core/cleanup.h"
 
-static int place_error(const struct policy_node *node, struct json_place place, struct err *err,
-		       const char *format, va_list args)
-{
-	char reason[512];
-
-	(void)vsnprintf(reason, sizeof(reason), format, args);
-	return err_set(err, ERR_USAGE, "%s:%zu:%zu: %s", node->text->name, place.line, place.column,
-		       reason);
-}
-
 static const struct json_step *step_of(const struct policy_node *node)
 {
 	return node->up ? &node->step : NULL;
 }
 
-int node_error(const struct policy_node *node, struct err *err, const char *format, ...)
+static int error_at(const struct policy_node *node,
+		    struct json_place (*place_of)(const char *text, size_t size,
+						  const struct json_step *step),
+		    struct err *err, const char *format, va_list args)
 {
 	const struct policy_text *text = node->text;
-	struct json_place place = json_place_of(text->text, text->size, step_of(node));
+	struct json_place place = place_of(text->text, text->size, step_of(node));
+	char reason[512];
+
+	(void)vsnprintf(reason, sizeof(reason), format, args);
+	return err_set(err, ERR_USAGE, "%s:%zu:%zu: %s", text->name, place.line, place.column,
+		       reason);
+}
+
+int node_error(const struct policy_node *node, struct err *err, const char *format, ...)
+{
 	va_list args;
 	int r;
 
 	va_start(args, format);
-	r = place_error(node, place, err, format, args);
+	r = error_at(node, json_place_of, err, format, args);
 	va_end(args);
 	return r;
 }
 
 int node_error_at_key(const struct policy_node *node, struct err *err, const char *format, ...)
 {
-	const struct policy_text *text = node->text;
-	struct json_place place = json_place_of_key(text->text, text->size, step_of(node));
 	va_list args;
 	int r;
 
 	va_start(args, format);
-	r = place_error(node, place, err, format, args);
+	r = error_at(node, json_place_of_key, err, format, args);
 	va_end(args);
 	return r;
 }

@@ -44,6 +44,7 @@ static void copy_facts(const struct host_facts *from, struct host_facts *to)
 	to->cgroup = from->cgroup ? mem_string(from->cgroup) : NULL;
 	to->volumes = copy_array(from->volumes, from->volume_count, sizeof(*from->volumes));
 	to->grants = copy_array(from->grants, from->grant_count, sizeof(*from->grants));
+	to->bound = bound_copy(from->bound);
 	for (size_t i = 0; i < from->volume_count; i++)
 		to->volumes[i] = mem_string(from->volumes[i]);
 }
@@ -269,16 +270,5 @@ bool plan_may_setgroups(const struct plan *plan)
 
 const struct plan_name *plan_name_of(const struct plan *plan, uint32_t id)
 {
-	size_t low = 0;
-	size_t high = plan->name_count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (plan->names[middle].id < id)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < plan->name_count && plan->names[low].id == id ? &plan->names[low] : NULL;
+	return array_find_id(plan->names, plan->name_count, sizeof(*plan->names), id);
 }

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "core/err.h"
+#include "policy/bound.h"
 #include "policy/classes.h"
 
 enum outcome {
@@ -99,6 +100,13 @@ struct host_grant {
 	int number;  /* as the invoker calls it */
 };
 
+/* What CLASS_CPU asks about: a part of the processor. */
+enum cpu_need {
+	CPU_MISSING,
+	CPU_CHOSEN, /* programs may have chosen to use it */
+	CPU_IN_USE, /* it is in their registers */
+};
+
 /* Can it take the place of what was saved? */
 enum grant_fit {
 	GRANT_FITS,
@@ -161,6 +169,7 @@ struct host_facts {
 	bool is_setgroups_denied; /* by the invoker's own user namespace */
 	bool keeps_connections;	  /* that lead outside: it was asked for */
 	bool is_network_promised; /* before the container runs */
+	struct bound *bound;	  /* owned: what a bundle says; NULL: there is none */
 };
 #define HOST_FACTS_NONE ((struct host_facts){ .root = 0 })
 struct id_range {

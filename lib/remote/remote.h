@@ -146,6 +146,7 @@ struct script {
 	struct buf data; /* for the zone's data area */
 	void *table;	 /* owned; as it was sent */
 	int state;
+	size_t failed;	  /* the step, if one failed; else SIZE_MAX */
 	bool has_results; /* table and data were read back */
 };
 

@@ -31,7 +31,7 @@ static const uint64_t bit_32 = 1ull << 62;
 
 void script_init(struct script *script, struct remote *remote)
 {
-	*script = (struct script){ .remote = remote };
+	*script = (struct script){ .remote = remote, .failed = SIZE_MAX };
 }
 
 void script_free(struct script *script)
@@ -49,6 +49,7 @@ static void begin(struct script *script)
 		return;
 	script->state = SCRIPT_BUILDING;
 	script->count = 0;
+	script->failed = SIZE_MAX;
 	script->has_results = false;
 	buf_clear(&script->data);
 }
@@ -136,7 +137,7 @@ static int send_script(struct script *script, struct err *err)
 	return 0;
 }
 
-static int check_steps(const struct script *script, struct err *err)
+static int check_steps(struct script *script, struct err *err)
 {
 	for (size_t i = 0; i < script->count; i++) {
 		const struct script_step *step = &script->steps[i];
@@ -146,8 +147,10 @@ static int check_steps(const struct script *script, struct err *err)
 						: remote_check_call(script->remote, step->name, nr,
 								    step->entry.args, err);
 
-		if (r < 0)
+		if (r < 0) {
+			script->failed = i;
 			return r;
+		}
 	}
 	return 0;
 }
@@ -227,6 +230,7 @@ static int report_failure(struct script *script, size_t left, struct err *err)
 
 	if (left > script->count || read_results(script, err) < 0)
 		return err_set(err, ERR_FAILED, "task %d left its script", script->remote->tid);
+	script->failed = failed;
 	result = table[failed].result;
 	if (result >= 0 || result < -4095)
 		result = -EPROTO;

@@ -32,20 +32,10 @@ bool huge_is_useful(void)
 
 static const struct vma_rec *vma_at(const struct mm_view *view, uint64_t address)
 {
-	uint32_t low = 0;
-	uint32_t high = view->vma_count;
+	uint32_t i = mm_vma_behind(view, address);
 
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (le64_get(view->vmas[middle].end) <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == view->vma_count || le64_get(view->vmas[low].start) > address)
-		return NULL;
-	return &view->vmas[low];
+	return i < view->vma_count && le64_get(view->vmas[i].start) <= address ? &view->vmas[i]
+									       : NULL;
 }
 
 uint64_t huge_distance(uint64_t address, uint64_t size)

@@ -10,18 +10,18 @@
 #include "kind/support/tree.h"
 #include "policy/language.h"
 
-static int open_image(const char *path, int fd, const struct image_limits *limits,
-		      struct input *input, struct err *err)
+static int open_image(const struct ctckpt_plan_options *options, struct input *input,
+		      struct err *err)
 {
 	struct image_limits own = image_limits_of_host();
 
-	if (strcmp(path, "-") == 0)
-		input->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (strcmp(options->image, "-") == 0)
+		input->fd = fcntl(options->fd, F_DUPFD_CLOEXEC, 3);
 	else
-		input->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+		input->fd = open(options->image, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (input->fd < 0)
 		return err_set(err, -errno, "open image");
-	return image_read(input->fd, limits ? limits : &own, &input->image, err);
+	return image_read(input->fd, options->limits ? options->limits : &own, &input->image, err);
 }
 
 static int open_root(const char *rootfs, struct input *input, struct err *err)
@@ -71,25 +71,53 @@ static int name_volumes(const char *const *volumes, struct input *input, struct 
 	return r;
 }
 
-int input_open(const char *path, int fd, const struct image_limits *limits, const char *policy,
-	       const char *rootfs, const char *const *volumes, enum ctckpt_network network,
-	       const struct grants *grants, struct input *ret_input, struct err *err)
+static int take_bundle(const char *dir, struct input *input, struct err *err)
 {
-	auto_input struct input input = INPUT_NONE;
-	int r = open_image(path, fd, limits, &input, err);
+	int r = bundle_open(dir, &input->bundle, err);
 
 	if (r == 0)
+		input->facts.bound = bound_copy(input->bundle.bound);
+	return r;
+}
+
+static int check_choice(const struct ctckpt_plan_options *options, struct err *err)
+{
+	if (options->bundle && (options->rootfs || (options->volumes && *options->volumes)))
+		return err_set(err, ERR_USAGE,
+			       "--bundle names the root directory and all mounts: %s does not go "
+			       "with it",
+			       options->rootfs ? "--rootfs" : "--volume");
+	return 0;
+}
+
+static const char *policy_of(const struct ctckpt_plan_options *options)
+{
+	return options->policy || !options->bundle ? options->policy : "map";
+}
+
+int input_open(const struct ctckpt_plan_options *options, const struct grants *grants,
+	       struct input *ret_input, struct err *err)
+{
+	auto_input struct input input = INPUT_NONE;
+	int r = check_choice(options, err);
+
+	if (r == 0)
+		r = open_image(options, &input, err);
+	if (r == 0)
 		r = host_facts_get(&input.facts, err);
+	if (r == 0 && options->bundle)
+		r = take_bundle(options->bundle, &input, err);
 	if (r == 0)
-		r = open_root(rootfs, &input, err);
+		r = open_root(options->bundle ? input.bundle.rootfs : options->rootfs, &input, err);
 	if (r == 0)
-		r = name_volumes(volumes, &input, err);
+		r = name_volumes(options->volumes, &input, err);
 	if (r == 0)
 		r = grants_find(grants, input.image, &input.facts, err);
-	input.facts.keeps_connections = network != CTCKPT_NETWORK_NONE;
-	input.facts.is_network_promised = network == CTCKPT_NETWORK_PROMISED;
+	input.facts.keeps_connections = options->tcp_established;
+	/* What is left frozen can still be connected. */
+	input.facts.is_network_promised = options->tcp_established && options->leave_frozen;
 	if (r == 0)
-		r = make_plan(policy, &input, err);
+		r = make_plan(policy_of(options), &input, err);
 	if (r < 0)
 		return r;
 	*ret_input = input;
@@ -106,21 +134,19 @@ void input_free(struct input *input)
 	drop_fd(&input->fd);
 	drop_fd(&input->root);
 	volumes_free(&input->volumes);
+	bundle_free(&input->bundle);
 	*input = INPUT_NONE;
 }
 
-int ctckpt_plan(const char *image, int fd, const struct image_limits *limits, const char *policy,
-		const char *rootfs, const char *const *volumes, enum ctckpt_network network,
-		const char *const *grants, struct image **ret_image, struct plan **ret_plan,
-		struct err *err)
+int ctckpt_plan(const struct ctckpt_plan_options *options, struct image **ret_image,
+		struct plan **ret_plan, struct err *err)
 {
 	auto_input struct input input = INPUT_NONE;
 	auto_grants struct grants taken = GRANTS_NONE;
-	int r = grants_take(grants, &taken, err);
+	int r = grants_take(options->grants, &taken, err);
 
 	if (r == 0)
-		r = input_open(image, fd, limits, policy, rootfs, volumes, network, &taken, &input,
-			       err);
+		r = input_open(options, &taken, &input, err);
 	if (r < 0)
 		return r;
 	*ret_image = take_ptr(input.image);

@@ -13,6 +13,7 @@
 
 #include "core/cleanup.h"
 #include "kind/support/compat.h"
+#include "kind/support/cpu_record.h"
 #include "remote/gadget.h"
 #include "restore/restore.h"
 
@@ -120,20 +121,58 @@ static int make_room(struct restore_thread *thread, struct err *err)
 	return remote_use_tile(&thread->remote, err);
 }
 
-static int load_thread(const struct restore_thread *thread, struct err *err)
+static bool has_form_of(const struct cpu *saved, const struct cpu *here, uint64_t parts)
+{
+	for (unsigned int i = 2; i < CPU_PARTS; i++) {
+		if (parts >> i & 1 && (saved->parts[i].offset != here->parts[i].offset ||
+				       saved->parts[i].size != here->parts[i].size))
+			return false;
+	}
+	return true;
+}
+
+/* Another processor may have the same parts in other places, and may have more of them. */
+static int load_xstate(const struct restore *rs, const struct restore_thread *thread,
+		       struct err *err)
+{
+	const struct registers_rec *rec = thread->record->body;
+	const struct record *record = image_next(rs->image, TAG_CPU, NULL);
+	auto_free void *here = mem_alloc(XSTATE_MAX, 1);
+	struct iovec saved_state = { (void *)(uintptr_t)registers_xstate(rec),
+				     le32_get(rec->xstate_size) };
+	struct iovec state = { here, XSTATE_MAX };
+	struct cpu saved;
+	struct cpu cpu;
+
+	if (ptrace(PTRACE_GETREGSET, thread->tid, NT_X86_XSTATE, &state) < 0)
+		return err_set(err, -errno, "read extended registers");
+	cpu_look(&cpu);
+	if (record)
+		cpu_of_record(record, &saved);
+	if (!record || (state.iov_len == saved_state.iov_len &&
+			has_form_of(&saved, &cpu, cpu_parts_in(saved_state.iov_base))))
+		state = saved_state;
+	else if (!cpu_convert(&saved, saved_state.iov_base, saved_state.iov_len, &cpu, here,
+			      state.iov_len))
+		return err_set(err, ERR_HOST, "this processor has no room for its registers");
+	if (ptrace(PTRACE_SETREGSET, thread->tid, NT_X86_XSTATE, &state) < 0) {
+		(void)err_set(err, -errno, "set extended registers");
+		return err_hint(err, "restore on a processor with the same features");
+	}
+	return 0;
+}
+
+static int load_thread(const struct restore *rs, const struct restore_thread *thread,
+		       struct err *err)
 {
 	const struct registers_rec *rec = thread->record->body;
 	struct user_regs_struct regs = saved_registers(rec);
-	struct iovec xstate = { (void *)(uintptr_t)registers_xstate(rec),
-				le32_get(rec->xstate_size) };
 	uint64_t blocked = le64_get(rec->blocked);
 
 	if (ptrace(PTRACE_SETREGS, thread->tid, 0, &regs) < 0)
 		return err_set(err, -errno, "set registers");
-	if (ptrace(PTRACE_SETREGSET, thread->tid, NT_X86_XSTATE, &xstate) < 0) {
-		(void)err_set(err, -errno, "set extended registers");
-		return err_hint(err, "restore on a processor with the same features");
-	}
+	if (load_xstate(rs, thread, err) < 0)
+		return err->code;
 	if (ptrace(PTRACE_SETSIGMASK, thread->tid, sizeof(blocked), &blocked) < 0)
 		return err_set(err, -errno, "set signal mask");
 	return 0;
@@ -170,7 +209,7 @@ int restore_load_registers(struct restore *rs, struct err *err)
 		if (r == 0 && task->record && task->thread_count > 0)
 			r = leave_zone(rs, task, err);
 		for (size_t j = 0; r == 0 && task->record && j < task->thread_count; j++)
-			r = load_thread(&task->threads[j], err);
+			r = load_thread(rs, &task->threads[j], err);
 		if (r < 0)
 			return err_wrap(err, "task %d", task->vpid);
 	}

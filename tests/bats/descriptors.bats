@@ -9,12 +9,8 @@ load helper
 }
 
 refuses() {
-	victim_start blocked "$1"
-	[[ ! -e $VICTIM_DIR/missing ]] || skip "this kernel does not have it"
-	run -3 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
-	assert_contains "$output" "$2"
-	[[ ! -e $IMAGE ]]
-	victim_succeeds
+	victim_try blocked "$1"
+	victim_refused "$2"
 }
 
 @test "descriptors: a deleted name of a file that has another one is refused" {

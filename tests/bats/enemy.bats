@@ -28,17 +28,6 @@
 
 load helper
 
-# It runs: it answers.
-victim_answers() {
-	local pid
-	pid=$(container_pid "$VICTIM")
-	[[ -n $pid ]] || fail "$VICTIM is gone" || return
-	rm -f "$VICTIM_DIR/pong"
-	: >"$VICTIM_DIR/ping"
-	"$AWAIT" -t 60 -p "$pid" "$VICTIM_DIR/pong" ||
-		fail "$VICTIM does not answer: $(grep State "/proc/$pid/status")"
-}
-
 # Nothing that a terminal obeys, and nothing that is no text.
 assert_harmless() {
 	if LC_ALL=C grep -qP '[\x00-\x08\x0b-\x1f\x7f]' <<<"$1"; then
@@ -58,7 +47,7 @@ saved_or_refused() {
 	local text
 	run ctckpt checkpoint --leave-running --force "$VICTIM" -o "$IMAGE"
 	assert_harmless "$output"
-	victim_answers
+	victim_answers 60
 	if ((status == 0)); then
 		run -0 ctckpt verify "$IMAGE"
 		return
@@ -108,10 +97,10 @@ saved_or_refused() {
 @test "enemy: registers, stacks and lists that are nowhere" {
 	victim_start enemy nowhere
 	run -0 ctckpt checkpoint --leave-running "$VICTIM" -o "$IMAGE"
-	victim_answers
+	victim_answers 60
 	run -0 ctckpt checkpoint --force "$VICTIM" -o "$IMAGE"
 	run -0 ctckpt restore --detach "$IMAGE"
-	victim_answers
+	victim_answers 60
 	victim_succeeds
 }
 
@@ -131,7 +120,7 @@ saved_or_refused() {
 	victim_start enemy spin
 	run -3 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
 	assert_contains "$output" "has no vdso and is not in a system call: cannot enter it"
-	victim_answers
+	victim_answers 60
 	victim_succeeds
 }
 
@@ -149,7 +138,7 @@ saved_or_refused() {
 	victim_start enemy trace
 	run -3 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
 	assert_contains "$output" "(enemy) is traced by task "
-	victim_answers
+	victim_answers 60
 	victim_succeeds
 }
 
@@ -179,7 +168,7 @@ saved_or_refused() {
 	run -3 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
 	assert_contains "$output" "file under a path that is too long is not supported"
 	assert_contains "$output" "the path of its current directory is too long"
-	victim_answers
+	victim_answers 60
 	victim_succeeds
 }
 
@@ -201,7 +190,7 @@ saved_or_refused() {
 		run ctckpt checkpoint --leave-running --force "$VICTIM" -o "$IMAGE"
 		((status == 0 || status == 1 || status == 3)) || fail "status $status: $output"
 		[[ $output != *"worker process"* ]] || fail "$output"
-		victim_answers
+		victim_answers 60
 	done
 	: >"$VICTIM_DIR/enough"
 	wait "$killer" || true
@@ -227,7 +216,7 @@ saved_or_refused() {
 	: >"$VICTIM_DIR/enough"
 	wait "$flood" || true
 	kill -CONT "$pid"
-	victim_answers
+	victim_answers 60
 	victim_succeeds
 }
 
@@ -271,13 +260,6 @@ sibling_start() {
 	pid=$(<"$VICTIM_DIR/pid")
 }
 
-sibling_answers() {
-	rm -f "$VICTIM_DIR/pong"
-	: >"$VICTIM_DIR/ping"
-	"$AWAIT" -t 60 -p "$pid" "$VICTIM_DIR/pong" ||
-		fail "process $pid does not answer: $(grep State "/proc/$pid/status")"
-}
-
 sibling_succeeds() {
 	: >"$VICTIM_DIR/go"
 	"$AWAIT" -t 60 -p "$parent" || kill -KILL "$parent" "$pid"
@@ -292,7 +274,7 @@ sibling_succeeds() {
 		# On a busy machine, somebody may be too late.
 		((status == 0)) || assert_contains "$output" \
 			"task $pid does not come back from what it is to do for us"
-		sibling_answers
+		task_answers 60 "$pid"
 	done
 	sibling_succeeds
 }
@@ -305,7 +287,7 @@ sibling_succeeds() {
 		assert_harmless "$output"
 		((status == 0 || status == 1 || status == 3)) || fail "status $status: $output"
 		[[ $output != *"worker process"* ]] || fail "$output"
-		sibling_answers
+		task_answers 60 "$pid"
 	done
 	sibling_succeeds
 }

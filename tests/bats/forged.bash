@@ -40,13 +40,19 @@ rejects() {
 	assert_equal "$(test_tasks)" ""
 }
 
-# accepts EDIT...: whatever it does to itself, it does in its container.
-accepts() {
+# restores EDIT...: it is taken; $CONTAINER is its first task.
+restores() {
 	forge "$@" || return
 	restore_forged
 	assert_equal "$status" 0 || fail "$* says: $stderr" || return
-	# shellcheck disable=SC2046 # no pid is no word
-	kill_tasks $(container_pid "$VICTIM")
+	CONTAINER=$(container_pid "$VICTIM")
+}
+
+# accepts EDIT...: whatever it does to itself, it does in its container.
+accepts() {
+	restores "$@" || return
+	# shellcheck disable=SC2086 # no pid is no word
+	kill_tasks $CONTAINER
 }
 
 length_of() {

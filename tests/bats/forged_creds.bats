@@ -7,14 +7,9 @@ load forged
 
 # own POLICY EDIT...: the forged image is restored; $CONTAINER is its first task.
 own() {
-	local policy=$1
-	shift
-	forge "$@" || return
 	# shellcheck disable=SC2034 # for forged.bash
-	FORGED_OPTIONS=(--policy "$policy")
-	restore_forged
-	assert_equal "$status" 0 || fail "$* says: $stderr" || return
-	CONTAINER=$(container_pid "$VICTIM")
+	FORGED_OPTIONS=(--policy "$1")
+	restores "${@:2}"
 }
 
 # What /proc says of all threads, each different line once.

@@ -87,6 +87,12 @@ victim_start() {
 	command_start "$BUILD/victim/$program" "$@"
 }
 
+# victim_try NAME [ARGUMENT...]: likewise; skips the test where the kernel lacks what it is about.
+victim_try() {
+	victim_start "$@"
+	[[ ! -e $VICTIM_DIR/missing ]] || skip "this kernel does not have it"
+}
+
 # program_start FILE [ARGUMENT...]: likewise for a script or program in tests/programs.
 program_start() {
 	local program=$1
@@ -141,9 +147,33 @@ victim_succeeded() {
 	[[ $(<"$VICTIM_DIR/result") == ok ]] || victim_failed "its expectations"
 }
 
+# victim_refused TEXT: it is not saved, with this reason, and goes on.
+victim_refused() {
+	run -3 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	assert_contains "$output" "$1" || return
+	[[ ! -e $IMAGE ]] || fail "there is an image" || return
+	victim_succeeds
+}
+
+# victim_answers SECONDS: its first task runs, and says so within this time.
+victim_answers() {
+	local pid
+	pid=$(container_pid "$VICTIM")
+	[[ -n $pid ]] || fail "$VICTIM is gone" || return
+	task_answers "$1" "$pid"
+}
+
+# task_answers SECONDS PID: likewise for whoever answers to the test.
+task_answers() {
+	rm -f "$VICTIM_DIR/pong"
+	: >"$VICTIM_DIR/ping"
+	"$AWAIT" -t "$1" -p "$2" "$VICTIM_DIR/pong" ||
+		fail "process $2 does not answer: $(grep State "/proc/$2/status")"
+}
+
 # The outer pid of a container's first task; empty when it is gone.
 container_pid() {
-	ctckpt ps | awk -v name="$1" '$1 == name { print $2 }'
+	ctckpt ps --engine ctckpt | awk -v name="$1" '$1 == name { print $2 }'
 }
 
 assert_equal() {
@@ -182,8 +212,8 @@ test_teardown() {
 	local left
 	# Containers that the test had no reason to end: their first task takes the others along.
 	# shellcheck disable=SC2046 # pids are words
-	kill_tasks $(ctckpt ps | awk 'NR > 1 { print $2 }')
-	assert_equal "$(ctckpt ps --quiet)" ""
+	kill_tasks $(ctckpt ps --engine ctckpt | awk 'NR > 1 { print $2 }')
+	assert_equal "$(ctckpt ps --quiet --engine ctckpt)" ""
 
 	left=$(test_tasks)
 	if [[ -n $left ]]; then

@@ -1,13 +1,8 @@
 #!/usr/bin/env bats
 load helper
 
-start() {
-	victim_start "$@"
-	[[ ! -e $VICTIM_DIR/missing ]] || skip "this kernel does not have it"
-}
-
 @test "io_uring: idle rings survive, with completions and requests in them" {
-	start io_uring
+	victim_try io_uring
 	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
 	run -0 ctckpt restore --detach "$IMAGE"
 	assert_contains "$output" "no kernel tells whether they had IORING_SETUP_SUBMIT_ALL"
@@ -15,13 +10,13 @@ start() {
 }
 
 @test "io_uring: rings stay as they are in a program that goes on" {
-	start io_uring
+	victim_try io_uring
 	run -0 ctckpt checkpoint --leave-running "$VICTIM" -o "$IMAGE"
 	victim_succeeds
 }
 
 @test "io_uring: rings survive twice" {
-	start io_uring
+	victim_try io_uring
 	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
 	run -0 ctckpt restore --detach "$IMAGE"
 	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE.2"
@@ -38,7 +33,7 @@ refuses() {
 		said[$1]=$2
 		shift 2
 	done
-	start io_uring "${!said[@]}"
+	victim_try io_uring "${!said[@]}"
 	run -3 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
 	for name in "${!said[@]}"; do
 		[[ -e $VICTIM_DIR/missing-$name ]] || assert_contains "$output" "${said[$name]}"

@@ -16,17 +16,6 @@ await_workers() {
 	done
 }
 
-# The victim runs: it answers. The file system of its own directory carries the question.
-victim_answers() {
-	local pid
-	pid=$(container_pid "$VICTIM")
-	[[ -n $pid ]] || fail "$VICTIM is gone" || return
-	rm -f "$VICTIM_DIR/pong"
-	: >"$VICTIM_DIR/ping"
-	"$AWAIT" -t 20 -p "$pid" "$VICTIM_DIR/pong" ||
-		fail "$VICTIM does not answer: $(grep State "/proc/$pid/status")"
-}
-
 # A moment within the time that the command takes when it is left alone: microseconds.
 random_moment() {
 	echo $((RANDOM * 32768 % $1 + RANDOM % 1000))
@@ -56,7 +45,7 @@ assert_no_half_image() {
 		"$BUILD/tests/tools/killafter" "$(random_moment "$duration")" \
 			"$CTCKPT" checkpoint --leave-running "$VICTIM" -o "$IMAGE" || true
 		await_workers
-		victim_answers
+		victim_answers 20
 		assert_no_half_image
 	done
 	victim_succeeds
@@ -72,7 +61,7 @@ assert_no_half_image() {
 		"$BUILD/tests/tools/killafter" -w "$(random_moment "$duration")" \
 			"$CTCKPT" checkpoint --leave-running "$VICTIM" -o "$IMAGE" || true
 		await_workers
-		victim_answers
+		victim_answers 20
 		assert_no_half_image
 	done
 	victim_succeeds
@@ -85,7 +74,7 @@ assert_no_half_image() {
 	for ((n = 1; n <= 6; n++)); do
 		"$BUILD/tests/tools/killafter" $((n * 20000)) \
 			"$CTCKPT" checkpoint --leave-running "$VICTIM" -o "$IMAGE" || true
-		victim_answers
+		victim_answers 20
 		run readlink "/proc/$pid/fd/"*
 		[[ $output != *"(deleted)"* && $output != *socket:* ]]
 		rm -f "$IMAGE"
@@ -104,7 +93,7 @@ assert_no_half_image() {
 		"$BUILD/tests/tools/killafter" -w "$(random_moment "$duration")" \
 			"$CTCKPT" checkpoint --leave-running "$VICTIM" -o "$IMAGE" || true
 		await_workers
-		victim_answers || fail "$(cat "$VICTIM_DIR/result")"
+		victim_answers 20 || fail "$(cat "$VICTIM_DIR/result")"
 		rm -f "$IMAGE"
 	done
 	victim_succeeds
@@ -124,7 +113,7 @@ assert_no_half_image() {
 		if [[ -e $IMAGE ]]; then
 			run -0 ctckpt verify "$IMAGE"
 		else
-			victim_answers
+			victim_answers 20
 		fi
 		# shellcheck disable=SC2046 # no pid is no word
 		kill_tasks $(container_pid "$VICTIM")
@@ -149,7 +138,7 @@ is_undone() {
 			"$CTCKPT" restore --detach "$IMAGE" >/dev/null || true
 		pid=$(container_pid "$VICTIM")
 		if [[ -n $pid ]]; then
-			victim_answers || is_undone
+			victim_answers 20 || is_undone
 			kill_tasks "$pid"
 		fi
 		await_workers
@@ -196,7 +185,7 @@ restore_leaves_no_file() {
 	victim_start answering 4
 	run -1 --separate-stderr bash -c '"$1" checkpoint "$2" -o - >/dev/full' - "$CTCKPT" "$VICTIM"
 	assert_contains "$stderr" "No space left on device"
-	victim_answers
+	victim_answers 20
 	victim_succeeds
 }
 
@@ -207,7 +196,7 @@ restore_leaves_no_file() {
 	run -1 --separate-stderr ctckpt checkpoint "$VICTIM" -o "$CTCKPT_TEST_SMALL/$VICTIM"
 	assert_contains "$stderr" "No space left on device"
 	assert_equal "$(ls -A "$CTCKPT_TEST_SMALL")" "$before"
-	victim_answers
+	victim_answers 20
 	victim_succeeds
 }
 
@@ -217,7 +206,7 @@ restore_leaves_no_file() {
 		- "$CTCKPT" "$VICTIM" "$IMAGE"
 	assert_contains "$stderr" "File too large"
 	assert_no_half_image
-	victim_answers
+	victim_answers 20
 	victim_succeeds
 }
 
@@ -227,7 +216,7 @@ restore_leaves_no_file() {
 		- "$CTCKPT" "$VICTIM"
 	assert_equal "$status" 1
 	assert_contains "$output" "Broken pipe"
-	victim_answers
+	victim_answers 20
 	victim_succeeds
 }
 
@@ -247,6 +236,6 @@ restore_leaves_no_file() {
 	victim_start answering
 	run -1 --separate-stderr ctckpt checkpoint "$VICTIM" -o "$BATS_TEST_TMPDIR/no/such/image"
 	assert_contains "$stderr" "No such file or directory"
-	victim_answers
+	victim_answers 20
 	victim_succeeds
 }

@@ -41,6 +41,18 @@ load helper
 	assert_equal "$stderr" "ctckpt: checkpoint $VICTIM: task 2 (namespace): the pid namespace of its children has no first task"
 }
 
+@test "namespace: a thread in a namespace of its own is refused by name" {
+	victim_start namespace thread-uts
+	run -3 --separate-stderr ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	assert_equal "$stderr" "ctckpt: checkpoint $VICTIM: task 2 (namespace): thread 3 has a uts namespace of its own"
+}
+
+@test "namespace: a thread whose children would be in a pid namespace is refused by name" {
+	victim_start namespace thread-no-first-task
+	run -3 --separate-stderr ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	assert_equal "$stderr" "ctckpt: checkpoint $VICTIM: task 2 (namespace): children of thread 3 have a pid namespace of their own"
+}
+
 # In a shell, so that it is not the container's first task; with its own proc.
 @test "namespace: unshare with its own user, pid and mount namespace and proc, in python" {
 	requires cmd-unshare cmd-python3

@@ -128,6 +128,8 @@ static void test_ranges(struct checks *checks)
 static void test_too_many_lines(struct checks *checks)
 {
 	const struct id_range range = { 100000, 5000 };
+	const struct id_range wide = { 100000, 70000 };
+	const struct id_range exact = { 100000, 65535 };
 	struct mapping map = MAPPING_NONE;
 	uint32_t used[400];
 
@@ -138,6 +140,18 @@ static void test_too_many_lines(struct checks *checks)
 	mapping_free(&map);
 	mapping_make_ranges(0, 1000, used, 341, &range, 1, &map);
 	check_case(checks, "341 lines are none", map.count == 1 && is_line(&map, 0, 0, 1000, 1));
+	mapping_free(&map);
+
+	for (uint32_t i = 0; i < 400; i++)
+		used[i] = 70000 + 10 * i;
+	mapping_make_ranges(0, 1000, used, 400, &wide, 1, &map);
+	check_case(checks, "a full map of 402 lines is none",
+		   map.count == 1 && is_line(&map, 0, 0, 1000, 1));
+	mapping_free(&map);
+
+	mapping_make_ranges(0, 1000, used, 1, &exact, 1, &map);
+	check_case(checks, "no full map where it leaves none for an id in use",
+		   map.count == 1 && is_line(&map, 0, 70000, 100000, 1));
 	mapping_free(&map);
 }
 

@@ -51,6 +51,7 @@ static const struct samples samples[] = {
 	{ CLASS_SOCKET, 3, { 0, 1, ID_NONE } },
 	{ CLASS_TCP, 3, { 0, 1, ID_NONE } },
 	{ CLASS_ALARM, 3, { 0, 1, ID_NONE } },
+	{ CLASS_CPU, 3, { 0, 1, 2 } },
 	{ CLASS_GRANT, 3, { 0, 1, ID_NONE } },
 };
 

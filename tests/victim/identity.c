@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "victim.h"
+#include "family.h"
 
 enum { MEMBERS = 9 };
 
@@ -29,21 +29,12 @@ static struct view look(void)
 	return (struct view){ getpid(), getppid(), getpgrp(), getsid(0) };
 }
 
-static void await_count(int *count, int value)
-{
-	while (__atomic_load_n(count, __ATOMIC_SEQ_CST) < value) {
-		struct timespec pause = { .tv_nsec = 5 * 1000 * 1000 };
-
-		(void)nanosleep(&pause, NULL);
-	}
-}
-
 static void live(int number)
 {
 	struct view now;
 
 	board->views[number] = look();
-	(void)__atomic_add_fetch(&board->built, 1, __ATOMIC_SEQ_CST);
+	add_one(&board->built);
 	victim_wait_file("go");
 	now = look();
 	if (memcmp(&now, &board->views[number], sizeof(now)) != 0)
@@ -51,7 +42,7 @@ static void live(int number)
 			    number, board->views[number].pid, board->views[number].parent,
 			    board->views[number].group, board->views[number].session, now.pid,
 			    now.parent, now.group, now.session);
-	(void)__atomic_add_fetch(&board->verified, 1, __ATOMIC_SEQ_CST);
+	add_one(&board->verified);
 }
 
 static pid_t start(int number, void (*prepare)(void))

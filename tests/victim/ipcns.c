@@ -10,7 +10,7 @@
 #include <sys/shm.h>
 #include <sys/wait.h>
 
-#include "victim.h"
+#include "family.h"
 
 enum { PLACES = 3 };
 
@@ -27,20 +27,6 @@ struct board {
 static struct board *board;
 static volatile int *inherited; /* of the container's own */
 static const void *dropped;	/* one without a key is like any other with its id */
-
-static void await_count(int *count, int value)
-{
-	while (__atomic_load_n(count, __ATOMIC_SEQ_CST) < value) {
-		struct timespec pause = { .tv_nsec = 5 * 1000 * 1000 };
-
-		(void)nanosleep(&pause, NULL);
-	}
-}
-
-static void add_one(int *count)
-{
-	(void)__atomic_add_fetch(count, 1, __ATOMIC_SEQ_CST);
-}
 
 struct objects {
 	int shm, loose, removed, sem, msg;
@@ -138,35 +124,13 @@ static void verify(const struct objects *objects, int number)
 	EXPECT(semctl(objects->sem, 0, GETVAL) == 10 + number);
 }
 
-static void write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	EXPECT(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-	(void)close(fd);
-}
-
-/* The file system of message queues takes none but the ids of its user namespace. */
-static void be_root_of_own(void)
-{
-	char map[32];
-	uid_t uid = geteuid();
-	gid_t gid = getegid();
-
-	EXPECT(unshare(CLONE_NEWUSER) == 0);
-	(void)snprintf(map, sizeof(map), "7 %u 1", uid);
-	write_text("/proc/self/uid_map", map);
-	write_text("/proc/self/setgroups", "deny");
-	(void)snprintf(map, sizeof(map), "7 %u 1", gid);
-	write_text("/proc/self/gid_map", map);
-}
-
 static void live(int number, bool is_in_user_namespace)
 {
 	struct objects objects;
 
+	/* The file system of message queues takes none but the ids of its user namespace. */
 	if (is_in_user_namespace)
-		be_root_of_own();
+		enter_user_namespace(7);
 	EXPECT(shmdt(dropped) == 0 && unshare(CLONE_NEWIPC) == 0);
 	objects = make_objects(number);
 	add_one(&board->built);

@@ -2,6 +2,7 @@
  * shares them, who owns them, and that they are apart. With an argument: with capabilities, a
  * cgroup namespace, or one
  * that cannot be saved. */
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/ipc.h>
@@ -10,7 +11,7 @@
 #include <sys/utsname.h>
 #include <sys/wait.h>
 
-#include "victim.h"
+#include "family.h"
 
 #ifndef CLONE_NEWTIME
 #define CLONE_NEWTIME 0x80
@@ -45,23 +46,6 @@ static bool is_same(int one, int other, int type)
 	return strcmp(board->ns[one][type], board->ns[other][type]) == 0;
 }
 
-static void await_count(int *count, int value)
-{
-	while (__atomic_load_n(count, __ATOMIC_SEQ_CST) < value) {
-		struct timespec pause = { .tv_nsec = 5 * 1000 * 1000 };
-
-		(void)nanosleep(&pause, NULL);
-	}
-}
-
-static void write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	EXPECT(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-	(void)close(fd);
-}
-
 static void expect_text(const char *path, const char *text)
 {
 	char found[256] = "";
@@ -76,41 +60,28 @@ static void expect_text(const char *path, const char *text)
 		EXPECT(strncmp(found, text, strlen(text)) == 0);
 }
 
-static char uid_map[32], gid_map[32];
-
-/* As somebody else than 0 in it. */
-static void make_user(unsigned int inside)
-{
-	uid_t uid = geteuid();
-	gid_t gid = getegid();
-
-	EXPECT(unshare(CLONE_NEWUSER) == 0);
-	(void)snprintf(uid_map, sizeof(uid_map), "%u %u 1", inside, uid);
-	(void)snprintf(gid_map, sizeof(gid_map), "%u %u 1", inside, gid);
-	write_text("/proc/self/uid_map", uid_map);
-	write_text("/proc/self/setgroups", "deny");
-	write_text("/proc/self/gid_map", gid_map);
-	EXPECT(getuid() == inside && getgid() == inside);
-}
-
 static void live(int number)
 {
 	look(number);
-	(void)__atomic_add_fetch(&board->built, 1, __ATOMIC_SEQ_CST);
+	add_one(&board->built);
 	victim_wait_file("go");
 	look(number);
 }
 
 static void verified(void)
 {
-	(void)__atomic_add_fetch(&board->verified, 1, __ATOMIC_SEQ_CST);
+	add_one(&board->verified);
 	await_count(&board->verified, MEMBERS);
 	_exit(0);
 }
 
 static void be_user(void)
 {
-	make_user(1000);
+	char uid_map[32], gid_map[32];
+
+	(void)snprintf(uid_map, sizeof(uid_map), "1000 %u 1", geteuid());
+	(void)snprintf(gid_map, sizeof(gid_map), "1000 %u 1", getegid());
+	enter_user_namespace(1000);
 	live(USER);
 	EXPECT(getuid() == 1000 && geteuid() == 1000 && getgid() == 1000);
 	expect_text("/proc/self/setgroups", "deny");
@@ -126,9 +97,9 @@ static void be_user(void)
 /* A user namespace in a user namespace, with another namespace that belongs to the outer one. */
 static void be_inner(void)
 {
-	make_user(0);
+	enter_user_namespace(0);
 	EXPECT(unshare(CLONE_NEWUTS) == 0 && sethostname("outer-user", 10) == 0);
-	make_user(7);
+	enter_user_namespace(7);
 	live(MAPPED_INNER);
 	EXPECT(getuid() == 7 && sethostname("x", 1) < 0 && errno == EPERM);
 	verified();
@@ -159,7 +130,7 @@ static void be_uts(void)
 	twin = fork();
 	live(twin ? UTS : UTS_TWIN);
 	expect_name("inner");
-	(void)__atomic_add_fetch(&board->verified, 1, __ATOMIC_SEQ_CST);
+	add_one(&board->verified);
 	await_count(&board->verified, MEMBERS);
 	if (twin)
 		EXPECT(waitpid(twin, &status, 0) == twin && status == 0);
@@ -218,11 +189,11 @@ static void be_net(void)
 /* Three user namespaces deep, with all types below the second. */
 static void be_deep(void)
 {
-	make_user(0);
-	make_user(0);
+	enter_user_namespace(0);
+	enter_user_namespace(0);
 	EXPECT(unshare(CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET) == 0);
 	EXPECT(sethostname("deep", 4) == 0);
-	make_user(33);
+	enter_user_namespace(33);
 	live(DEEP);
 	EXPECT(getuid() == 33 && geteuid() == 33 && getgid() == 33);
 	expect_name("deep");
@@ -279,9 +250,31 @@ static _Noreturn void start_in_cgroup_namespace(void)
 	victim_done();
 }
 
+static int is_apart;
+
+static void *leave(void *flags)
+{
+	EXPECT(unshare(*(int *)flags) == 0);
+	__atomic_store_n(&is_apart, 1, __ATOMIC_SEQ_CST);
+	(void)pause();
+	return NULL;
+}
+
+static void start_thread_in(int flags)
+{
+	pthread_t thread;
+
+	EXPECT(pthread_create(&thread, NULL, leave, &flags) == 0);
+	await_count(&is_apart, 1);
+}
+
 static _Noreturn void be_unsupported(const char *what)
 {
-	if (strcmp(what, "time-for-children") == 0)
+	if (strcmp(what, "thread-uts") == 0)
+		start_thread_in(CLONE_NEWUTS);
+	else if (strcmp(what, "thread-no-first-task") == 0)
+		start_thread_in(CLONE_NEWPID);
+	else if (strcmp(what, "time-for-children") == 0)
 		EXPECT(unshare(CLONE_NEWTIME) == 0);
 	else if (strcmp(what, "no-first-task") == 0)
 		EXPECT(unshare(CLONE_NEWPID) == 0);

@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "victim.h"
+#include "family.h"
 
 enum { MEMBERS = 12 };
 
@@ -48,15 +48,6 @@ static struct view look(pid_t thread)
 	return view;
 }
 
-static void await_count(int *count, int value)
-{
-	while (__atomic_load_n(count, __ATOMIC_SEQ_CST) < value) {
-		struct timespec pause = { .tv_nsec = 5 * 1000 * 1000 };
-
-		(void)nanosleep(&pause, NULL);
-	}
-}
-
 /* Namespaces are others after a restore: which tasks share one stays. */
 static void compare(int number, const struct view *then, const struct view *now)
 {
@@ -73,12 +64,12 @@ static void live_with(int number, pid_t thread, pid_t (*ask)(void))
 	struct view now;
 
 	board->views[number] = look(thread);
-	(void)__atomic_add_fetch(&board->built, 1, __ATOMIC_SEQ_CST);
+	add_one(&board->built);
 	victim_wait_file("go");
 	now = look(ask ? ask() : 0);
 	compare(number, &board->views[number], &now);
 	board->views[number] = now;
-	(void)__atomic_add_fetch(&board->verified, 1, __ATOMIC_SEQ_CST);
+	add_one(&board->verified);
 	/* The end of a first task is the end of its namespace. */
 	await_count(&board->verified, MEMBERS);
 }
@@ -86,28 +77,6 @@ static void live_with(int number, pid_t thread, pid_t (*ask)(void))
 static void live(int number)
 {
 	live_with(number, 0, NULL);
-}
-
-static void write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	EXPECT(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-	(void)close(fd);
-}
-
-static void be_root_of_own(void)
-{
-	char map[32];
-	uid_t uid = geteuid();
-	gid_t gid = getegid();
-
-	EXPECT(unshare(CLONE_NEWUSER) == 0);
-	(void)snprintf(map, sizeof(map), "0 %u 1", uid);
-	write_text("/proc/self/uid_map", map);
-	write_text("/proc/self/setgroups", "deny");
-	(void)snprintf(map, sizeof(map), "0 %u 1", gid);
-	write_text("/proc/self/gid_map", map);
 }
 
 static pid_t start(int number, void (*prepare)(void))
@@ -201,7 +170,7 @@ static void be_second_level(void)
 	int built = board->built;
 	pid_t child;
 
-	be_root_of_own();
+	enter_user_namespace(0);
 	EXPECT(unshare(CLONE_NEWPID) == 0);
 	child = fork();
 	if (child == 0) {
@@ -254,7 +223,7 @@ static void be_outer_parent(void)
 	pid_t child;
 	int status;
 
-	be_root_of_own();
+	enter_user_namespace(0);
 	EXPECT(unshare(CLONE_NEWPID) == 0);
 	first = fork();
 	if (first == 0)
@@ -262,13 +231,13 @@ static void be_outer_parent(void)
 	await_count(&board->built, built + 8);
 	(void)start(9, NULL);
 	board->views[0] = look(0);
-	(void)__atomic_add_fetch(&board->built, 1, __ATOMIC_SEQ_CST);
+	add_one(&board->built);
 	victim_wait_file("go");
 	now = look(0);
 	compare(0, &board->views[0], &now);
 	board->views[0] = now;
 	expect_inner_child();
-	(void)__atomic_add_fetch(&board->verified, 1, __ATOMIC_SEQ_CST);
+	add_one(&board->verified);
 	/* The end of the first task kills all others, and waits for them. */
 	while ((child = wait(&status)) > 0)
 		EXPECT(status == 0 || (child != first && status == SIGKILL));

@@ -8,6 +8,7 @@
 #include "core/cleanup.h"
 #include "dump/dump.h"
 #include "image/checksum.h"
+#include "kind/support/cpu_record.h"
 #include "kind/support/mm.h"
 #include "remote/gadget.h"
 
@@ -87,8 +88,9 @@ static int machine_restore(struct restore *rs, const struct record *record, stru
 	uint64_t start = 0;
 	uint64_t end = 0;
 
-	(void)rs;
-	if (le64_get(rec->xstate_features) & ~xstate_features())
+	/* Where there is a record of the processor, it says what of this state is in use. */
+	if (!image_next(rs->image, TAG_CPU, NULL) &&
+	    (le64_get(rec->xstate_features) & ~xstate_features()))
 		return err_set(err, ERR_HOST, "this processor lacks register state of the image's");
 	if (size == 0)
 		return 0;

@@ -17,7 +17,7 @@
 #include "kind/support/file_trial.h"
 #include "kind/support/files.h"
 #include "kind/support/inotify_queue.h"
-#include "kind/support/watched.h"
+#include "kind/support/inotify_watches.h"
 #include "restore/open.h"
 
 extern const struct kind kind_inotify;
@@ -66,64 +66,7 @@ static bool inotify_match(const struct target_fd *fd)
 
 /* ---- dump ---- */
 
-struct watch {
-	uint32_t number;
-	uint32_t mask;
-};
-
-struct watches {
-	struct watch *list;	 /* owned */
-	struct watched *watched; /* owned: what each of them is on */
-	size_t count;
-};
-
-static void watches_free(struct watches *watches)
-{
-	free(watches->list);
-	watched_free(watches->watched, watches->count);
-}
-
-/* The kernel lists the newest first. */
-static void reverse(struct watches *watches)
-{
-	for (size_t i = 0, j = watches->count; i + 1 < j; i++) {
-		struct watch watch = watches->list[i];
-		struct watched watched = watches->watched[i];
-
-		j--;
-		watches->list[i] = watches->list[j];
-		watches->list[j] = watch;
-		watches->watched[i] = watches->watched[j];
-		watches->watched[j] = watched;
-	}
-}
-
-static int parse_watches(const char *fdinfo, struct watches *watches, struct err *err)
-{
-	for (const char *line = fdinfo; line; line = strchr(line, '\n')) {
-		struct watch watch;
-		struct watched watched;
-
-		line += *line == '\n';
-		if (strncmp(line, "inotify ", 8) != 0)
-			continue;
-		if (sscanf(line, "inotify wd:%" SCNx32, &watch.number) != 1 ||
-		    !strstr(line, " mask:") ||
-		    sscanf(strstr(line, " mask:"), " mask:%" SCNx32, &watch.mask) != 1 ||
-		    !watched_parse(line, &watched))
-			return err_set(err, ERR_HOST, "this kernel shows inotify in another form");
-		if (watches->count > 0 && watches->list[watches->count - 1].number <= watch.number)
-			return err_set(err, ERR_HOST, "this kernel orders watches in another way");
-		array_grow(watches->list, watches->count);
-		array_grow(watches->watched, watches->count);
-		watches->list[watches->count] = watch;
-		watches->watched[watches->count++] = watched;
-	}
-	reverse(watches);
-	return 0;
-}
-
-static bool block_watches(struct dump *d, const struct watches *watches)
+static bool block_watches(struct dump *d, const struct inotify_watches *watches)
 {
 	bool is_blocked = false;
 
@@ -142,7 +85,8 @@ static bool block_watches(struct dump *d, const struct watches *watches)
 	return is_blocked;
 }
 
-static void put_watch(struct buf *body, const struct watch *watch, const struct watched *watched)
+static void put_watch(struct buf *body, const struct inotify_watch *watch,
+		      const struct watched *watched)
 {
 	uint32_t length = watched->file ? 0 : (uint32_t)strlen(watched->path) + 1;
 	struct inotify_watch_rec rec = {
@@ -159,7 +103,7 @@ static void put_watch(struct buf *body, const struct watch *watch, const struct 
 	buf_align(body, 8);
 }
 
-static void put_watches(struct dump *d, const struct watches *watches)
+static void put_watches(struct dump *d, const struct inotify_watches *watches)
 {
 	struct inotify_rec rec = {
 		.flags = le32_make(file_flags(d->fd)),
@@ -177,7 +121,7 @@ static void put_watches(struct dump *d, const struct watches *watches)
 
 static int inotify_dump(struct dump *d, struct err *err)
 {
-	auto_with(watches_free) struct watches watches = { .list = NULL };
+	auto_inotify_watches struct inotify_watches watches = { .list = NULL };
 	int r;
 
 	if (file_block_extras(d))
@@ -185,7 +129,7 @@ static int inotify_dump(struct dump *d, struct err *err)
 	if (d->fd->is_in_flight)
 		return dump_block(d, "let the program receive it first",
 				  "inotify in flight is not supported");
-	r = parse_watches(d->fd->fdinfo, &watches, err);
+	r = inotify_watches_parse(d->fd->fdinfo, &watches, err);
 	if (r < 0)
 		return r;
 	if (watches.count > WATCHES_MAX)

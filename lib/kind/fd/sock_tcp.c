@@ -132,20 +132,6 @@ static int sock_tcp_check(const void *body, size_t length, struct err *err)
 	return 0;
 }
 
-static int sock_tcp_ask(struct plan *plan, const struct image *image, const struct record *record,
-			struct err *err)
-{
-	struct reader reader = reader_of(record->body, record->length);
-	const struct tcp_rec *rec;
-
-	(void)image;
-	(void)err;
-	(void)socket_take(&reader);
-	rec = reader_take(&reader, sizeof(*rec));
-	inet_ask_port(plan, record, &rec->local);
-	return 0;
-}
-
 static int sock_tcp_restore(struct restore *rs, const struct record *record, struct err *err)
 {
 	struct reader reader = reader_of(record->body, record->length);
@@ -177,6 +163,6 @@ const struct kind kind_sock_tcp = {
 	.match = sock_tcp_match,
 	.dump = sock_tcp_dump,
 	.check = sock_tcp_check,
-	.ask = sock_tcp_ask,
+	.ask = inet_ask,
 	.restore = sock_tcp_restore,
 };

@@ -105,20 +105,6 @@ static int sock_udp_check(const void *body, size_t length, struct err *err)
 	return r;
 }
 
-static int sock_udp_ask(struct plan *plan, const struct image *image, const struct record *record,
-			struct err *err)
-{
-	struct reader reader = reader_of(record->body, record->length);
-	const struct datagram_socket_rec *rec;
-
-	(void)image;
-	(void)err;
-	(void)socket_take(&reader);
-	rec = reader_take(&reader, sizeof(*rec));
-	inet_ask_port(plan, record, &rec->local);
-	return 0;
-}
-
 static const struct udp_rec *udp_take(struct reader *reader)
 {
 	const struct datagram_socket_rec *rec;
@@ -179,7 +165,7 @@ const struct kind kind_sock_udp = {
 	.match = sock_udp_match,
 	.dump = sock_udp_dump,
 	.check = sock_udp_check,
-	.ask = sock_udp_ask,
+	.ask = inet_ask,
 	.grant = sock_udp_grant,
 	.restore = sock_udp_restore,
 };

@@ -10,8 +10,6 @@
 #include "dump/dump.h"
 #include "kind/support/aio_ring.h"
 #include "kind/support/mm.h"
-#include "kind/support/owner.h"
-#include "kind/support/tree.h"
 
 extern const struct kind kind_aio;
 
@@ -155,41 +153,18 @@ static int aio_check(const void *body, size_t length, struct err *err)
 	return 0;
 }
 
-/* Memory of its own must hold the place of the ring: what is moved there replaces it. */
-static bool has_place(const struct mm_view *view, const struct aio_rec *ring)
-{
-	uint64_t start = le64_get(ring->address);
-	uint64_t end = start + le32_get(ring->pages) * (uint64_t)IMAGE_PAGE;
-
-	for (uint32_t i = 0; i < view->vma_count; i++) {
-		const struct vma_rec *vma = &view->vmas[i];
-
-		if (le64_get(vma->start) == start)
-			return le64_get(vma->end) == end && le16_get(vma->type) == VMA_ANON &&
-			       le32_get(vma->flags) == 0;
-	}
-	return false;
-}
-
 static int aio_link(const struct image *image, const struct record *record, struct err *err)
 {
 	struct reader reader = reader_of(record->body, record->length);
-	const struct record *task = image_find(image, TAG_TASK, record->id);
 	const struct aio_event_rec *events;
-	const struct record *mm;
 	struct mm_view view;
-	int r = owner_link_task(image, record, err);
+	int r = mm_link_task(image, record, "aio", &view, err);
 
-	if (r < 0)
-		return r;
-	mm = image_find(image, TAG_MM, le32_get(((const struct task_rec *)task->body)->mm));
-	if (!mm)
-		return err_set(err, ERR_DAMAGED, "aio: a task without memory");
-	r = mm_view(mm->body, mm->length, &view, err);
 	while (r == 0 && reader_left(&reader) > 0) {
 		const struct aio_rec *ring = next_ring(&reader, &events);
 
-		if (!ring || !has_place(&view, ring))
+		if (!ring || !mm_has_place(&view, le64_get(ring->address),
+					   le32_get(ring->pages) * (uint64_t)IMAGE_PAGE))
 			r = err_set(err, ERR_DAMAGED, "aio: there is no place for a ring");
 	}
 	return r;

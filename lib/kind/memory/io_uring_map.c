@@ -9,8 +9,6 @@
 #include "core/cleanup.h"
 #include "dump/dump.h"
 #include "kind/support/mm.h"
-#include "kind/support/owner.h"
-#include "kind/support/tree.h"
 #include "kind/support/uring.h"
 #include "restore/restore.h"
 
@@ -147,41 +145,18 @@ static int io_uring_map_check(const void *body, size_t length, struct err *err)
 	return 0;
 }
 
-/* Memory of its own must hold the place of the mapping: what is mapped there replaces it. */
-static bool has_place(const struct mm_view *view, const struct io_uring_map_rec *map)
-{
-	uint64_t start = le64_get(map->start);
-
-	for (uint32_t i = 0; i < view->vma_count; i++) {
-		const struct vma_rec *vma = &view->vmas[i];
-
-		if (le64_get(vma->start) == start)
-			return le64_get(vma->end) == start + le64_get(map->size) &&
-			       le16_get(vma->type) == VMA_ANON && le32_get(vma->flags) == 0;
-	}
-	return false;
-}
-
 static int io_uring_map_link(const struct image *image, const struct record *record,
 			     struct err *err)
 {
 	const struct io_uring_map_rec *maps = record->body;
-	const struct record *task = image_find(image, TAG_TASK, record->id);
-	const struct record *mm;
 	struct mm_view view;
-	int r = owner_link_task(image, record, err);
+	int r = mm_link_task(image, record, "io_uring_map", &view, err);
 
-	if (r < 0)
-		return r;
-	mm = image_find(image, TAG_MM, le32_get(((const struct task_rec *)task->body)->mm));
-	if (!mm)
-		return err_set(err, ERR_DAMAGED, "io_uring_map: a task without memory");
-	r = mm_view(mm->body, mm->length, &view, err);
 	for (size_t i = 0; r == 0 && i < record->length / sizeof(*maps); i++) {
 		if (!image_find(image, TAG_URING, le32_get(maps[i].file)))
 			return err_set(err, ERR_DAMAGED, "io_uring_map: ring %u is not there",
 				       le32_get(maps[i].file));
-		if (!has_place(&view, &maps[i]))
+		if (!mm_has_place(&view, le64_get(maps[i].start), le64_get(maps[i].size)))
 			return err_set(err, ERR_DAMAGED, "io_uring_map: there is no place for it");
 	}
 	return r;

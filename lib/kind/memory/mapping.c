@@ -8,164 +8,12 @@
 #include "core/cleanup.h"
 #include "dump/dump.h"
 #include "kind/support/mm.h"
-#include "kind/support/uring.h"
 
 extern const struct kind kind_mapping;
 
 enum { LDT_ENTRY = 8 };
 
-int mm_view(const void *body, size_t length, struct mm_view *ret_view, struct err *err)
-{
-	struct reader reader = reader_of(body, length);
-	struct mm_view view = { .head = reader_take(&reader, sizeof(struct mm_rec)) };
-
-	if (!view.head)
-		return err_set(err, ERR_DAMAGED, "mapping: %zu bytes", length);
-	view.auxv_size = le32_get(view.head->auxv_size);
-	view.vma_count = le32_get(view.head->vma_count);
-	view.guard_count = le32_get(view.head->guard_count);
-	if (view.auxv_size > MM_AUXV_MAX || view.auxv_size % 16 != 0)
-		return err_set(err, ERR_DAMAGED, "mapping: auxiliary vector of %u bytes",
-			       view.auxv_size);
-	if (view.vma_count > MM_VMAS_MAX || view.guard_count > MM_VMAS_MAX)
-		return err_set(err, ERR_DAMAGED, "mapping: %u mappings, %u guards", view.vma_count,
-			       view.guard_count);
-	view.auxv = reader_take(&reader, view.auxv_size);
-	view.vmas = reader_take(&reader, (size_t)view.vma_count * sizeof(struct vma_rec));
-	view.guards =
-	    view.vmas
-		? reader_take(&reader, (size_t)view.guard_count * sizeof(struct image_extent_rec))
-		: NULL;
-	if (!view.auxv || !view.vmas || !view.guards || reader_left(&reader) != 0)
-		return err_set(err, ERR_DAMAGED, "mapping: %zu bytes for %u mappings", length,
-			       view.vma_count);
-	*ret_view = view;
-	return 0;
-}
-
 /* ---- dump ---- */
-
-static uint32_t flags_of(const struct procfs_vma *vma)
-{
-	static const struct {
-		uint64_t from;
-		uint32_t to;
-	} pairs[] = {
-		{ VMF(gd), VMA_GROWSDOWN },  { VMF(nr), VMA_NORESERVE },
-		{ VMF(lo), VMA_LOCKED },     { VMF(lf), VMA_LOCKONFAULT },
-		{ VMF(dc), VMA_DONTFORK },   { VMF(dd), VMA_DONTDUMP },
-		{ VMF(wf), VMA_WIPEONFORK }, { VMF(hg), VMA_HUGEPAGE },
-		{ VMF(nh), VMA_NOHUGEPAGE }, { VMF(mg), VMA_MERGEABLE },
-		{ VMF(sr), VMA_SEQUENTIAL }, { VMF(rr), VMA_RANDOM },
-	};
-	uint32_t flags = 0;
-
-	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
-		if (vma->vm_flags & pairs[i].from)
-			flags |= pairs[i].to;
-	}
-	return flags;
-}
-
-bool mm_is_aio(const struct procfs_vma *vma)
-{
-	return vma->is_shared && strcmp(vma->name, "/[aio] (deleted)") == 0;
-}
-
-/* Ordinary memory holds its place until the task is finished. */
-static bool is_placeholder(const struct procfs_vma *vma)
-{
-	return mm_is_aio(vma) || uring_is_vma(vma);
-}
-
-static const char *unsupported_flag(const struct procfs_vma *vma)
-{
-	if (vma->vm_flags & VMF(ht))
-		return "huge pages of hugetlbfs";
-	if (vma->vm_flags & (VMF(pf) | VMF(io) | VMF(mm)))
-		return "device memory";
-	if (vma->vm_flags & (VMF(um) | VMF(uw) | VMF(ui)))
-		return "a userfaultfd range";
-	if (vma->vm_flags & VMF(ss))
-		return "a shadow stack";
-	if (vma->vm_flags & VMF(sl))
-		return "a sealed mapping";
-	if (vma->vm_flags & VMF(dp))
-		return "a droppable mapping";
-	if (vma->vm_flags & VMF(unknown))
-		return "a mapping with a flag that is not known";
-	return NULL;
-}
-
-static bool is_vdso(const struct procfs_vma *vma, enum vma_type *ret_type)
-{
-	if (strcmp(vma->name, "[vdso]") == 0)
-		*ret_type = VMA_VDSO;
-	else if (strcmp(vma->name, "[vvar]") == 0)
-		*ret_type = VMA_VVAR;
-	else if (strcmp(vma->name, "[vvar_vclock]") == 0)
-		*ret_type = VMA_VCLOCK;
-	else
-		return false;
-	return true;
-}
-
-static int type_of(struct dump *d, const struct procfs_vma *vma, enum vma_type *ret_type,
-		   uint32_t *ret_file, struct err *err)
-{
-	enum mapfile_type type;
-	const char *reason;
-	int r;
-
-	*ret_file = 0;
-	if (is_vdso(vma, ret_type))
-		return 0;
-	*ret_type = VMA_ANON;
-	if (is_placeholder(vma))
-		return 0;
-	reason = unsupported_flag(vma);
-	if (reason)
-		return dump_block(d, NULL,
-				  "mapping %" PRIx64 "-%" PRIx64 " (%s): %s is not supported",
-				  vma->start, vma->end, vma->name, reason);
-	if (vma->inode == 0 && vma->name[0] != '/') {
-		if (vma->is_shared || strncmp(vma->name, "anon_inode:", 11) == 0 ||
-		    strcmp(vma->name, "[uprobes]") == 0)
-			return dump_block(d, NULL, "mapping of %s is not supported", vma->name);
-		return 0;
-	}
-	r = mapfile_of_vma(d, vma, ret_file, &type, err);
-	if (r < 0)
-		return r;
-	*ret_type = !vma->is_shared	   ? VMA_FILE
-		    : type >= MAPFILE_ANON ? VMA_ANON_SHARED
-					   : VMA_FILE_SHARED;
-	return 0;
-}
-
-static int write_vma(struct dump *d, struct buf *body, const struct procfs_vma *vma,
-		     struct err *err)
-{
-	enum vma_type type = VMA_ANON;
-	uint32_t file;
-	struct vma_rec rec;
-	int r = type_of(d, vma, &type, &file, err);
-
-	if (r < 0)
-		return r;
-	rec = (struct vma_rec){
-		.start = le64_make(vma->start),
-		.end = le64_make(vma->end),
-		.offset = le64_make(file ? vma->offset : 0),
-		.file = le32_make(file),
-		.type = le16_make((uint16_t)type),
-		.prot = le16_make((uint16_t)vma->prot),
-		.flags = le32_make(type >= VMA_VVAR || is_placeholder(vma) ? 0 : flags_of(vma)),
-		.reserved = le32_make(0),
-	};
-	(void)buf_append(body, &rec, sizeof(rec));
-	return 0;
-}
 
 struct own_pages {
 	struct dump_piece *pieces;
@@ -212,7 +60,6 @@ static void sort_pages(struct dump *d, const struct page_run *runs, size_t run_c
 
 	for (size_t i = 0; i < task->vma_count; i++) {
 		const struct procfs_vma *vma = &task->vmas[i];
-		enum vma_type ignored;
 
 		while (r < run_count && runs[r].end <= vma->start)
 			r++;
@@ -220,7 +67,7 @@ static void sort_pages(struct dump *d, const struct page_run *runs, size_t run_c
 			uint64_t start = runs[k].start > vma->start ? runs[k].start : vma->start;
 			uint64_t end = runs[k].end < vma->end ? runs[k].end : vma->end;
 
-			if (is_vdso(vma, &ignored) || unsupported_flag(vma))
+			if (!mm_has_pages(vma))
 				continue;
 			if (runs[k].is_guard)
 				add_guard(pages, start, end);
@@ -248,44 +95,39 @@ static int find_pages(struct dump *d, struct own_pages *pages, struct err *err)
 	return 0;
 }
 
-static int read_brk(struct dump *d, uint64_t *ret_brk, struct err *err)
-{
-	auto_script struct script script = SCRIPT_NONE;
-	size_t step, table;
-	int r;
+struct mapping_answers {
+	size_t brk, table;
+};
 
-	script_init(&script, &d->thread->remote);
-	step = script_syscall(&script, "get the program break", 0, SYS_brk, 0);
+static void mapping_query(struct dump *d, struct script *script, void *ret_answers)
+{
+	struct mapping_answers *at = ret_answers;
+
+	(void)d;
+	at->brk = script_syscall(script, "get the program break", 0, SYS_brk, 0);
 	/* A kernel may be without such tables. */
-	table = script_syscall(&script, "get the local descriptor table", SCRIPT_MAY_FAIL,
-			       SYS_modify_ldt, 0, script_out(&script, LDT_ENTRY), LDT_ENTRY);
-	r = script_run(&script, err);
-	if (r < 0)
-		return r;
-	*ret_brk = (uint64_t)script_result(&script, step);
-	if (script_result(&script, table) > 0)
-		return dump_block(d, NULL, "a local descriptor table is not supported");
-	return 0;
+	at->table = script_syscall(script, "get the local descriptor table", SCRIPT_MAY_FAIL,
+				   SYS_modify_ldt, 0, script_out(script, LDT_ENTRY), LDT_ENTRY);
 }
 
 static int make_head(struct dump *d, struct mm_rec *ret_head, struct err *err)
 {
 	const struct procfs_stat *stat = &d->task->stat;
-	uint64_t brk;
+	const struct mapping_answers *at = dump_answers(d, &kind_mapping);
 	uint32_t exe;
-	int r = read_brk(d, &brk, err);
+	int r = mapfile_of_exe(d, &exe, err);
 
-	if (r == 0)
-		r = mapfile_of_exe(d, &exe, err);
 	if (r < 0)
 		return r;
+	if (script_result(d->script, at->table) > 0)
+		(void)dump_block(d, NULL, "a local descriptor table is not supported");
 	*ret_head = (struct mm_rec){
 		.start_code = le64_make(stat->start_code),
 		.end_code = le64_make(stat->end_code),
 		.start_data = le64_make(stat->start_data),
 		.end_data = le64_make(stat->end_data),
 		.start_brk = le64_make(stat->start_brk),
-		.brk = le64_make(brk),
+		.brk = le64_make((uint64_t)script_result(d->script, at->brk)),
 		.start_stack = le64_make(stat->start_stack),
 		.arg_start = le64_make(stat->arg_start),
 		.arg_end = le64_make(stat->arg_end),
@@ -305,7 +147,7 @@ static int write_vmas(struct dump *d, struct buf *body, uint32_t *ret_count, str
 
 		if (strcmp(d->task->vmas[i].name, "[vsyscall]") == 0)
 			continue;
-		r = write_vma(d, body, &d->task->vmas[i], err);
+		r = mm_write_vma(d, body, &d->task->vmas[i], err);
 		if (r < 0)
 			return r;
 		count++;
@@ -428,23 +270,12 @@ static void mapping_count(const void *body, size_t length, struct image_counts *
 /* Is [start, end) inside mappings up to this type? They may be neighbours. */
 static bool is_inside(const struct mm_view *view, uint64_t start, uint64_t end, enum vma_type last)
 {
-	uint32_t low = 0;
-	uint32_t high = view->vma_count;
+	for (uint32_t i = mm_vma_behind(view, start); i < view->vma_count && start < end; i++) {
+		uint32_t type = le16_get(view->vmas[i].type);
 
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (le64_get(view->vmas[middle].end) <= start)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (; low < view->vma_count && start < end; low++) {
-		uint32_t type = le16_get(view->vmas[low].type);
-
-		if (le64_get(view->vmas[low].start) > start || type > (uint32_t)last)
+		if (le64_get(view->vmas[i].start) > start || type > (uint32_t)last)
 			return false;
-		start = le64_get(view->vmas[low].end);
+		start = le64_get(view->vmas[i].end);
 	}
 	return start >= end;
 }
@@ -546,6 +377,8 @@ const struct kind kind_mapping = {
 	.tag = TAG_MM,
 	.scope = SCOPE_TASK,
 	.phase = PHASE_MEMORY,
+	.answers_size = sizeof(struct mapping_answers),
+	.query = mapping_query,
 	.dump = mapping_dump,
 	.check = mapping_check,
 	.count = mapping_count,

@@ -189,18 +189,7 @@ void grant_names_free(struct grant_names *names)
 
 const struct grant_name *grant_name_of(const struct grant_names *names, uint32_t id)
 {
-	size_t low = 0;
-	size_t high = names->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (names->list[middle].id < id)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < names->count && names->list[low].id == id ? &names->list[low] : NULL;
+	return array_find_id(names->list, names->count, sizeof(*names->list), id);
 }
 
 /* ---- finding ---- */

@@ -144,3 +144,15 @@ void inet_ask_port(struct plan *plan, const struct record *record,
 						   .saved_text = "a low port",
 						   .invoker_text = "own network" });
 }
+
+int inet_ask(struct plan *plan, const struct image *image, const struct record *record,
+	     struct err *err)
+{
+	struct reader reader = reader_of(record->body, record->length);
+
+	(void)image;
+	(void)err;
+	(void)socket_take(&reader);
+	inet_ask_port(plan, record, reader_take(&reader, sizeof(struct inet_address_rec)));
+	return 0;
+}

@@ -40,6 +40,9 @@ int inet_check(const struct socket_rec *socket, uint32_t type, uint32_t protocol
 /* If the port is one of those that an ordinary user of a network may not take. */
 void inet_ask_port(struct plan *plan, const struct record *record,
 		   const struct inet_address_rec *local);
+/* The `ask` of kinds whose own address follows the socket. */
+int inet_ask(struct plan *plan, const struct image *image, const struct record *record,
+	     struct err *err);
 
 /* ---- restore ---- */
 

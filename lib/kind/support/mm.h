@@ -84,6 +84,13 @@ struct mm_view {
 	uint32_t auxv_size, vma_count, guard_count;
 };
 int mm_view(const void *body, size_t length, struct mm_view *ret_view, struct err *err);
+/* The first mapping that ends behind this address; vma_count if there is none. */
+uint32_t mm_vma_behind(const struct mm_view *view, uint64_t address);
+/* Link: the memory of the process that a record of this kind is of. */
+int mm_link_task(const struct image *image, const struct record *record, const char *name,
+		 struct mm_view *ret_view, struct err *err);
+/* Link: does memory of the task's own hold the place of what will replace it? */
+bool mm_has_place(const struct mm_view *view, uint64_t start, uint64_t size);
 
 /* ---- mapped files ---- */
 
@@ -112,6 +119,10 @@ uint32_t mapfile_segment(const struct record *record, bool *ret_is_writable);
 
 /* Dump: the ring of an AIO context. Ordinary memory holds its place until the context is made. */
 bool mm_is_aio(const struct procfs_vma *vma);
+/* Dump: appends the struct vma_rec of a mapping of d->task; what is not supported is a blocker. */
+int mm_write_vma(struct dump *d, struct buf *body, const struct procfs_vma *vma, struct err *err);
+/* Dump: may its pages be looked at? */
+bool mm_has_pages(const struct procfs_vma *vma);
 
 static inline uint64_t mm_page_up(uint64_t size)
 {

@@ -20,16 +20,21 @@ enum { NAME_MAX_SIZE = 256, VALUE_MAX_SIZE = 65536, DEPTH_MAX = 5 };
 
 /* ---- dump ---- */
 
+/* What cannot be opened for writing, too, is no setting. */
 static int read_value(int dir, const char *name, struct buf *value)
 {
-	auto_close int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	auto_close int fd = openat(dir, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	char piece[4096];
 	ssize_t got;
 
 	if (fd < 0)
 		return -errno;
-	while ((got = read(fd, piece, sizeof(piece))) > 0 && value->size < VALUE_MAX_SIZE)
-		(void)buf_append(value, piece, (size_t)got);
+	/* The kernel gives as much as there is, or as there is room. */
+	do {
+		got = read(fd, piece, sizeof(piece));
+		if (got > 0)
+			(void)buf_append(value, piece, (size_t)got);
+	} while (got == (ssize_t)sizeof(piece) && value->size < VALUE_MAX_SIZE);
 	if (got < 0)
 		return -errno;
 	while (value->size > 0 && isspace((unsigned char)value->data[value->size - 1]))
@@ -58,21 +63,22 @@ static int save_value(struct net_saving *saving, int dir, const char *file, cons
 static int save_dir(struct net_saving *saving, int dir, const char *path, int depth,
 		    struct err *err);
 
-static int save_entry(struct net_saving *saving, int dir, const char *file, const char *path,
-		      int depth, struct err *err)
+/* The types in a listing are those of the kernel's own table. */
+static int save_entry(struct net_saving *saving, int dir, const struct dirent *entry,
+		      const char *path, int depth, struct err *err)
 {
-	auto_free char *name = mem_printf("%s%s", path, file);
-	auto_free char *below = mem_printf("%s/", name);
+	auto_free char *name = mem_printf("%s%s", path, entry->d_name);
+	auto_free char *below = NULL;
 	auto_close int fd = -1;
-	struct stat st;
 
-	if (file[0] == '.' || fstatat(dir, file, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (entry->d_name[0] == '.')
 		return 0;
-	if (S_ISREG(st.st_mode))
-		return (st.st_mode & 0600) == 0600 ? save_value(saving, dir, file, name, err) : 0;
-	if (!S_ISDIR(st.st_mode) || depth >= DEPTH_MAX)
+	if (entry->d_type == DT_REG)
+		return save_value(saving, dir, entry->d_name, name, err);
+	if (entry->d_type != DT_DIR || depth >= DEPTH_MAX)
 		return 0;
-	fd = openat(dir, file, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	below = mem_printf("%s/", name);
+	fd = openat(dir, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	return fd < 0 ? 0 : save_dir(saving, take_fd(&fd), below, depth + 1, err);
 }
 
@@ -87,7 +93,7 @@ static int save_dir(struct net_saving *saving, int dir, const char *path, int de
 	if (!entries)
 		return err_set(err, -errno, "list /proc/sys/net");
 	while (r == 0 && (entry = readdir(entries)))
-		r = save_entry(saving, dirfd(entries), entry->d_name, path, depth, err);
+		r = save_entry(saving, dirfd(entries), entry, path, depth, err);
 	return r;
 }
 
@@ -142,17 +148,19 @@ static int open_setting(const struct restore *rs, const char *name)
 	struct open_how how = { .flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW,
 				.resolve =
 				    RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV };
-	int proc = restore_root(rs)->proc;
-	struct statfs fs;
-	long fd;
+	long fd = syscall(SYS_openat2, restore_root(rs)->proc, path, &how, sizeof(how));
 
-	if (fstatfs(proc, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC)
-		return -ENOENT;
-	fd = syscall(SYS_openat2, proc, path, &how, sizeof(how));
 	return fd < 0 ? -errno : (int)fd;
 }
 
-/* Values of several numbers are told with tabs. */
+static bool has_settings(const struct restore *rs)
+{
+	struct statfs fs;
+
+	return fstatfs(restore_root(rs)->proc, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
+}
+
+/* Values of several numbers are told with tabs. 1: it was another one. */
 static int write_setting(int fd, const char *value)
 {
 	char now[4096];
@@ -162,16 +170,15 @@ static int write_setting(int fd, const char *value)
 		got--;
 	if (got >= 0 && (size_t)got == strlen(value) && memcmp(now, value, (size_t)got) == 0)
 		return 0;
-	return pwrite(fd, value, strlen(value), 0) < 0 ? -errno : 0;
+	return pwrite(fd, value, strlen(value), 0) < 0 ? -errno : 1;
 }
 
-static void restore_setting(struct restore *rs, const char *name, const char *value, bool is_last)
+/* As write_setting(). */
+static int restore_setting(const struct restore *rs, const char *name, const char *value)
 {
 	auto_close int fd = open_setting(rs, name);
-	int r = fd < 0 ? fd : write_setting(fd, value);
 
-	if (r < 0 && is_last)
-		restore_note(rs, "net.%s is not %s as before: %s", name, value, strerror(-r));
+	return fd < 0 ? fd : write_setting(fd, value);
 }
 
 /* Written, it makes an address that is not one of the saved ones. */
@@ -183,22 +190,38 @@ static bool makes_addresses(const char *name)
 	return length > tail && strcmp(name + length - tail, "/addr_gen_mode") == 0;
 }
 
+/* Sets all; false: none had to be. */
+static bool restore_settings(struct restore *rs, const void *content, size_t size, bool is_late,
+			     bool is_last)
+{
+	struct reader reader = reader_of(content, size);
+	struct net_view view;
+	bool is_there = has_settings(rs);
+	bool is_changed = false;
+
+	while (net_next(&reader, NET_SYSCTL, &view)) {
+		const struct net_sysctl_rec *rec = view.rec;
+		const char *name = view.attributes;
+		const char *value = name + le32_get(rec->name_size);
+		int r;
+
+		if (makes_addresses(name) != is_late)
+			continue;
+		r = is_there ? restore_setting(rs, name, value) : -ENOENT;
+		is_changed |= r != 0;
+		if (r < 0 && is_last)
+			restore_note(rs, "net.%s is not %s as before: %s", name, value,
+				     strerror(-r));
+	}
+	return is_changed;
+}
+
 /* Twice: to write one of "all" alters those of each interface. */
 int net_restore_sysctls(struct restore *rs, const void *content, size_t size, bool is_late,
 			struct err *err)
 {
 	(void)err;
-	for (int i = 0; i < 2; i++) {
-		struct reader reader = reader_of(content, size);
-		struct net_view view;
-
-		while (net_next(&reader, NET_SYSCTL, &view)) {
-			const struct net_sysctl_rec *rec = view.rec;
-			const char *name = view.attributes;
-
-			if (makes_addresses(name) == is_late)
-				restore_setting(rs, name, name + le32_get(rec->name_size), i == 1);
-		}
-	}
+	if (restore_settings(rs, content, size, is_late, false))
+		(void)restore_settings(rs, content, size, is_late, true);
 	return 0;
 }

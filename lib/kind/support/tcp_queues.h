@@ -49,6 +49,8 @@ struct tcp_snapshot {
 
 /* Takes it when it is called first. */
 int tcp_snapshot_get(struct dump *d, struct tcp_snapshot **ret_snapshot, struct err *err);
+/* Fills in the bytes of all queues, or why they can't be read. */
+int tcp_queues_copy(struct tcp_snapshot *snapshot, struct err *err);
 struct tcp_queues *tcp_snapshot_find(const struct tcp_snapshot *snapshot, uint32_t file);
 /* Is the thread at the cursor in a connect(2) that only has to return? Restored, the call would
  * find a socket that is connected already, and fail. */

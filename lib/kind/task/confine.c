@@ -50,46 +50,43 @@ static const char *const spec_names[SPEC_COUNT] = {
 	[PR_SPEC_L1D_FLUSH] = "flushing of the L1 data cache",
 };
 
-/* What else the thread said of itself. */
-struct answers {
-	bool is_io_flusher;
-	bool is_landlocked;
+struct confine_answers {
+	uint64_t tsc;
+	size_t cpuid, flusher, look, spec[SPEC_COUNT];
 };
 
-static int confine_query(const struct dump_thread *thread, struct script *s,
-			 struct confine_rec *rec, struct answers *ret_answers, struct err *err)
+static void confine_query(struct dump *d, struct script *s, void *ret_answers)
 {
-	uint64_t out = script_out(s, sizeof(int));
+	struct confine_answers *at = ret_answers;
 	uint64_t unused = script_out(s, 2 * sizeof(uint64_t));
-	size_t cpuid, flusher, look, spec[SPEC_COUNT];
-	const int *tsc;
-	int r;
 
-	(void)script_syscall(s, "get time stamp counter mode", 0, SYS_prctl, PR_GET_TSC, out);
-	cpuid =
+	at->tsc = script_out(s, sizeof(int));
+	(void)script_syscall(s, "get time stamp counter mode", 0, SYS_prctl, PR_GET_TSC, at->tsc);
+	at->cpuid =
 	    script_syscall(s, "get cpuid mode", SCRIPT_MAY_FAIL, SYS_arch_prctl, ARCH_GET_CPUID, 0);
-	flusher = script_syscall(s, "get io flusher", SCRIPT_MAY_FAIL, SYS_prctl, PR_GET_IO_FLUSHER,
-				 0, 0, 0, 0);
-	look = script_syscall(s, "look at a witness", SCRIPT_MAY_FAIL, SYS_get_robust_list,
-			      (uint64_t)thread->witness, unused, unused + sizeof(uint64_t));
+	at->flusher = script_syscall(s, "get io flusher", SCRIPT_MAY_FAIL, SYS_prctl,
+				     PR_GET_IO_FLUSHER, 0, 0, 0, 0);
+	at->look = script_syscall(s, "look at a witness", SCRIPT_MAY_FAIL, SYS_get_robust_list,
+				  (uint64_t)d->thread->witness, unused, unused + sizeof(uint64_t));
 	for (size_t i = 0; i < SPEC_COUNT; i++)
-		spec[i] = script_syscall(s, "get speculation control", SCRIPT_MAY_FAIL, SYS_prctl,
-					 PR_GET_SPECULATION_CTRL, i, 0, 0, 0);
-	r = script_run(s, err);
-	if (r < 0)
-		return r;
-	tsc = script_output(s, out, sizeof(*tsc), err);
+		at->spec[i] = script_syscall(s, "get speculation control", SCRIPT_MAY_FAIL,
+					     SYS_prctl, PR_GET_SPECULATION_CTRL, i, 0, 0, 0);
+}
+
+static int confine_read(struct dump *d, const struct confine_answers *at, struct confine_rec *rec,
+			struct err *err)
+{
+	const int *tsc = script_output(d->script, at->tsc, sizeof(*tsc), err);
+
 	if (!tsc)
 		return err->code;
 	rec->tsc = le32_make((uint32_t)*tsc);
-	rec->cpuid = le32_make(script_result(s, cpuid) != 0);
+	rec->cpuid = le32_make(script_result(d->script, at->cpuid) != 0);
 	for (size_t i = 0; i < SPEC_COUNT; i++) {
-		int64_t state = script_result(s, spec[i]);
+		int64_t state = script_result(d->script, at->spec[i]);
 
 		rec->speculation[i] = le32_make(state > 0 ? (uint32_t)state : 0);
 	}
-	ret_answers->is_io_flusher = script_result(s, flusher) == 1;
-	ret_answers->is_landlocked = thread->witness && script_result(s, look) == -EPERM;
 	return 0;
 }
 
@@ -112,17 +109,14 @@ static int confine_dump(struct dump *d, struct err *err)
 	const struct procfs_status *status = &d->thread->status;
 	struct confine_rec rec = { .no_new_privs = le32_make(status->no_new_privs),
 				   .seccomp = le32_make((uint32_t)status->seccomp) };
-	auto_script struct script s = SCRIPT_NONE;
-	struct answers answers = { .is_landlocked = false };
-	int r;
+	const struct confine_answers *at = dump_answers(d, &kind_confine);
+	int r = confine_read(d, at, &rec, err);
 
-	script_init(&s, &d->thread->remote);
-	r = confine_query(d->thread, &s, &rec, &answers, err);
 	if (r < 0)
 		return r;
-	if (answers.is_io_flusher)
+	if (script_result(d->script, at->flusher) == 1)
 		return dump_block(d, NULL, "PR_SET_IO_FLUSHER is not supported");
-	if (answers.is_landlocked && has_our_label(d))
+	if (d->thread->witness && script_result(d->script, at->look) == -EPERM && has_our_label(d))
 		return dump_block(d, "tell the program not to restrict itself, if it can be told",
 				  "thread %d is restricted by Landlock, and no kernel tells how",
 				  d->thread->vtid);
@@ -153,6 +147,13 @@ static int confine_check(const void *body, size_t length, struct err *err)
 	return 0;
 }
 
+static bool has_bundle_filter(const struct plan *plan)
+{
+	const struct bound *bound = plan_facts(plan)->bound;
+
+	return bound && bound->has_filter;
+}
+
 static int confine_ask(struct plan *plan, const struct image *image, const struct record *record,
 		       struct err *err)
 {
@@ -165,7 +166,7 @@ static int confine_ask(struct plan *plan, const struct image *image, const struc
 
 	(void)err;
 	plan_ask(plan, &question);
-	if (le32_get(rec->seccomp) == 0)
+	if (le32_get(rec->seccomp) == 0 && !has_bundle_filter(plan))
 		return 0;
 	question = (struct question){ .class = CLASS_SECCOMP,
 				      .id = record->id,
@@ -237,6 +238,8 @@ const struct kind kind_confine = {
 	.scope = SCOPE_THREAD,
 	.phase = PHASE_CONFINE,
 	.fields = confine_fields,
+	.answers_size = sizeof(struct confine_answers),
+	.query = confine_query,
 	.dump = confine_dump,
 	.check = confine_check,
 	.link = owner_link_thread,

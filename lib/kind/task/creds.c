@@ -58,33 +58,34 @@ static const char *const gid_names[] = { "gid.real", "gid.effective", "gid.saved
 static const char *const cap_names[] = { "caps.inheritable", "caps.permitted", "caps.effective",
 					 "caps.bounding", "caps.ambient" };
 
-/* Where a dump script's results will be. */
-struct creds_script {
+struct creds_answers {
 	uint64_t uids, gids, groups;
 	size_t fsuid, fsgid, securebits, group_count;
 };
 
-static struct creds_script creds_query(struct script *s, size_t group_count)
+static void creds_query(struct dump *d, struct script *s, void *ret_answers)
 {
-	struct creds_script at = { .uids = script_out(s, 3 * 4), .gids = script_out(s, 3 * 4) };
+	struct creds_answers *at = ret_answers;
+	size_t group_count = d->thread->status.group_count;
 
-	(void)script_syscall(s, "get user ids", 0, SYS_getresuid, at.uids, at.uids + 4,
-			     at.uids + 8);
-	(void)script_syscall(s, "get group ids", 0, SYS_getresgid, at.gids, at.gids + 4,
-			     at.gids + 8);
+	at->uids = script_out(s, 3 * 4);
+	at->gids = script_out(s, 3 * 4);
+	(void)script_syscall(s, "get user ids", 0, SYS_getresuid, at->uids, at->uids + 4,
+			     at->uids + 8);
+	(void)script_syscall(s, "get group ids", 0, SYS_getresgid, at->gids, at->gids + 4,
+			     at->gids + 8);
 	/* An id that cannot be is a question: both calls return the present one. */
-	at.fsuid = script_syscall(s, "get fsuid", 0, SYS_setfsuid, no_id);
-	at.fsgid = script_syscall(s, "get fsgid", 0, SYS_setfsgid, no_id);
-	at.securebits = script_syscall(s, "get securebits", 0, SYS_prctl, PR_GET_SECUREBITS);
+	at->fsuid = script_syscall(s, "get fsuid", 0, SYS_setfsuid, no_id);
+	at->fsgid = script_syscall(s, "get fsgid", 0, SYS_setfsgid, no_id);
+	at->securebits = script_syscall(s, "get securebits", 0, SYS_prctl, PR_GET_SECUREBITS);
 	if (group_count > 0) {
-		at.groups = script_out(s, group_count * 4);
-		at.group_count =
-		    script_syscall(s, "get groups", 0, SYS_getgroups, group_count, at.groups);
+		at->groups = script_out(s, group_count * 4);
+		at->group_count =
+		    script_syscall(s, "get groups", 0, SYS_getgroups, group_count, at->groups);
 	}
-	return at;
 }
 
-static int creds_read_ids(struct script *s, const struct creds_script *at, struct creds_rec *rec,
+static int creds_read_ids(struct script *s, const struct creds_answers *at, struct creds_rec *rec,
 			  struct err *err)
 {
 	const uint32_t *uids = script_output(s, at->uids, 12, err);
@@ -102,7 +103,7 @@ static int creds_read_ids(struct script *s, const struct creds_script *at, struc
 	return 0;
 }
 
-static int creds_append_groups(struct script *s, const struct creds_script *at, size_t count,
+static int creds_append_groups(struct script *s, const struct creds_answers *at, size_t count,
 			       struct buf *body, struct err *err)
 {
 	const uint32_t *groups;
@@ -146,23 +147,17 @@ static int creds_dump(struct dump *d, struct err *err)
 				  status->cap_ambient };
 	struct creds_rec rec = { .group_count = le32_make((uint32_t)status->group_count) };
 	bool is_nested = d->task->namespaces[NAMESPACE_USER] != 0;
-	auto_script struct script s = SCRIPT_NONE;
+	const struct creds_answers *at = dump_answers(d, &kind_creds);
 	auto_buf struct buf groups = BUF_EMPTY;
 	auto_buf struct buf body = BUF_EMPTY;
-	struct creds_script at;
-	int r;
+	int r = creds_read_ids(d->script, at, &rec, err);
 
-	script_init(&s, &d->thread->remote);
-	at = creds_query(&s, status->group_count);
-	r = script_run(&s, err);
-	if (r == 0)
-		r = creds_read_ids(&s, &at, &rec, err);
 	if (r < 0)
 		return r;
 	/* Capabilities of later kernels are given up: less privilege, never more. */
 	for (size_t i = 0; i < SET_COUNT; i++)
 		rec.caps[i] = le64_make(caps[i] & known_caps);
-	r = creds_append_groups(&s, &at, is_nested ? 0 : status->group_count, &groups, err);
+	r = creds_append_groups(d->script, at, is_nested ? 0 : status->group_count, &groups, err);
 	if (r < 0)
 		return r;
 	if (is_nested)
@@ -462,6 +457,8 @@ const struct kind kind_creds = {
 	.scope = SCOPE_THREAD,
 	.phase = PHASE_IDENTITY,
 	.fields = creds_fields,
+	.answers_size = sizeof(struct creds_answers),
+	.query = creds_query,
 	.dump = creds_dump,
 	.check = creds_check,
 	.link = owner_link_thread,

@@ -39,26 +39,32 @@ static struct timeval time_left(const struct itimerval *timer)
 	return is_waiting ? timer->it_interval : timer->it_value;
 }
 
+struct itimers_answers {
+	uint64_t timers;
+};
+
+static void itimers_query(struct dump *d, struct script *s, void *ret_answers)
+{
+	struct itimers_answers *at = ret_answers;
+
+	(void)d;
+	at->timers = script_out(s, TIMER_COUNT * sizeof(struct itimerval));
+	for (size_t i = 0; i < TIMER_COUNT; i++)
+		(void)script_syscall(s, "get interval timer", 0, SYS_getitimer, i,
+				     at->timers + i * sizeof(struct itimerval));
+}
+
 static int itimers_dump(struct dump *d, struct err *err)
 {
 	struct itimers_rec rec = { .timers = { { .left_s = le64_make(0) } } };
+	const struct itimers_answers *at;
 	const struct itimerval *timers;
-	auto_script struct script s = SCRIPT_NONE;
 	bool is_set = false;
-	uint64_t out;
-	int r;
 
 	if (!d->thread)
 		return 0;
-	script_init(&s, &d->thread->remote);
-	out = script_out(&s, TIMER_COUNT * sizeof(*timers));
-	for (size_t i = 0; i < TIMER_COUNT; i++)
-		(void)script_syscall(&s, "get interval timer", 0, SYS_getitimer, i,
-				     out + i * sizeof(*timers));
-	r = script_run(&s, err);
-	if (r < 0)
-		return r;
-	timers = script_output(&s, out, TIMER_COUNT * sizeof(*timers), err);
+	at = dump_answers(d, &kind_itimers);
+	timers = script_output(d->script, at->timers, TIMER_COUNT * sizeof(*timers), err);
 	if (!timers)
 		return err->code;
 	for (size_t i = 0; i < TIMER_COUNT; i++) {
@@ -126,6 +132,8 @@ const struct kind kind_itimers = {
 	.tag = TAG('I', 'T', 'I', 'M'),
 	.scope = SCOPE_TASK,
 	.phase = PHASE_LIMITS,
+	.answers_size = sizeof(struct itimers_answers),
+	.query = itimers_query,
 	.dump = itimers_dump,
 	.check = itimers_check,
 	.link = owner_link_task,

@@ -127,8 +127,6 @@ static int count_keys(struct dump *d, const int64_t ids[KEYRINGS], struct keyrin
 		if (ids[i] > 0)
 			rec->keys[i] = le32_make(count_of(&script, steps[i]));
 	}
-	if (r == 0 && ids[SESSION] > 0)
-		r = count_session(d, ids[SESSION], rec, err);
 	return r;
 }
 
@@ -138,29 +136,37 @@ static bool is_empty(const struct keyring_rec *rec)
 		le32_get(rec->session)) == 0;
 }
 
+struct keyring_answers {
+	bool has_asked;
+	size_t steps[KEYRINGS];
+};
+
+static void keyring_query(struct dump *d, struct script *script, void *ret_answers)
+{
+	struct keyring_answers *at = ret_answers;
+
+	at->has_asked = may_have_keys(d);
+	for (int i = 0; at->has_asked && i < KEYRINGS; i++)
+		at->steps[i] = script_syscall(script, "look for keys", SCRIPT_MAY_FAIL, SYS_keyctl,
+					      KEYCTL_GET_KEYRING_ID, (uint64_t)keyrings[i].id, 0);
+}
+
 static int keyring_dump(struct dump *d, struct err *err)
 {
 	long session = syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0);
-	auto_script struct script script = SCRIPT_NONE;
+	const struct keyring_answers *at = dump_answers(d, &kind_keyring);
 	struct keyring_rec rec = { .session = le32_make(0) };
 	int64_t ids[KEYRINGS];
-	size_t steps[KEYRINGS];
-	int r;
+	int r = 0;
 
-	if (session < 0 || !may_have_keys(d))
+	if (session < 0 || !at->has_asked)
 		return 0;
-	script_init(&script, &d->thread->remote);
 	for (int i = 0; i < KEYRINGS; i++)
-		steps[i] = script_syscall(&script, "look for keys", SCRIPT_MAY_FAIL, SYS_keyctl,
-					  KEYCTL_GET_KEYRING_ID, (uint64_t)keyrings[i].id, 0);
-	r = script_run(&script, err);
-	if (r < 0)
-		return r;
-	for (int i = 0; i < KEYRINGS; i++)
-		ids[i] = script_result(&script, steps[i]);
-	if (ids[SESSION] == session)
-		ids[SESSION] = 0;
-	r = count_keys(d, ids, &rec, err);
+		ids[i] = script_result(d->script, at->steps[i]);
+	if (ids[0] > 0 || ids[1] > 0)
+		r = count_keys(d, ids, &rec, err);
+	if (r == 0 && ids[SESSION] > 0 && ids[SESSION] != session)
+		r = count_session(d, ids[SESSION], &rec, err);
 	if (r == 0 && !is_empty(&rec))
 		dump_record(d, d->thread->id, &kind_keyring, &rec, sizeof(rec));
 	return r;
@@ -246,6 +252,8 @@ const struct kind kind_keyring = {
 	.scope = SCOPE_THREAD,
 	.fields = keyring_fields,
 	.phase = PHASE_STATE,
+	.answers_size = sizeof(struct keyring_answers),
+	.query = keyring_query,
 	.dump = keyring_dump,
 	.check = keyring_check,
 	.link = owner_link_thread,

@@ -50,31 +50,67 @@ static void add_policy(struct buf *body, uint64_t start, uint64_t end, const str
 	(void)buf_append(body, &rec, sizeof(rec));
 }
 
-/* The policy of the thread, or of the mapping that begins at `start`. */
-static int read_policy(struct dump *d, uint64_t start, uint64_t end, struct buf *body,
-		       struct err *err)
+/* A filter that was there from the start never let it have a policy. */
+static bool may_have_policy(const struct dump *d)
 {
-	auto_script struct script script = SCRIPT_NONE;
-	const struct policy *policy;
-	uint64_t out;
-	size_t step;
-	int r;
+	const uint64_t args[6] = { 0 };
+	struct err ignored;
 
-	script_init(&script, &d->thread->remote);
-	out = script_out(&script, sizeof(*policy));
-	step = script_syscall(&script, "get memory policy", SCRIPT_MAY_FAIL, SYS_get_mempolicy, out,
-			      out + offsetof(struct policy, nodes), NODES, start,
-			      start ? MPOL_F_ADDR : 0);
-	r = script_run(&script, err);
+	return remote_check_call(&d->thread->remote, "policy", SYS_get_mempolicy, args, &ignored) ==
+	       0;
+}
+
+struct mempolicy_answers {
+	bool has_asked;
+	uint64_t policy;
+	size_t step;
+};
+
+/* Of the thread, or of the mapping that begins at `start`. */
+static void query_policy(struct script *script, uint64_t start, struct mempolicy_answers *at)
+{
+	at->policy = script_out(script, sizeof(struct policy));
+	at->step = script_syscall(script, "get memory policy", SCRIPT_MAY_FAIL, SYS_get_mempolicy,
+				  at->policy, at->policy + offsetof(struct policy, nodes), NODES,
+				  start, start ? MPOL_F_ADDR : 0);
+}
+
+static void mempolicy_query(struct dump *d, struct script *script, void *ret_answers)
+{
+	struct mempolicy_answers *at = ret_answers;
+
+	at->has_asked = may_have_policy(d);
+	if (at->has_asked)
+		query_policy(script, 0, at);
+}
+
+static int read_policy(struct script *script, const struct mempolicy_answers *at, uint64_t start,
+		       uint64_t end, struct buf *body, struct err *err)
+{
+	const struct policy *policy;
+
 	/* Kernels without NUMA, and profiles that deny it, know no policies. */
-	if (r < 0 || script_result(&script, step) < 0)
-		return r;
-	policy = script_output(&script, out, sizeof(*policy), err);
+	if (script_result(script, at->step) < 0)
+		return 0;
+	policy = script_output(script, at->policy, sizeof(*policy), err);
 	if (!policy)
 		return err->code;
 	if (policy->mode != MPOL_DEFAULT)
 		add_policy(body, start, end, policy);
 	return 0;
+}
+
+static int ask_mapping(struct dump *d, const struct procfs_vma *vma, struct buf *body,
+		       struct err *err)
+{
+	auto_script struct script script = SCRIPT_NONE;
+	struct mempolicy_answers at;
+	int r;
+
+	script_init(&script, &d->thread->remote);
+	query_policy(&script, vma->start, &at);
+	r = script_run(&script, err);
+	return r < 0 ? r : read_policy(&script, &at, vma->start, vma->end, body, err);
 }
 
 static int read_mappings(struct dump *d, size_t first, struct buf *body, struct err *err)
@@ -102,30 +138,21 @@ static int read_mappings(struct dump *d, size_t first, struct buf *body, struct 
 		const struct procfs_vma *vma = &task->vmas[first + i];
 
 		if (script_result(&script, i) == 0 && modes[i] != MPOL_DEFAULT)
-			r = read_policy(d, vma->start, vma->end, body, err);
+			r = ask_mapping(d, vma, body, err);
 	}
 	return r;
 }
 
-/* A filter that was there from the start never let it have a policy. */
-static bool may_have_policy(const struct dump *d)
-{
-	const uint64_t args[6] = { 0 };
-	struct err ignored;
-
-	return remote_check_call(&d->thread->remote, "policy", SYS_get_mempolicy, args, &ignored) ==
-	       0;
-}
-
 static int mempolicy_dump(struct dump *d, struct err *err)
 {
+	const struct mempolicy_answers *at = dump_answers(d, &kind_mempolicy);
 	bool is_leader = d->thread == &d->task->threads[0];
 	auto_buf struct buf body = BUF_EMPTY;
 	int r;
 
-	if (!may_have_policy(d))
+	if (!at->has_asked)
 		return 0;
-	r = read_policy(d, 0, 0, &body, err);
+	r = read_policy(d->script, at, 0, 0, &body, err);
 	for (size_t i = 0; r == 0 && is_leader && i < d->task->vma_count; i += CHUNK)
 		r = read_mappings(d, i, &body, err);
 	if (r == 0 && body.size > 0)
@@ -218,6 +245,8 @@ const struct kind kind_mempolicy = {
 	.tag = TAG('M', 'P', 'O', 'L'),
 	.scope = SCOPE_THREAD,
 	.phase = PHASE_STATE,
+	.answers_size = sizeof(struct mempolicy_answers),
+	.query = mempolicy_query,
 	.dump = mempolicy_dump,
 	.check = mempolicy_check,
 	.link = owner_link_thread,

@@ -64,10 +64,17 @@ static_assert(sizeof(struct prctl_rec) == 32, "image format");
 FIELDS_OF(prctl, struct prctl_rec, PRCTL_FIELDS);
 static const size_t first_length = offsetof(struct prctl_rec, lock_future);
 
-struct prctl_answers {
+/* As the target's kernel writes it. */
+struct prctl_written {
 	int subreaper;
 	uint64_t xcomp;
 	uint64_t untag_mask;
+};
+
+struct prctl_answers {
+	uint64_t written;
+	size_t dumpable, thp, mdwe, merge;
+	size_t all_barriers, own_barriers;
 };
 
 static uint32_t positive(int64_t result)
@@ -75,66 +82,61 @@ static uint32_t positive(int64_t result)
 	return result > 0 ? (uint32_t)result : 0;
 }
 
-static int prctl_query(struct script *s, struct prctl_rec *rec, uint64_t *ret_untag_mask,
-		       struct err *err)
+static void prctl_query(struct dump *d, struct script *s, void *ret_answers)
 {
-	const struct prctl_answers empty = { .untag_mask = UINT64_MAX };
+	const struct prctl_written empty = { .untag_mask = UINT64_MAX };
+	struct prctl_answers *at = ret_answers;
 	uint64_t out = script_copy(s, &empty, sizeof(empty));
-	const struct prctl_answers *answers;
-	size_t dumpable, thp, mdwe, merge;
-	int r;
 
-	dumpable = script_syscall(s, "get dumpable", 0, SYS_prctl, PR_GET_DUMPABLE);
+	(void)d;
+	at->written = out;
+	at->dumpable = script_syscall(s, "get dumpable", 0, SYS_prctl, PR_GET_DUMPABLE);
 	(void)script_syscall(s, "get subreaper", 0, SYS_prctl, PR_GET_CHILD_SUBREAPER,
-			     out + offsetof(struct prctl_answers, subreaper));
+			     out + offsetof(struct prctl_written, subreaper));
 	/* Younger kernels and other CPUs know the rest. */
-	thp = script_syscall(s, "get THP", SCRIPT_MAY_FAIL, SYS_prctl, PR_GET_THP_DISABLE, 0, 0, 0,
-			     0);
-	mdwe = script_syscall(s, "get MDWE", SCRIPT_MAY_FAIL, SYS_prctl, PR_GET_MDWE, 0, 0, 0, 0);
-	merge = script_syscall(s, "get KSM", SCRIPT_MAY_FAIL, SYS_prctl, PR_GET_MEMORY_MERGE, 0, 0,
-			       0, 0);
+	at->thp = script_syscall(s, "get THP", SCRIPT_MAY_FAIL, SYS_prctl, PR_GET_THP_DISABLE, 0, 0,
+				 0, 0);
+	at->mdwe =
+	    script_syscall(s, "get MDWE", SCRIPT_MAY_FAIL, SYS_prctl, PR_GET_MDWE, 0, 0, 0, 0);
+	at->merge = script_syscall(s, "get KSM", SCRIPT_MAY_FAIL, SYS_prctl, PR_GET_MEMORY_MERGE, 0,
+				   0, 0, 0);
 	(void)script_syscall(s, "get CPU state", SCRIPT_MAY_FAIL, SYS_arch_prctl,
-			     ARCH_GET_XCOMP_PERM, out + offsetof(struct prctl_answers, xcomp));
+			     ARCH_GET_XCOMP_PERM, out + offsetof(struct prctl_written, xcomp));
 	(void)script_syscall(s, "get address mask", SCRIPT_MAY_FAIL, SYS_arch_prctl,
-			     ARCH_GET_UNTAG_MASK, out + offsetof(struct prctl_answers, untag_mask));
-	r = script_run(s, err);
-	if (r < 0)
-		return r;
-	answers = script_output(s, out, sizeof(*answers), err);
-	if (!answers)
-		return err->code;
-	*rec = (struct prctl_rec){
-		.dumpable = le32_make(script_result(s, dumpable) == 1),
-		.subreaper = le32_make(answers->subreaper != 0),
-		.thp_disable = le32_make(positive(script_result(s, thp))),
-		.mdwe = le32_make(positive(script_result(s, mdwe))),
-		.has_merge = le32_make(script_result(s, merge) == 1),
-		.has_amx = le32_make(answers->xcomp >> XCOMP_TILEDATA & 1),
-	};
-	*ret_untag_mask = answers->untag_mask;
-	return 0;
+			     ARCH_GET_UNTAG_MASK, out + offsetof(struct prctl_written, untag_mask));
+	at->all_barriers = script_syscall(s, "query membarriers", SCRIPT_MAY_FAIL, SYS_membarrier,
+					  MEMBARRIER_CMD_QUERY, 0, 0);
+	at->own_barriers = script_syscall(s, "get membarriers", SCRIPT_MAY_FAIL, SYS_membarrier,
+					  MEMBARRIER_GET_REGISTRATIONS, 0, 0);
 }
 
 /* Where the kernel does not tell, it is all that a program may have asked for. */
-static int query_membarrier(struct dump *d, struct prctl_rec *rec, struct err *err)
+static uint32_t read_membarrier(struct script *s, const struct prctl_answers *at)
 {
-	auto_script struct script s = SCRIPT_NONE;
-	int64_t registered;
-	size_t all, own;
-	int r;
+	int64_t registered = script_result(s, at->own_barriers);
 
-	script_init(&s, &d->thread->remote);
-	all = script_syscall(&s, "query membarriers", SCRIPT_MAY_FAIL, SYS_membarrier,
-			     MEMBARRIER_CMD_QUERY, 0, 0);
-	own = script_syscall(&s, "get membarriers", SCRIPT_MAY_FAIL, SYS_membarrier,
-			     MEMBARRIER_GET_REGISTRATIONS, 0, 0);
-	r = script_run(&s, err);
-	if (r < 0)
-		return r;
-	registered = script_result(&s, own);
 	if (registered < 0)
-		registered = script_result(&s, all);
-	rec->membarrier = le32_make(registered > 0 ? (uint32_t)registered & REGISTER_BITS : 0);
+		registered = script_result(s, at->all_barriers);
+	return registered > 0 ? (uint32_t)registered & REGISTER_BITS : 0;
+}
+
+static int prctl_read(struct script *s, const struct prctl_answers *at, struct prctl_rec *rec,
+		      uint64_t *ret_untag_mask, struct err *err)
+{
+	const struct prctl_written *written = script_output(s, at->written, sizeof(*written), err);
+
+	if (!written)
+		return err->code;
+	*rec = (struct prctl_rec){
+		.dumpable = le32_make(script_result(s, at->dumpable) == 1),
+		.subreaper = le32_make(written->subreaper != 0),
+		.thp_disable = le32_make(positive(script_result(s, at->thp))),
+		.mdwe = le32_make(positive(script_result(s, at->mdwe))),
+		.has_merge = le32_make(script_result(s, at->merge) == 1),
+		.has_amx = le32_make(written->xcomp >> XCOMP_TILEDATA & 1),
+		.membarrier = le32_make(read_membarrier(s, at)),
+	};
+	*ret_untag_mask = written->untag_mask;
 	return 0;
 }
 
@@ -189,17 +191,13 @@ static int query_lock(struct dump *d, struct prctl_rec *rec, struct err *err)
 
 static int prctl_dump(struct dump *d, struct err *err)
 {
-	auto_script struct script s = SCRIPT_NONE;
 	struct prctl_rec rec;
 	uint64_t untag_mask = 0;
 	int r;
 
 	if (!d->thread)
 		return 0;
-	script_init(&s, &d->thread->remote);
-	r = prctl_query(&s, &rec, &untag_mask, err);
-	if (r == 0)
-		r = query_membarrier(d, &rec, err);
+	r = prctl_read(d->script, dump_answers(d, &kind_prctl), &rec, &untag_mask, err);
 	if (r == 0)
 		r = query_lock(d, &rec, err);
 	if (r < 0)
@@ -311,6 +309,8 @@ const struct kind kind_prctl = {
 	.scope = SCOPE_TASK,
 	.phase = PHASE_CONFINE,
 	.fields = prctl_fields,
+	.answers_size = sizeof(struct prctl_answers),
+	.query = prctl_query,
 	.dump = prctl_dump,
 	.check = prctl_check,
 	.link = owner_link_task,

@@ -25,6 +25,7 @@ RECORDS_END
 static_assert(sizeof(struct signals_rec) == 40, "image format");
 
 enum { SIGNAL_COUNT = 64 };
+#define ACTIONS_SIZE ((SIGNAL_COUNT + 1) * sizeof(struct signal_action))
 
 static bool is_settable(uint32_t signal)
 {
@@ -53,28 +54,33 @@ static void signals_append(struct buf *body, uint32_t signal, const struct signa
 	(void)buf_append(body, &rec, sizeof(rec));
 }
 
+struct signals_answers {
+	uint64_t actions;
+};
+
+static void signals_query(struct dump *d, struct script *s, void *ret_answers)
+{
+	struct signals_answers *at = ret_answers;
+
+	(void)d;
+	at->actions = script_out(s, ACTIONS_SIZE);
+	for (uint32_t i = 1; i <= SIGNAL_COUNT; i++) {
+		if (is_settable(i))
+			(void)script_syscall(s, "get signal action", 0, SYS_rt_sigaction, i, 0,
+					     at->actions + i * sizeof(struct signal_action), 8);
+	}
+}
+
 static int signals_dump(struct dump *d, struct err *err)
 {
-	const size_t size = (SIGNAL_COUNT + 1) * sizeof(struct signal_action);
-	auto_script struct script s = SCRIPT_NONE;
+	const struct signals_answers *at;
 	auto_buf struct buf body = BUF_EMPTY;
 	const struct signal_action *actions;
-	uint64_t out;
-	int r;
 
 	if (!d->thread)
 		return 0;
-	script_init(&s, &d->thread->remote);
-	out = script_out(&s, size);
-	for (uint32_t i = 1; i <= SIGNAL_COUNT; i++) {
-		if (is_settable(i))
-			(void)script_syscall(&s, "get signal action", 0, SYS_rt_sigaction, i, 0,
-					     out + i * sizeof(struct signal_action), 8);
-	}
-	r = script_run(&s, err);
-	if (r < 0)
-		return r;
-	actions = script_output(&s, out, size, err);
+	at = dump_answers(d, &kind_signals);
+	actions = script_output(d->script, at->actions, ACTIONS_SIZE, err);
 	if (!actions)
 		return err->code;
 	for (uint32_t i = 1; i <= SIGNAL_COUNT; i++) {
@@ -180,6 +186,8 @@ const struct kind kind_signals = {
 	.tag = TAG('S', 'I', 'G', 'A'),
 	.scope = SCOPE_TASK,
 	.phase = PHASE_STATE,
+	.answers_size = sizeof(struct signals_answers),
+	.query = signals_query,
 	.dump = signals_dump,
 	.check = signals_check,
 	.link = owner_link_task,

@@ -46,7 +46,7 @@ RECORDS_END
 static_assert(sizeof(struct thread_rec) == 88, "image format");
 
 /* As the target's kernel writes it. */
-struct thread_answers {
+struct thread_written {
 	unsigned char name[NAME_SIZE];
 	uint64_t clear_tid;
 	uint64_t robust_list;
@@ -61,49 +61,58 @@ struct thread_answers {
 enum { RING_NUMBERS = 16 };
 #define REGISTER_BY_NUMBER (1u << 31)
 
-static int find_ring(struct remote *remote, bool *ret_has_ring, struct err *err)
+struct thread_answers {
+	uint64_t written;
+	size_t slack, mce;
+	bool has_asked_for_rings;
+	size_t first_ring;
+};
+
+static void query_rings(struct script *s, struct thread_answers *at)
 {
 	const uint64_t args[6] = { RING_NUMBERS, IORING_REGISTER_PROBE | REGISTER_BY_NUMBER };
-	auto_script struct script s = SCRIPT_NONE;
 	struct err ignored = ERR_NONE;
 	uint64_t answer;
-	int64_t none;
-	int r;
 
 	/* A filter that kills for this has kept it from making any. */
-	*ret_has_ring = false;
-	if (remote_check_call(remote, "ask for a ring", SYS_io_uring_register, args, &ignored) < 0)
-		return 0;
-	script_init(&s, remote);
-	answer = script_out(&s, sizeof(struct io_uring_probe));
+	if (remote_check_call(s->remote, "ask for a ring", SYS_io_uring_register, args, &ignored) <
+	    0)
+		return;
+	at->has_asked_for_rings = true;
+	at->first_ring = s->count;
+	answer = script_out(s, sizeof(struct io_uring_probe));
 	for (uint64_t i = 0; i <= RING_NUMBERS; i++)
-		(void)script_syscall(&s, "ask for a ring", SCRIPT_MAY_FAIL, SYS_io_uring_register,
-				     i, args[1], answer, 0);
-	r = script_run(&s, err);
-	if (r < 0)
-		return r;
-	none = script_result(&s, RING_NUMBERS);
+		(void)script_syscall(s, "ask for a ring", SCRIPT_MAY_FAIL, SYS_io_uring_register, i,
+				     args[1], answer, 0);
+}
+
+static bool has_ring(struct script *s, const struct thread_answers *at)
+{
+	int64_t none;
+
+	if (!at->has_asked_for_rings)
+		return false;
+	none = script_result(s, at->first_ring + RING_NUMBERS);
 	for (size_t i = 0; i < RING_NUMBERS; i++) {
-		int64_t result = script_result(&s, i);
+		int64_t result = script_result(s, at->first_ring + i);
 
 		/* The last: an older kernel, which takes the number for a descriptor. */
 		if (result != none && result != -EBADF && result != -EINVAL &&
 		    result != -EOPNOTSUPP)
-			*ret_has_ring = true;
+			return true;
 	}
-	return 0;
+	return false;
 }
 
-#define ANSWER(field) (out + offsetof(struct thread_answers, field))
+#define ANSWER(field) (out + offsetof(struct thread_written, field))
 
-static int thread_ask(struct script *s, struct thread_rec *rec, struct thread_answers *ret_answers,
-		      struct err *err)
+static void thread_query(struct dump *d, struct script *s, void *ret_answers)
 {
-	uint64_t out = script_out(s, sizeof(*ret_answers));
-	const struct thread_answers *answers;
-	size_t slack, mce;
-	int r;
+	struct thread_answers *at = ret_answers;
+	uint64_t out = script_out(s, sizeof(struct thread_written));
 
+	(void)d;
+	at->written = out;
 	(void)script_syscall(s, "get name", 0, SYS_prctl, PR_GET_NAME, ANSWER(name));
 	(void)script_syscall(s, "get tid address", 0, SYS_prctl, PR_GET_TID_ADDRESS,
 			     ANSWER(clear_tid));
@@ -117,20 +126,11 @@ static int thread_ask(struct script *s, struct thread_rec *rec, struct thread_an
 			     ANSWER(altstack));
 	(void)script_syscall(s, "get parent death signal", 0, SYS_prctl, PR_GET_PDEATHSIG,
 			     ANSWER(death_signal));
-	slack = script_syscall(s, "get timer slack", 0, SYS_prctl, PR_GET_TIMERSLACK);
-	mce = script_syscall(s, "get machine check policy", 0, SYS_prctl, PR_MCE_KILL_GET);
+	at->slack = script_syscall(s, "get timer slack", 0, SYS_prctl, PR_GET_TIMERSLACK);
+	at->mce = script_syscall(s, "get machine check policy", 0, SYS_prctl, PR_MCE_KILL_GET);
 	(void)script_syscall(s, "get shadow stack", SCRIPT_MAY_FAIL, SYS_arch_prctl,
 			     ARCH_SHSTK_STATUS, ANSWER(shadow_stack));
-	r = script_run(s, err);
-	if (r < 0)
-		return r;
-	answers = script_output(s, out, sizeof(*answers), err);
-	if (!answers)
-		return err->code;
-	rec->timer_slack = le64_make((uint64_t)script_result(s, slack));
-	rec->mce_policy = le32_make((uint32_t)script_result(s, mce));
-	*ret_answers = *answers;
-	return 0;
+	query_rings(s, at);
 }
 
 static int thread_read_rseq(pid_t tid, struct thread_rec *rec, struct err *err)
@@ -150,38 +150,37 @@ static int thread_read_rseq(pid_t tid, struct thread_rec *rec, struct err *err)
 
 static int thread_dump(struct dump *d, struct err *err)
 {
+	const struct thread_answers *at = dump_answers(d, &kind_thread);
+	const struct thread_written *written =
+	    script_output(d->script, at->written, sizeof(*written), err);
 	struct thread_rec rec = { .reserved = le32_make(0) };
-	struct thread_answers answers;
-	auto_script struct script s = SCRIPT_NONE;
-	bool has_ring;
 	int r;
 
-	script_init(&s, &d->thread->remote);
-	r = thread_ask(&s, &rec, &answers, err);
-	if (r == 0)
-		r = thread_read_rseq(d->thread->tid, &rec, err);
+	if (!written)
+		return err->code;
+	r = thread_read_rseq(d->thread->tid, &rec, err);
 	if (r < 0)
 		return r;
-	r = find_ring(&d->thread->remote, &has_ring, err);
-	if (r < 0)
-		return r;
-	if (has_ring)
+	if (has_ring(d->script, at))
 		return dump_block(d, NULL,
 				  "a ring of io_uring that it has registered is not supported");
-	if (answers.shadow_stack != 0)
+	if (written->shadow_stack != 0)
 		return dump_block(d, NULL, "a shadow stack is not supported");
+	rec.timer_slack = le64_make((uint64_t)script_result(d->script, at->slack));
+	rec.mce_policy = le32_make((uint32_t)script_result(d->script, at->mce));
 	/* What stands behind the end of the name is not part of it. */
-	memcpy(rec.name, answers.name, strnlen((const char *)answers.name, NAME_SIZE - 1));
-	rec.clear_tid = le64_make(answers.clear_tid);
-	rec.robust_list = le64_make(answers.robust_list);
-	rec.death_signal = le32_make((uint32_t)answers.death_signal);
-	if (answers.altstack.ss_flags & SS_DISABLE) {
+	memcpy(rec.name, written->name, strnlen((const char *)written->name, NAME_SIZE - 1));
+	rec.clear_tid = le64_make(written->clear_tid);
+	rec.robust_list = le64_make(written->robust_list);
+	rec.death_signal = le32_make((uint32_t)written->death_signal);
+	if (written->altstack.ss_flags & SS_DISABLE) {
 		rec.altstack_flags = le32_make(SS_DISABLE);
 	} else {
-		rec.altstack = le64_make((uint64_t)(uintptr_t)answers.altstack.ss_sp);
-		rec.altstack_size = le64_make(answers.altstack.ss_size);
+		rec.altstack = le64_make((uint64_t)(uintptr_t)written->altstack.ss_sp);
+		rec.altstack_size = le64_make(written->altstack.ss_size);
 		/* SS_ONSTACK only says where it is running. */
-		rec.altstack_flags = le32_make((uint32_t)answers.altstack.ss_flags & SS_AUTODISARM);
+		rec.altstack_flags =
+		    le32_make((uint32_t)written->altstack.ss_flags & SS_AUTODISARM);
 	}
 	dump_record(d, d->thread->id, &kind_thread, &rec, sizeof(rec));
 	return 0;
@@ -311,6 +310,8 @@ const struct kind kind_thread = {
 	.tag = TAG('T', 'A', 'T', 'T'),
 	.scope = SCOPE_THREAD,
 	.phase = PHASE_LIMITS,
+	.answers_size = sizeof(struct thread_answers),
+	.query = thread_query,
 	.dump = thread_dump,
 	.check = thread_check,
 	.link = owner_link_thread,
