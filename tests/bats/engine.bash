@@ -189,7 +189,7 @@ bundle_start() {
 # engine_podman ARGUMENT...: podman with the test's own storage.
 engine_podman() {
 	if [[ ! -e $STORAGE/containers.conf ]]; then
-		cat >"$STORAGE/containers.conf" <<-'END'
+		cat >"$STORAGE/containers.conf" <<-END
 			[containers]
 			default_ulimits = ["nofile=1024:4096", "nproc=4096:4096"]
 			netns = "none"
@@ -200,14 +200,19 @@ engine_podman() {
 			events_logger = "file"
 			lock_type = "file"
 			runtime = "runc"
+			[engine.runtimes]
+			runc = ["$STORAGE/runc"]
 			[network]
 			network_backend = "cni"
 		END
+		# conmon, too, has to know where the state is.
+		printf '#!/bin/sh\nexec %s --root %s "$@"\n' "$(type -P runc)" "$RUNC_STATE" >"$STORAGE/runc"
+		chmod +x "$STORAGE/runc"
 		echo podman >>"$ENGINE_STARTED"
 	fi
 	CONTAINERS_CONF=$STORAGE/containers.conf timeout 120 podman --log-level error \
 		--root "$STORAGE/root" --runroot "$STORAGE/run" --tmpdir "$STORAGE/tmp" \
-		--storage-driver vfs --runtime-flag "root=$RUNC_STATE" "$@" 3>&-
+		--storage-driver vfs "$@" 3>&-
 }
 
 # podman_start NAME [OPTION...] COMMAND...: in $ROOTFS (made if it is not there). Sets PID and CONMON.
