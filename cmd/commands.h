@@ -74,6 +74,7 @@ struct restore_settings {
 	const char *plan;
 	const char *name;
 	const char *rootfs;
+	const char *bundle;
 	const char **volumes;
 	const char **grants;
 	const char *pid_file;
@@ -88,10 +89,25 @@ struct restore_settings {
 extern const struct option_row restore_options[];
 int cmd_restore(struct invocation *inv, const void *settings, struct err *err);
 
+int cmd_state(struct invocation *inv, const void *settings, struct err *err);
+
+struct kill_settings {
+	bool all;
+};
+extern const struct option_row kill_options[];
+int cmd_kill(struct invocation *inv, const void *settings, struct err *err);
+
+struct delete_settings {
+	bool force;
+};
+extern const struct option_row delete_options[];
+int cmd_delete(struct invocation *inv, const void *settings, struct err *err);
+
 struct plan_settings {
 	struct limit_settings reading;
 	const char *policy;
 	const char *rootfs;
+	const char *bundle;
 	const char **volumes;
 	const char **grants;
 	bool tcp_established;

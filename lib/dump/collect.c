@@ -381,6 +381,7 @@ int dump_collect_tasks(struct dump *d, struct err *err)
 	order_tasks(d);
 	drop_foreign_zombies(d);
 	dump_group_tasks(d);
+	r = dump_check_outsiders(d, err);
 	for (size_t i = 0; r == 0 && i < own->task_count; i++)
 		r = check_task(d, &own->tasks[i], err);
 	d->task = NULL;

@@ -60,9 +60,9 @@ struct dump_private {
 	size_t record_count;
 	struct dump_source *sources; /* owned */
 	size_t source_count;
-	struct dump_mapped *mapped; /* owned; kind/memory/mapfile.c */
+	struct dump_mapped *mapped; /* owned; kind/support/mapfile_dump.c */
 	size_t mapped_count;
-	struct dump_shared *shared; /* owned; kind/memory/shared.c */
+	struct dump_shared *shared; /* owned; kind/support/mapfile_shared.c */
 	size_t shared_count;
 	enum dump_ipc ipc;	       /* of the container's own; kind/support/sysv.c */
 	struct dump_segment *segments; /* owned; kind/container/sysv_shm.c */
@@ -163,6 +163,8 @@ int dump_user_maps(const struct dump_namespace *ns, struct buf *body, struct err
 void dump_free_namespaces(struct dump_private *own);
 /* sharing.c: sets the groups of all tasks. */
 void dump_group_tasks(struct dump *d);
+/* outsiders.c: refuses what is shared with processes that are not saved. */
+int dump_check_outsiders(struct dump *d, struct err *err);
 /* descriptors.c: descriptor tables, one target_fd an open file description; then their records. */
 int dump_collect_files(struct dump *d, struct err *err);
 int dump_files(struct dump *d, struct err *err);
