@@ -149,21 +149,23 @@ engine_succeeds() {
 # engine_checkpoint NAME [OPTION...]: saves the container of $PID. VOLUMES are options of restore for
 # what it has mounted of the host's.
 engine_checkpoint() {
-	local mounts=$BATS_TEST_TMPDIR/mountinfo point
+	local mounts=$BATS_TEST_TMPDIR/mountinfo point refused
 	cp "/proc/$PID/mountinfo" "$mounts"
 	run -0 ctckpt checkpoint "$@" -o "$IMAGE"
 	run --separate-stderr ctckpt plan --json --rootfs "$ROOTFS" --policy map "$IMAGE"
-	VOLUMES=()
-	while read -r point; do
-		case $point in
-		/sys/*) VOLUMES+=(--volume "$point:$point") ;;
-		*) VOLUMES+=(--volume "$(awk -v point="$point" '$5 == point { print $4 }' "$mounts"):$point") ;;
-		esac
-	done < <(python3 -c '
+	# shellcheck disable=SC2154 # run sets it
+	refused=$(python3 -c '
 import json, sys
 for row in json.load(sys.stdin)["decisions"]:
 	if row["class"].startswith("mount") and row["outcome"] == "refuse":
 		print(row["subject"].split()[-1])' <<<"$output")
+	VOLUMES=()
+	for point in $refused; do
+		case $point in
+		/sys/*) VOLUMES+=(--volume "$point:$point") ;;
+		*) VOLUMES+=(--volume "$(awk -v point="$point" '$5 == point { print $4 }' "$mounts"):$point") ;;
+		esac
+	done
 }
 
 # bundle_map_ranges: the user's subordinate ids are in the container, too.
