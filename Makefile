@@ -113,7 +113,7 @@ $(B)/fuzz/%: tests/fuzz/%.c $(B)/fuzz/libctckpt.a $(wildcard tests/fuzz/*.h)
 	$(FUZZ_CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) -g -fsanitize=fuzzer,address,undefined \
 		-o $@ $< $(B)/fuzz/libctckpt.a $(LIBS)
 
-$(FORGERS:%=$(B)/tests/%): $(B)/tests/%: tests/fuzz/%.c $(B)/libctckpt.a
+$(FORGERS:%=$(B)/tests/%): $(B)/tests/%: tests/fuzz/%.c $(B)/libctckpt.a $(wildcard tests/fuzz/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(B)/libctckpt.a $(LIBS)
 

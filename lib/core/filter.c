@@ -94,7 +94,7 @@ static bool is_valid_step(const struct sock_filter *step, size_t left)
 		return false;
 	switch (BPF_CLASS(step->code)) {
 	case BPF_ALU:
-		return (step->code & BPF_X || BPF_SRC(step->code) == BPF_K) && is_valid_alu(step);
+		return is_valid_alu(step);
 	case BPF_JMP:
 		return is_valid_jump(step, left);
 	case BPF_RET:

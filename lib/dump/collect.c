@@ -262,6 +262,25 @@ static void order_tasks(struct dump *d)
 	}
 }
 
+/* A zombie with a parent elsewhere, who entered the container: nobody in here ever hears of it. */
+static void drop_foreign_zombies(struct dump *d)
+{
+	struct dump_private *own = d->own;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < own->task_count; i++) {
+		struct dump_task *task = &own->tasks[i];
+
+		if (task->thread_count > 0 || task->parent || task->pid == own->target->init) {
+			own->tasks[kept++] = *task;
+			continue;
+		}
+		drop_fd(&task->pidfd);
+		drop_fd(&task->proc);
+	}
+	own->task_count = kept;
+}
+
 /* ---- what tasks must and must not share ---- */
 
 static bool is_shared(pid_t one, pid_t other, int what)
@@ -302,9 +321,14 @@ static void check_seccomp(struct dump *d, struct dump_task *task)
 			continue;
 		}
 		d->own->is_untouchable = true;
-		(void)dump_block(d, "let `ctckpt run --seccomp` be the only one that sets filters",
-				 "thread %d: its seccomp filter cannot be read by an ordinary user",
-				 thread->vtid);
+		(void)dump_block(
+		    d,
+		    d->own->target->bundle
+			? "let config.json's be the only filter, and all of it be "
+			  "known: --verbose says what is not"
+			: "let `ctckpt run --seccomp` be the only one that sets filters",
+		    "thread %d: its seccomp filter cannot be read by an ordinary user",
+		    thread->vtid);
 		return;
 	}
 }
@@ -355,7 +379,9 @@ int dump_collect_tasks(struct dump *d, struct err *err)
 	if (r < 0)
 		return r;
 	order_tasks(d);
+	drop_foreign_zombies(d);
 	dump_group_tasks(d);
+	r = dump_check_outsiders(d, err);
 	for (size_t i = 0; r == 0 && i < own->task_count; i++)
 		r = check_task(d, &own->tasks[i], err);
 	d->task = NULL;

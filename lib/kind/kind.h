@@ -73,6 +73,7 @@ struct dump_thread {
 	pid_t vtid; /* in the container */
 	uint32_t id;
 	int stop_signal; /* it was in a group stop by this signal; else 0 */
+	pid_t witness;	 /* whom it may look at if Landlock does not restrict it; 0: nobody */
 	struct remote remote;
 	struct procfs_status status;
 };

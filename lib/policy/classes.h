@@ -115,7 +115,7 @@
 	X(DUMPABLE, "dumpable", "dumpable", smaller, switch, DETAIL_NONE, dumpable, MAY_CLAMP,     \
 	  CLAMP_TO(1), CLAMP_TO(1), CLAMP_TO(1), RECORDED)                                         \
 	X(SETID, "setid", "setid", smaller, switch, DETAIL_ANY, setid, MAY_DROP,                   \
-	  DROP_TO(0), DROP_TO(0), DROP_TO(0), RECORDED)                                            \
+	  DROP_TO(0), DROP_TO(0), CLAMP_TO(1), RECORDED)                                           \
 	X(LSM, "lsm", "lsm", same, nothing, DETAIL_NONE, label, MAY_KEEP | MAY(INHERIT),           \
 	  INHERITED, INHERITED, OR_REFUSED(LSM_REMEDY), RECORDED)                                  \
 	X(LOGINUID, "loginuid", "loginuid", same, id, DETAIL_NONE, loginuid, MAY_INHERIT,          \
@@ -148,6 +148,8 @@
 	  OR_REFUSED(SOCKET_REMEDY), OR_CLOSED, OR_REFUSED(SOCKET_REMEDY), RECORDED)               \
 	X(TCP, "tcp", "net.tcp", same, nothing, DETAIL_NONE, tcp, MAY_CLOSE,                       \
 	  OR_REFUSED(NULL), OR_CLOSED, OR_REFUSED(NULL), RECORDED)                                 \
+	X(ALARM, "alarm", "alarms", same, nothing, DETAIL_ANY, alarm, MAY_REPLACE,                 \
+	  REPLACED, REPLACED, REPLACED, RECORDED)                                                  \
 	X(CPU, "cpu", "cpu", smaller, nothing, DETAIL_ANY, cpu, MAY_KEEP | MAY(DROP),              \
 	  OR_REFUSED(CPU_REMEDY), OR_REFUSED(CPU_REMEDY), OR_REFUSED(CPU_REMEDY), RECORDED)        \
 	X(FILE_SYSTEM, "file_system", "file_system", smaller, nothing, DETAIL_NONE, file_system,   \

@@ -135,6 +135,16 @@ void decide_oom_score_adj(const struct policy_rule *rule, const struct host_fact
 		     decision);
 }
 
+/* Without a limit for it, who runs in real time may go on so, and lower his priority: sched(7). */
+static uint64_t own_sched(const struct host_facts *facts, uint64_t policy)
+{
+	if (facts->is_idle)
+		return SCHED_IDLE;
+	if (facts->hard_limits[RLIMIT_RTPRIO] > 0)
+		return SCHED_FIFO;
+	return facts->rt_policy == policy ? policy : SCHED_OTHER;
+}
+
 /* SCHED_RESET_ON_FORK takes from the task, not from others: anybody may set it. */
 void decide_sched(const struct policy_rule *rule, const struct host_facts *facts,
 		  struct decision *decision)
@@ -142,16 +152,13 @@ void decide_sched(const struct policy_rule *rule, const struct host_facts *facts
 	uint64_t saved = decision->saved;
 	uint64_t flag = saved & SCHED_RESET_ON_FORK;
 	uint64_t policy = saved & ~flag;
-	uint64_t own = facts->hard_limits[RLIMIT_RTPRIO] > 0 ? SCHED_FIFO : SCHED_OTHER;
 
 	if (policy > 7 || policy == 4) {
 		decide_refuse_value(decision);
 		return;
 	}
-	if (facts->is_idle)
-		own = SCHED_IDLE;
 	decision->saved = policy;
-	meet_outside(rule, facts, CAP(SYS_NICE), own, DEADLINE, decision);
+	meet_outside(rule, facts, CAP(SYS_NICE), own_sched(facts, policy), DEADLINE, decision);
 	/* A deadline has no priority that another policy could have. */
 	if (policy == DEADLINE && decision->effective != policy)
 		decision->effective = facts->is_idle ? SCHED_IDLE : SCHED_OTHER;
@@ -162,11 +169,14 @@ void decide_sched(const struct policy_rule *rule, const struct host_facts *facts
 void decide_rt_priority(const struct policy_rule *rule, const struct host_facts *facts,
 			struct decision *decision)
 {
+	uint64_t own = facts->hard_limits[RLIMIT_RTPRIO];
+
+	if (own < facts->rt_priority)
+		own = facts->rt_priority;
 	if (decision->saved < 1 || decision->saved > 99)
 		decide_refuse_value(decision);
 	else
-		meet_outside(rule, facts, CAP(SYS_NICE), facts->hard_limits[RLIMIT_RTPRIO], 99,
-			     decision);
+		meet_outside(rule, facts, CAP(SYS_NICE), own, 99, decision);
 }
 
 void decide_ioprio(const struct policy_rule *rule, const struct host_facts *facts,
@@ -195,7 +205,7 @@ void decide_setid(const struct policy_rule *rule, const struct host_facts *facts
 {
 	(void)facts;
 	decide_meet(rule, 1, decision);
-	if (decision->outcome == OUTCOME_DROP)
+	if (decision->outcome == OUTCOME_DROP || decision->outcome == OUTCOME_KEEP)
 		decision->reason = "its ids are those of the plan, not of the file";
 }
 
@@ -239,6 +249,18 @@ void decide_keyring(const struct policy_rule *rule, const struct host_facts *fac
 	decision->reason = "keys are not saved: it is a fresh one";
 }
 
+/* A timer that wakes the machine up needs a capability in the initial user namespace, where no
+ * restored task is. */
+void decide_alarm(const struct policy_rule *rule, const struct host_facts *facts,
+		  struct decision *decision)
+{
+	(void)rule;
+	(void)facts;
+	decision->effective = 0;
+	decision->outcome = OUTCOME_SUBSTITUTE;
+	decision->reason = "it does not wake the machine up";
+}
+
 /* What the container has of its own: its network, its terminals. */
 void decide_own(const struct policy_rule *rule, const struct host_facts *facts,
 		struct decision *decision)
@@ -275,9 +297,13 @@ void decide_file_system(const struct policy_rule *rule, const struct host_facts 
 	(void)facts;
 	decision->effective = decision->saved;
 	decision->outcome = OUTCOME_KEEP;
-	if (!decision->invoker)
+	if (decision->invoker == FILES_REFUSED)
 		decision_refuse(decision, "they would be put below the root directory",
 				rule->remedy);
+	else if (decision->invoker != FILES_TAKEN)
+		decision_refuse(decision,
+				"large files among them are open until their content is there",
+				"raise the invoker's hard limit of open files (ulimit -H -n)");
 }
 
 /* Whatever was saved is not there: only that is asked about. */

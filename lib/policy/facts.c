@@ -171,6 +171,14 @@ static int get_nice(struct host_facts *facts, struct err *err)
 	r = sched_getscheduler(0);
 	if (r < 0)
 		return err_set(err, -errno, "read the invoker's scheduling policy");
+	if (r == SCHED_FIFO || r == SCHED_RR) {
+		struct sched_param param;
+
+		if (sched_getparam(0, &param) < 0)
+			return err_set(err, -errno, "read the invoker's priority");
+		facts->rt_policy = (uint32_t)r;
+		facts->rt_priority = (uint32_t)param.sched_priority;
+	}
 	facts->is_idle =
 	    (r & ~SCHED_RESET_ON_FORK) == SCHED_IDLE && facts->nice < facts->lowest_nice;
 	if (facts->lowest_nice > facts->nice)
@@ -303,5 +311,6 @@ void host_facts_free(struct host_facts *facts)
 		free(facts->volumes[i]);
 	free(facts->volumes);
 	free(facts->grants);
+	bound_free(facts->bound);
 	*facts = HOST_FACTS_NONE;
 }

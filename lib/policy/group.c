@@ -234,6 +234,7 @@ static bool is_of_file(enum policy_class class)
 	case CLASS_PACKET:
 	case CLASS_SETID:
 	case CLASS_GRANT:
+	case CLASS_ALARM:
 		return true;
 	default:
 		return false;

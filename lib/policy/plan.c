@@ -44,6 +44,7 @@ static void copy_facts(const struct host_facts *from, struct host_facts *to)
 	to->cgroup = from->cgroup ? mem_string(from->cgroup) : NULL;
 	to->volumes = copy_array(from->volumes, from->volume_count, sizeof(*from->volumes));
 	to->grants = copy_array(from->grants, from->grant_count, sizeof(*from->grants));
+	to->bound = bound_copy(from->bound);
 	for (size_t i = 0; i < from->volume_count; i++)
 		to->volumes[i] = mem_string(from->volumes[i]);
 }

@@ -27,6 +27,7 @@
 #include "freeze/holder.h"
 #include "kind/support/grant.h"
 #include "kind/support/terminal.h"
+#include "oci/runtime.h"
 #include "restore/foreground.h"
 #include "restore/input.h"
 #include "restore/messages.h"
@@ -47,6 +48,8 @@ struct job {
 struct work {
 	struct job *job;
 	struct input input;
+	struct bundle_mounts bundle;
+	struct runtime runtime;
 	struct restore rs;
 	struct container container;
 	struct forward forward;
@@ -68,6 +71,7 @@ static void work_free(struct work *work)
 			restore_guard_end(&work->rs);
 		container_kill(&work->container);
 		entry_remove(&work->entry);
+		runtime_end(&work->runtime);
 	}
 	console_end(&work->console);
 	drop_fd(&work->console_socket);
@@ -119,8 +123,9 @@ static void set_clocks(const struct image *image, struct container_spec *spec)
 
 static int start_container(struct work *work, struct err *err)
 {
+	const struct ctckpt_restore_options *options = work->job->options;
 	struct container_spec spec = {
-		.rootfs = work->job->options->rootfs,
+		.rootfs = options->rootfs,
 		.cgroup = work->entry.cgroup.v2,
 		.cgroup_v1 = work->entry.cgroup.v1,
 		.main = restore_stage_main,
@@ -128,6 +133,13 @@ static int start_container(struct work *work, struct err *err)
 		.volumes = &work->input.volumes,
 	};
 
+	if (options->bundle) {
+		spec.rootfs = work->input.bundle.rootfs;
+		spec.hostname = work->input.bundle.config->hostname;
+		spec.domainname = work->input.bundle.config->domainname;
+		spec.make_root = bundle_make_root;
+		spec.make_root_argument = &work->bundle;
+	}
 	spec.uid_map = plan_uid_map(work->input.plan, &spec.uid_map_count);
 	spec.gid_map = plan_gid_map(work->input.plan, &spec.gid_map_count);
 	set_clocks(work->input.image, &spec);
@@ -160,7 +172,10 @@ static int run_stage(struct work *work, struct err *err)
 		(void)err_set(err, -errno, "trace the container's first task");
 		return err_hint(err, "is ptrace restricted? see ctckpt check");
 	}
-	r = restore_guard_begin(&work->rs, init, work->container.pidfd, work->entry.cgroup.v1, err);
+	r = runtime_begin(&work->runtime, init, err);
+	if (r == 0)
+		r = restore_guard_begin(&work->rs, init, work->container.pidfd,
+					work->entry.cgroup.v1, err);
 	if (r == 0)
 		r = restore_watch_begin(worker_lifeline(work->job->worker), work->container.pidfd,
 					&work->watcher, err);
@@ -290,6 +305,19 @@ static int take_terminal(struct work *work, struct err *err)
 	return 0;
 }
 
+static void join_bundle(struct work *work)
+{
+	const struct bundle *bundle = &work->input.bundle;
+
+	work->runtime = (struct runtime){ .bundle = bundle, .id = work->entry.name };
+	work->bundle = (struct bundle_mounts){
+		.bundle = bundle, .rs = &work->rs, .runtime = &work->runtime, .proc = -1
+	};
+	work->rs.own->bundle = &work->bundle;
+	if (bundle->filter.code)
+		work->rs.own->filter = bundle->filter;
+}
+
 static int prepare(struct work *work, struct err *err)
 {
 	const struct ctckpt_restore_options *options = work->job->options;
@@ -299,6 +327,7 @@ static int prepare(struct work *work, struct err *err)
 		.limits = options->limits,
 		.policy = options->policy,
 		.rootfs = options->rootfs,
+		.bundle = options->bundle,
 		.volumes = options->volumes,
 		.leave_frozen = options->leave_frozen,
 		.tcp_established = options->tcp_established,
@@ -316,6 +345,8 @@ static int prepare(struct work *work, struct err *err)
 		r = choose_name(work, err);
 	if (r == 0)
 		r = restore_init(&work->rs, work->input.image, work->input.plan, err);
+	if (r == 0 && options->bundle)
+		join_bundle(work);
 	if (r == 0)
 		r = restore_find_hole(&work->rs, err);
 	if (r == 0)
@@ -375,16 +406,21 @@ static int create(struct work *work, struct ctckpt_stats *stats, struct err *err
 	if (r == 0)
 		r = restore_place_in_cgroups(&work->rs, &work->entry.cgroup, err);
 	if (r == 0)
-		r = entry_register(&work->entry, work->container.init, options->rootfs,
+		r = entry_register(&work->entry, work->container.init,
+				   options->bundle ? work->input.bundle.rootfs : options->rootfs,
 				   options->image, &work->rs.own->filter, err);
 	if (r == 0)
 		r = entry_write_pid_file(&work->entry, options->pid_file, work->container.init,
 					 err);
+	if (r == 0)
+		r = runtime_register(&work->runtime, work->container.init, err);
 	restore_watch_end(&work->watcher);
 	if (r == 0)
 		r = check_cancelled(work, err);
 	if (r == 0)
 		r = let_go(work, err);
+	if (r == 0)
+		r = runtime_started(&work->runtime, work->container.init, err);
 	work->is_running = r == 0;
 	if (r == 0)
 		restore_guard_end(&work->rs);
@@ -401,6 +437,7 @@ static int wait_for_end(struct work *work, int *ret_status, struct err *err)
 	r = forward_wait(&work->forward, &work->container, ret_status, err);
 	console_end(&work->console);
 	entry_remove(&work->entry);
+	runtime_end(&work->runtime);
 	return r;
 }
 

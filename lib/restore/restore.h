@@ -144,8 +144,9 @@ struct restore_private {
 	size_t task_count;
 	struct restore_finish *finishes; /* owned */
 	size_t finish_count;
-	pid_t temporary;      /* the last pid taken for a helper */
-	struct filter filter; /* seccomp, borrowed from the image */
+	pid_t temporary;		    /* the last pid taken for a helper */
+	struct filter filter;		    /* seccomp, borrowed from the image, or the bundle */
+	const struct bundle_mounts *bundle; /* oci/bundle.h; NULL: there is none */
 };
 
 /* restore.c */

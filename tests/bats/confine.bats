@@ -28,3 +28,35 @@ load helper
 	[[ ! -e $IMAGE ]]
 	victim_succeeds
 }
+
+@test "confine: Landlock is refused by name, whatever it restricts" {
+	requires landlock-6
+	victim_start landlocked
+	run -3 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	for pid in 2 3 4 5 6; do
+		assert_contains "$output" "task $pid (landlocked): thread $pid is restricted by Landlock"
+	done
+	assert_contains "$output" "hint: tell the program not to restrict itself"
+	[[ $output != *"thread 1 "* && ! -e $IMAGE ]]
+	victim_succeeds
+}
+
+@test "confine: a single thread that Landlock restricts is refused by name" {
+	requires landlock-1
+	victim_start landlocked thread
+	run -3 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	assert_contains "$output" "task 1 (landlocked): thread 2 is restricted by Landlock"
+	[[ $output != *"thread 1 "* ]]
+	victim_succeeds
+}
+
+@test "confine: who is restricted like the container saves nothing" {
+	requires landlock-4
+	# shellcheck disable=SC2016 # the inner shell's
+	run -3 "$BUILD/victim/landlocked" net bash -c '
+		"$1" run --detach --name "$2" --log "$3/log" -- "$4" || exit
+		"$1" checkpoint "$2" -o "$5"' - "$CTCKPT" "$VICTIM" "$VICTIM_DIR" "$BUILD/victim/idle" "$IMAGE"
+	assert_contains "$output" "ctckpt is restricted by Landlock itself"
+	run -3 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	assert_contains "$output" "task 1 (idle): thread 1 is restricted by Landlock"
+}

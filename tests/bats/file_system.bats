@@ -78,6 +78,26 @@ other_succeeds() {
 	rm "$IMAGE"
 }
 
+@test "file_system: more large files than may be open are refused" {
+	local i
+	root_make "$BUILD/victim/idle"
+	mkdir "$ROOT/data"
+	cp -a "$ROOT" "$OTHER"
+	head -c 20000 /dev/zero | tr '\0' x >"$ROOT/large"
+	for i in {1..150}; do
+		cp "$ROOT/large" "$ROOT/data/$i"
+	done
+	root_start idle
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE" --file-system=/data
+	run -3 --separate-stderr bash -c 'ulimit -n 256 && "$@"' - \
+		"$CTCKPT" restore --detach --rootfs "$OTHER" --file-system "$IMAGE"
+	assert_contains "$stderr" "large files among them are open until their content is there"
+	[[ -z $(ls "$OTHER/data") ]]
+	run -0 ctckpt restore --detach --rootfs "$OTHER" --file-system "$IMAGE"
+	VICTIM_DIR=$OTHER/v victim_succeeds
+	diff -r "$ROOT/data" "$OTHER/data"
+}
+
 @test "file_system: what cannot go along is refused by name" {
 	data_make
 	root_start file_system

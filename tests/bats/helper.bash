@@ -36,7 +36,8 @@ test_setup() {
 
 # requires NAME...: skips the test, by name, where one of these is missing. root and user (who
 # runs it), cgroup (one that may be used), small-fs, programs-32 (victims of 32 bits),
-# kernel-X.Y, cmd-NAME (a program).
+# kernel-X.Y, landlock-N
+# (version of its interface), cmd-NAME (a program).
 requires() {
 	local need
 	for need; do
@@ -54,6 +55,7 @@ has() {
 	cgroup-v2) [[ ${CTCKPT_TEST_CGROUP:-none} == v2 ]] ;;
 	small-fs) [[ -n ${CTCKPT_TEST_SMALL:-} ]] ;;
 	programs-32) [[ -x $BUILD/victim/32/compat ]] ;;
+	landlock-*) (($("$BUILD/victim/landlocked" version) >= ${1#landlock-})) ;;
 	subuid) ((EUID == 0)) || grep -q "^$(id -un):" /etc/subuid 2>/dev/null ;;
 	kernel-*)
 		version=$(uname -r)
@@ -171,7 +173,7 @@ task_answers() {
 
 # The outer pid of a container's first task; empty when it is gone.
 container_pid() {
-	ctckpt ps | awk -v name="$1" '$1 == name { print $2 }'
+	ctckpt ps --engine ctckpt | awk -v name="$1" '$1 == name { print $2 }'
 }
 
 assert_equal() {
@@ -210,8 +212,8 @@ test_teardown() {
 	local left
 	# Containers that the test had no reason to end: their first task takes the others along.
 	# shellcheck disable=SC2046 # pids are words
-	kill_tasks $(ctckpt ps | awk 'NR > 1 { print $2 }')
-	assert_equal "$(ctckpt ps --quiet)" ""
+	kill_tasks $(ctckpt ps --engine ctckpt | awk 'NR > 1 { print $2 }')
+	assert_equal "$(ctckpt ps --quiet --engine ctckpt)" ""
 
 	left=$(test_tasks)
 	if [[ -n $left ]]; then

@@ -5,6 +5,11 @@
  *   TAG.N+OFFSET:BYTES=VALUE  in the body of the Nth record (from 0) with this tag
  *   TAG.N~LENGTH              its body becomes so long; what is added is zero
  *   TAG.N@ID                  it gets this id
+ *   TAG.N<OFFSET:COUNT        so many zero bytes come in there
+ *   TAG.N#OFFSET:COUNT=BYTE   so many bytes there become this one
+ *   TAG.N%OFFSET:SIZE*COUNT   so many copies of the bytes there come in behind them
+ *   TAG.N!OTHER               it gets this tag
+ *   TAG.N^                    it moves to the front of all
  *   TAG.N-                    it is left out
  *   TAG.N*                    there is another one like it, right behind it */
 #pragma once
@@ -34,7 +39,8 @@ struct edited_image {
 };
 
 #define EDITED_IMAGE_NONE ((struct edited_image){ .count = 0 })
-#define EDITED_LENGTH_MAX (1u << 24)
+#define EDITED_SOUND	  "nothing" /* what a case has in place of a refusal */
+#define EDITED_LENGTH_MAX (1u << 26)
 
 static inline void edited_free(struct edited_image *image)
 {
@@ -156,6 +162,57 @@ static inline bool edited_set(struct edited_record *record, const char *edit)
 	return true;
 }
 
+static inline bool edited_widen(struct edited_record *record, const char *edit)
+{
+	uint32_t length = le32_get(record->header.length);
+	uint32_t offset, count;
+
+	if (sscanf(edit, "<%" SCNu32 ":%" SCNu32, &offset, &count) != 2 || offset > length ||
+	    count > EDITED_LENGTH_MAX)
+		return false;
+	edited_resize(record, length + count);
+	memmove(record->body + offset + count, record->body + offset, length - offset);
+	memset(record->body + offset, 0, count);
+	return true;
+}
+
+static inline bool edited_fill(struct edited_record *record, const char *edit)
+{
+	uint32_t length = le32_get(record->header.length);
+	uint32_t offset, count, byte;
+
+	if (sscanf(edit, "#%" SCNu32 ":%" SCNu32 "=%" SCNu32, &offset, &count, &byte) != 3 ||
+	    offset > length || count > length - offset)
+		return false;
+	memset(record->body + offset, (int)byte, count);
+	return true;
+}
+
+static inline bool edited_repeat(struct edited_record *record, const char *edit)
+{
+	uint32_t length = le32_get(record->header.length);
+	uint32_t offset, size, count;
+	unsigned char *end;
+
+	if (sscanf(edit, "%%%" SCNu32 ":%" SCNu32 "*%" SCNu32, &offset, &size, &count) != 3 ||
+	    offset > length || size > length - offset || size * (uint64_t)count > EDITED_LENGTH_MAX)
+		return false;
+	edited_resize(record, length + size * count);
+	end = record->body + offset + size;
+	memmove(end + (size_t)size * count, end, length - offset - size);
+	for (; count > 0; count--, end += size)
+		memcpy(end, record->body + offset, size);
+	return true;
+}
+
+static inline void edited_move_first(struct edited_image *image, size_t at)
+{
+	struct edited_record record = image->records[at];
+
+	memmove(image->records + 1, image->records, at * sizeof(record));
+	image->records[0] = record;
+}
+
 static inline bool edited_apply(struct edited_image *image, const char *edit)
 {
 	size_t number = 0, at;
@@ -173,6 +230,20 @@ static inline bool edited_apply(struct edited_image *image, const char *edit)
 	switch (*edit) {
 	case '+':
 		return edited_set(&image->records[at], edit);
+	case '<':
+		return edited_widen(&image->records[at], edit);
+	case '#':
+		return edited_fill(&image->records[at], edit);
+	case '!':
+		if (strlen(edit) != 5)
+			return false;
+		memcpy(&image->records[at].header.tag, edit + 1, 4);
+		return true;
+	case '%':
+		return edited_repeat(&image->records[at], edit);
+	case '^':
+		edited_move_first(image, at);
+		return true;
 	case '~':
 		if (value <= EDITED_LENGTH_MAX)
 			edited_resize(&image->records[at], (uint32_t)value);

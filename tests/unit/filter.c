@@ -25,10 +25,16 @@ static bool is_valid(struct sock_filter first)
 static void validity(struct unit *unit)
 {
 	const struct sock_filter allow = ALLOW;
+	const struct sock_filter pair[] = { ALLOW, ALLOW };
+	static struct sock_filter many[FILTER_COUNT_MAX + 1];
 	const struct sock_filter load = BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0);
 
 	EXPECT(unit, filter_is_valid(&allow, 1));
-	EXPECT(unit, !filter_is_valid(&allow, 0));
+	EXPECT(unit, !filter_is_valid(&pair[1], 0));
+	for (size_t i = 0; i <= FILTER_COUNT_MAX; i++)
+		many[i] = allow;
+	EXPECT(unit, filter_is_valid(many, FILTER_COUNT_MAX));
+	EXPECT(unit, !filter_is_valid(many, FILTER_COUNT_MAX + 1));
 	EXPECT(unit, !filter_is_valid(&load, 1));
 	EXPECT(unit, is_valid(load));
 	EXPECT(unit, is_valid((struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 60)));

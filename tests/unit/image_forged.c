@@ -83,12 +83,56 @@ static void alter_metadata_size(struct forged *forged)
 	forged->header->metadata_size = le64_make(le64_get(forged->header->metadata_size) + 8);
 }
 
+static void alter_end_length(struct forged *forged)
+{
+	forged->last->length = le32_make(sizeof(*forged->end) - 8);
+}
+
+static void alter_end_id(struct forged *forged)
+{
+	forged->last->id = le32_make(1);
+}
+
+static void alter_end_flags(struct forged *forged)
+{
+	forged->last->flags = le16_make(0);
+}
+
+static void alter_pages_size(struct forged *forged)
+{
+	forged->header->pages_size = le64_make(IMAGE_PAGES_MAX + IMAGE_PAGE);
+}
+
+static void alter_body(struct forged *forged)
+{
+	((struct record_header *)(forged->header + 1))->length = le32_make(1 << 20);
+}
+
 static void metadata(struct unit *unit)
 {
+	expect_mended(unit, IMAGE_PLAIN, alter_end_length, "malformed");
+	expect_mended(unit, IMAGE_PLAIN, alter_end_id, "malformed");
+	expect_mended(unit, IMAGE_PLAIN, alter_end_flags, "malformed");
+	expect_mended(unit, IMAGE_PLAIN, alter_pages_size, "impossible size of pages");
+	expect_mended(unit, IMAGE_PLAIN, alter_body, "cut off");
 	expect_mended(unit, IMAGE_PLAIN, alter_end_version, "malformed");
 	expect_mended(unit, IMAGE_PLAIN, alter_end_count, "5 records announced, 4 there");
 	expect_mended(unit, IMAGE_PLAIN, alter_end_tag, "cut off");
 	expect_mended(unit, IMAGE_PLAIN, alter_metadata_size, "8 bytes behind the end of metadata");
+}
+
+/* Whose bytes go on behind its end. */
+static void no_header(struct unit *unit)
+{
+	struct forged forged = forged_new(unit, IMAGE_PLAIN);
+	auto_image struct image *image = NULL;
+	struct err err = ERR_NONE;
+
+	EXPECT_ERR(unit,
+		   image_parse(forged.bytes, sizeof(struct image_header) - 1, &image_default_limits,
+			       &image, &err),
+		   ERR_DAMAGED, "image is cut off at offset ", &err);
+	free(forged.bytes);
 }
 
 static void metadata_checksum(struct unit *unit)
@@ -110,6 +154,36 @@ static void alter_index(struct forged *forged)
 	forged->index->reserved = le32_make(1);
 }
 
+static void alter_index_tag(struct forged *forged)
+{
+	forged->index->tag = le32_make(TAG_NUMBER);
+}
+
+static void alter_index_count(struct forged *forged)
+{
+	forged->index->block_count = le64_make(2);
+}
+
+static void alter_magic(struct forged *forged)
+{
+	forged->trailer->magic[0] ^= 1;
+}
+
+static void alter_trailer_blocks(struct forged *forged)
+{
+	forged->trailer->block_count = le64_make(0);
+}
+
+static void alter_trailer_pages(struct forged *forged)
+{
+	forged->trailer->pages_size = le64_make(IMAGE_PAGE);
+}
+
+static void alter_trailer_size(struct forged *forged)
+{
+	forged->trailer->image_size = le64_make(forged->size + 8);
+}
+
 static void alter_trailer_count(struct forged *forged)
 {
 	forged->trailer->record_count = le64_make(5);
@@ -123,8 +197,30 @@ static void alter_trailer_reserved(struct forged *forged)
 static void tail(struct unit *unit)
 {
 	expect_mended(unit, IMAGE_PLAIN, alter_index, "index of pages: malformed");
+	expect_mended(unit, IMAGE_PLAIN, alter_index_tag, "index of pages: malformed");
+	expect_mended(unit, IMAGE_PLAIN, alter_index_count, "index of pages: malformed");
+	expect_mended(unit, IMAGE_PLAIN, alter_magic, "image has no end: cut off, or not finished");
+	expect_mended(unit, IMAGE_PLAIN, alter_trailer_blocks, "end of image: counts do not agree");
+	expect_mended(unit, IMAGE_PLAIN, alter_trailer_pages, "end of image: counts do not agree");
+	expect_mended(unit, IMAGE_PLAIN, alter_trailer_size, "end of image: counts do not agree");
 	expect_mended(unit, IMAGE_PLAIN, alter_trailer_count, "end of image: counts do not agree");
 	expect_mended(unit, IMAGE_PLAIN, alter_trailer_reserved, "end of image: unknown bits");
+}
+
+/* The trailer's own checksums are right. */
+static void index_checksum(struct unit *unit)
+{
+	struct forged forged = forged_new(unit, IMAGE_PLAIN);
+	struct image_trailer *trailer = forged.trailer;
+	struct err err = ERR_NONE;
+
+	forged.index->checksum = le64_make(le64_get(forged.index->checksum) + 1);
+	trailer->content_checksum =
+	    le64_make(image_content_checksum(le64_get(forged.end->checksum), forged.index, 1));
+	trailer->checksum = le64_make(checksum(trailer, offsetof(struct image_trailer, checksum)));
+	EXPECT_ERR(unit, forged_read(&forged, &err), ERR_DAMAGED, "index of pages: wrong checksum",
+		   &err);
+	free(forged.bytes);
 }
 
 /* Only the trailer's own checksum is right. */
@@ -162,8 +258,20 @@ static void alter_length(struct forged *forged)
 	first_block(forged)->stored_length = le32_make(2 * IMAGE_PAGE + 1);
 }
 
+static void alter_raw_length(struct forged *forged)
+{
+	first_block(forged)->raw_length = le32_make(IMAGE_PAGE);
+}
+
+static void alter_stored_length(struct forged *forged)
+{
+	first_block(forged)->stored_length = le32_make(0);
+}
+
 static void blocks(struct unit *unit)
 {
+	expect_mended(unit, IMAGE_LZ4, alter_raw_length, "pages: block 0: impossible length");
+	expect_mended(unit, IMAGE_LZ4, alter_stored_length, "pages: block 0: impossible length");
 	expect_mended(unit, IMAGE_LZ4, alter_stored, "pages: block 0: not lz4");
 	expect_mended(unit, IMAGE_ZSTD, alter_stored, "pages: block 0: zstd: ");
 	expect_mended(unit, IMAGE_LZ4, alter_length, "pages: block 0: impossible length");
@@ -190,6 +298,25 @@ static void unpacked_size(struct unit *unit)
 {
 	too_little(unit, IMAGE_LZ4);
 	too_little(unit, IMAGE_ZSTD);
+}
+
+/* Nobody could read it again. */
+static void too_long(struct unit *unit)
+{
+	auto_close int fd = memory_file();
+	struct image_writer *writer = image_writer_new(fd, IMAGE_PLAIN, 0);
+	struct err err = ERR_NONE;
+	uint64_t offset;
+	size_t size = (size_t)RECORD_LENGTH_MAX + 1;
+	/* Never touched. */
+	void *body =
+	    mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	image_writer_add(writer, TAG_NUMBER, 1, RECORD_REQUIRED, 7, body, size);
+	EXPECT_ERR(unit, image_writer_begin(writer, &offset, &err), ERR_REFUSED,
+		   "record TNUM 7: 268435457 bytes are more than an image can hold", &err);
+	image_writer_free(writer);
+	(void)munmap(body, size);
 }
 
 /* ---- limits ---- */
@@ -220,6 +347,9 @@ static void wrong_limit_texts(struct unit *unit)
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		EXPECT_ERR(unit, image_limits_parse(texts[i], &limits, &err), ERR_USAGE,
 			   "not a positive number", &err);
+	/* What stands behind its end does not count. */
+	EXPECT_ERR(unit, image_limits_parse("tasks\0005", &limits, &err), ERR_USAGE,
+		   "limit tasks: not a positive number", &err);
 	EXPECT_ERR(unit, image_limits_parse("task=1", &limits, &err), ERR_USAGE,
 		   "limit task=1 is not known", &err);
 	EXPECT(unit, memcmp(&limits, &image_default_limits, sizeof(limits)) == 0);
@@ -235,6 +365,9 @@ static void host_limits(struct unit *unit)
 
 static const struct unit_case cases[] = {
 	{ "forged: metadata", metadata },
+	{ "forged: no header", no_header },
+	{ "forged: a record that is too long", too_long },
+	{ "forged: checksum of the index", index_checksum },
 	{ "forged: checksum of metadata", metadata_checksum },
 	{ "forged: index and trailer", tail },
 	{ "forged: checksum of the whole", whole_checksum },

@@ -33,6 +33,7 @@ static void reads(struct unit *unit)
 	EXPECT(unit, json_element(json_get(value, "a"), 3) == NULL);
 	EXPECT(unit, json_get_bool(json_get(value, "t"), &b) && b);
 	EXPECT(unit, !json_get_i64(json_get(value, "z"), &i));
+	EXPECT(unit, !json_get_i64(json_get(value, "none"), &i));
 	EXPECT(unit, json_get(value, "none") == NULL && !json_get_string(NULL));
 	EXPECT_TEXT(unit, json_unknown_key(value, known), "z");
 }

@@ -128,6 +128,8 @@ static void test_ranges(struct checks *checks)
 static void test_too_many_lines(struct checks *checks)
 {
 	const struct id_range range = { 100000, 5000 };
+	const struct id_range wide = { 100000, 70000 };
+	const struct id_range exact = { 100000, 65535 };
 	struct mapping map = MAPPING_NONE;
 	uint32_t used[400];
 
@@ -138,6 +140,18 @@ static void test_too_many_lines(struct checks *checks)
 	mapping_free(&map);
 	mapping_make_ranges(0, 1000, used, 341, &range, 1, &map);
 	check_case(checks, "341 lines are none", map.count == 1 && is_line(&map, 0, 0, 1000, 1));
+	mapping_free(&map);
+
+	for (uint32_t i = 0; i < 400; i++)
+		used[i] = 70000 + 10 * i;
+	mapping_make_ranges(0, 1000, used, 400, &wide, 1, &map);
+	check_case(checks, "a full map of 402 lines is none",
+		   map.count == 1 && is_line(&map, 0, 0, 1000, 1));
+	mapping_free(&map);
+
+	mapping_make_ranges(0, 1000, used, 1, &exact, 1, &map);
+	check_case(checks, "no full map where it leaves none for an id in use",
+		   map.count == 1 && is_line(&map, 0, 70000, 100000, 1));
 	mapping_free(&map);
 }
 
@@ -372,6 +386,25 @@ static void test_root(struct checks *checks)
 	check_case(checks, "root: every id stays what it is", are_kept);
 }
 
+/* An invoker with groups and no range: where he ran it, they were of no gid of the container. */
+static void test_foreign_groups(struct checks *checks)
+{
+	struct scene scene = { .preset = "map" };
+
+	scene_start(&scene);
+	ask_thread(&scene, 1, 0, 0);
+	ask_id(&scene, CLASS_GROUPS, 1, 0, 65534);
+	ask_id(&scene, CLASS_GROUPS, 1, 1, 0);
+	ask_id(&scene, CLASS_GROUPS, 1, 2, 5);
+	plan_settle(scene.plan);
+	check_case(checks, "map: groups that were outside are the invoker's",
+		   !plan_may_setgroups(scene.plan) && count_refusals(&scene) == 1 &&
+		       answers(&scene, CLASS_GROUPS, 1, 0, OUTCOME_INHERIT, ID_NONE) &&
+		       answers(&scene, CLASS_GROUPS, 1, 1, OUTCOME_KEEP, 0) &&
+		       answers(&scene, CLASS_GROUPS, 1, 2, OUTCOME_REFUSE, ID_NONE));
+	plan_free(scene.plan);
+}
+
 /* Root of a namespace whose maker gave up setgroups. */
 static void test_denied(struct checks *checks)
 {
@@ -425,6 +458,7 @@ int main(void)
 	test_map(&checks);
 	test_map_refusals(&checks);
 	test_root(&checks);
+	test_foreign_groups(&checks);
 	test_denied(&checks);
 	test_default(&checks);
 	return checks.failed != 0;

@@ -343,6 +343,21 @@ static void plans_hold(struct unit *unit)
 	    "clamp");
 }
 
+/* More than anybody reads. */
+static void many_differences(struct unit *unit)
+{
+	struct plan *plan = make_plan(2048, 0, 200);
+	auto_json struct json *json = plan_json(plan);
+	auto_free char *text = json_print(json, true);
+	struct err err = ERR_NONE;
+
+	plan_free(plan);
+	plan = make_plan(2047, 0, 200);
+	EXPECT(unit, plan_hold_text(plan, text, strlen(text), &err) == ERR_REFUSED);
+	EXPECT_TEXT(unit, strstr(err.text, "; and "), "; and 186 more");
+	plan_free(plan);
+}
+
 static void no_plans(struct unit *unit)
 {
 	static const char *const texts[][2] = {
@@ -374,10 +389,8 @@ static void no_plans(struct unit *unit)
 }
 
 static const struct unit_case cases[] = {
-	UNIT_CASE(only_narrows),
-	UNIT_CASE(says_nothing),
-	UNIT_CASE(plans_hold),
-	UNIT_CASE(no_plans),
+	UNIT_CASE(only_narrows),     UNIT_CASE(says_nothing), UNIT_CASE(plans_hold),
+	UNIT_CASE(many_differences), UNIT_CASE(no_plans),
 };
 
 int main(void)

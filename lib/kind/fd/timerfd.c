@@ -13,6 +13,7 @@
 
 #include "core/cleanup.h"
 #include "kind/kind.h"
+#include "kind/support/alarm.h"
 #include "kind/support/files.h"
 #include "restore/open.h"
 
@@ -143,6 +144,17 @@ static int timerfd_check(const void *body, size_t length, struct err *err)
 	return 0;
 }
 
+static int timerfd_ask(struct plan *plan, const struct image *image, const struct record *record,
+		       struct err *err)
+{
+	const struct timerfd_rec *rec = record->body;
+
+	(void)image;
+	(void)err;
+	alarm_ask(plan, record->id, 0, le32_get(rec->clock));
+	return 0;
+}
+
 static struct itimerspec timerfd_times(const struct timerfd_rec *rec)
 {
 	return (struct itimerspec){
@@ -181,11 +193,7 @@ static int timerfd_restore(struct restore *rs, const struct record *record, stru
 	auto_close int fd = -1;
 	int r;
 
-	fd = (int)syscall(SYS_timerfd_create, le32_get(rec->clock), TFD_CLOEXEC);
-	if (fd < 0 && errno == EPERM) {
-		(void)err_set(err, ERR_REFUSED, "a timer that wakes the machine up");
-		return err_hint(err, "it needs the capability wake_alarm");
-	}
+	fd = (int)syscall(SYS_timerfd_create, alarm_clock(le32_get(rec->clock)), TFD_CLOEXEC);
 	if (fd < 0)
 		return err_set(err, -errno, "create timerfd");
 	r = set_timer(fd, rec, err);
@@ -210,5 +218,6 @@ const struct kind kind_timerfd = {
 	.match = timerfd_match,
 	.dump = timerfd_dump,
 	.check = timerfd_check,
+	.ask = timerfd_ask,
 	.restore = timerfd_restore,
 };

@@ -82,18 +82,22 @@ static void find_left(struct saving *saving)
 }
 
 /* Behind the mounts: places that others may be taken from. */
-void saving_add_left(struct saving *saving)
+void saving_resize(struct saving *saving)
 {
-	size_t all;
+	size_t all = saving->count + saving->left_count;
 
-	find_left(saving);
-	all = saving->count + saving->left_count;
 	saving->saved = mem_resize(saving->saved, all, sizeof(*saving->saved));
 	for (size_t i = saving->count; i < all; i++)
 		saving->saved[i] = (struct saved){ .info = &saving->left[i - saving->count],
 						   .parent = NONE,
 						   .source = NONE,
 						   .how = MOUNT_THERE };
+}
+
+void saving_add_left(struct saving *saving)
+{
+	find_left(saving);
+	saving_resize(saving);
 }
 
 /* ---- where the others come from ---- */
@@ -151,6 +155,10 @@ static bool take_source(const struct saving *saving, size_t n, struct saved *sav
 /* A mount before this one that shows the same part of the same file system. */
 static bool find_source(const struct saving *saving, struct saved *saved)
 {
+	for (size_t i = 0; i < saving->node_count; i++) {
+		if (take_source(saving, saving->count + i, saved))
+			return true;
+	}
 	for (size_t i = 0; i < saving->order_count; i++) {
 		size_t n = saving->order[i];
 
@@ -224,7 +232,7 @@ static int save_filesystem(struct saving *saving, struct saved *saved)
 	if (!is_tmpfs && strcmp(mount->type, "cgroup2") != 0 && strcmp(mount->root, "/") != 0)
 		return saving_block(saving, mount, NULL,
 				    "a part of a file system that is not mounted");
-	if (strcmp(mount->type, "overlay") == 0 && saving->left_count > 0)
+	if (strcmp(mount->type, "overlay") == 0 && saving->left_count > saving->node_count)
 		return saving_block(saving, mount, NULL,
 				    "its directories may be of the former root");
 	if (is_split(saving, mount))

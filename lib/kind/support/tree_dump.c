@@ -13,6 +13,7 @@
 #include "core/cleanup.h"
 #include "kind/support/file_content.h"
 #include "kind/support/leases.h"
+#include "kind/support/mount_saving.h"
 #include "kind/support/tree_choice.h"
 #include "kind/support/tree_record.h"
 
@@ -33,6 +34,7 @@ struct tree {
 	size_t inlined;
 	struct named *named; /* owned */
 	size_t named_count;
+	bool has_nodes;
 	bool is_blocked;
 	const struct tree_choice *choice; /* NULL: all files */
 	uint64_t mount;			  /* of a choice: where it ends */
@@ -202,6 +204,12 @@ static int read_file(struct tree *tree, int dir, const char *name, struct file *
 	case S_IFLNK:
 		return read_target(dir, name, file);
 	case S_IFCHR:
+		if (tree->has_nodes && le32_get(file->rec.parent) == 1 &&
+		    device_is_common(name, file->stat.st_rdev)) {
+			/* What the host's is put over. */
+			file->rec.mode = le32_make(S_IFREG | (le32_get(file->rec.mode) & 07777u));
+			return 0;
+		}
 		return file->stat.st_rdev == 0 ? 0 : -ENODEV;
 	case S_IFBLK:
 		return -ENODEV;
@@ -414,13 +422,14 @@ static int dump_all(struct tree *tree, const struct kind *kind, uint32_t id, int
 	return 0;
 }
 
-int tree_dump(struct dump *d, const struct kind *kind, uint32_t id, int dir, const char *place,
+int tree_dump(struct dump *d, uint32_t id, int dir, const char *place, bool has_nodes,
 	      struct err *err)
 {
 	auto_with(tree_free) struct tree tree = { .d = d,
-						  .place = strcmp(place, "/") == 0 ? "" : place };
+						  .place = strcmp(place, "/") == 0 ? "" : place,
+						  .has_nodes = has_nodes };
 
-	return dump_all(&tree, kind, id, dir, err);
+	return dump_all(&tree, &kind_tmpfs, id, dir, err);
 }
 
 int tree_dump_chosen(struct dump *d, const struct kind *kind, uint32_t id, int dir,

@@ -3,6 +3,7 @@
  */
 #include <asm/prctl.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -51,20 +52,22 @@ static const char *const spec_names[SPEC_COUNT] = {
 
 struct confine_answers {
 	uint64_t tsc;
-	size_t cpuid, flusher, spec[SPEC_COUNT];
+	size_t cpuid, flusher, look, spec[SPEC_COUNT];
 };
 
 static void confine_query(struct dump *d, struct script *s, void *ret_answers)
 {
 	struct confine_answers *at = ret_answers;
+	uint64_t unused = script_out(s, 2 * sizeof(uint64_t));
 
-	(void)d;
 	at->tsc = script_out(s, sizeof(int));
 	(void)script_syscall(s, "get time stamp counter mode", 0, SYS_prctl, PR_GET_TSC, at->tsc);
 	at->cpuid =
 	    script_syscall(s, "get cpuid mode", SCRIPT_MAY_FAIL, SYS_arch_prctl, ARCH_GET_CPUID, 0);
 	at->flusher = script_syscall(s, "get io flusher", SCRIPT_MAY_FAIL, SYS_prctl,
 				     PR_GET_IO_FLUSHER, 0, 0, 0, 0);
+	at->look = script_syscall(s, "look at a witness", SCRIPT_MAY_FAIL, SYS_get_robust_list,
+				  (uint64_t)d->thread->witness, unused, unused + sizeof(uint64_t));
 	for (size_t i = 0; i < SPEC_COUNT; i++)
 		at->spec[i] = script_syscall(s, "get speculation control", SCRIPT_MAY_FAIL,
 					     SYS_prctl, PR_GET_SPECULATION_CTRL, i, 0, 0, 0);
@@ -87,6 +90,20 @@ static int confine_read(struct dump *d, const struct confine_answers *at, struct
 	return 0;
 }
 
+/* A security module may have forbidden that look as well, where labels differ. */
+static bool has_our_label(const struct dump *d)
+{
+	auto_free char *path = mem_printf("task/%d/attr/current", d->thread->tid);
+	auto_buf struct buf label = BUF_EMPTY;
+	auto_buf struct buf own = BUF_EMPTY;
+	struct err ignored = ERR_NONE;
+
+	if (procfs_read(d->task->proc, path, &label, &ignored) < 0 || label.size == 0)
+		return true;
+	return procfs_read(AT_FDCWD, "/proc/thread-self/attr/current", &own, &ignored) == 0 &&
+	       strcmp(label.data, own.data) == 0;
+}
+
 static int confine_dump(struct dump *d, struct err *err)
 {
 	const struct procfs_status *status = &d->thread->status;
@@ -99,6 +116,10 @@ static int confine_dump(struct dump *d, struct err *err)
 		return r;
 	if (script_result(d->script, at->flusher) == 1)
 		return dump_block(d, NULL, "PR_SET_IO_FLUSHER is not supported");
+	if (d->thread->witness && script_result(d->script, at->look) == -EPERM && has_our_label(d))
+		return dump_block(d, "tell the program not to restrict itself, if it can be told",
+				  "thread %d is restricted by Landlock, and no kernel tells how",
+				  d->thread->vtid);
 	dump_record(d, d->thread->id, &kind_confine, &rec, sizeof(rec));
 	return 0;
 }
@@ -126,6 +147,13 @@ static int confine_check(const void *body, size_t length, struct err *err)
 	return 0;
 }
 
+static bool has_bundle_filter(const struct plan *plan)
+{
+	const struct bound *bound = plan_facts(plan)->bound;
+
+	return bound && bound->has_filter;
+}
+
 static int confine_ask(struct plan *plan, const struct image *image, const struct record *record,
 		       struct err *err)
 {
@@ -138,7 +166,7 @@ static int confine_ask(struct plan *plan, const struct image *image, const struc
 
 	(void)err;
 	plan_ask(plan, &question);
-	if (le32_get(rec->seccomp) == 0)
+	if (le32_get(rec->seccomp) == 0 && !has_bundle_filter(plan))
 		return 0;
 	question = (struct question){ .class = CLASS_SECCOMP,
 				      .id = record->id,

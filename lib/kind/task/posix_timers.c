@@ -11,6 +11,7 @@
 
 #include "core/cleanup.h"
 #include "kind/kind.h"
+#include "kind/support/alarm.h"
 #include "kind/support/owner.h"
 #include "kind/support/timer_list.h"
 
@@ -289,6 +290,18 @@ static int posix_timers_link(const struct image *image, const struct record *rec
 	return owner_link_task(image, record, err);
 }
 
+static int posix_timers_ask(struct plan *plan, const struct image *image,
+			    const struct record *record, struct err *err)
+{
+	const struct posix_timer_rec *rec = record->body;
+
+	(void)image;
+	(void)err;
+	for (size_t i = 0; i < record->length / sizeof(*rec); i++)
+		alarm_ask(plan, record->id, le32_get(rec[i].id), le32_get(rec[i].clock));
+	return 0;
+}
+
 static uint64_t timer_clock(const struct restore *rs, const struct posix_timer_rec *rec)
 {
 	uint32_t clock = le32_get(rec->clock);
@@ -301,7 +314,7 @@ static uint64_t timer_clock(const struct restore *rs, const struct posix_timer_r
 	}
 	if (clock >= CLOCK_OWN_CPU)
 		return (uint64_t)(int64_t)(~0 * 8 | way);
-	return clock;
+	return alarm_clock(clock);
 }
 
 static void create_timer(const struct restore *rs, const struct posix_timer_rec *rec,
@@ -418,5 +431,6 @@ const struct kind kind_posix_timers = {
 	.dump = posix_timers_dump,
 	.check = posix_timers_check,
 	.link = posix_timers_link,
+	.ask = posix_timers_ask,
 	.finish = posix_timers_finish,
 };
