@@ -176,8 +176,8 @@ struct host_facts {
 	bool is_setgroups_denied; /* by the invoker's own user namespace */
 	bool keeps_connections;	  /* that lead outside: it was asked for */
 	bool is_network_promised; /* before the container runs */
-	bool takes_files;	  /* of the image, below the root: it was asked for */
 	struct bound *bound;	  /* owned: what a bundle says; NULL: there is none */
+	bool takes_files;	  /* of the image, below the root: it was asked for */
 };
 #define HOST_FACTS_NONE ((struct host_facts){ .root = 0 })
 struct id_range {

@@ -195,7 +195,7 @@ int saving_take_trees(struct saving *saving, int proc, struct err *err)
 
 		if (r == 0 && steps[i].is_taken)
 			r = tree_dump(
-			    saving->d, saved->content, steps[i].fd, saved->info->point,
+			    saving->d, &kind_tmpfs, saved->content, steps[i].fd, saved->info->point,
 			    saving->node_count > 0 && strcmp(saved->info->point, "/dev") == 0, err);
 		drop_fd(&steps[i].fd);
 	}

@@ -422,14 +422,14 @@ static int dump_all(struct tree *tree, const struct kind *kind, uint32_t id, int
 	return 0;
 }
 
-int tree_dump(struct dump *d, uint32_t id, int dir, const char *place, bool has_nodes,
-	      struct err *err)
+int tree_dump(struct dump *d, const struct kind *kind, uint32_t id, int dir, const char *place,
+	      bool has_nodes, struct err *err)
 {
 	auto_with(tree_free) struct tree tree = { .d = d,
 						  .place = strcmp(place, "/") == 0 ? "" : place,
 						  .has_nodes = has_nodes };
 
-	return dump_all(&tree, &kind_tmpfs, id, dir, err);
+	return dump_all(&tree, kind, id, dir, err);
 }
 
 int tree_dump_chosen(struct dump *d, const struct kind *kind, uint32_t id, int dir,

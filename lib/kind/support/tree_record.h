@@ -90,8 +90,8 @@ bool tree_next_xattr(const char **at, const char *end, const char **ret_name,
 /* The files below a directory, in a record of its own. What cannot be saved is blocked; `place` is
  * the mount point, for messages. Common devices at its top are empty files, if restore puts those
  * of its host over them. */
-int tree_dump(struct dump *d, uint32_t id, int dir, const char *place, bool has_nodes,
-	      struct err *err);
+int tree_dump(struct dump *d, const struct kind *kind, uint32_t id, int dir, const char *place,
+	      bool has_nodes, struct err *err);
 /* Of the container's root directory `dir`, those that are chosen. */
 struct tree_choice;
 int tree_dump_chosen(struct dump *d, const struct kind *kind, uint32_t id, int dir,
