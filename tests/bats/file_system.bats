@@ -13,14 +13,19 @@ setup() {
 	OTHER=$BATS_TEST_TMPDIR/other
 }
 
-# data_make: what the victim begins with, in $ROOT, and the same in $OTHER.
+# data_fill DIR: what the victim begins with.
+data_fill() {
+	local name
+	mkdir -p "$1/data/emptied"
+	for name in kept altered removed emptied/a emptied/b turned; do
+		printf %s "$name" >"$1/data/$name"
+	done
+}
+
+# data_make: in $ROOT, and the same in $OTHER.
 data_make() {
 	root_make "$BUILD/victim/file_system"
-	mkdir -p "$ROOT/data/emptied"
-	local name
-	for name in kept altered removed emptied/a emptied/b turned; do
-		printf %s "$name" >"$ROOT/data/$name"
-	done
+	data_fill "$ROOT"
 	cp -a "$ROOT" "$OTHER"
 }
 
@@ -176,4 +181,30 @@ other_succeeds() {
 	assert_equal "$status" 1
 	assert_contains "$stderr" "Invalid cross-device link"
 	assert_equal "$(test_tasks)" ""
+}
+
+# bats test_tags=root
+@test "file_system: a container of runc on an overlay" {
+	requires root
+	local top=$BATS_TEST_TMPDIR/overlay
+	load engine
+	engine_setup
+	engine_requires runc
+	bundle_victim file_system
+	data_fill "$ROOTFS"
+	cp -a "$ROOTFS" "$OTHER"
+	mkdir -p "$top"/{upper,work,root}
+	mount -t overlay overlay -o \
+		"lowerdir=$ROOTFS,upperdir=$top/upper,workdir=$top/work" "$top/root" ||
+		skip "no overlay here"
+	bundle_edit 'config["root"]["path"] = arguments[0]' "$top/root"
+	VICTIM_DIR=$top/root/v
+	bundle_start runc "$VICTIM"
+	engine_await ready result
+	engine_checkpoint "$VICTIM" --file-system
+	run -0 ctckpt restore --policy map --detach --name "$VICTIM" --rootfs "$OTHER" --file-system \
+		"${VOLUMES[@]}" "$IMAGE"
+	umount -l "$top/root"
+	[[ ! -e $OTHER/data/removed ]]
+	VICTIM_DIR=$OTHER/v victim_succeeds
 }
