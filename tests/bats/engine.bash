@@ -1,0 +1,187 @@
+# Containers of runc, crun and podman, for tests, in a root directory of busybox. Nothing on the host
+# changes: what engines keep is in the test's own directory, and teardown ends what they run.
+#
+# load helper, then engine.
+
+# shellcheck disable=SC2034 # variables for the tests
+
+ENGINE_ADDRESSES=(6200000 65535) # of the ordinary user in /etc/subuid: tests/in-mode
+
+setup() {
+	test_setup
+	engine_setup
+}
+
+teardown() {
+	engine_teardown
+	test_teardown
+}
+
+engine_setup() {
+	ROOTFS=$BATS_TEST_TMPDIR/rootfs
+	BUNDLE=$BATS_TEST_TMPDIR/bundle
+	# podman wants a short path.
+	STORAGE=$(mktemp -d /tmp/ctckpt-podman.XXXXXX)
+	ENGINE_STARTED=$BATS_TEST_TMPDIR/started
+	: >"$ENGINE_STARTED"
+	# What the engines use without being told: $XDG_RUNTIME_DIR is the test's own, /run that of the
+	# mode (tests/in-mode).
+	RUNC_STATE=$XDG_RUNTIME_DIR/runc CRUN_STATE=$XDG_RUNTIME_DIR/crun
+	((EUID != 0)) || RUNC_STATE=/run/runc
+}
+
+# Ends what engine_start and podman_start have started.
+engine_teardown() {
+	local engine name
+	while read -r engine name; do
+		case $engine in
+		podman) podman_quit ;;
+		conmon) "$AWAIT" -t 20 -p "$name" || fail "conmon $name does not end" ;;
+		*) timeout 30 "$engine" delete --force "$name" >/dev/null 2>&1 || true ;;
+		esac
+	done <"$ENGINE_STARTED"
+	rm -rf "$STORAGE"
+	((EUID != 0)) || find /sys/fs/cgroup -depth -type d -path "*/$VICTIM*" -exec rmdir {} +
+}
+
+# engine_requires ENGINE [NEED...]: skips the test where this mode cannot have that engine's
+# containers.
+engine_requires() {
+	local engine=$1
+	shift
+	requires cmd-busybox "cmd-$engine" "$@"
+	case $engine in
+	# Without a cgroup that they may use, ordinary users' containers have none.
+	runc) ((EUID != 0)) || requires cgroup ;;
+	crun) requires cgroup ;;
+	podman) if ((EUID == 0)); then requires cgroup; else requires subuid cmd-newuidmap; fi ;;
+	esac
+}
+
+# engine_rootfs [PROGRAM...]: $ROOTFS, with busybox, and programs in /bin with what they need. What
+# is $VICTIM_DIR outside, is /v inside.
+engine_rootfs() {
+	local applet program file
+	mkdir -p "$ROOTFS"/{bin,dev,etc,proc,run,sys,tmp,v}
+	chmod 1777 "$ROOTFS/tmp" "$ROOTFS/v"
+	cp "$(command -v busybox)" "$ROOTFS/bin/busybox"
+	for applet in sh cat echo sleep true id mount ls grep; do
+		ln -sf busybox "$ROOTFS/bin/$applet"
+	done
+	printf 'root:x:0:0::/:/bin/sh\n' >"$ROOTFS/etc/passwd"
+	for program; do
+		cp "$program" "$ROOTFS/bin/"
+		while read -r file; do
+			mkdir -p "$ROOTFS$(dirname "$file")"
+			cp -L "$file" "$ROOTFS$file"
+		done < <(ldd "$program" 2>/dev/null | grep -oE '/[^ ]+')
+	done
+	VICTIM_DIR=$ROOTFS/v
+}
+
+# bundle_make COMMAND...: $BUNDLE, as `spec` of runc makes it for this user, to run a command in
+# $ROOTFS (made if it is not there), which may write there.
+bundle_make() {
+	[[ -d $ROOTFS ]] || engine_rootfs
+	mkdir -p "$BUNDLE"
+	if ((EUID == 0)); then
+		runc spec --bundle "$BUNDLE"
+	else
+		runc spec --rootless --bundle "$BUNDLE"
+	fi
+	bundle_edit '
+process["terminal"] = False
+process["args"] = arguments[1:]
+process["env"].append("VICTIM_DIR=/v")
+config["root"] = {"path": arguments[0], "readonly": False}
+# It would need more locked memory than root may have here, with v2.
+if (os.geteuid() == 0 and os.environ["CTCKPT_TEST_CGROUP"] == "v2"):
+	del linux["resources"]
+# Without a path of their own they are made where only root may.
+if os.geteuid() != 0 and os.environ["CTCKPT_TEST_CGROUP"] == "v2":
+	linux["cgroupsPath"] = os.path.dirname(open("/proc/self/cgroup").read().split("::")[1].strip()) + "/" + arguments[-1]
+' "$ROOTFS" "$@"
+}
+
+# bundle_edit PYTHON [ARGUMENT...]: changes $BUNDLE/config.json; config, process, mounts, linux and
+# arguments are there.
+bundle_edit() {
+	python3 - "$BUNDLE/config.json" "$@" <<'PYTHON'
+import json, os, sys
+path, program, *arguments = sys.argv[1:]
+config = json.load(open(path))
+process, mounts, linux = config["process"], config["mounts"], config["linux"]
+exec(program)
+json.dump(config, open(path, "w"), indent=1)
+PYTHON
+}
+
+# bundle_map_ranges: the user's subordinate ids are in the container, too.
+bundle_map_ranges() {
+	bundle_edit '
+for key, own in (("uidMappings", os.getuid()), ("gidMappings", os.getgid())):
+	linux[key] = [{"containerID": 0, "hostID": own, "size": 1},
+		{"containerID": 1, "hostID": int(arguments[0]), "size": int(arguments[1])}]
+' "${ENGINE_ADDRESSES[@]}"
+}
+
+# bundle_start ENGINE NAME [OPTION...]: starts $BUNDLE in the background; its output goes to
+# $VICTIM_DIR/log. Sets PID.
+bundle_start() {
+	local engine=$1 name=$2
+	shift 2
+	echo "$engine $name" >>"$ENGINE_STARTED"
+	timeout 60 "$engine" run --detach --bundle "$BUNDLE" --pid-file "$BUNDLE/pid" "$@" "$name" \
+		</dev/null >"$VICTIM_DIR/log" 2>&1 3>&- || fail "$engine did not start $name: $(<"$VICTIM_DIR/log")" || return
+	PID=$(<"$BUNDLE/pid")
+}
+
+# engine_podman ARGUMENT...: podman with the test's own storage.
+engine_podman() {
+	if [[ ! -e $STORAGE/containers.conf ]]; then
+		cat >"$STORAGE/containers.conf" <<-'END'
+			[containers]
+			default_ulimits = ["nofile=1024:4096", "nproc=4096:4096"]
+			netns = "none"
+			pids_limit = 0
+			log_driver = "k8s-file"
+			[engine]
+			cgroup_manager = "cgroupfs"
+			events_logger = "file"
+			runtime = "runc"
+			[network]
+			network_backend = "cni"
+		END
+		echo podman >>"$ENGINE_STARTED"
+	fi
+	CONTAINERS_CONF=$STORAGE/containers.conf timeout 120 podman --log-level error \
+		--root "$STORAGE/root" --runroot "$STORAGE/run" --tmpdir "$STORAGE/tmp" \
+		--storage-driver vfs "$@" 3>&-
+}
+
+# podman_start NAME [OPTION...] COMMAND...: in $ROOTFS (made if it is not there). Sets PID and CONMON.
+podman_start() {
+	local name=$1
+	shift
+	[[ -d $ROOTFS ]] || engine_rootfs
+	# What comes before the command are options: --rootfs has to be the last.
+	local options=()
+	# Root's podman never removes the cgroup above its containers.
+	((EUID != 0)) || options+=(--cgroup-parent "/$VICTIM")
+	while [[ $1 == -* ]]; do
+		options+=("$1")
+		shift
+	done
+	engine_podman run --detach --name "$name" --env VICTIM_DIR=/v "${options[@]}" --rootfs "$ROOTFS" "$@" \
+		>"$BATS_TEST_TMPDIR/$name.id" || return
+	read -r PID CONMON < <(engine_podman inspect --format '{{.State.Pid}} {{.State.ConmonPid}}' "$name")
+	echo "conmon $CONMON" >>"$ENGINE_STARTED"
+}
+
+podman_quit() {
+	local pause=$XDG_RUNTIME_DIR/libpod/tmp/pause.pid
+	engine_podman rm --all --force --time 0 >/dev/null || true
+	# What ids of the containers own; then the process that keeps their user namespace.
+	((EUID == 0)) || engine_podman unshare rm -rf "$STORAGE/root"
+	[[ ! -s $pause ]] || kill_tasks "$(<"$pause")"
+}
