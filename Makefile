@@ -6,6 +6,9 @@ SYSCONFDIR ?= /etc
 COMPDIR ?= $(PREFIX)/share/bash-completion/completions
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
+LIBEXECDIR ?= $(PREFIX)/libexec
+# Where podman and CRI-O look, with PREFIX=/usr.
+HOOKSDIR ?= $(PREFIX)/share/containers/oci/hooks.d
 B ?= build
 VERSION := 0.1.0
 
@@ -51,7 +54,8 @@ TOOLS := $(TOOL_SRC:tests/%.c=$(B)/tests/%)
 FUZZERS := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/fuzz/%)
 MAN1 := $(sort $(wildcard man/*.1))
 MAN5 := $(B)/man/ctckpt-image.5 man/ctckpt-policy.5
-MAN7 := $(B)/man/ctckpt-kinds.7
+MAN7 := $(B)/man/ctckpt-kinds.7 man/ctckpt-hooks.7
+HOOKS := $(patsubst %,$(B)/hooks/ctckpt-%.json,createRuntime poststart poststop precreate)
 # What the public headers include, these among them; relative to lib/ and include/.
 HEADERS = $(sort $(filter lib/% include/%,$(shell $(CC) -MM -D_GNU_SOURCE -Ilib -Iinclude \
 	$(wildcard include/ctckpt/*.h))))
@@ -139,7 +143,16 @@ $(B)/policy.checked: tools/check-policy lib/policy/classes.h lib/policy/classes.
 	CC='$(CC)' tools/check-policy
 	touch $@
 
+# One file for each stage: the schema has no other way to tell the hook. They name PREFIX.
+$(HOOKS): $(B)/hooks/ctckpt-%.json: share/oci-hook.json force
+	@mkdir -p $(@D)
+	sed -e 's|@PATH@|$(LIBEXECDIR)/ctckpt/oci-hook|' -e 's|@STAGE@|$*|' \
+		-e 's/@WHEN@/$(if $(filter precreate,$*),restore,name|auto|restore)/' $< > $@
+
+force:
+
 manual: $(MAN5) $(MAN7)
+hooks: $(HOOKS)
 victims: $(VICTIMS) $(VICTIMS_32)
 units: $(UNITS) $(B)/policy.checked
 test-tools: $(TOOLS) $(FORGERS:%=$(B)/tests/%)
@@ -184,12 +197,14 @@ mutate:
 	tools/mutate instrument . $(B)/mutate
 	tools/mutate score $(B)/mutate
 
-# Program, manual, completion, library and headers, to DESTDIR and PREFIX.
-install: all manual
+# Program, manual, completion, hooks, library and headers, to DESTDIR and PREFIX.
+install: all manual hooks
 	install -d $(addprefix $(DESTDIR),$(BINDIR) $(COMPDIR) $(LIBDIR)/pkgconfig \
-		$(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man7)
+		$(LIBEXECDIR)/ctckpt $(HOOKSDIR) $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man7)
 	install -m 0755 $(B)/ctckpt $(DESTDIR)$(BINDIR)
 	$(B)/ctckpt completion bash > $(DESTDIR)$(COMPDIR)/ctckpt
+	ln -sf $(BINDIR)/ctckpt $(DESTDIR)$(LIBEXECDIR)/ctckpt/oci-hook
+	install -m 0644 $(HOOKS) $(DESTDIR)$(HOOKSDIR)
 	install -m 0644 $(MAN1) $(DESTDIR)$(MANDIR)/man1
 	install -m 0644 $(MAN5) $(DESTDIR)$(MANDIR)/man5
 	install -m 0644 $(MAN7) $(DESTDIR)$(MANDIR)/man7
@@ -216,5 +231,5 @@ help:
 
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(LIB_SRC:%.c=$(B)/fuzz/obj/%.d)
 
-.PHONY: mutate all manual victims units test-tools fuzzers test check lint demo bench fuzz coverage soak install clean help
+.PHONY: mutate all manual hooks victims units test-tools fuzzers test check lint demo bench fuzz coverage soak install clean help force
 .DELETE_ON_ERROR:
