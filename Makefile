@@ -22,7 +22,7 @@ FUZZ_CC ?= clang
 FUZZ_SECONDS ?= 60
 SOAK_ROUNDS ?= 50
 ALL_CFLAGS = -std=gnu17 $(OPT) $(WARN) $(HARDEN) -D_GNU_SOURCE -DCTCKPT_VERSION='"$(VERSION)"' \
-	-DCTCKPT_SYSCONFDIR='"$(SYSCONFDIR)"' \
+	-DCTCKPT_SYSCONFDIR='"$(SYSCONFDIR)"' -DCTCKPT_LIBEXECDIR='"$(LIBEXECDIR)"' \
 	-Ilib -Iinclude -I$(B)/gen $(shell pkg-config --cflags $(PKGS)) -MMD -MP $(CFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(LDFLAGS)
 LIBS = $(shell pkg-config --libs $(PKGS)) -lpthread
@@ -61,10 +61,17 @@ HEADERS = $(sort $(filter lib/% include/%,$(shell $(CC) -MM -D_GNU_SOURCE -Ilib 
 	$(wildcard include/ctckpt/*.h))))
 
 # Default: the program.
-all: $(B)/ctckpt
+all: $(B)/ctckpt $(B)/restore-init
 
 $(B)/ctckpt: $(CMD_OBJ) $(B)/libctckpt.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+# No library, no stack of its own; below the addresses that a restore uses (restore/template.c).
+$(B)/restore-init: share/waiter.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 -O2 $(WARN) -D_GNU_SOURCE -static -nostdlib -no-pie -fno-pie \
+		-fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables \
+		-Wl,-Ttext-segment=0x8000000,--build-id=none,-z,noexecstack,-z,norelro -o $@ $<
 
 $(B)/libctckpt.a: $(LIB_OBJ)
 	rm -f $@ && ar rcs $@ $^
@@ -203,6 +210,7 @@ install: all manual hooks
 		$(LIBEXECDIR)/ctckpt $(HOOKSDIR) $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man7)
 	install -m 0755 $(B)/ctckpt $(DESTDIR)$(BINDIR)
 	$(B)/ctckpt completion bash > $(DESTDIR)$(COMPDIR)/ctckpt
+	install -m 0755 $(B)/restore-init $(DESTDIR)$(LIBEXECDIR)/ctckpt
 	ln -sf $(BINDIR)/ctckpt $(DESTDIR)$(LIBEXECDIR)/ctckpt/oci-hook
 	install -m 0644 $(HOOKS) $(DESTDIR)$(HOOKSDIR)
 	install -m 0644 $(MAN1) $(DESTDIR)$(MANDIR)/man1

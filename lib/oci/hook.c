@@ -116,7 +116,9 @@ static int on_start(const struct hook_state *state, const char *below, struct er
 {
 	int r = 0;
 
-	if (hook_times_are_set(&state->annotations.times))
+	if (state->annotations.restore)
+		r = hook_restore(state, below, err);
+	if (r == 0 && hook_times_are_set(&state->annotations.times))
 		r = hook_arm(state, below, err);
 	return r;
 }

@@ -38,6 +38,17 @@ int hook_prune_images(int dir, const char *name, uint32_t keep, struct err *err)
 /* An image for reading, likewise. */
 int hook_open_image(const char *path, const char *below, int *ret_fd, struct err *err);
 
+/* hook_waiter.c: the program that waits for a restore; see share/waiter.c. Owned. */
+int hook_find_waiter(char **ret_path, struct err *err);
+/* Is it what this process executes? */
+bool hook_is_waiter(pid_t pid);
+
+/* hook_restore.c: in the background, the container becomes what was saved in an image. */
+int hook_restore(const struct hook_state *state, const char *below, struct err *err);
+/* hook_background.c: a process on its own, which keeps none of our descriptors but these: they get
+ * other numbers. 0 in it, its pid for us. */
+pid_t hook_fork(int *const *fds, size_t count, struct err *err);
+
 /* hook_precreate.c: *ret_changed (owned) stays NULL where there is nothing to change. */
 int hook_precreate(const char *text, size_t size, const char *below, char **ret_changed,
 		   struct err *err);

@@ -61,6 +61,8 @@ bool hook_has_started(const struct registry_entry *entry)
 	/* Before, an ordinary user may not look at it. */
 	if (procfs_open_pid(entry->init, &proc, &ignored) < 0 || fstatat(proc, "exe", &stat, 0) < 0)
 		return false;
+	if (hook_is_waiter(entry->init))
+		return false;
 	return entry->starter == 0 || stat.st_ino != entry->starter ||
 	       stat.st_dev != entry->starter_device;
 }

@@ -75,6 +75,15 @@ static int parse_keep(const char *text, uint32_t *ret_keep, struct err *err)
 	return 0;
 }
 
+static int parse_caps(const char *text, uint64_t *ret_caps, struct err *err)
+{
+	const char *at = text;
+
+	if (!scan_number(&at, 16, UINT64_MAX, ret_caps) || *at)
+		return err_set(err, ERR_USAGE, "org.ctckpt.restore.caps: \"%.80s\"", text);
+	return 0;
+}
+
 static int parse_path(const char *key, const char *text, char **ret_path, struct err *err)
 {
 	if (text[0] != '/' || strlen(text) >= PATH_MAX)
@@ -112,6 +121,7 @@ static int parse_annotations(const struct json *object, struct hook_annotations 
 	const char *images;
 	const char *keep;
 	const char *restore;
+	const char *caps;
 	int r = get_text(object, "org.ctckpt.name", &name, err);
 
 	if (r == 0)
@@ -122,6 +132,8 @@ static int parse_annotations(const struct json *object, struct hook_annotations 
 		r = get_text(object, "org.ctckpt.keep", &keep, err);
 	if (r == 0)
 		r = get_text(object, "org.ctckpt.restore", &restore, err);
+	if (r == 0)
+		r = get_text(object, "org.ctckpt.restore.caps", &caps, err);
 	if (r == 0 && name)
 		r = parse_name(name, &annotations->name, err);
 	if (r == 0 && times)
@@ -132,6 +144,8 @@ static int parse_annotations(const struct json *object, struct hook_annotations 
 		r = parse_keep(keep, &annotations->keep, err);
 	if (r == 0 && restore)
 		r = parse_path("org.ctckpt.restore", restore, &annotations->restore, err);
+	if (r == 0 && caps)
+		r = parse_caps(caps, &annotations->caps, err);
 	return r;
 }
 

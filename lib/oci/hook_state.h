@@ -21,6 +21,7 @@ struct hook_annotations {
 	char *name;    /* owned; fit for the registry; NULL */
 	char *images;  /* owned; an absolute path; NULL */
 	char *restore; /* owned; an absolute path; NULL */
+	uint64_t caps; /* of a container that is restored: what it was to have; by precreate */
 	struct hook_times times;
 	uint32_t keep; /* images */
 };

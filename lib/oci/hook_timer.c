@@ -240,30 +240,8 @@ static void wait_for_end(struct timer *timer)
 
 /* ---- the background ---- */
 
-/* Whoever called the hook waits until nobody has its pipes. */
-static void let_go(struct timer *timer)
-{
-	int *const kept[] = { &timer->dir, &timer->pidfd, &timer->clock, &timer->look,
-			      &timer->signals };
-	enum { FIRST = 3, HIGH = 64, COUNT = sizeof(kept) / sizeof(kept[0]) };
-	int null = open("/dev/null", O_RDWR);
-
-	for (int n = 0; n < 3; n++)
-		(void)dup2(null, n);
-	for (int i = 0; i < COUNT; i++)
-		*kept[i] = fcntl(*kept[i], F_DUPFD_CLOEXEC, HIGH);
-	for (int i = 0; i < COUNT; i++) {
-		(void)dup3(*kept[i], FIRST + i, O_CLOEXEC);
-		*kept[i] = FIRST + i;
-	}
-	(void)close_range(FIRST + COUNT, ~0u, 0);
-	(void)setsid();
-	(void)!chdir("/");
-}
-
 static _Noreturn void be_timer(struct timer *timer)
 {
-	let_go(timer);
 	write_pid_file(timer);
 	set_clock(timer->look, LOOK_FIRST_MS, 0);
 	if (timer->times.every > 0) {
@@ -386,11 +364,13 @@ int hook_arm(const struct hook_state *state, const char *below, struct err *err)
 		r = open_clocks(&timer, err);
 	if (r < 0)
 		return r;
-	child = fork();
+	child = hook_fork(
+	    (int *const[]){ &timer.dir, &timer.pidfd, &timer.clock, &timer.look, &timer.signals },
+	    5, err);
 	if (child == 0)
 		be_timer(&timer);
 	if (child < 0)
-		return err_set(err, -errno, "create a process");
+		return child;
 	remember(&timer, child);
 	return 0;
 }

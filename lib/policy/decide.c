@@ -76,8 +76,9 @@ void decide_caps(const struct policy_rule *rule, const struct host_facts *facts,
 		return;
 	}
 	/* The owner of a new user namespace holds all capabilities in it, whatever he held. */
-	decide_meet(rule, rule->allowed && !rule->is_privileged ? facts->known_caps : own,
-		    decision);
+	if (rule->allowed && !rule->is_privileged)
+		own = facts->known_caps;
+	decide_meet(rule, own & ~facts->denied_caps, decision);
 }
 
 void decide_securebits(const struct policy_rule *rule, const struct host_facts *facts,
@@ -269,6 +270,12 @@ void decide_cgroup(const struct policy_rule *rule, const struct host_facts *fact
 		decision->outcome = OUTCOME_DROP;
 		decision->effective = 0;
 		decision->reason = "nothing limits the container in its place";
+		return;
+	}
+	if (facts->is_joined) {
+		decision->outcome = OUTCOME_INHERIT;
+		decision->effective = 0;
+		decision->reason = "the container's engine limits it";
 		return;
 	}
 	if (!facts->cgroup) {

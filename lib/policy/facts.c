@@ -299,6 +299,8 @@ void host_facts_free(struct host_facts *facts)
 	free(facts->cgroup);
 	free(facts->own_uids);
 	free(facts->own_gids);
+	free(facts->joined_uids);
+	free(facts->joined_gids);
 	for (size_t i = 0; i < facts->volume_count; i++)
 		free(facts->volumes[i]);
 	free(facts->volumes);

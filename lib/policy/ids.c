@@ -97,7 +97,9 @@ static void make_uid_map(struct plan *plan)
 	const struct host_facts *facts = &plan->facts;
 	struct used_ids used = collect(plan, CLASS_UID, CLASS_COUNT);
 
-	if (plan->policy->uid_lines)
+	if (facts->is_joined)
+		mapping_make_given(facts->joined_uids, facts->joined_uid_count, &plan->uids);
+	else if (plan->policy->uid_lines)
 		mapping_make_lines(plan->policy->uid_lines, facts->uid, facts->uid_ranges,
 				   facts->uid_range_count, &plan->uids);
 	else if (facts->may_map_all)
@@ -117,7 +119,9 @@ static void make_gid_map(struct plan *plan)
 	const struct host_facts *facts = &plan->facts;
 	struct used_ids used = collect(plan, CLASS_GID, CLASS_GROUPS);
 
-	if (plan->policy->gid_lines)
+	if (facts->is_joined)
+		mapping_make_given(facts->joined_gids, facts->joined_gid_count, &plan->gids);
+	else if (plan->policy->gid_lines)
 		mapping_make_lines(plan->policy->gid_lines, facts->gid, facts->gid_ranges,
 				   facts->gid_range_count, &plan->gids);
 	else if (facts->may_map_all)
@@ -156,6 +160,8 @@ static bool is_by_lines(const struct plan *plan, const struct decision *decision
 
 static const char *refusal_reason(const struct plan *plan, const struct decision *decision)
 {
+	if (plan->facts.is_joined)
+		return "the container's user namespace does not have this id";
 	if (is_by_lines(plan, decision))
 		return "the policy has no place for this id";
 	if (plan->facts.may_map_all)
@@ -167,6 +173,8 @@ static const char *refusal_reason(const struct plan *plan, const struct decision
 
 static const char *refusal_remedy(const struct plan *plan, const struct decision *decision)
 {
+	if (plan->facts.is_joined)
+		return "start the container with more ids";
 	if (is_by_lines(plan, decision))
 		return "change the lines of the policy, or use another one";
 	if (plan->facts.may_map_all)

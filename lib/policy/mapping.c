@@ -47,6 +47,13 @@ void mapping_make_identity(const struct id_range *own, size_t count, struct mapp
 		add_line(ret_mapping, own[i].first, own[i].first, own[i].count);
 }
 
+void mapping_make_given(const struct id_map *given, size_t count, struct mapping *ret_mapping)
+{
+	*ret_mapping = MAPPING_NONE;
+	for (size_t i = 0; i < count; i++)
+		add_line(ret_mapping, given[i].inside, given[i].outside, given[i].count);
+}
+
 /* Gives `count` ids from `inside` on their places, as far as the supply goes. */
 static void add_ids(struct mapping *mapping, struct supply *supply, uint32_t inside, uint32_t count)
 {
