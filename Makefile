@@ -12,8 +12,7 @@ HOOKSDIR ?= $(PREFIX)/share/containers/oci/hooks.d
 B ?= build
 VERSION := 0.1.0
 
-PKGS := libcap libseccomp libcgroup jansson libxxhash libzstd liblz4 libmnl libnftables \
-	libarchive nettle
+PKGS := libcap libseccomp libcgroup jansson libxxhash libzstd liblz4 libmnl libnftables nettle
 WARN := -Wall -Wextra -Werror -Wvla -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 HARDEN := -fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fno-plt
 OPT ?= -O2 -g
@@ -54,7 +53,7 @@ TOOLS := $(TOOL_SRC:tests/%.c=$(B)/tests/%)
 FUZZERS := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/fuzz/%)
 MAN1 := $(sort $(wildcard man/*.1))
 MAN5 := $(B)/man/ctckpt-image.5 man/ctckpt-policy.5
-MAN7 := $(B)/man/ctckpt-kinds.7 man/ctckpt-hooks.7
+MAN7 := $(B)/man/ctckpt-kinds.7 $(sort $(wildcard man/*.7))
 HOOKS := $(patsubst %,$(B)/hooks/ctckpt-%.json,createRuntime poststart poststop precreate)
 # What the public headers include, these among them; relative to lib/ and include/.
 HEADERS = $(sort $(filter lib/% include/%,$(shell $(CC) -MM -D_GNU_SOURCE -Ilib -Iinclude \
@@ -124,7 +123,7 @@ $(B)/fuzz/%: tests/fuzz/%.c $(B)/fuzz/libctckpt.a $(wildcard tests/fuzz/*.h)
 	$(FUZZ_CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) -g -fsanitize=fuzzer,address,undefined \
 		-o $@ $< $(B)/fuzz/libctckpt.a $(LIBS)
 
-$(FORGERS:%=$(B)/tests/%): $(B)/tests/%: tests/fuzz/%.c $(B)/libctckpt.a
+$(FORGERS:%=$(B)/tests/%): $(B)/tests/%: tests/fuzz/%.c $(B)/libctckpt.a $(wildcard tests/fuzz/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(B)/libctckpt.a $(LIBS)
 

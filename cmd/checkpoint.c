@@ -6,7 +6,7 @@
 #include "core/buf.h"
 #include "core/cleanup.h"
 #include "image_file.h"
-#include "target/target.h"
+#include "target/engine.h"
 
 const char *const compression_words[] = { "none", "lz4", "zstd", NULL };
 
@@ -27,6 +27,7 @@ const struct option_row checkpoint_options[] = {
 	  TCP_KEEP_OUTSIDE, NULL },
 	{ "external", 0, NULL, "descriptors that lead outside will be given by restore --grant",
 	  OPTION_FLAG, AT(external), 0, NULL },
+	ENGINE_ROOT_ROW(AT(engine_roots)),
 	{ "compress", 'c', "FORMAT", "none, lz4 or zstd [none]", OPTION_WORD, AT(compression), 0,
 	  compression_words },
 	{ "compress-level", 0, "N", "how hard the compressor tries", OPTION_NUMBER, AT(level), 0,
@@ -41,6 +42,9 @@ const struct option_row checkpoint_options[] = {
 static int choose_image(const char *container, const struct checkpoint_settings *settings,
 			char **ret_image, struct err *err)
 {
+	const char *engine;
+
+	(void)engine_split(container, &engine, &container);
 	if (settings->output) {
 		*ret_image = mem_string(settings->output);
 	} else if (registry_name_is_valid(container)) {
@@ -96,8 +100,10 @@ int cmd_checkpoint(struct invocation *inv, const void *argument, struct err *err
 	auto_progress struct progress progress = PROGRESS_NONE;
 	struct ctckpt_stats stats = { .tasks = 0 };
 	auto_free char *image = NULL;
-	int r = choose_image(options.name, settings, &image, err);
+	int r;
 
+	engine_roots_set(settings->engine_roots);
+	r = choose_image(options.name, settings, &image, err);
 	if (r == 0)
 		r = progress_start(&progress, settings->progress_fd, err);
 	if (r < 0)

@@ -25,7 +25,23 @@ extern const struct option_row run_options[];
 int exit_status_of(int wait_status);
 int cmd_run(struct invocation *inv, const void *settings, struct err *err);
 
+/* Other places than the usual ones where engines keep their containers. */
+void engine_roots_set(const char *const roots[]);
+#define ENGINE_ROOT_ROW(destination)                                                               \
+	{                                                                                          \
+		"engine-root", 0, "DIR",                                                           \
+		    "look for containers there, too: --root of runc, "                             \
+		    "crun or podman",                                                              \
+		    OPTION_LIST, destination, 0, NULL                                              \
+	}
+extern const struct option_row engine_root_options[]; /* of commands with nothing else */
+struct engine_root_settings {
+	const char **engine_roots;
+};
+
 struct ps_settings {
+	const char **engine_roots;
+	const char *engine;
 	bool quiet;
 };
 extern const struct option_row ps_options[];
@@ -37,6 +53,7 @@ int cmd_thaw(struct invocation *inv, const void *settings, struct err *err);
 
 extern const char *const compression_words[]; /* by enum image_compression */
 struct checkpoint_settings {
+	const char **engine_roots;
 	const char *output;
 	bool force;
 	int after;
@@ -57,6 +74,7 @@ struct restore_settings {
 	const char *plan;
 	const char *name;
 	const char *rootfs;
+	const char *bundle;
 	const char **volumes;
 	const char **grants;
 	const char *pid_file;
@@ -71,10 +89,25 @@ struct restore_settings {
 extern const struct option_row restore_options[];
 int cmd_restore(struct invocation *inv, const void *settings, struct err *err);
 
+int cmd_state(struct invocation *inv, const void *settings, struct err *err);
+
+struct kill_settings {
+	bool all;
+};
+extern const struct option_row kill_options[];
+int cmd_kill(struct invocation *inv, const void *settings, struct err *err);
+
+struct delete_settings {
+	bool force;
+};
+extern const struct option_row delete_options[];
+int cmd_delete(struct invocation *inv, const void *settings, struct err *err);
+
 struct plan_settings {
 	struct limit_settings reading;
 	const char *policy;
 	const char *rootfs;
+	const char *bundle;
 	const char **volumes;
 	const char **grants;
 	bool tcp_established;

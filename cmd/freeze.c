@@ -19,9 +19,10 @@ int cmd_freeze(struct invocation *inv, const void *settings, struct err *err)
 {
 	struct ctckpt_freeze_result result = { .tasks = 0 };
 	char time[FORMAT_SIZE];
-	int r = ctckpt_freeze(inv->operands[0], &result, err);
+	int r;
 
-	(void)settings;
+	engine_roots_set(((const struct engine_root_settings *)settings)->engine_roots);
+	r = ctckpt_freeze(inv->operands[0], &result, err);
 	if (r < 0)
 		return r;
 	if (inv->common.json) {

@@ -1,11 +1,15 @@
 /* ctckpt ps: containers. */
 #include <inttypes.h>
+#include <string.h>
 
 #include "commands.h"
 #include "ctckpt/list.h"
 
 #define AT(field) offsetof(struct ps_settings, field)
 const struct option_row ps_options[] = {
+	{ "engine", 0, "NAME", "only those of ctckpt, runc, crun, podman, ...", OPTION_TEXT,
+	  AT(engine), 0, NULL },
+	ENGINE_ROOT_ROW(AT(engine_roots)),
 	{ "quiet", 'q', NULL, "names only", OPTION_FLAG, AT(quiet), 0, NULL },
 	{ 0 },
 };
@@ -21,6 +25,7 @@ static struct json *container_to_json(const struct ctckpt_container *container)
 	json_put_u64(object, "tasks", container->tasks);
 	json_put_u64(object, "memory", container->memory);
 	json_put_string(object, "engine", container->engine);
+	json_put_string(object, "id", container->id);
 	json_put_string(object, "cgroup", container->cgroup);
 	json_put_string(object, "rootfs", container->rootfs);
 	json_put_string(object, "image", container->image);
@@ -36,18 +41,35 @@ static void print_containers_json(const struct ctckpt_container *containers, siz
 	print_json(stdout, array);
 }
 
+/* At least as wide as its title. */
+static int cgroup_width(const struct ctckpt_container *containers, size_t count)
+{
+	size_t width = strlen("CGROUP");
+
+	for (size_t i = 0; i < count; i++) {
+		size_t length = containers[i].cgroup ? strlen(containers[i].cgroup) : 1;
+
+		width = length > width ? length : width;
+	}
+	return (int)width;
+}
+
 static void print_table(const struct ctckpt_container *containers, size_t count)
 {
+	int width = cgroup_width(containers, count);
 	char memory[FORMAT_SIZE];
 
-	(void)printf("%-24s %8s  %-8s %6s  %10s  %s\n", "NAME", "PID", "STATE", "TASKS", "MEMORY",
-		     "RESTORED FROM");
+	(void)printf("%-24s %8s  %-10s  %-8s %6s  %10s  %-*s  %s\n", "NAME", "PID", "ENGINE",
+		     "STATE", "TASKS", "MEMORY", width, "CGROUP", "RESTORED FROM");
 	for (size_t i = 0; i < count; i++) {
 		const struct ctckpt_container *container = &containers[i];
 
 		print_column(stdout, container->name, 24);
-		(void)printf(" %8d  %-8s %6zu  %10s  ", container->init, container->state,
-			     container->tasks, format_bytes(memory, container->memory));
+		(void)printf(" %8d  %-10s  %-8s %6zu  %10s  ", container->init, container->engine,
+			     container->state, container->tasks,
+			     format_bytes(memory, container->memory));
+		print_column(stdout, container->cgroup ? container->cgroup : "-", width);
+		(void)printf("  ");
 		print_text(stdout, container->image ? container->image : "-");
 		(void)fputc('\n', stdout);
 	}
@@ -58,8 +80,10 @@ int cmd_ps(struct invocation *inv, const void *argument, struct err *err)
 	const struct ps_settings *settings = argument;
 	struct ctckpt_container *containers = NULL;
 	size_t count = 0;
-	int r = ctckpt_list(&containers, &count, err);
+	int r;
 
+	engine_roots_set(settings->engine_roots);
+	r = ctckpt_list(settings->engine, &containers, &count, err);
 	if (r < 0)
 		return r;
 	if (inv->common.json)

@@ -4,9 +4,10 @@
 int cmd_thaw(struct invocation *inv, const void *settings, struct err *err)
 {
 	struct ctckpt_freeze_result result = { .tasks = 0 };
-	int r = ctckpt_thaw(inv->operands[0], &result, err);
+	int r;
 
-	(void)settings;
+	engine_roots_set(((const struct engine_root_settings *)settings)->engine_roots);
+	r = ctckpt_thaw(inv->operands[0], &result, err);
 	if (r < 0)
 		return r;
 	if (inv->common.json) {

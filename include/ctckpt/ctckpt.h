@@ -104,8 +104,9 @@ struct ctckpt_restore_options {
 	const struct image_limits *limits; /* NULL: image_limits_of_host() */
 	const char *policy;		   /* a preset, or the path of a file */
 	const char *plan;		   /* a file: nothing may be worse than in it; NULL */
-	const char *name;	    /* NULL: the saved one if it is free, else one is made up */
-	const char *rootfs;	    /* NULL: as saved */
+	const char *name;   /* NULL: the saved one if it is free, else one is made up */
+	const char *rootfs; /* NULL: as saved */
+	const char *bundle; /* of OCI: the container is made by its config.json; NULL: none */
 	const char *const *volumes; /* for mounts of the host, as of ctckpt_run_options */
 	/* "[PID:]fdN=FD": descriptor FD takes the place of descriptor N; ends with NULL; or NULL.
 	 * The descriptors are taken over, but for 0, 1 and 2. */
@@ -138,8 +139,9 @@ struct ctckpt_plan_options {
 	const char *image;
 	int fd;
 	const struct image_limits *limits;
-	const char *policy;
+	const char *policy; /* NULL: "strict", or "map" with a bundle, which has its own word */
 	const char *rootfs;
+	const char *bundle; /* with it, neither rootfs nor volumes are given */
 	const char *const *volumes;
 	const char *const *grants;
 	bool

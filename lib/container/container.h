@@ -24,8 +24,12 @@ struct container_spec {
 	int64_t monotonic_offset_ns; /* against the invoker's clocks */
 	int64_t boottime_offset_ns;
 	struct volumes *volumes; /* mounted in it; NULL: none */
-	int cgroup;		 /* directory descriptor of the cgroup to start in (v2), or -1 */
-	int cgroup_v1;		 /* the same for the v1 freezer, or -1 */
+	/* In the first task, in the root directory: makes that its root, with all mounts; NULL:
+	 * ctckpt's own (mounts.c). */
+	int (*make_root)(void *argument, struct err *err);
+	void *make_root_argument;
+	int cgroup;    /* directory descriptor of the cgroup to start in (v2), or -1 */
+	int cgroup_v1; /* the same for the v1 freezer, or -1 */
 	/* Runs in the container's first task (pid 1), as root of its user namespace, once all
 	 * namespaces are in place; it must not return 0 but through exec or _exit. An error
 	 * travels to container_start. */

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 
+#include "container/mounts.h"
 #include "container/parts.h"
 #include "core/buf.h"
 #include "core/cleanup.h"
@@ -124,10 +125,10 @@ static int mount_new(int place, const struct mount_row *row, bool has_tty_group,
 	return 0;
 }
 
-static int explain_mount(const struct mount_row *row, int code, struct err *err)
+int mounts_explain(const char *type, const char *point, int code, struct err *err)
 {
-	if (code != -EPERM || strcmp(row->type, "proc") != 0)
-		return err_set(err, code, "mount %s on %s", row->type, row->point);
+	if (code != -EPERM || strcmp(type, "proc") != 0)
+		return err_set(err, code, "mount %s on %s", type, point);
 	(void)err_set(err, ERR_HOST,
 		      "mount a new /proc: the kernel refuses it where parts of the "
 		      "/proc around us are hidden by other mounts");
@@ -167,7 +168,7 @@ static int mount_row(int parent, const struct mount_row *row, bool has_tty_group
 	if (r == -EPERM && row->is_optional)
 		return 0;
 	if (r < 0)
-		return explain_mount(row, r, err);
+		return mounts_explain(row->type, row->point, r, err);
 	return 0;
 }
 
@@ -229,15 +230,15 @@ static int mount_rows_all(int root, bool has_tty_group, struct err *err)
 	return 0;
 }
 
-static int make_private(struct err *err)
+int mounts_separate(unsigned long propagation, struct err *err)
 {
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+	if (mount(NULL, "/", NULL, MS_REC | propagation, NULL) < 0)
 		return err_set(err, -errno, "make mounts private");
 	return 0;
 }
 
 /* pivot_root(2) wants a mount point: the directory becomes one. */
-static int bind_root(int *ret_root, struct err *err)
+int mounts_bind_root(int *ret_root, struct err *err)
 {
 	auto_close int root = -1;
 
@@ -252,7 +253,7 @@ static int bind_root(int *ret_root, struct err *err)
 }
 
 /* The old root is put on top of the new one, and taken away. */
-static int enter_root(struct err *err)
+int mounts_enter_root(struct err *err)
 {
 	if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		return err_set(err, -errno, "change the root");
@@ -272,11 +273,11 @@ int mounts_make_root(bool has_tty_group, struct volumes *volumes, struct err *er
 	mode_t mask;
 	int r;
 
-	r = make_private(err);
+	r = mounts_separate(MS_PRIVATE, err);
 	if (r == 0 && volumes)
 		r = volumes_take(volumes, err);
 	if (r == 0)
-		r = bind_root(&root, err);
+		r = mounts_bind_root(&root, err);
 	if (r < 0)
 		return r;
 	mask = umask(022);
@@ -286,7 +287,7 @@ int mounts_make_root(bool has_tty_group, struct volumes *volumes, struct err *er
 	(void)umask(mask);
 	if (r < 0)
 		return r;
-	return enter_root(err);
+	return mounts_enter_root(err);
 }
 
 static bool is_filesystem(int fd, uint64_t magic)
@@ -317,14 +318,14 @@ static int replace(const struct mount_row *row, struct err *err)
 		return err_set(err, -errno, "open %s", row->point);
 	r = mount_new(place, row, false, &mount);
 	if (r < 0)
-		return explain_mount(row, r, err);
+		return mounts_explain(row->type, row->point, r, err);
 	return 0;
 }
 
 int mounts_make_view(struct volumes *volumes, struct err *err)
 {
 	auto_close int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int r = make_private(err);
+	int r = mounts_separate(MS_PRIVATE, err);
 
 	if (r == 0 && volumes)
 		r = volumes_take(volumes, err);

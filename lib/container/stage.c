@@ -57,6 +57,8 @@ static int furnish(const struct stage *stage, struct err *err)
 		return r;
 	if (stage->rootfs < 0)
 		return mounts_make_view(spec->volumes, err);
+	if (spec->make_root)
+		return spec->make_root(spec->make_root_argument, err);
 	r = mounts_make_root(userns_maps_id(spec->gid_map, spec->gid_map_count, 5), spec->volumes,
 			     err);
 	if (r < 0)

@@ -261,14 +261,35 @@ static int export(const struct profile *profile, struct filter *ret_filter, stru
 	return 0;
 }
 
+/* Whether calls are logged, and which mitigations come along: no more passes the filter for them.
+ */
+static int check_flags(const struct json *flags, struct err *err)
+{
+	static const char *const known[] = { "SECCOMP_FILTER_FLAG_LOG",
+					     "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
+					     "SECCOMP_FILTER_FLAG_TSYNC" };
+
+	for (size_t i = 0; i < json_count(flags); i++) {
+		const char *flag = json_get_string(json_element(flags, i));
+		bool is_known = false;
+
+		for (size_t j = 0; flag && j < sizeof(known) / sizeof(known[0]); j++)
+			is_known |= strcmp(flag, known[j]) == 0;
+		if (!is_known)
+			return err_set(err, ERR_USAGE, "flag %s is not supported",
+				       flag ? flag : "without a name");
+	}
+	return 0;
+}
+
 static int check_profile(const struct json *object, struct err *err)
 {
-	static const char *const known[] = { "defaultAction", "defaultErrnoRet",
-					     "defaultErrno",  "architectures",
-					     "archMap",	      "syscalls",
-					     "comment",	      NULL };
+	static const char *const known[] = { "defaultAction", "defaultErrnoRet", "defaultErrno",
+					     "architectures", "archMap",	 "syscalls",
+					     "comment",	      "flags",		 NULL };
+	int r = profile_check_keys(object, known, "the profile", err);
 
-	return profile_check_keys(object, known, "the profile", err);
+	return r < 0 ? r : check_flags(json_get(object, "flags"), err);
 }
 
 static int compile(const struct json *object, struct filter *ret_filter, struct err *err)

@@ -18,6 +18,7 @@ struct procfs_stat {
 	int tty_nr;
 	uint32_t flags;
 	int nice;
+	uint64_t used_time;  /* of processors, in clock ticks */
 	uint64_t start_time; /* clock ticks since boot */
 	uint64_t start_code, end_code, start_stack;
 	int exit_signal;

@@ -13,6 +13,8 @@ enum {
 	FIELD_SESSION = 6,
 	FIELD_TTY_NR = 7,
 	FIELD_FLAGS = 9,
+	FIELD_USER_TIME = 14,
+	FIELD_SYSTEM_TIME = 15,
 	FIELD_NICE = 19,
 	FIELD_START_TIME = 22,
 	FIELD_START_CODE = 26,
@@ -92,6 +94,7 @@ static void assign(struct fields *f, struct procfs_stat *stat)
 	stat->tty_nr = as_int(f, FIELD_TTY_NR);
 	stat->flags = as_u32(f, FIELD_FLAGS);
 	stat->nice = as_int(f, FIELD_NICE);
+	stat->used_time = as_u64(f, FIELD_USER_TIME) + as_u64(f, FIELD_SYSTEM_TIME);
 	stat->start_time = as_u64(f, FIELD_START_TIME);
 	stat->start_code = as_u64(f, FIELD_START_CODE);
 	stat->end_code = as_u64(f, FIELD_END_CODE);

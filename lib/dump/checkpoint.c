@@ -107,15 +107,19 @@ int checkpoint_frozen(const struct target *target, struct freeze *frozen,
 		      const struct checkpoint_work *work, int fd, struct ctckpt_stats *stats,
 		      struct err *err)
 {
+	auto_free char *profile = dump_find_profile(target);
+	struct target known = *target; /* all in it is borrowed */
 	auto_with(free_dump) struct dump d = { .own = NULL };
 	struct err release = ERR_NONE;
 	uint64_t start = clock_us();
 	int r;
 
+	if (profile)
+		known.seccomp = profile;
 	r = dump_join_owner(target, err);
 	if (r < 0)
 		return r;
-	r = dump_gather(&d, target, frozen, &work->outside, err);
+	r = dump_gather(&d, &known, frozen, &work->outside, err);
 	stats->memdump_time = clock_us() - start;
 	count_tasks(&d, stats);
 	if (r == 0 && work->gathered)

@@ -321,9 +321,14 @@ static void check_seccomp(struct dump *d, struct dump_task *task)
 			continue;
 		}
 		d->own->is_untouchable = true;
-		(void)dump_block(d, "let `ctckpt run --seccomp` be the only one that sets filters",
-				 "thread %d: its seccomp filter cannot be read by an ordinary user",
-				 thread->vtid);
+		(void)dump_block(
+		    d,
+		    d->own->target->bundle
+			? "let config.json's be the only filter, and all of it be "
+			  "known: --verbose says what is not"
+			: "let `ctckpt run --seccomp` be the only one that sets filters",
+		    "thread %d: its seccomp filter cannot be read by an ordinary user",
+		    thread->vtid);
 		return;
 	}
 }
@@ -376,6 +381,7 @@ int dump_collect_tasks(struct dump *d, struct err *err)
 	order_tasks(d);
 	drop_foreign_zombies(d);
 	dump_group_tasks(d);
+	r = dump_check_outsiders(d, err);
 	for (size_t i = 0; r == 0 && i < own->task_count; i++)
 		r = check_task(d, &own->tasks[i], err);
 	d->task = NULL;

@@ -60,9 +60,9 @@ struct dump_private {
 	size_t record_count;
 	struct dump_source *sources; /* owned */
 	size_t source_count;
-	struct dump_mapped *mapped; /* owned; kind/memory/mapfile.c */
+	struct dump_mapped *mapped; /* owned; kind/support/mapfile_dump.c */
 	size_t mapped_count;
-	struct dump_shared *shared; /* owned; kind/memory/shared.c */
+	struct dump_shared *shared; /* owned; kind/support/mapfile_shared.c */
 	size_t shared_count;
 	enum dump_ipc ipc;	       /* of the container's own; kind/support/sysv.c */
 	struct dump_segment *segments; /* owned; kind/container/sysv_shm.c */
@@ -108,6 +108,9 @@ struct dump_entry {
 	size_t length;
 };
 
+/* profile.c: as target->seccomp says it, of one that an engine started; owned; NULL: not known.
+ * Before dump_join_owner(): it reads files. */
+char *dump_find_profile(const struct target *target);
 /* Collects everything of a frozen target and asks all kinds. ERR_REFUSED names all blockers;
  * ERR_MOMENT if all of them are momentary. */
 int dump_gather(struct dump *d, const struct target *target, const struct freeze *frozen,
@@ -134,6 +137,8 @@ enum program_type program_type_of(const Elf32_Ehdr *head);
 int dump_find_namespaces(struct dump *d, struct err *err);
 /* cgroup_root.c: of the task at the cursor, in a cgroup namespace that is not the container's. */
 int dump_check_cgroup_root(struct dump *d, struct err *err);
+/* namespaces.c: the container has no network of its own, but is in ours. */
+bool dump_shares_network(const struct dump *d);
 /* namespaces.c: the namespace that the descriptor at the cursor leads to, or that its socket is in.
  */
 int dump_find_file_namespace(struct dump *d, struct err *err);
@@ -158,6 +163,8 @@ int dump_user_maps(const struct dump_namespace *ns, struct buf *body, struct err
 void dump_free_namespaces(struct dump_private *own);
 /* sharing.c: sets the groups of all tasks. */
 void dump_group_tasks(struct dump *d);
+/* outsiders.c: refuses what is shared with processes that are not saved. */
+int dump_check_outsiders(struct dump *d, struct err *err);
 /* descriptors.c: descriptor tables, one target_fd an open file description; then their records. */
 int dump_collect_files(struct dump *d, struct err *err);
 int dump_files(struct dump *d, struct err *err);

@@ -391,6 +391,17 @@ int dump_find_namespaces(struct dump *d, struct err *err)
 	return r;
 }
 
+bool dump_shares_network(const struct dump *d)
+{
+	const struct dump_task *task = dump_own_task(d, NAMESPACE_NET);
+	struct stat theirs;
+	struct stat ours;
+
+	return task && stat_namespace(task, "net", &theirs) == 0 &&
+	       stat("/proc/self/ns/net", &ours) == 0 && theirs.st_dev == ours.st_dev &&
+	       theirs.st_ino == ours.st_ino;
+}
+
 /* ---- descriptors ---- */
 
 /* Those that only a descriptor holds: nobody in them could be asked. */

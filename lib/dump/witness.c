@@ -57,7 +57,7 @@ static _Noreturn void count_layers(void)
 		_exit(2);
 	while (count < LAYERS_ENOUGH && syscall(SYS_landlock_restrict_self, rules, 0) == 0)
 		count++;
-	_exit(count == 0 || count % LAYERS_STEP != 0);
+	_exit(count == 0 || count % LAYERS_STEP != 0 ? 1 : 0);
 }
 
 static int wait_for(pid_t child)

@@ -63,13 +63,8 @@ static struct holder_status status_of(const struct freeze *freeze)
 
 static int socket_path(const struct target *target, char **ret_path, struct err *err)
 {
-	auto_free char *name = NULL;
+	auto_free char *name = target_socket_name(target);
 
-	if (target->is_registered)
-		name = mem_string(target->name);
-	else
-		name =
-		    mem_printf("pid-%d-%llu", target->init, (unsigned long long)target->start_time);
 	return registry_socket_path(name, ret_path, err);
 }
 

@@ -137,15 +137,6 @@ static void quote_huge_numbers(const char *text, size_t size, struct buf *out)
 
 /* ---- the whole ---- */
 
-static void free_pairs(struct oci_pairs *pairs)
-{
-	for (size_t i = 0; i < pairs->count; i++) {
-		free(pairs->list[i].key);
-		free(pairs->list[i].value);
-	}
-	free(pairs->list);
-}
-
 static void free_lists(struct oci_config *config)
 {
 	for (size_t i = 0; i < config->mount_count; i++) {
@@ -167,8 +158,8 @@ static void free_lists(struct oci_config *config)
 	free(config->devices);
 	free(config->uid_map.list);
 	free(config->gid_map.list);
-	free_pairs(&config->annotations);
-	free_pairs(&config->sysctls);
+	oci_pairs_free(&config->annotations);
+	oci_pairs_free(&config->sysctls);
 	oci_texts_free(&config->args);
 	oci_texts_free(&config->env);
 	oci_texts_free(&config->masked);

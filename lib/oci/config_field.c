@@ -128,6 +128,16 @@ int field_pairs(const struct policy_node *node, void *destination, struct err *e
 	return r < 0 ? r : node_each(node, add_pair, destination, err);
 }
 
+void oci_pairs_free(struct oci_pairs *pairs)
+{
+	for (size_t i = 0; i < pairs->count; i++) {
+		free(pairs->list[i].key);
+		free(pairs->list[i].value);
+	}
+	free(pairs->list);
+	*pairs = (struct oci_pairs){ .list = NULL };
+}
+
 /* ---- paths ---- */
 
 /* NULL if it leads upwards, or is not absolute. */

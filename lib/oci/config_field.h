@@ -39,7 +39,9 @@ int field_path(const struct policy_node *node, void *destination, struct err *er
 /* config_linux.c, config_process.c: all of that object into the config. */
 int config_read_linux(const struct policy_node *node, void *config, struct err *err);
 int config_read_process(const struct policy_node *node, void *config, struct err *err);
-/* config_hooks.c: the hooks of one stage, or all. */
+/* config_hooks.c: all hooks, or those of one stage: struct oci_hooks. */
 int config_read_hooks(const struct policy_node *node, void *config, struct err *err);
+int config_read_stage(const struct policy_node *node, void *hooks, struct err *err);
 void oci_hooks_free(struct oci_hooks *hooks);
 void oci_texts_free(struct oci_texts *texts);
+void oci_pairs_free(struct oci_pairs *pairs);

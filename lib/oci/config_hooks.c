@@ -35,7 +35,7 @@ static int add_hook(void *argument, const struct policy_node *child, struct err 
 	return field_read_all(child, fields, hook, err);
 }
 
-static int read_stage(const struct policy_node *node, void *destination, struct err *err)
+int config_read_stage(const struct policy_node *node, void *destination, struct err *err)
 {
 	return field_each_element(node, add_hook, destination, err);
 }
@@ -59,7 +59,7 @@ int config_read_hooks(const struct policy_node *node, void *destination, struct 
 	struct field fields[OCI_STAGES + 1] = { { .key = NULL } };
 
 	for (size_t i = 0; i < OCI_STAGES; i++)
-		fields[i] = (struct field){ oci_stage_name((enum oci_stage)i), read_stage,
+		fields[i] = (struct field){ oci_stage_name((enum oci_stage)i), config_read_stage,
 					    i * sizeof(struct oci_hooks), false };
 	return field_read_all(node, fields, destination, err);
 }

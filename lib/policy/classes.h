@@ -114,7 +114,7 @@
 	X(DUMPABLE, "dumpable", "dumpable", smaller, switch, DETAIL_NONE, dumpable, MAY_CLAMP,     \
 	  CLAMP_TO(1), CLAMP_TO(1), CLAMP_TO(1), RECORDED)                                         \
 	X(SETID, "setid", "setid", smaller, switch, DETAIL_ANY, setid, MAY_DROP,                   \
-	  DROP_TO(0), DROP_TO(0), DROP_TO(0), RECORDED)                                            \
+	  DROP_TO(0), DROP_TO(0), CLAMP_TO(1), RECORDED)                                           \
 	X(LSM, "lsm", "lsm", same, nothing, DETAIL_NONE, label, MAY_KEEP | MAY(INHERIT),           \
 	  INHERITED, INHERITED, OR_REFUSED(LSM_REMEDY), RECORDED)                                  \
 	X(LOGINUID, "loginuid", "loginuid", same, id, DETAIL_NONE, loginuid, MAY_INHERIT,          \

@@ -76,9 +76,8 @@ void decide_caps(const struct policy_rule *rule, const struct host_facts *facts,
 		return;
 	}
 	/* The owner of a new user namespace holds all capabilities in it, whatever he held. */
-	if (rule->allowed && !rule->is_privileged)
-		own = facts->known_caps;
-	decide_meet(rule, own & ~facts->denied_caps, decision);
+	decide_meet(rule, rule->allowed && !rule->is_privileged ? facts->known_caps : own,
+		    decision);
 }
 
 void decide_securebits(const struct policy_rule *rule, const struct host_facts *facts,
@@ -136,6 +135,16 @@ void decide_oom_score_adj(const struct policy_rule *rule, const struct host_fact
 		     decision);
 }
 
+/* Without a limit for it, who runs in real time may go on so, and lower his priority: sched(7). */
+static uint64_t own_sched(const struct host_facts *facts, uint64_t policy)
+{
+	if (facts->is_idle)
+		return SCHED_IDLE;
+	if (facts->hard_limits[RLIMIT_RTPRIO] > 0)
+		return SCHED_FIFO;
+	return facts->rt_policy == policy ? policy : SCHED_OTHER;
+}
+
 /* SCHED_RESET_ON_FORK takes from the task, not from others: anybody may set it. */
 void decide_sched(const struct policy_rule *rule, const struct host_facts *facts,
 		  struct decision *decision)
@@ -143,16 +152,13 @@ void decide_sched(const struct policy_rule *rule, const struct host_facts *facts
 	uint64_t saved = decision->saved;
 	uint64_t flag = saved & SCHED_RESET_ON_FORK;
 	uint64_t policy = saved & ~flag;
-	uint64_t own = facts->hard_limits[RLIMIT_RTPRIO] > 0 ? SCHED_FIFO : SCHED_OTHER;
 
 	if (policy > 7 || policy == 4) {
 		decide_refuse_value(decision);
 		return;
 	}
-	if (facts->is_idle)
-		own = SCHED_IDLE;
 	decision->saved = policy;
-	meet_outside(rule, facts, CAP(SYS_NICE), own, DEADLINE, decision);
+	meet_outside(rule, facts, CAP(SYS_NICE), own_sched(facts, policy), DEADLINE, decision);
 	/* A deadline has no priority that another policy could have. */
 	if (policy == DEADLINE && decision->effective != policy)
 		decision->effective = facts->is_idle ? SCHED_IDLE : SCHED_OTHER;
@@ -163,11 +169,14 @@ void decide_sched(const struct policy_rule *rule, const struct host_facts *facts
 void decide_rt_priority(const struct policy_rule *rule, const struct host_facts *facts,
 			struct decision *decision)
 {
+	uint64_t own = facts->hard_limits[RLIMIT_RTPRIO];
+
+	if (own < facts->rt_priority)
+		own = facts->rt_priority;
 	if (decision->saved < 1 || decision->saved > 99)
 		decide_refuse_value(decision);
 	else
-		meet_outside(rule, facts, CAP(SYS_NICE), facts->hard_limits[RLIMIT_RTPRIO], 99,
-			     decision);
+		meet_outside(rule, facts, CAP(SYS_NICE), own, 99, decision);
 }
 
 void decide_ioprio(const struct policy_rule *rule, const struct host_facts *facts,
@@ -196,7 +205,7 @@ void decide_setid(const struct policy_rule *rule, const struct host_facts *facts
 {
 	(void)facts;
 	decide_meet(rule, 1, decision);
-	if (decision->outcome == OUTCOME_DROP)
+	if (decision->outcome == OUTCOME_DROP || decision->outcome == OUTCOME_KEEP)
 		decision->reason = "its ids are those of the plan, not of the file";
 }
 
@@ -280,6 +289,11 @@ void decide_cgroup(const struct policy_rule *rule, const struct host_facts *fact
 	}
 	if (!facts->cgroup) {
 		decision_refuse(decision, "the container's limits need a cgroup (v2) of its own",
+				rule->remedy);
+		return;
+	}
+	if (decision->invoker == 0 && decision->saved != 0) {
+		decision_refuse(decision, "the invoker's cgroup can limit nothing by it",
 				rule->remedy);
 		return;
 	}

@@ -171,6 +171,14 @@ static int get_nice(struct host_facts *facts, struct err *err)
 	r = sched_getscheduler(0);
 	if (r < 0)
 		return err_set(err, -errno, "read the invoker's scheduling policy");
+	if (r == SCHED_FIFO || r == SCHED_RR) {
+		struct sched_param param;
+
+		if (sched_getparam(0, &param) < 0)
+			return err_set(err, -errno, "read the invoker's priority");
+		facts->rt_policy = (uint32_t)r;
+		facts->rt_priority = (uint32_t)param.sched_priority;
+	}
 	facts->is_idle =
 	    (r & ~SCHED_RESET_ON_FORK) == SCHED_IDLE && facts->nice < facts->lowest_nice;
 	if (facts->lowest_nice > facts->nice)
@@ -299,11 +307,10 @@ void host_facts_free(struct host_facts *facts)
 	free(facts->cgroup);
 	free(facts->own_uids);
 	free(facts->own_gids);
-	free(facts->joined_uids);
-	free(facts->joined_gids);
 	for (size_t i = 0; i < facts->volume_count; i++)
 		free(facts->volumes[i]);
 	free(facts->volumes);
 	free(facts->grants);
+	bound_free(facts->bound);
 	*facts = HOST_FACTS_NONE;
 }

@@ -92,13 +92,23 @@ static void narrow_map(const struct plan *plan, const struct id_lines *lines, ui
 		mapping_narrow(mapping, &single, invoker);
 }
 
+static bool has_given_uids(const struct plan *plan)
+{
+	return plan->facts.bound && plan->facts.bound->uid_count > 0;
+}
+
+static bool has_given_gids(const struct plan *plan)
+{
+	return plan->facts.bound && plan->facts.bound->gid_count > 0;
+}
+
 static void make_uid_map(struct plan *plan)
 {
 	const struct host_facts *facts = &plan->facts;
 	struct used_ids used = collect(plan, CLASS_UID, CLASS_COUNT);
 
-	if (facts->is_joined)
-		mapping_make_given(facts->joined_uids, facts->joined_uid_count, &plan->uids);
+	if (has_given_uids(plan))
+		mapping_make_given(facts->bound->uids, facts->bound->uid_count, &plan->uids);
 	else if (plan->policy->uid_lines)
 		mapping_make_lines(plan->policy->uid_lines, facts->uid, facts->uid_ranges,
 				   facts->uid_range_count, &plan->uids);
@@ -119,8 +129,8 @@ static void make_gid_map(struct plan *plan)
 	const struct host_facts *facts = &plan->facts;
 	struct used_ids used = collect(plan, CLASS_GID, CLASS_GROUPS);
 
-	if (facts->is_joined)
-		mapping_make_given(facts->joined_gids, facts->joined_gid_count, &plan->gids);
+	if (has_given_gids(plan))
+		mapping_make_given(facts->bound->gids, facts->bound->gid_count, &plan->gids);
 	else if (plan->policy->gid_lines)
 		mapping_make_lines(plan->policy->gid_lines, facts->gid, facts->gid_ranges,
 				   facts->gid_range_count, &plan->gids);
@@ -148,6 +158,11 @@ static bool may_setgroups(const struct plan *plan)
 	return gids->count > 1 || (gids->count == 1 && gids->lines[0].count > 1);
 }
 
+static bool is_by_bundle(const struct plan *plan, const struct decision *decision)
+{
+	return decision->class == CLASS_UID ? has_given_uids(plan) : has_given_gids(plan);
+}
+
 /* Do lines of a policy file decide about it? */
 static bool is_by_lines(const struct plan *plan, const struct decision *decision)
 {
@@ -160,8 +175,8 @@ static bool is_by_lines(const struct plan *plan, const struct decision *decision
 
 static const char *refusal_reason(const struct plan *plan, const struct decision *decision)
 {
-	if (plan->facts.is_joined)
-		return "the container's user namespace does not have this id";
+	if (is_by_bundle(plan, decision))
+		return "the bundle has no place for this id";
 	if (is_by_lines(plan, decision))
 		return "the policy has no place for this id";
 	if (plan->facts.may_map_all)
@@ -173,8 +188,8 @@ static const char *refusal_reason(const struct plan *plan, const struct decision
 
 static const char *refusal_remedy(const struct plan *plan, const struct decision *decision)
 {
-	if (plan->facts.is_joined)
-		return "start the container with more ids";
+	if (is_by_bundle(plan, decision))
+		return "add it to the bundle's uidMappings and gidMappings";
 	if (is_by_lines(plan, decision))
 		return "change the lines of the policy, or use another one";
 	if (plan->facts.may_map_all)
@@ -208,6 +223,13 @@ static void decide_id(struct plan *plan, const struct mapping *mapping, uint32_t
 		decision->effective_text = "subordinate id";
 }
 
+/* What a group is shown as that is not of the container's user namespace: it was the invoker's, who
+ * had no gids to map it to. */
+static bool is_foreign(const struct plan *plan, const struct decision *decision)
+{
+	return decision->saved == 65534 && mapping_find(&plan->gids, 65534) == ID_NONE;
+}
+
 /* Without setgroups, everybody keeps the invoker's list. */
 static void decide_fixed_group(struct plan *plan, struct decision *decision)
 {
@@ -215,7 +237,7 @@ static void decide_fixed_group(struct plan *plan, struct decision *decision)
 	if (mapping_find(&plan->gids, (uint32_t)decision->saved) == plan->facts.gid) {
 		/* The invoker's own gid: a member already. */
 		decision->outcome = OUTCOME_KEEP;
-	} else if (plan->policy->ids == IDS_INVOKER) {
+	} else if (plan->policy->ids == IDS_INVOKER || is_foreign(plan, decision)) {
 		decision->outcome = OUTCOME_INHERIT;
 		decision->effective = ID_NONE;
 		decision->reason = "the invoker's own groups remain instead";

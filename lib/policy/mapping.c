@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "core/buf.h"
+#include "core/cleanup.h"
 #include "policy/lattice.h"
 
 #define FULL_COUNT 65536u /* ids that a container expects to find */
@@ -47,11 +48,22 @@ void mapping_make_identity(const struct id_range *own, size_t count, struct mapp
 		add_line(ret_mapping, own[i].first, own[i].first, own[i].count);
 }
 
-void mapping_make_given(const struct id_map *given, size_t count, struct mapping *ret_mapping)
+static int compare_lines(const void *a, const void *b)
 {
+	const struct id_map *one = a;
+	const struct id_map *other = b;
+
+	return one->inside < other->inside ? -1 : one->inside > other->inside;
+}
+
+void mapping_make_given(const struct id_map *lines, size_t count, struct mapping *ret_mapping)
+{
+	auto_free struct id_map *sorted = mem_copy(lines, count * sizeof(*lines));
+
+	qsort(sorted, count, sizeof(*sorted), compare_lines);
 	*ret_mapping = MAPPING_NONE;
 	for (size_t i = 0; i < count; i++)
-		add_line(ret_mapping, given[i].inside, given[i].outside, given[i].count);
+		add_line(ret_mapping, sorted[i].inside, sorted[i].outside, sorted[i].count);
 }
 
 /* Gives `count` ids from `inside` on their places, as far as the supply goes. */

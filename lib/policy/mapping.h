@@ -35,8 +35,8 @@ void mapping_free(struct mapping *mapping);
 void mapping_make_single(uint32_t main, uint32_t invoker, struct mapping *ret_mapping);
 /* Every id of the invoker's own namespace stays what it is. */
 void mapping_make_identity(const struct id_range *own, size_t count, struct mapping *ret_mapping);
-/* As a user namespace that is there has it. */
-void mapping_make_given(const struct id_map *given, size_t count, struct mapping *ret_mapping);
+/* What the invoker has said. */
+void mapping_make_given(const struct id_map *lines, size_t count, struct mapping *ret_mapping);
 /* `main` becomes the invoker; all other ids get a place in the invoker's ranges, if there is room
  * for 0 to 65535, or at least those of `used` (rising, unique). Ids that find no place are left
  * out: ask mapping_has(). */

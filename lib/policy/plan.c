@@ -40,14 +40,11 @@ static void copy_facts(const struct host_facts *from, struct host_facts *to)
 	to->cpus = copy_array(from->cpus, from->cpu_words, sizeof(*from->cpus));
 	to->own_uids = copy_array(from->own_uids, from->own_uid_count, sizeof(struct id_range));
 	to->own_gids = copy_array(from->own_gids, from->own_gid_count, sizeof(struct id_range));
-	to->joined_uids =
-	    copy_array(from->joined_uids, from->joined_uid_count, sizeof(struct id_map));
-	to->joined_gids =
-	    copy_array(from->joined_gids, from->joined_gid_count, sizeof(struct id_map));
 	to->label = from->label ? mem_string(from->label) : NULL;
 	to->cgroup = from->cgroup ? mem_string(from->cgroup) : NULL;
 	to->volumes = copy_array(from->volumes, from->volume_count, sizeof(*from->volumes));
 	to->grants = copy_array(from->grants, from->grant_count, sizeof(*from->grants));
+	to->bound = bound_copy(from->bound);
 	for (size_t i = 0; i < from->volume_count; i++)
 		to->volumes[i] = mem_string(from->volumes[i]);
 }

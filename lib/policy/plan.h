@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "core/err.h"
+#include "policy/bound.h"
 #include "policy/classes.h"
 
 enum outcome {
@@ -146,8 +147,10 @@ struct host_facts {
 	uint64_t host_caps; /* those that count on the host itself: in the initial user namespace */
 	uint64_t known_caps; /* all that this kernel has: what the owner of a new namespace holds */
 	int nice;
-	int lowest_nice; /* that may be set in a new user namespace */
-	bool is_idle;	 /* SCHED_IDLE, and its limit of niceness lets nothing else be set */
+	int lowest_nice;      /* that may be set in a new user namespace */
+	bool is_idle;	      /* SCHED_IDLE, and its limit of niceness lets nothing else be set */
+	uint32_t rt_policy;   /* SCHED_FIFO or SCHED_RR, if that is the invoker's; else 0 */
+	uint32_t rt_priority; /* then */
 	int oom_score_adj;
 	bool no_new_privs;
 	char *label;	    /* owned: of a security module; NULL: there is none */
@@ -173,14 +176,11 @@ struct host_facts {
 	/* The container is there: its mounts, network and cgroup are its engine's, and tasks get
 	 * none of these capabilities. */
 	bool is_joined;
-	struct id_map *joined_uids; /* owned: of its user namespace, as we see it */
-	size_t joined_uid_count;
-	struct id_map *joined_gids; /* owned */
-	size_t joined_gid_count;
 	uint64_t denied_caps;
 	bool is_setgroups_denied; /* by the invoker's own user namespace */
 	bool keeps_connections;	  /* that lead outside: it was asked for */
 	bool is_network_promised; /* before the container runs */
+	struct bound *bound;	  /* owned: what a bundle says; NULL: there is none */
 };
 #define HOST_FACTS_NONE ((struct host_facts){ .root = 0 })
 struct id_range {

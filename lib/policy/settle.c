@@ -183,8 +183,10 @@ static void settle_tasks(struct plan *plan)
 /* What was added since, by ids, belongs to the container. */
 static void decide_all(struct plan *plan)
 {
-	for (size_t i = 0; i < plan->decision_count; i++)
+	for (size_t i = 0; i < plan->decision_count; i++) {
 		policy_decide(plan->policy, &plan->facts, &plan->decisions[i]);
+		bound_narrow(plan->facts.bound, &plan->decisions[i]);
+	}
 }
 
 void plan_settle(struct plan *plan)

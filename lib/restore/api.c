@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "container/command.h"
@@ -27,7 +26,7 @@
 #include "freeze/freeze.h"
 #include "freeze/holder.h"
 #include "kind/support/grant.h"
-#include "kind/support/terminal.h"
+#include "oci/runtime.h"
 #include "restore/foreground.h"
 #include "restore/input.h"
 #include "restore/join.h"
@@ -49,6 +48,8 @@ struct job {
 struct work {
 	struct job *job;
 	struct input input;
+	struct bundle_mounts bundle;
+	struct runtime runtime;
 	struct restore rs;
 	struct container container;
 	struct forward forward;
@@ -70,6 +71,7 @@ static void work_free(struct work *work)
 			restore_guard_end(&work->rs);
 		container_kill(&work->container);
 		entry_remove(&work->entry);
+		runtime_end(&work->runtime);
 	}
 	console_end(&work->console);
 	drop_fd(&work->console_socket);
@@ -95,34 +97,11 @@ static int choose_name(struct work *work, struct err *err)
 	return entry_choose_name(&work->entry, work->job->options->name, saved, err);
 }
 
-static int64_t clock_ns(clockid_t clock)
-{
-	struct timespec time;
-
-	(void)clock_gettime(clock, &time);
-	return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
-}
-
-static void set_clocks(const struct image *image, struct container_spec *spec)
-{
-	const struct record *record = image_next(image, TAG_TIME, NULL);
-	const struct time_rec *rec;
-
-	while (record && namespace_find(image, record->id))
-		record = image_next(image, TAG_TIME, record);
-	if (!record)
-		return;
-	rec = record->body;
-	spec->has_time_offsets = true;
-	spec->monotonic_offset_ns =
-	    (int64_t)le64_get(rec->monotonic_ns) - clock_ns(CLOCK_MONOTONIC);
-	spec->boottime_offset_ns = (int64_t)le64_get(rec->boottime_ns) - clock_ns(CLOCK_BOOTTIME);
-}
-
 static int start_container(struct work *work, struct err *err)
 {
+	const struct ctckpt_restore_options *options = work->job->options;
 	struct container_spec spec = {
-		.rootfs = work->job->options->rootfs,
+		.rootfs = options->rootfs,
 		.cgroup = work->entry.cgroup.v2,
 		.cgroup_v1 = work->entry.cgroup.v1,
 		.main = restore_stage_main,
@@ -130,9 +109,16 @@ static int start_container(struct work *work, struct err *err)
 		.volumes = &work->input.volumes,
 	};
 
+	if (options->bundle) {
+		spec.rootfs = work->input.bundle.rootfs;
+		spec.hostname = work->input.bundle.config->hostname;
+		spec.domainname = work->input.bundle.config->domainname;
+		spec.make_root = bundle_make_root;
+		spec.make_root_argument = &work->bundle;
+	}
 	spec.uid_map = plan_uid_map(work->input.plan, &spec.uid_map_count);
 	spec.gid_map = plan_gid_map(work->input.plan, &spec.gid_map_count);
-	set_clocks(work->input.image, &spec);
+	restore_set_clocks(work->input.image, &spec);
 	return container_start(&spec, &work->container, err);
 }
 
@@ -162,7 +148,10 @@ static int run_stage(struct work *work, struct err *err)
 		(void)err_set(err, -errno, "trace the container's first task");
 		return err_hint(err, "is ptrace restricted? see ctckpt check");
 	}
-	r = restore_guard_begin(&work->rs, init, work->container.pidfd, work->entry.cgroup.v1, err);
+	r = runtime_begin(&work->runtime, init, err);
+	if (r == 0)
+		r = restore_guard_begin(&work->rs, init, work->container.pidfd,
+					work->entry.cgroup.v1, err);
 	if (r == 0)
 		r = restore_watch_begin(worker_lifeline(work->job->worker), work->container.pidfd,
 					&work->watcher, err);
@@ -258,29 +247,6 @@ static void count_tasks(const struct work *work, struct ctckpt_stats *stats)
 	}
 }
 
-/* A container with a terminal of its own is not restored without one. */
-static int prepare_terminal(struct work *work, struct err *err)
-{
-	const struct ctckpt_restore_options *options = work->job->options;
-	bool has_terminal = terminal_console(work->input.image) != NULL;
-
-	if (options->join && has_terminal)
-		return err_set(err, ERR_REFUSED,
-			       "the saved container had a terminal of its own, which is not "
-			       "supported in one of an engine's");
-
-	if (options->console_socket && !has_terminal)
-		return err_set(err, ERR_USAGE,
-			       "--console-socket: the container has no terminal of its own");
-	if (options->console_socket)
-		return console_connect(options->console_socket, &work->console_socket, err);
-	if (!has_terminal || (!options->detach && console_has_user()))
-		return 0;
-	(void)err_set(err, ERR_REFUSED, "the container has a terminal of its own");
-	return err_hint(err, "restore it in the foreground, with a terminal as standard input, or "
-			     "use --console-socket");
-}
-
 /* Before any task closes it. */
 static int take_terminal(struct work *work, struct err *err)
 {
@@ -299,6 +265,19 @@ static int take_terminal(struct work *work, struct err *err)
 	return 0;
 }
 
+static void join_bundle(struct work *work)
+{
+	const struct bundle *bundle = &work->input.bundle;
+
+	work->runtime = (struct runtime){ .bundle = bundle, .id = work->entry.name };
+	work->bundle = (struct bundle_mounts){
+		.bundle = bundle, .rs = &work->rs, .runtime = &work->runtime, .proc = -1
+	};
+	work->rs.own->bundle = &work->bundle;
+	if (bundle->filter.code)
+		work->rs.own->filter = bundle->filter;
+}
+
 static int prepare(struct work *work, struct err *err)
 {
 	const struct ctckpt_restore_options *options = work->job->options;
@@ -309,6 +288,7 @@ static int prepare(struct work *work, struct err *err)
 		.limits = options->limits,
 		.policy = options->policy,
 		.rootfs = options->rootfs,
+		.bundle = options->bundle,
 		.volumes = options->volumes,
 		.leave_frozen = options->leave_frozen,
 		.tcp_established = options->tcp_established,
@@ -320,11 +300,13 @@ static int prepare(struct work *work, struct err *err)
 	if (r == 0 && options->plan)
 		r = plan_hold(work->input.plan, options->plan, err);
 	if (r == 0)
-		r = prepare_terminal(work, err);
+		r = restore_prepare_console(work->input.image, options, &work->console_socket, err);
 	if (r == 0)
 		r = choose_name(work, err);
 	if (r == 0)
 		r = restore_init(&work->rs, work->input.image, work->input.plan, err);
+	if (r == 0 && options->bundle)
+		join_bundle(work);
 	if (r == 0)
 		r = restore_find_hole(&work->rs, err);
 	if (r == 0)
@@ -388,16 +370,21 @@ static int create(struct work *work, struct ctckpt_stats *stats, struct err *err
 	if (r == 0)
 		r = restore_place_in_cgroups(&work->rs, &work->entry.cgroup, err);
 	if (r == 0)
-		r = entry_register(&work->entry, work->container.init, options->rootfs,
+		r = entry_register(&work->entry, work->container.init,
+				   options->bundle ? work->input.bundle.rootfs : options->rootfs,
 				   options->image, &work->rs.own->filter, err);
 	if (r == 0)
 		r = entry_write_pid_file(&work->entry, options->pid_file, work->container.init,
 					 err);
+	if (r == 0)
+		r = runtime_register(&work->runtime, work->container.init, err);
 	restore_watch_end(&work->watcher);
 	if (r == 0)
 		r = check_cancelled(work, err);
 	if (r == 0)
 		r = let_go(work, err);
+	if (r == 0)
+		r = runtime_started(&work->runtime, work->container.init, err);
 	work->is_running = r == 0;
 	if (r == 0)
 		restore_guard_end(&work->rs);
@@ -441,6 +428,7 @@ static int wait_for_end(struct work *work, int *ret_status, struct err *err)
 	r = forward_wait(&work->forward, &work->container, ret_status, err);
 	console_end(&work->console);
 	entry_remove(&work->entry);
+	runtime_end(&work->runtime);
 	return r;
 }
 

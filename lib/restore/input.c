@@ -72,18 +72,46 @@ static int name_volumes(const char *const *volumes, struct input *input, struct 
 	return r;
 }
 
+static int take_bundle(const char *dir, struct input *input, struct err *err)
+{
+	int r = bundle_open(dir, &input->bundle, err);
+
+	if (r == 0)
+		input->facts.bound = bound_copy(input->bundle.bound);
+	return r;
+}
+
+static int check_choice(const struct ctckpt_plan_options *options, struct err *err)
+{
+	if (options->bundle && (options->rootfs || (options->volumes && *options->volumes)))
+		return err_set(err, ERR_USAGE,
+			       "--bundle names the root directory and all mounts: %s does not go "
+			       "with it",
+			       options->rootfs ? "--rootfs" : "--volume");
+	return 0;
+}
+
+static const char *policy_of(const struct ctckpt_plan_options *options)
+{
+	return options->policy || !options->bundle ? options->policy : "map";
+}
+
 int input_open(const struct ctckpt_plan_options *options, const struct grants *grants,
 	       struct input *ret_input, struct err *err)
 {
 	auto_input struct input input = INPUT_NONE;
-	int r = open_image(options, &input, err);
+	int r = check_choice(options, err);
 
+	if (r == 0)
+		r = open_image(options, &input, err);
 	if (r == 0)
 		r = host_facts_get(&input.facts, err);
 	if (r == 0 && options->join)
 		r = join_take_facts(options->join, &input.facts, err);
+	if (r == 0 && options->bundle)
+		r = take_bundle(options->bundle, &input, err);
 	if (r == 0)
-		r = open_root(options->rootfs, &input, err);
+		r = open_root(options->bundle ? input.bundle.rootfs : options->rootfs, &input, err);
 	if (r == 0)
 		r = name_volumes(options->volumes, &input, err);
 	if (r == 0)
@@ -92,7 +120,7 @@ int input_open(const struct ctckpt_plan_options *options, const struct grants *g
 	/* What is left frozen can still be connected. */
 	input.facts.is_network_promised = options->tcp_established && options->leave_frozen;
 	if (r == 0)
-		r = make_plan(options->policy, &input, err);
+		r = make_plan(policy_of(options), &input, err);
 	if (r < 0)
 		return r;
 	*ret_input = input;
@@ -109,6 +137,7 @@ void input_free(struct input *input)
 	drop_fd(&input->fd);
 	drop_fd(&input->root);
 	volumes_free(&input->volumes);
+	bundle_free(&input->bundle);
 	*input = INPUT_NONE;
 }
 

@@ -5,6 +5,7 @@
 #include "core/err.h"
 #include "ctckpt/ctckpt.h"
 #include "kind/support/grant.h"
+#include "oci/bundle.h"
 #include "policy/plan.h"
 
 /* Everything before something is made: the image read and checked, the host looked at, the plan. */
@@ -15,6 +16,7 @@ struct input {
 	struct plan *plan;   /* owned */
 	struct host_facts facts;
 	struct volumes volumes; /* for mounts of the host */
+	struct bundle bundle;	/* without a directory: there is none */
 };
 
 #define INPUT_NONE ((struct input){ .fd = -1, .root = -1 })

@@ -58,9 +58,12 @@ static int read_map(const struct ctckpt_join *join, int proc, const char *name,
 static int read_status(const struct ctckpt_join *join, struct host_facts *facts, struct err *err)
 {
 	auto_with(procfs_status_free) struct procfs_status status = { .groups = NULL };
+	struct bound *bound = mem_alloc(1, sizeof(*bound));
 	auto_buf struct buf text = BUF_EMPTY;
 	auto_close int proc = -1;
 	int r = procfs_open_pid(join->pid, &proc, err);
+
+	facts->bound = bound;
 
 	if (r == 0)
 		r = procfs_read(proc, "status", &text, err);
@@ -70,13 +73,14 @@ static int read_status(const struct ctckpt_join *join, struct host_facts *facts,
 		return r;
 	facts->no_new_privs = status.no_new_privs;
 	facts->seccomp = status.seccomp;
-	facts->denied_caps = ~join->caps;
 	if (procfs_read(proc, "setgroups", &text, err) == 0)
 		facts->is_setgroups_denied = strncmp(text.data, "deny", 4) == 0;
-	r = read_map(join, proc, "uid_map", &facts->joined_uids, &facts->joined_uid_count, err);
-	return r < 0 ? r
-		     : read_map(join, proc, "gid_map", &facts->joined_gids,
-				&facts->joined_gid_count, err);
+	bound->no_new_privs = status.no_new_privs;
+	bound->has_filter = status.seccomp != 0;
+	for (size_t i = 0; i < sizeof(bound->caps) / sizeof(bound->caps[0]); i++)
+		bound->caps[i] = join->caps;
+	r = read_map(join, proc, "uid_map", &bound->uids, &bound->uid_count, err);
+	return r < 0 ? r : read_map(join, proc, "gid_map", &bound->gids, &bound->gid_count, err);
 }
 
 int join_take_facts(const struct ctckpt_join *join, struct host_facts *facts, struct err *err)

@@ -145,22 +145,31 @@ int restore_stdio(const struct restore *rs, int n)
 	return flags < 0 || flags & O_PATH ? -1 : n;
 }
 
+/* One line, whatever is in the names of files. */
 void restore_note(struct restore *rs, const char *format, ...)
 {
 	struct restore_shared *shared = rs->own->shared;
 	size_t left = sizeof(shared->notes) - shared->notes_size;
+	auto_buf struct buf line = BUF_EMPTY;
+	auto_free char *text = NULL;
 	va_list args;
-	int length;
 
 	va_start(args, format);
-	length = vsnprintf(shared->notes + shared->notes_size, left, format, args);
+	if (vasprintf(&text, format, args) < 0)
+		text = mem_string(format);
 	va_end(args);
-	if (length < 0 || (size_t)length + 2 > left) {
-		shared->notes[shared->notes_size] = '\0';
+	for (const char *at = text; *at; at++) {
+		if (*at == '\n')
+			(void)buf_append(&line, "\\x0a", 4);
+		else
+			(void)buf_append(&line, at, 1);
+	}
+	if (line.size + 2 > left) {
 		shared->notes_missed++;
 		return;
 	}
-	shared->notes_size += (size_t)length;
+	memcpy(shared->notes + shared->notes_size, line.data, line.size);
+	shared->notes_size += line.size;
 	shared->notes[shared->notes_size++] = '\n';
 	shared->notes[shared->notes_size] = '\0';
 }

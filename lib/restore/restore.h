@@ -136,13 +136,23 @@ struct restore_private {
 	size_t task_count;
 	struct restore_finish *finishes; /* owned */
 	size_t finish_count;
-	pid_t temporary;      /* the last pid taken for a helper */
-	struct filter filter; /* seccomp, borrowed from the image */
-	bool is_joined;	      /* the container was made by an engine: see join.h */
+	pid_t temporary;		    /* the last pid taken for a helper */
+	struct filter filter;		    /* seccomp, borrowed from the image, or the bundle */
+	const struct bundle_mounts *bundle; /* oci/bundle.h; NULL: there is none */
+	bool is_joined;			    /* the container was made by an engine: see join.h */
 	struct filter
 	    engine_filter; /* owned: then, what the engine has installed; may be unknown */
 	bool has_filter;   /* it is the same as the saved one */
 };
+
+struct container_spec;	       /* container/container.h */
+struct ctckpt_restore_options; /* ctckpt/ctckpt.h */
+/* clocks.c */
+void restore_set_clocks(const struct image *image, struct container_spec *spec);
+/* console.c: a container with a terminal of its own is not restored without one. *ret_socket stays
+ * if it is the user's. */
+int restore_prepare_console(const struct image *image, const struct ctckpt_restore_options *options,
+			    int *ret_socket, struct err *err);
 
 /* restore.c */
 int restore_init(struct restore *rs, const struct image *image, const struct plan *plan,

@@ -15,6 +15,7 @@
 #include "container/join.h"
 #include "core/cleanup.h"
 #include "ctckpt/ctckpt.h"
+#include "oci/bundle.h"
 #include "restore/restore.h"
 
 /* A socket is made in its network namespace, an ipc object and the limits of such a namespace in
@@ -128,10 +129,18 @@ static int keep_capabilities(struct err *err)
 	return 0;
 }
 
+/* A bundle may hide parts of the one that the container sees. */
+static int open_proc(const struct restore_private *own)
+{
+	if (own->bundle && own->bundle->proc >= 0)
+		return fcntl(own->bundle->proc, F_DUPFD_CLOEXEC, 0);
+	return open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
 static int open_root(struct restore_private *own, struct err *err)
 {
 	own->root.dir = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	own->root.proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	own->root.proc = open_proc(own);
 	if (own->root.dir < 0 || own->root.proc < 0)
 		return err_set(err, -errno, "open the container's root");
 	return 0;
@@ -166,7 +175,7 @@ static int detach_stdio(struct restore *rs, struct err *err)
  * kernel starts from below, and finds free ones. */
 static void set_last_pid(const struct restore_private *own)
 {
-	auto_close int fd = open("/proc/sys/kernel/ns_last_pid", O_WRONLY | O_CLOEXEC);
+	auto_close int fd = openat(own->root.proc, "sys/kernel/ns_last_pid", O_WRONLY | O_CLOEXEC);
 	pid_t last = 1;
 	char text[16];
 
@@ -239,6 +248,8 @@ static int make_objects(struct restore *rs, struct err *err)
 		r = restore_give_grants(rs, err);
 	for (enum phase phase = PHASE_NAMESPACES + 1; r == 0 && phase < PHASE_COUNT; phase++)
 		r = restore_phase(rs, phase, err);
+	if (r == 0 && rs->own->bundle)
+		r = bundle_settle(rs->own->bundle, err);
 	if (r == 0)
 		r = hold_image(rs->own, err);
 	if (r == 0)

@@ -13,6 +13,7 @@
 #include "core/scan.h"
 #include "core/sys.h"
 #include "target/cgroup.h"
+#include "target/engine.h"
 #include "target/process.h"
 #include "target/registry.h"
 
@@ -23,6 +24,9 @@ void target_free(struct target *target)
 	free(target->name);
 	free(target->rootfs);
 	free(target->seccomp);
+	free(target->engine_id);
+	free(target->engine_name);
+	free(target->bundle);
 	free(target->cgroup_path);
 	cleanup_close(&target->pidfd);
 	cleanup_close(&target->cgroup);
@@ -279,23 +283,94 @@ static void take_entry(struct target *target, struct registry_entry *entry)
 	target->is_registered = true;
 }
 
-static int find_name(struct target *target, const char *name, struct err *err)
+/* A record says only where to look. */
+static int set_recorded(struct target *target, pid_t init, uint64_t start_time, const char *name,
+			struct err *err)
+{
+	int r = set_init(target, init, err);
+
+	if (r == 0 && target->start_time != start_time)
+		return err_set(err, ERR_FAILED, "container %.80s has ended", name);
+	return r;
+}
+
+char *target_socket_name(const struct target *target)
+{
+	if (target->is_registered)
+		return mem_string(target->name);
+	return mem_printf("pid-%d-%llu", target->init, (unsigned long long)target->start_time);
+}
+
+/* -ENOENT: there is none. */
+static int find_registered(struct target *target, const char *name, struct err *err)
 {
 	auto_with(registry_entry_free) struct registry_entry entry = { .name = NULL };
 	int r = registry_find(name, &entry, err);
 
+	if (r == 0)
+		r = set_recorded(target, entry.init, entry.start_time, name, err);
+	if (r == 0)
+		take_entry(target, &entry);
+	return r;
+}
+
+static void take_container(struct target *target, const struct engine_container *container)
+{
+	target->engine = container->engine;
+	target->engine_id = mem_string(container->id);
+	target->engine_name = mem_string(engine_name(container));
+	target->bundle = container->bundle ? mem_string(container->bundle) : NULL;
+	if (!target->rootfs && container->rootfs)
+		target->rootfs = mem_string(container->rootfs);
+}
+
+/* -ENOENT: there is none. */
+static int find_in_engines(struct target *target, const char *engine, const char *name,
+			   struct err *err)
+{
+	auto_engine_list struct engine_list list = { .list = NULL };
+	const struct engine_container *container = NULL;
+	int r = engine_list_get(&list, err);
+
+	if (r == 0)
+		r = engine_find(&list, engine, name, &container, err);
+	if (r == 0)
+		r = set_recorded(target, container->init, container->start_time, name, err);
+	if (r == 0)
+		take_container(target, container);
+	return r;
+}
+
+static int find_name(struct target *target, const char *name, struct err *err)
+{
+	const char *engine = NULL;
+	int r = -ENOENT;
+
+	(void)engine_split(name, &engine, &name);
+	if ((!engine || strcmp(engine, "ctckpt") == 0) && (engine || registry_name_is_valid(name)))
+		r = find_registered(target, name, err);
+	if (r == -ENOENT && (!engine || strcmp(engine, "ctckpt") != 0))
+		r = find_in_engines(target, engine, name, err);
 	if (r == -ENOENT) {
-		(void)err_set(err, ERR_FAILED, "there is no container %s", name);
+		(void)err_set(err, ERR_FAILED, "there is no container %.80s", name);
 		return err_hint(err, "ctckpt ps lists them; pid:N and cgroup:PATH name others");
 	}
-	if (r == 0)
-		r = set_init(target, entry.init, err);
-	if (r < 0)
-		return r;
-	if (target->start_time != entry.start_time)
-		return err_set(err, ERR_FAILED, "container %s has ended", name);
-	take_entry(target, &entry);
-	return 0;
+	return r;
+}
+
+/* One that was found by its process may be known to an engine. */
+static void look_up_engine(struct target *target)
+{
+	auto_engine_list struct engine_list list = { .list = NULL };
+	struct err err = ERR_NONE;
+
+	if (engine_list_get(&list, &err) < 0)
+		log_info("engines: %s", err.text);
+	for (size_t i = 0; i < list.count && !target->engine; i++) {
+		if (list.list[i].init == target->init &&
+		    list.list[i].start_time == target->start_time)
+			take_container(target, &list.list[i]);
+	}
 }
 
 /* A container found by other means may have a ctckpt name too. */
@@ -335,6 +410,27 @@ int target_find(const char *name, struct target *ret_target, struct err *err)
 		return r;
 	if (!target.is_registered)
 		look_up(&target);
+	if (!target.engine)
+		look_up_engine(&target);
+	r = cgroup_find_freezer(&target, err);
+	if (r < 0)
+		return r;
+	*ret_target = target;
+	target = TARGET_NONE;
+	return 0;
+}
+
+int target_of_container(const struct engine_container *container, struct target *ret_target,
+			struct err *err)
+{
+	auto_target struct target target = TARGET_NONE;
+	int r = set_recorded(&target, container->init, container->start_time,
+			     engine_name(container), err);
+
+	if (r < 0)
+		return r;
+	target.name = mem_string(engine_name(container));
+	take_container(&target, container);
 	r = cgroup_find_freezer(&target, err);
 	if (r < 0)
 		return r;

@@ -27,13 +27,19 @@ struct target {
 	char *cgroup_path;  /* owned; absolute, for messages; NULL without one */
 	bool is_registered; /* it has a ctckpt name */
 	char *seccomp;	    /* owned; see struct registry_entry; NULL: not known */
+	/* Of a container that another engine started, else NULL: */
+	const char *engine; /* see struct engine_container, also for the following */
+	char *engine_id;    /* owned */
+	char *engine_name;  /* owned; what the engine's users call it */
+	char *bundle;	    /* owned; may be NULL */
 };
 
 #define TARGET_NONE ((struct target){ .pidfd = -1, .cgroup = -1 })
 
-/* Finds the container called `name`: a ctckpt name, pid:N, cgroup:PATH. Ambiguity and dead
- * containers are errors. The freezer is set only when the cgroup holds every task of the container
- * and none from outside of it, and the invoker may write it. */
+/* Finds the container called `name`: pid:N, cgroup:PATH, ENGINE:NAME; else a ctckpt name, or one
+ * that another engine knows it by (engine.h). Ambiguity and dead containers are errors. The freezer
+ * is set only when the cgroup holds every task of the container and none from outside of it, and
+ * the invoker may write it. */
 int target_find(const char *name, struct target *ret_target, struct err *err);
 void target_free(struct target *target);
 #define auto_target __attribute__((cleanup(target_free)))
@@ -86,5 +92,7 @@ int registry_list(struct registry_entry **ret_entries, size_t *ret_count, struct
 void registry_list_free(struct registry_entry *entries, size_t count);
 /* A name that is not in use: an adjective, a dash, a noun, a number if need be. Owned. */
 int registry_new_name(char **ret_name, struct err *err);
+/* What registry_socket_path() calls this target. Owned. */
+char *target_socket_name(const struct target *target);
 /* The path of the socket where a holder keeps this container frozen. Owned. */
 int registry_socket_path(const char *name, char **ret_path, struct err *err);

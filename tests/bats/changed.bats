@@ -158,8 +158,9 @@ as_another() {
 	local before=" 56789"
 	changed_saved r:same r:longer r:written r:shorter w:other a:appended r:hardlink r:mode \
 		d:newdir m:maplonger m:mapwritten s:sharedlonger r:in/parentlink i:rewatched f:newfifo \
-		p:newplace c:cwd
+		p:newplace c:cwd r:$'new\nline'
 	printf more >>longer
+	printf more >>$'new\nline'
 	printf abcdefghij >written
 	touch -d 2001-01-01 written
 	truncate -s 7 shorter
@@ -198,6 +199,7 @@ as_another() {
 	run -0 --separate-stderr ctckpt restore --detach "$IMAGE"
 	assert_contains "$stderr" "file $VICTIM_DIR/longer: the file was appended to: 10 bytes then, 14 now"
 	assert_contains "$stderr" "file $VICTIM_DIR/written: the file was changed since"
+	assert_contains "$stderr" "file $VICTIM_DIR/new\\x0aline: the file was appended to: 10 bytes then, 14 now"
 	assert_contains "$stderr" "mapped file $VICTIM_DIR/mapwritten: the file was changed since"
 	assert_contains "$stderr" "$VICTIM_DIR/in/parentlink is found by way of a symbolic link"
 	victim_succeeds

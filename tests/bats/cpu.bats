@@ -49,7 +49,7 @@ with_xop() {
 
 # The last part that there is becomes one of another processor's: part 62.
 @test "cpu: a state that is in registers is not given up" {
-	local count last word low high
+	local count last low
 	saved
 	count=$("$FORGE" get "$IMAGE" CPUF+48:4)
 	last=$("$FORGE" get "$IMAGE" "CPUF+$((56 + 16 * (count - 1))):4")
@@ -62,6 +62,7 @@ with_xop() {
 	assert_contains "$(tr -s ' ' <<<"$output")" "cpu state part 62 saved in registers invoker -"
 	echo '{ "ctckpt_policy": 1, "extends": "strict", "cpu": "drop" }' >"$BATS_TEST_TMPDIR/policy"
 	chmod 600 "$BATS_TEST_TMPDIR/policy"
+	# shellcheck disable=SC2034 # for forged.bash
 	FORGED_OPTIONS=(--policy "$BATS_TEST_TMPDIR/policy")
 	restore_forged
 	assert_equal "$status" 3

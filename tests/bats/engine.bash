@@ -24,23 +24,35 @@ engine_setup() {
 	STORAGE=$(mktemp -d /tmp/ctckpt-podman.XXXXXX)
 	ENGINE_STARTED=$BATS_TEST_TMPDIR/started
 	: >"$ENGINE_STARTED"
-	# What the engines use without being told: $XDG_RUNTIME_DIR is the test's own, /run that of the
-	# mode (tests/in-mode).
+	# Of ordinary users, and of crun, it is what they use without being told.
 	RUNC_STATE=$XDG_RUNTIME_DIR/runc CRUN_STATE=$XDG_RUNTIME_DIR/crun
-	((EUID != 0)) || RUNC_STATE=/run/runc
 }
 
-# Ends what engine_start and podman_start have started.
+# Of root, it would be the state directory of the whole mode.
+runc() {
+	command runc --root "$RUNC_STATE" "$@"
+}
+
+# engine ENGINE ARGUMENT...: with a limit of time.
+engine() {
+	local options=()
+	[[ $1 != runc ]] || options=(--root "$RUNC_STATE")
+	timeout 60 "$1" "${options[@]}" "${@:2}"
+}
+
+# Ends what bundle_start and podman_start have started.
 engine_teardown() {
 	local engine name
 	while read -r engine name; do
 		case $engine in
 		podman) podman_quit ;;
 		conmon) "$AWAIT" -t 20 -p "$name" || fail "conmon $name does not end" ;;
-		*) timeout 30 "$engine" delete --force "$name" >/dev/null 2>&1 || true ;;
+		*) engine "$engine" delete --force "$name" >/dev/null 2>&1 || true ;;
 		esac
 	done <"$ENGINE_STARTED"
 	rm -rf "$STORAGE"
+	# crun makes directories where v2 would be (tests/in-mode), and writes files.
+	[[ -e /sys/fs/cgroup/unified/cgroup.procs ]] || rm -rf "/sys/fs/cgroup/unified/$VICTIM"
 	((EUID != 0)) || find /sys/fs/cgroup -depth -type d -path "*/$VICTIM*" -exec rmdir {} +
 }
 
@@ -92,21 +104,20 @@ bundle_make() {
 	bundle_edit '
 process["terminal"] = False
 process["args"] = arguments[1:]
-process["env"].append("VICTIM_DIR=/v")
 config["root"] = {"path": arguments[0], "readonly": False}
 # It would need more locked memory than root may have here, with v2.
 if (os.geteuid() == 0 and os.environ["CTCKPT_TEST_CGROUP"] == "v2"):
 	del linux["resources"]
 # Without a path of their own they are made where only root may.
 if os.geteuid() != 0 and os.environ["CTCKPT_TEST_CGROUP"] == "v2":
-	linux["cgroupsPath"] = os.path.dirname(open("/proc/self/cgroup").read().split("::")[1].strip()) + "/" + arguments[-1]
+	linux["cgroupsPath"] = os.path.dirname(open("/proc/self/cgroup").read().split("::")[1].strip()) + "/" + os.environ["VICTIM"]
 ' "$ROOTFS" "$@"
 }
 
 # bundle_edit PYTHON [ARGUMENT...]: changes $BUNDLE/config.json; config, process, mounts, linux and
 # arguments are there.
 bundle_edit() {
-	python3 - "$BUNDLE/config.json" "$@" <<'PYTHON'
+	VICTIM=$VICTIM python3 - "$BUNDLE/config.json" "$@" <<'PYTHON'
 import json, os, sys
 path, program, *arguments = sys.argv[1:]
 config = json.load(open(path))
@@ -114,6 +125,45 @@ process, mounts, linux = config["process"], config["mounts"], config["linux"]
 exec(program)
 json.dump(config, open(path, "w"), indent=1)
 PYTHON
+}
+
+# bundle_victim NAME [ARGUMENT...]: $BUNDLE runs tests/victim/NAME.c.
+bundle_victim() {
+	engine_rootfs "$BUILD/victim/$1"
+	bundle_make "/bin/$1" "${@:2}"
+	bundle_edit 'process["env"].append("VICTIM_DIR=/v")'
+}
+
+# engine_await FILE...: until one of these is in $VICTIM_DIR, or process $PID has ended.
+engine_await() {
+	"$AWAIT" -p "$PID" "${@/#/$VICTIM_DIR/}" && return
+	fail "while waiting for $*: $(cat "$VICTIM_DIR/result" "$VICTIM_DIR/log" 2>/dev/null)"
+}
+
+# engine_succeeds: the victim verifies itself, and ends.
+engine_succeeds() {
+	: >"$VICTIM_DIR/go"
+	engine_await result && assert_equal "$(<"$VICTIM_DIR/result")" ok && "$AWAIT" -p "$PID"
+}
+
+# engine_checkpoint NAME [OPTION...]: saves the container of $PID. VOLUMES are options of restore for
+# what it has mounted of the host's.
+engine_checkpoint() {
+	local mounts=$BATS_TEST_TMPDIR/mountinfo point
+	cp "/proc/$PID/mountinfo" "$mounts"
+	run -0 ctckpt checkpoint "$@" -o "$IMAGE"
+	run --separate-stderr ctckpt plan --json --rootfs "$ROOTFS" --policy map "$IMAGE"
+	VOLUMES=()
+	while read -r point; do
+		case $point in
+		/sys/*) VOLUMES+=(--volume "$point:$point") ;;
+		*) VOLUMES+=(--volume "$(awk -v point="$point" '$5 == point { print $4 }' "$mounts"):$point") ;;
+		esac
+	done < <(python3 -c '
+import json, sys
+for row in json.load(sys.stdin)["decisions"]:
+	if row["class"].startswith("mount") and row["outcome"] == "refuse":
+		print(row["subject"].split()[-1])' <<<"$output")
 }
 
 # bundle_map_ranges: the user's subordinate ids are in the container, too.
@@ -131,7 +181,7 @@ bundle_start() {
 	local engine=$1 name=$2
 	shift 2
 	echo "$engine $name" >>"$ENGINE_STARTED"
-	timeout 60 "$engine" run --detach --bundle "$BUNDLE" --pid-file "$BUNDLE/pid" "$@" "$name" \
+	engine "$engine" run --detach --bundle "$BUNDLE" --pid-file "$BUNDLE/pid" "$@" "$name" \
 		</dev/null >"$VICTIM_DIR/log" 2>&1 3>&- || fail "$engine did not start $name: $(<"$VICTIM_DIR/log")" || return
 	PID=$(<"$BUNDLE/pid")
 }
@@ -148,6 +198,7 @@ engine_podman() {
 			[engine]
 			cgroup_manager = "cgroupfs"
 			events_logger = "file"
+			lock_type = "file"
 			runtime = "runc"
 			[network]
 			network_backend = "cni"
@@ -156,7 +207,7 @@ engine_podman() {
 	fi
 	CONTAINERS_CONF=$STORAGE/containers.conf timeout 120 podman --log-level error \
 		--root "$STORAGE/root" --runroot "$STORAGE/run" --tmpdir "$STORAGE/tmp" \
-		--storage-driver vfs "$@" 3>&-
+		--storage-driver vfs --runtime-flag "root=$RUNC_STATE" "$@" 3>&-
 }
 
 # podman_start NAME [OPTION...] COMMAND...: in $ROOTFS (made if it is not there). Sets PID and CONMON.
@@ -179,7 +230,7 @@ podman_start() {
 }
 
 podman_quit() {
-	local pause=$XDG_RUNTIME_DIR/libpod/tmp/pause.pid
+	local pause=$STORAGE/tmp/pause.pid
 	engine_podman rm --all --force --time 0 >/dev/null || true
 	# What ids of the containers own; then the process that keeps their user namespace.
 	((EUID == 0)) || engine_podman unshare rm -rf "$STORAGE/root"

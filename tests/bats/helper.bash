@@ -173,7 +173,7 @@ task_answers() {
 
 # The outer pid of a container's first task; empty when it is gone.
 container_pid() {
-	ctckpt ps | awk -v name="$1" '$1 == name { print $2 }'
+	ctckpt ps --engine ctckpt | awk -v name="$1" '$1 == name { print $2 }'
 }
 
 assert_equal() {
@@ -212,8 +212,8 @@ test_teardown() {
 	local left
 	# Containers that the test had no reason to end: their first task takes the others along.
 	# shellcheck disable=SC2046 # pids are words
-	kill_tasks $(ctckpt ps | awk 'NR > 1 { print $2 }')
-	assert_equal "$(ctckpt ps --quiet)" ""
+	kill_tasks $(ctckpt ps --engine ctckpt | awk 'NR > 1 { print $2 }')
+	assert_equal "$(ctckpt ps --quiet --engine ctckpt)" ""
 
 	left=$(test_tasks)
 	if [[ -n $left ]]; then

@@ -282,6 +282,20 @@ administered() {
 	assert_contains "$output" "rule strict/caps"
 }
 
+@test "policy: a restore keeps to the administrator's file" {
+	saved
+	local pid
+	run -3 administered '{"ctckpt_policy": 1, "rlimits": {"nofile": "refuse"}}' \
+		"$CTCKPT" restore --detach "$IMAGE"
+	assert_contains "$output" "rlimit.nofile"
+	assert_equal "$(ctckpt ps --quiet)" ""
+	run -0 administered '{"ctckpt_policy": 1, "rlimits": {"nofile": {"action": "clamp", "max": 60}}}' \
+		"$CTCKPT" restore --detach "$IMAGE"
+	pid=$(container_pid "$VICTIM")
+	assert_equal "$(awk '/^Max open files/ { print $4, $5 }' "/proc/$pid/limits")" "60 60"
+	kill_tasks "$pid"
+}
+
 @test "policy: an administrator's file that can't be believed stops everything" {
 	saved
 	run -3 administered '{"ctckpt_policy": 1, "x": 2}' "$CTCKPT" plan "$IMAGE"

@@ -37,7 +37,9 @@ privileged_start() {
 	privileged_start
 	plan_of same-host
 	assert_contains "$plan" "caps.permitted saved all invoker - -> clamp - rule same-host/caps"
-	run -0 ctckpt restore --policy same-host --detach "$IMAGE"
+	assert_contains "$plan" "/setid saved set-id executable invoker - -> keep rule same-host/setid"
+	run -0 --separate-stderr ctckpt restore --policy same-host --detach "$IMAGE"
+	assert_contains "$stderr" "/setid is set-id: its tasks go on with the ids of the plan"
 	victim_succeeds
 }
 

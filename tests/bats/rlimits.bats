@@ -25,3 +25,12 @@ load helper
 	assert_contains "$output" "hint: raise its limit of address space or data: prlimit --pid $pid "
 	victim_succeeds
 }
+
+@test "rlimits: of a limit of processor time, what was left is given" {
+	victim_start rlimits used
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	run -0 ctckpt plan "$IMAGE"
+	assert_contains "$output" "3000 s, 1 s used"
+	run -0 ctckpt restore --detach "$IMAGE"
+	victim_succeeds
+}

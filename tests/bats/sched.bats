@@ -33,6 +33,33 @@ scheduling() {
 }
 
 # bats test_tags=root
+@test "sched: an invoker in real time gives his own policy, up to his priority" {
+	requires root
+	local pid plan threads
+	victim_start sched idle
+	mapfile -t threads < <(basename -a /proc/"$(container_pid "$VICTIM")"/task/*)
+	chrt -f -p 7 "${threads[0]}"
+	chrt -f -p 3 "${threads[1]}"
+	chrt -r -p 2 "${threads[2]}"
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	in_real_time() {
+		timeout 60 prlimit --rtprio=0 chrt -f 5 setpriv --bounding-set=-sys_nice,-sys_resource \
+			--inh-caps=-sys_nice,-sys_resource "$CTCKPT" "$@"
+	}
+	run -0 in_real_time plan --policy same-host "$IMAGE"
+	plan=$(tr -s ' ' <<<"$output")
+	assert_contains "$plan" "sched saved rr invoker other -> drop"
+	assert_contains "$plan" "rtprio saved 7 invoker 5 -> clamp 5"
+	run -0 in_real_time restore --policy same-host --detach "$IMAGE"
+	pid=$(container_pid "$VICTIM")
+	mapfile -t threads < <(basename -a "/proc/$pid/task/"*)
+	assert_contains "$(chrt -p "${threads[0]}")" "priority: 5"
+	assert_contains "$(chrt -p "${threads[1]}")" "priority: 3"
+	assert_contains "$(chrt -p "${threads[2]}")" "SCHED_OTHER"
+	kill_tasks "$pid"
+}
+
+# bats test_tags=root
 @test "sched: what only root may have stays with same-host, each thread its own" {
 	requires root
 	local before plan threads

@@ -31,7 +31,7 @@ service_start() {
 # Every copy has its own answer.
 all_succeed() {
 	local pids=() pid result count=0
-	mapfile -t pids < <(ctckpt ps | awk 'NR > 1 { print $2 }')
+	mapfile -t pids < <(ctckpt ps --engine ctckpt | awk 'NR > 1 { print $2 }')
 	((${#pids[@]} == $1)) || fail "${#pids[@]} of $1 are left" "$(cat "$VICTIM_DIR"/result.*.all)" \
 		"$(<"$VICTIM_DIR/log")" || return
 	: >"$VICTIM_DIR/go"

@@ -48,3 +48,26 @@ forged() {
 	forged SHAR+4:4=99999 "sharing: current directory with no task in front of it"
 	forged SHAR+12:4=1 "sharing: unknown bits"
 }
+
+@test "sharing: what is shared with processes outside is refused by name" {
+	local pid children
+	"$BUILD/victim/sharing" </dev/null >/dev/null 2>&1 &
+	pid=$!
+	"$AWAIT" -p "$pid" "$VICTIM_DIR/ready" "$VICTIM_DIR/result"
+	read -r -a children < <(cat "/proc/$pid/task/$pid/children" && echo)
+	assert_equal "${#children[@]}" 6
+	refuses() {
+		run -3 ctckpt checkpoint "pid:${children[$1]}" -o "$IMAGE"
+		assert_contains "$output" \
+			"(sharing): it shares $2 with process $3, which is outside of the container"
+		[[ ! -e $IMAGE ]]
+	}
+	refuses 0 memory "$pid"
+	refuses 1 descriptors "$pid"
+	refuses 2 "a current directory" "$pid"
+	# Whose parent does not share it: a sibling does.
+	refuses 5 memory "${children[4]}"
+	: >"$VICTIM_DIR/go"
+	wait "$pid"
+	assert_equal "$(<"$VICTIM_DIR/result")" ok
+}

@@ -3,56 +3,21 @@
 #pragma once
 
 #include "fuzz.h"
-#include "image/format.h"
+#include "records.h"
 
-struct alter {
-	uint8_t *data;
-	size_t *offsets; /* owned: of the records' headers; META_END is the last */
-	size_t count;
-	size_t end; /* of META_END */
-};
-
-static inline size_t alter_record_size(const struct record_header *header)
+static inline struct edited_record *alter_choose(const struct edited_image *image, uint64_t *random)
 {
-	return sizeof(*header) + image_align(le32_get(header->length), IMAGE_ALIGN);
-}
-
-static inline struct record_header *alter_record_at(const struct alter *records, size_t number)
-{
-	return (struct record_header *)(records->data + records->offsets[number]);
-}
-
-/* False if the bytes are no records up to META_END. */
-static inline bool alter_find(uint8_t *data, size_t size, struct alter *records)
-{
-	size_t offset = sizeof(struct image_header);
-
-	*records = (struct alter){ .data = data };
-	while (offset <= size && size - offset >= sizeof(struct record_header)) {
-		const struct record_header *header = (const struct record_header *)(data + offset);
-
-		if (size - offset < alter_record_size(header))
-			break;
-		array_grow(records->offsets, records->count);
-		records->offsets[records->count++] = offset;
-		offset += alter_record_size(header);
-		records->end = offset;
-		if (le32_get(header->tag) == TAG_METADATA_END)
-			return le32_get(header->length) == sizeof(struct image_metadata_end);
-	}
-	return false;
+	return &image->records[fuzz_random(random) % image->count];
 }
 
 /* A word of a body: another value, one near it, or a word of another record, as an id may be. */
-static inline void alter_word(const struct alter *records, uint64_t *random)
+static inline void alter_word(const struct edited_image *image, uint64_t *random)
 {
-	struct record_header *header =
-	    alter_record_at(records, fuzz_random(random) % records->count);
-	struct record_header *other =
-	    alter_record_at(records, fuzz_random(random) % records->count);
-	size_t words = le32_get(header->length) / 4;
-	size_t others = le32_get(other->length) / 4;
-	le32 *word = (le32 *)(header + 1) + (words > 0 ? fuzz_random(random) % words : 0);
+	const struct edited_record *record = alter_choose(image, random);
+	const struct edited_record *other = alter_choose(image, random);
+	size_t words = le32_get(record->header.length) / 4;
+	size_t others = le32_get(other->header.length) / 4;
+	le32 *word = (le32 *)record->body + (words > 0 ? fuzz_random(random) % words : 0);
 
 	if (words == 0)
 		return;
@@ -68,91 +33,81 @@ static inline void alter_word(const struct alter *records, uint64_t *random)
 		break;
 	case 3:
 		if (others > 0)
-			*word = ((le32 *)(other + 1))[fuzz_random(random) % others];
+			*word = ((le32 *)other->body)[fuzz_random(random) % others];
 		break;
 	}
 }
 
 /* Another object's, or another kind's. */
-static inline void alter_rename(const struct alter *records, uint64_t *random)
+static inline void alter_rename(const struct edited_image *image, uint64_t *random)
 {
-	struct record_header *header =
-	    alter_record_at(records, fuzz_random(random) % records->count);
-	struct record_header *other =
-	    alter_record_at(records, fuzz_random(random) % records->count);
+	struct edited_record *record = alter_choose(image, random);
+	const struct edited_record *other = alter_choose(image, random);
 
 	if (fuzz_random(random) % 4 == 0)
-		header->tag = other->tag;
+		record->header.tag = other->header.tag;
 	else
-		header->id = other->id;
+		record->header.id = other->header.id;
 }
 
-static inline void alter_count(const struct alter *records, int64_t count, int64_t size)
+/* One of them twice, under another id. */
+static inline void alter_double(struct edited_image *image, uint64_t *random)
 {
-	struct image_header *header = (struct image_header *)records->data;
-	struct image_metadata_end *end =
-	    (struct image_metadata_end *)(records->data + records->end + size) - 1;
+	size_t at = fuzz_random(random) % image->count;
+	struct record_header header = image->records[at].header;
 
-	header->metadata_size = le64_make(records->end + (uint64_t)size);
-	end->record_count = le64_make(le64_get(end->record_count) + (uint64_t)count);
+	header.id = le32_make(le32_get(header.id) + 1 + (uint32_t)(fuzz_random(random) % 64));
+	edited_insert(image, at + 1, &header, image->records[at].body);
 }
 
-/* Without one of them. Returns the new size. */
-static inline size_t alter_remove(const struct alter *records, uint64_t *random, size_t size)
+static inline void alter_any(struct edited_image *image, uint64_t *random)
 {
-	size_t number = fuzz_random(random) % records->count;
-	size_t gone = alter_record_size(alter_record_at(records, number));
-	uint8_t *at = records->data + records->offsets[number];
-
-	if (number + 1 == records->count)
-		return size;
-	memmove(at, at + gone, size - records->offsets[number] - gone);
-	alter_count(records, -1, -(int64_t)gone);
-	return size - gone;
-}
-
-/* One of them twice, under another id. Returns the new size. */
-static inline size_t alter_double(const struct alter *records, uint64_t *random, size_t size,
-				  size_t max_size)
-{
-	size_t number = fuzz_random(random) % records->count;
-	struct record_header *header = alter_record_at(records, number);
-	size_t more = alter_record_size(header);
-	uint8_t *behind = (uint8_t *)header + more;
-
-	if (number + 1 == records->count || max_size - size < more)
-		return size;
-	memmove(behind + more, behind, size - records->offsets[number] - more);
-	memcpy(behind, header, more);
-	header = (struct record_header *)behind;
-	header->id = le32_make(le32_get(header->id) + 1 + (uint32_t)(fuzz_random(random) % 64));
-	alter_count(records, 1, (int64_t)more);
-	return size + more;
-}
-
-/* Returns the new size; 0 if there are no records to alter. */
-static inline size_t alter_records(uint8_t *data, size_t size, size_t max_size, uint64_t *random)
-{
-	struct alter records;
-
-	if (!alter_find(data, size, &records)) {
-		free(records.offsets);
-		return 0;
-	}
 	switch (fuzz_random(random) % 12) {
 	case 0:
-		size = alter_remove(&records, random, size);
+		alter_choose(image, random)->is_left_out = true;
 		break;
 	case 1:
-		size = alter_double(&records, random, size, max_size);
+		alter_double(image, random);
 		break;
 	case 2:
-		alter_rename(&records, random);
+		alter_rename(image, random);
 		break;
 	default:
-		alter_word(&records, random);
+		alter_word(image, random);
 		break;
 	}
-	free(records.offsets);
-	return size;
+}
+
+/* Bytes of the metadata that these records come from. */
+static inline size_t alter_end(const struct edited_image *image)
+{
+	size_t end = sizeof(struct image_header) + sizeof(struct record_header) +
+		     sizeof(struct image_metadata_end);
+
+	for (size_t i = 0; i < image->count; i++)
+		end += sizeof(struct record_header) +
+		       image_align(le32_get(image->records[i].header.length), IMAGE_ALIGN);
+	return end;
+}
+
+/* Returns the new size; 0 if there are no records to alter, or no room for what would come of it.
+ */
+static inline size_t alter_records(uint8_t *data, size_t size, size_t max_size, uint64_t *random)
+{
+	auto_edited struct edited_image image = EDITED_IMAGE_NONE;
+	auto_buf struct buf altered = BUF_EMPTY;
+	size_t end;
+
+	if (!edited_take(&image, data, size) || image.count == 0)
+		return 0;
+	end = alter_end(&image);
+	if (end > size)
+		return 0;
+	alter_any(&image, random);
+	edited_make(&image, &altered);
+	(void)buf_append(&altered, data + end, size - end);
+	if (altered.size > max_size)
+		return 0;
+	memcpy(data, altered.data, altered.size);
+	return altered.size;
 }

@@ -1,81 +1,80 @@
 /* Forges images: real ones with a few bytes altered and all checksums made right again.
  *
- *   forge list IMAGE                        one line a record: tag, id, offset and size of its body
- *   forge get IMAGE PLACE                   the 4 bytes there, as a number
- *   forge edit IMAGE OUT PLACE=VALUE...     writes OUT; PLACE is TAG[.N]+OFFSET:BYTES: the Nth
- *                                           record (from 0) with this tag; or TAG[.N]-, which
- *                                           makes it one that readers leave out
- *                                           PLACE=@TEXT writes a text instead, BYTES at most,
- *                                           with slashes in front that fill the rest
- *   forge records IMAGE DIR                 writes each record's tag and body to a file of its own,
- * as fuzz_kinds takes them; those up to 64 KiB forge sweep IMAGE                       alters
- * every word to values that hurt, and lists, as PLACE=VALUE, those that the reader takes for sound
+ *   forge list IMAGE                    one line a record: tag, id, offset and size of its body
+ *   forge get IMAGE PLACE               the 4 bytes there, as a number
+ *   forge edit IMAGE OUT PLACE=VALUE... writes OUT; PLACE is TAG[.N]+OFFSET:BYTES: the Nth record
+ *                                       (from 0) with this tag; or TAG[.N]-, which makes it one
+ *                                       that readers leave out
+ *                                       PLACE=@TEXT writes a text instead, BYTES at most, with
+ *                                       slashes in front that fill the rest
+ *   forge records IMAGE DIR             writes each record's tag and body to a file of its own, as
+ *                                       fuzz_kinds takes them; those up to 64 KiB
+ *   forge sweep IMAGE                   alters every word to values that hurt, and lists, as
+ *                                       PLACE=VALUE, those that the reader takes for sound
  */
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "core/cleanup.h"
-#include "image/format.h"
-#include "image/image.h"
-#include "image/mend.h"
+#include "records.h"
 
 enum {
 	SWEEP_WORDS = 64, /* in one record: the first ones */
 	RECORD_MAX = 65536,
 };
 
-struct bytes {
-	unsigned char *data; /* owned */
-	size_t size;
+struct forged {
+	struct buf bytes; /* the whole image, as it was */
+	struct edited_image image;
 };
 
-static int load(const char *path, struct bytes *bytes)
+static bool load(const char *path, struct forged *forged)
 {
 	auto_fclose FILE *file = fopen(path, "re");
 	struct stat st;
+	char *data;
 
 	if (!file || fstat(fileno(file), &st) < 0)
-		return -1;
-	bytes->size = (size_t)st.st_size;
-	bytes->data = malloc(bytes->size);
-	return fread(bytes->data, 1, bytes->size, file) == bytes->size ? 0 : -1;
+		return false;
+	data = buf_append(&forged->bytes, NULL, (size_t)st.st_size);
+	return fread(data, 1, forged->bytes.size, file) == forged->bytes.size &&
+	       edited_take(&forged->image, (const unsigned char *)data, forged->bytes.size);
 }
 
-/* The place of record `number` among those with this tag; "" stands for any. */
-static const struct record_header *find(const struct bytes *bytes, const char *tag, size_t number)
+/* The record that a place begins with, and the rest of it. NULL: there is none. */
+static struct edited_record *find(const struct edited_image *image, const char **place)
+{
+	size_t number = 0;
+	size_t at;
+	char tag[5];
+	int used = 0;
+
+	if (sscanf(*place, "%4[A-Z]%n", tag, &used) != 1)
+		return NULL;
+	*place += used;
+	if (**place == '.')
+		number = strtoul(*place + 1, (char **)place, 10);
+	at = edited_find(image, tag, number);
+	return at == SIZE_MAX ? NULL : &image->records[at];
+}
+
+static int list(const struct edited_image *image)
 {
 	size_t offset = sizeof(struct image_header);
 
-	while (bytes->size - offset >= sizeof(struct record_header)) {
-		const struct record_header *header = (const void *)(bytes->data + offset);
-		uint32_t value = le32_get(header->tag);
+	for (size_t i = 0; i < image->count; i++) {
+		const struct record_header *header = &image->records[i].header;
+		uint32_t length = le32_get(header->length);
 
-		if (value == TAG_METADATA_END)
-			return NULL;
-		if ((tag[0] == '\0' || memcmp(&value, tag, 4) == 0) && number-- == 0)
-			return header;
-		offset += sizeof(*header) + image_align(le32_get(header->length), IMAGE_ALIGN);
+		offset += sizeof(*header);
+		printf("%.4s %" PRIu32 " %zu %" PRIu32 "\n", (const char *)&header->tag,
+		       le32_get(header->id), offset, length);
+		offset += image_align(length, IMAGE_ALIGN);
 	}
-	return NULL;
-}
-
-static int list(const struct bytes *bytes)
-{
-	const struct record_header *header;
-
-	for (size_t i = 0; (header = find(bytes, "", i)); i++)
-		printf("%.4s %" PRIu32 " %td %" PRIu32 "\n", (const char *)&header->tag,
-		       le32_get(header->id), (const unsigned char *)(header + 1) - bytes->data,
-		       le32_get(header->length));
 	return 0;
 }
 
-static int write_record(const struct record_header *header, const char *dir)
+static int write_record(const struct edited_record *record, const char *dir)
 {
+	const struct record_header *header = &record->header;
 	char path[4096];
 	auto_fclose FILE *file = NULL;
 	size_t length = le32_get(header->length);
@@ -86,31 +85,25 @@ static int write_record(const struct record_header *header, const char *dir)
 		       le64_get(header->checksum));
 	file = fopen(path, "we");
 	if (!file || fwrite(&header->tag, 1, 4, file) != 4 ||
-	    fwrite(header + 1, 1, length, file) != length)
+	    fwrite(record->body, 1, length, file) != length)
 		return 2;
 	return 0;
 }
 
-static int write_records(const struct bytes *bytes, const char *dir)
+static int write_records(const struct edited_image *image, const char *dir)
 {
-	const struct record_header *header;
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && (header = find(bytes, "", i)); i++)
-		r = write_record(header, dir);
+	for (size_t i = 0; r == 0 && i < image->count; i++)
+		r = write_record(&image->records[i], dir);
 	return r;
 }
 
-static int leave_out(const struct bytes *bytes, const struct record_header *found)
+/* Its place stays taken: the page stream does not move. */
+static void leave_out(struct edited_record *record)
 {
-	struct record_header *header;
-
-	if (!found)
-		return -1;
-	header = (void *)(bytes->data + ((const unsigned char *)found - bytes->data));
-	header->tag = le32_make(TAG('G', 'O', 'N', 'E'));
-	header->flags = le16_make(0);
-	return 0;
+	record->header.tag = le32_make(TAG('G', 'O', 'N', 'E'));
+	record->header.flags = le16_make(0);
 }
 
 static int write_text(unsigned char *place, size_t size, const char *text)
@@ -124,29 +117,25 @@ static int write_text(unsigned char *place, size_t size, const char *text)
 	return 0;
 }
 
-static int apply(struct bytes *bytes, const char *edit)
+static int apply(const struct edited_image *image, const char *edit)
 {
-	const struct record_header *header;
+	struct edited_record *record = find(image, &edit);
 	unsigned char *place;
-	size_t number = 0;
 	size_t offset;
 	size_t size;
 	uint64_t value;
-	char tag[5];
 	int used = 0;
 
-	if (sscanf(edit, "%4[A-Z]%n", tag, &used) != 1)
+	if (!record)
 		return -1;
-	edit += used;
-	if (*edit == '.')
-		number = strtoul(edit + 1, (char **)&edit, 10);
-	header = find(bytes, tag, number);
-	if (strcmp(edit, "-") == 0)
-		return leave_out(bytes, header);
-	if (!header || sscanf(edit, "+%zu:%zu=%n", &offset, &size, &used) != 2 ||
-	    offset + size > le32_get(header->length))
+	if (strcmp(edit, "-") == 0) {
+		leave_out(record);
+		return 0;
+	}
+	if (sscanf(edit, "+%zu:%zu=%n", &offset, &size, &used) != 2 ||
+	    offset + size > le32_get(record->header.length))
 		return -1;
-	place = bytes->data + ((const unsigned char *)(header + 1) - bytes->data) + offset;
+	place = record->body + offset;
 	if (edit[used] == '@')
 		return write_text(place, size, edit + used + 1);
 	value = strtoull(edit + used, NULL, 0);
@@ -156,54 +145,49 @@ static int apply(struct bytes *bytes, const char *edit)
 	return 0;
 }
 
-static int edit(struct bytes *bytes, const char *out, char **edits)
+static int edit(struct forged *forged, const char *out, char **edits)
 {
 	auto_fclose FILE *file = fopen(out, "we");
+	auto_buf struct buf metadata = BUF_EMPTY;
+	struct buf *bytes = &forged->bytes;
 
 	for (; *edits; edits++) {
-		if (apply(bytes, *edits) < 0) {
+		if (apply(&forged->image, *edits) < 0) {
 			fprintf(stderr, "forge: %s: no such place\n", *edits);
 			return 2;
 		}
 	}
+	edited_make(&forged->image, &metadata);
+	memcpy(bytes->data, metadata.data, metadata.size);
 	image_mend(bytes->data, bytes->size);
 	if (!file || fwrite(bytes->data, 1, bytes->size, file) != bytes->size)
 		return 2;
 	return 0;
 }
 
-static int get(const struct bytes *bytes, const char *place)
+static int get(const struct edited_image *image, const char *place)
 {
-	const struct record_header *header;
-	size_t number = 0;
+	const struct edited_record *record = find(image, &place);
 	size_t offset;
-	char tag[5];
-	int used = 0;
+	le32 value;
 
-	if (sscanf(place, "%4[A-Z]%n", tag, &used) != 1)
+	if (!record || sscanf(place, "+%zu:4", &offset) != 1 ||
+	    offset + sizeof(value) > le32_get(record->header.length))
 		return 2;
-	place += used;
-	if (*place == '.')
-		number = strtoul(place + 1, (char **)&place, 10);
-	if (sscanf(place, "+%zu:4", &offset) != 1)
-		return 2;
-	header = find(bytes, tag, number);
-	if (!header || offset + 4 > le32_get(header->length))
-		return 2;
-	printf("%" PRIu32 "\n", le32_get(*(const le32 *)((const char *)(header + 1) + offset)));
+	memcpy(&value, record->body + offset, sizeof(value));
+	printf("%" PRIu32 "\n", le32_get(value));
 	return 0;
 }
 
-static bool is_taken(struct bytes *bytes)
+static bool is_taken(const struct edited_image *image)
 {
-	auto_image struct image *image = NULL;
-	struct err err = ERR_NONE;
+	auto_free char *verdict = edited_verdict(image);
 
-	image_mend(bytes->data, bytes->size);
-	return image_parse(bytes->data, bytes->size, &image_default_limits, &image, &err) == 0;
+	return verdict[0] == '\0';
 }
 
-static void sweep_word(struct bytes *metadata, const char *place, size_t offset, size_t size)
+static void sweep_word(const struct edited_image *image, unsigned char *word, const char *place,
+		       size_t size)
 {
 	static const uint64_t values[] = {
 		0,
@@ -227,73 +211,66 @@ static void sweep_word(struct bytes *metadata, const char *place, size_t offset,
 	};
 	unsigned char saved[8];
 
-	memcpy(saved, metadata->data + offset, size);
+	memcpy(saved, word, size);
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
 		if ((size == 4 && values[i] > UINT32_MAX) || memcmp(saved, &values[i], size) == 0)
 			continue;
-		memcpy(metadata->data + offset, &values[i], size);
-		if (is_taken(metadata))
+		memcpy(word, &values[i], size);
+		if (is_taken(image))
 			printf("%s:%zu=%#" PRIx64 "\n", place, size, values[i]);
 	}
-	memcpy(metadata->data + offset, saved, size);
+	memcpy(word, saved, size);
 }
 
-static size_t number_of(const struct bytes *bytes, const struct record_header *header)
+static size_t number_of(const struct edited_image *image, size_t at)
 {
-	char tag[5] = "";
 	size_t number = 0;
 
-	memcpy(tag, &header->tag, 4);
-	while (find(bytes, tag, number) != header)
-		number++;
+	for (size_t i = 0; i < at; i++)
+		number +=
+		    memcmp(&image->records[i].header.tag, &image->records[at].header.tag, 4) == 0;
 	return number;
 }
 
-static int sweep(struct bytes *bytes)
+static int sweep(const struct edited_image *image)
 {
-	const struct image_header *start = (const void *)bytes->data;
-	const struct record_header *header;
-	struct bytes metadata = { .size = le64_get(start->metadata_size) };
+	for (size_t i = 0; i < image->count; i++) {
+		const struct edited_record *record = &image->records[i];
+		size_t length = le32_get(record->header.length);
 
-	metadata.data = malloc(metadata.size);
-	memcpy(metadata.data, bytes->data, metadata.size);
-	for (size_t i = 0; (header = find(&metadata, "", i)); i++) {
-		size_t body = (size_t)((unsigned char *)(header + 1) - metadata.data);
-
-		for (size_t at = 0; at + 4 <= le32_get(header->length) && at < 4 * SWEEP_WORDS;
-		     at += 4) {
+		for (size_t at = 0; at + 4 <= length && at < 4 * SWEEP_WORDS; at += 4) {
 			char place[64];
 
 			(void)snprintf(place, sizeof(place), "%.4s.%zu+%zu",
-				       (const char *)&header->tag, number_of(&metadata, header),
-				       at);
-			sweep_word(&metadata, place, body + at, 4);
-			if (at % 8 == 0 && at + 8 <= le32_get(header->length))
-				sweep_word(&metadata, place, body + at, 8);
+				       (const char *)&record->header.tag, number_of(image, i), at);
+			sweep_word(image, record->body + at, place, 4);
+			if (at % 8 == 0 && at + 8 <= length)
+				sweep_word(image, record->body + at, place, 8);
 		}
 	}
-	free(metadata.data);
 	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	struct bytes bytes = { .size = 0 };
+	struct forged forged = { .image = EDITED_IMAGE_NONE };
+	struct edited_image *image = &forged.image;
 	int r = 2;
 
-	if (argc < 3 || load(argv[2], &bytes) < 0)
+	if (argc < 3 || !load(argv[2], &forged))
 		fprintf(stderr, "usage: forge list|sweep IMAGE, forge records IMAGE DIR, "
 				"forge edit IMAGE OUT EDIT...\n");
 	else if (strcmp(argv[1], "list") == 0)
-		r = list(&bytes);
+		r = list(image);
 	else if (strcmp(argv[1], "sweep") == 0)
-		r = sweep(&bytes);
+		r = sweep(image);
 	else if (strcmp(argv[1], "records") == 0 && argc == 4)
-		r = write_records(&bytes, argv[3]);
+		r = write_records(image, argv[3]);
 	else if (strcmp(argv[1], "get") == 0 && argc == 4)
-		r = get(&bytes, argv[3]);
+		r = get(image, argv[3]);
 	else if (strcmp(argv[1], "edit") == 0 && argc > 3)
-		r = edit(&bytes, argv[3], argv + 4);
-	free(bytes.data);
+		r = edit(&forged, argv[3], argv + 4);
+	edited_free(image);
+	buf_free(&forged.bytes);
 	return r;
 }

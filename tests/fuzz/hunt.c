@@ -13,7 +13,8 @@
  *                                  and edits; says what became of the others
  *
  * A case is a line: the image's name, edits (see records.h), and the words of the refusal, between
- * tabs. In a build made by tools/mutate, every check is a reason. */
+ * tabs; "nothing", if it must be taken. In a build made by tools/mutate, every check is a reason.
+ */
 #include <dirent.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -156,14 +157,15 @@ static bool add_checks(struct hunt *hunt, const struct edited_image *image, cons
 }
 
 /* Takes the case, if it is one for something new. */
-static bool judge(struct hunt *hunt, const struct edited_image *image, char **ret_verdict)
+static bool judge(struct hunt *hunt, const struct edited_image *image, bool may_be_sound,
+		  char **ret_verdict)
 {
 	auto_free char *verdict = NULL;
 	bool is_new;
 
 	memset(checks_fired, 0, CHECKS_MAX);
 	verdict = edited_verdict(image);
-	if (verdict[0] == '\0' || strpbrk(verdict, "\t\n")) {
+	if ((verdict[0] == '\0' && !may_be_sound) || strpbrk(verdict, "\t\n")) {
 		*ret_verdict = take_ptr(verdict);
 		return false;
 	}
@@ -323,14 +325,15 @@ static void mutate(struct hunt *hunt, const struct edited_image *image, struct b
 }
 
 static bool attempt(struct hunt *hunt, const struct base *base, const char *edits,
-		    char **ret_verdict)
+		    bool may_be_sound, char **ret_verdict)
 {
 	auto_edited struct edited_image image = EDITED_IMAGE_NONE;
 
 	edited_copy(&image, &base->image);
-	if (!edited_apply_all(&image, edits) || !judge(hunt, &image, ret_verdict))
+	if (!edited_apply_all(&image, edits) || !judge(hunt, &image, may_be_sound, ret_verdict))
 		return false;
-	(void)fprintf(hunt->cases, "%s\t%s\t%s\n", base->name, edits, *ret_verdict);
+	(void)fprintf(hunt->cases, "%s\t%s\t%s\n", base->name, edits,
+		      (*ret_verdict)[0] ? *ret_verdict : EDITED_SOUND);
 	(void)fflush(hunt->cases);
 	return true;
 }
@@ -349,7 +352,7 @@ static void find_more(struct hunt *hunt, time_t seconds)
 			for (uint64_t n = 1 + (chance(hunt, 3) == 0) * chance(hunt, 3); n > 0; n--)
 				mutate(hunt, &base->image, &edits);
 			if (edits.size > 0)
-				(void)attempt(hunt, base, edits.data, &verdict);
+				(void)attempt(hunt, base, edits.data, false, &verdict);
 		}
 	}
 }
@@ -380,7 +383,7 @@ static void sweep_place(struct hunt *hunt, const struct base *base, const char *
 		if (value > most || (size < 4 && i >= count + 16 + 8 * size))
 			continue;
 		edit = mem_printf("%s+%zu:%zu=%" PRIu64, place, at, size, value);
-		(void)attempt(hunt, base, edit, &verdict);
+		(void)attempt(hunt, base, edit, false, &verdict);
 	}
 }
 
@@ -398,7 +401,7 @@ static void sweep_record(struct hunt *hunt, const struct base *base, const char 
 	for (size_t i = 0; i < sizeof(whole) / sizeof(*whole); i++) {
 		auto_free char *edit = mem_printf("%s%s", place, whole[i]), *verdict = NULL;
 
-		(void)attempt(hunt, base, edit, &verdict);
+		(void)attempt(hunt, base, edit, false, &verdict);
 	}
 	for (size_t i = 0; i < 2 * sizeof(more) / sizeof(*more); i++) {
 		uint32_t change = more[i / 2];
@@ -407,7 +410,7 @@ static void sweep_record(struct hunt *hunt, const struct base *base, const char 
 		if (i % 2 && change > length)
 			continue;
 		edit = mem_printf("%s~%u", place, i % 2 ? length - change : length + change);
-		(void)attempt(hunt, base, edit, &verdict);
+		(void)attempt(hunt, base, edit, false, &verdict);
 	}
 	for (size_t at = 0; at < length && at < 256; at++) {
 		for (size_t size = 1; size <= 8; size *= 2) {
@@ -471,7 +474,7 @@ static void add_line(struct hunt *hunt, char *line)
 	base = edits ? find_base(hunt, line) : NULL;
 	if (!base)
 		(void)printf("no such image: %s\n", line);
-	else if (!attempt(hunt, base, edits, &verdict))
+	else if (!attempt(hunt, base, edits, true, &verdict))
 		(void)printf("nothing new: %s %s: %s\n", line, edits,
 			     verdict ? verdict : "no such place");
 }
@@ -525,12 +528,22 @@ static bool try_case(struct hunt *hunt, char *line)
 	edited_copy(&image, &base->image);
 	if (!edited_apply_all(&image, edits))
 		return false;
-	(void)judge(hunt, &image, &verdict);
-	if (verdict && strcmp(verdict, words) == 0)
+	(void)judge(hunt, &image, true, &verdict);
+	if (verdict && strcmp(verdict[0] ? verdict : EDITED_SOUND, words) == 0)
 		return true;
 	(void)printf("%s\t%s\n  expected: %s\n  says:     %s\n", line, edits, words,
 		     verdict ? verdict : "");
 	return false;
+}
+
+/* Without some checks, what is sound is refused. */
+static void judge_sound(struct hunt *hunt)
+{
+	for (size_t i = 0; CHECKS_MAX > 1 && i < hunt->base_count; i++) {
+		memset(checks_fired, 0, CHECKS_MAX);
+		free(edited_verdict(&hunt->bases[i].image));
+		(void)add_checks(hunt, &hunt->bases[i].image, "");
+	}
 }
 
 static int try_all(struct hunt *hunt, const char *path)
@@ -539,6 +552,7 @@ static int try_all(struct hunt *hunt, const char *path)
 	auto_free char *line = NULL;
 	size_t room = 0, count = 0, bad = 0;
 
+	judge_sound(hunt);
 	while (file && getline(&line, &room, file) > 0) {
 		count++;
 		bad += !try_case(hunt, line);

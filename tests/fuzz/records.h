@@ -7,6 +7,8 @@
  *   TAG.N@ID                  it gets this id
  *   TAG.N<OFFSET:COUNT        so many zero bytes come in there
  *   TAG.N#OFFSET:COUNT=BYTE   so many bytes there become this one
+ *   TAG.N%OFFSET:SIZE*COUNT   so many copies of the bytes there come in behind them
+ *   TAG.N!OTHER               it gets this tag
  *   TAG.N^                    it moves to the front of all
  *   TAG.N-                    it is left out
  *   TAG.N*                    there is another one like it, right behind it */
@@ -37,7 +39,8 @@ struct edited_image {
 };
 
 #define EDITED_IMAGE_NONE ((struct edited_image){ .count = 0 })
-#define EDITED_LENGTH_MAX (1u << 24)
+#define EDITED_SOUND	  "nothing" /* what a case has in place of a refusal */
+#define EDITED_LENGTH_MAX (1u << 26)
 
 static inline void edited_free(struct edited_image *image)
 {
@@ -185,6 +188,23 @@ static inline bool edited_fill(struct edited_record *record, const char *edit)
 	return true;
 }
 
+static inline bool edited_repeat(struct edited_record *record, const char *edit)
+{
+	uint32_t length = le32_get(record->header.length);
+	uint32_t offset, size, count;
+	unsigned char *end;
+
+	if (sscanf(edit, "%%%" SCNu32 ":%" SCNu32 "*%" SCNu32, &offset, &size, &count) != 3 ||
+	    offset > length || size > length - offset || size * (uint64_t)count > EDITED_LENGTH_MAX)
+		return false;
+	edited_resize(record, length + size * count);
+	end = record->body + offset + size;
+	memmove(end + (size_t)size * count, end, length - offset - size);
+	for (; count > 0; count--, end += size)
+		memcpy(end, record->body + offset, size);
+	return true;
+}
+
 static inline void edited_move_first(struct edited_image *image, size_t at)
 {
 	struct edited_record record = image->records[at];
@@ -214,6 +234,13 @@ static inline bool edited_apply(struct edited_image *image, const char *edit)
 		return edited_widen(&image->records[at], edit);
 	case '#':
 		return edited_fill(&image->records[at], edit);
+	case '!':
+		if (strlen(edit) != 5)
+			return false;
+		memcpy(&image->records[at].header.tag, edit + 1, 4);
+		return true;
+	case '%':
+		return edited_repeat(&image->records[at], edit);
 	case '^':
 		edited_move_first(image, at);
 		return true;

@@ -161,14 +161,18 @@ static bool is_real_time(uint64_t policy)
 	return policy == SCHED_FIFO || policy == SCHED_RR;
 }
 
+/* `own`: the real-time policy that the invoker has, with priority 30; 0: none. */
 static bool sched_holds(int number, uint64_t policy, uint64_t priority, uint64_t limit,
-			bool is_able)
+			bool is_able, uint64_t own)
 {
-	struct host_facts facts = { .host_caps = is_able ? BIT(CAP_SYS_NICE) : 0 };
+	struct host_facts facts = { .host_caps = is_able ? BIT(CAP_SYS_NICE) : 0,
+				    .rt_policy = (uint32_t)own,
+				    .rt_priority = own ? 30 : 0 };
 	bool may_all = number == SAME_HOST && is_able;
 	bool may_real_time = may_all || (number == SAME_HOST && limit > 0);
-	bool is_kept = policy == SCHED_OTHER || policy == SCHED_BATCH || policy == SCHED_IDLE ||
-		       (is_real_time(policy) && may_real_time) || may_all;
+	bool is_own = number == SAME_HOST && own == policy && limit == 0;
+	bool is_kept = is_own || policy == SCHED_OTHER || policy == SCHED_BATCH ||
+		       policy == SCHED_IDLE || (is_real_time(policy) && may_real_time) || may_all;
 	struct decision decision;
 	struct decision rank;
 
@@ -176,9 +180,11 @@ static bool sched_holds(int number, uint64_t policy, uint64_t priority, uint64_t
 	decision = decide(preset(number), &facts, CLASS_SCHED, 0, policy);
 	rank = decide(preset(number), &facts, CLASS_RT_PRIORITY, 0, priority);
 	return decision.effective == (is_kept ? policy : SCHED_OTHER) &&
-	       rank.effective == (may_all		? priority
-				  : number == SAME_HOST ? least(priority, limit)
-							: 0);
+	       rank.effective ==
+		   (may_all ? priority
+		    : number == SAME_HOST
+			? least(priority, limit < facts.rt_priority ? facts.rt_priority : limit)
+			: 0);
 }
 
 static void test_scheduling(struct checks *checks)
@@ -192,10 +198,12 @@ static void test_scheduling(struct checks *checks)
 		do_hold &= nice_holds(i / 1600 % PRESETS, i % 40 - 20, i / 40 % 40 - 20,
 				      i / 1600 / PRESETS);
 	check_case(checks, "each niceness with each limit", do_hold);
-	for (int i = 0; i < 6 * 4 * 99 * PRESETS * 2; i++)
-		do_hold &=
-		    sched_holds(i / 2376 % PRESETS, policies[i % 6], (uint64_t)(i / 24 % 99 + 1),
-				limits[i / 6 % 4], i / 2376 / PRESETS);
+	for (int i = 0; i < 6 * 4 * 99 * PRESETS * 2; i++) {
+		for (uint64_t own = 0; own <= SCHED_RR; own++)
+			do_hold &= sched_holds(i / 2376 % PRESETS, policies[i % 6],
+					       (uint64_t)(i / 24 % 99 + 1), limits[i / 6 % 4],
+					       i / 2376 / PRESETS, own);
+	}
 	check_case(checks, "each policy and priority with several limits", do_hold);
 }
 

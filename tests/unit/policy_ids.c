@@ -386,6 +386,25 @@ static void test_root(struct checks *checks)
 	check_case(checks, "root: every id stays what it is", are_kept);
 }
 
+/* An invoker with groups and no range: where he ran it, they were of no gid of the container. */
+static void test_foreign_groups(struct checks *checks)
+{
+	struct scene scene = { .preset = "map" };
+
+	scene_start(&scene);
+	ask_thread(&scene, 1, 0, 0);
+	ask_id(&scene, CLASS_GROUPS, 1, 0, 65534);
+	ask_id(&scene, CLASS_GROUPS, 1, 1, 0);
+	ask_id(&scene, CLASS_GROUPS, 1, 2, 5);
+	plan_settle(scene.plan);
+	check_case(checks, "map: groups that were outside are the invoker's",
+		   !plan_may_setgroups(scene.plan) && count_refusals(&scene) == 1 &&
+		       answers(&scene, CLASS_GROUPS, 1, 0, OUTCOME_INHERIT, ID_NONE) &&
+		       answers(&scene, CLASS_GROUPS, 1, 1, OUTCOME_KEEP, 0) &&
+		       answers(&scene, CLASS_GROUPS, 1, 2, OUTCOME_REFUSE, ID_NONE));
+	plan_free(scene.plan);
+}
+
 /* Root of a namespace whose maker gave up setgroups. */
 static void test_denied(struct checks *checks)
 {
@@ -439,6 +458,7 @@ int main(void)
 	test_map(&checks);
 	test_map_refusals(&checks);
 	test_root(&checks);
+	test_foreign_groups(&checks);
 	test_denied(&checks);
 	test_default(&checks);
 	return checks.failed != 0;

@@ -377,7 +377,7 @@ static void expect_state(struct unit *unit, const struct test_container *contain
 	struct err err = ERR_NONE;
 	size_t count = 0;
 
-	if (EXPECT(unit, ctckpt_list(&list, &count, &err) == 0 && count == 1)) {
+	if (EXPECT(unit, ctckpt_list(NULL, &list, &count, &err) == 0 && count == 1)) {
 		EXPECT_TEXT(unit, list[0].name, "web");
 		EXPECT_TEXT(unit, list[0].state, state);
 		EXPECT_TEXT(unit, list[0].engine, "ctckpt");

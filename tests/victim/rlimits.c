@@ -1,5 +1,6 @@
 /* rlimits: all 16, each with a soft and a hard value of its own. With the argument `clamped`, the
- * invoker of the restore has a lower hard limit on descriptors. */
+ * invoker of the restore has a lower hard limit on descriptors; with `used`, a second of processor
+ * time is used up before the checkpoint. */
 #include <sys/resource.h>
 
 #include "victim.h"
@@ -24,6 +25,7 @@ static void choose(__rlimit_resource_t resource, rlim_t soft, rlim_t hard)
 int main(int argc, char **argv)
 {
 	bool is_clamped = argc > 1 && strcmp(argv[1], "clamped") == 0;
+	bool is_used = argc > 1 && strcmp(argv[1], "used") == 0;
 
 	for (int i = 0; i < RLIM_NLIMITS; i++)
 		EXPECT(getrlimit(i, &wanted[i]) == 0);
@@ -42,7 +44,11 @@ int main(int argc, char **argv)
 	choose(RLIMIT_RTTIME, 5000000, 6000000);
 	choose(RLIMIT_NICE, 0, 0);
 	choose(RLIMIT_RTPRIO, 0, 0);
+	while (is_used && clock() < 1100 * (CLOCKS_PER_SEC / 1000))
+		;
 	wait_for_restore();
+	if (is_used)
+		wanted[RLIMIT_CPU] = (struct rlimit){ 2999, 3999 };
 	if (is_clamped)
 		wanted[RLIMIT_NOFILE] = (struct rlimit){ CLAMP, CLAMP };
 	for (int i = 0; i < RLIM_NLIMITS; i++) {

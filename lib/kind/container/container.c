@@ -18,6 +18,8 @@ static int container_dump(struct dump *d, struct err *err)
 	(void)err;
 	if (target->form == TARGET_TREE)
 		flags |= CONTAINER_TREE;
+	else if (dump_shares_network(d))
+		flags |= CONTAINER_NETLESS;
 	if (target->rootfs)
 		flags |= CONTAINER_ROOTFS;
 	rec.flags = le32_make(flags);
@@ -37,12 +39,24 @@ static int container_check(const void *body, size_t length, struct err *err)
 
 	if (!name || reader_left(&reader) != 0)
 		return err_set(err, ERR_DAMAGED, "container: %zu bytes", length);
-	if (le32_get(rec->flags) & ~(uint32_t)(CONTAINER_TREE | CONTAINER_ROOTFS) ||
+	if (le32_get(rec->flags) &
+		~(uint32_t)(CONTAINER_TREE | CONTAINER_ROOTFS | CONTAINER_NETLESS) ||
 	    le32_get(rec->reserved[0]) || le32_get(rec->reserved[1]))
 		return err_set(err, ERR_DAMAGED, "container: unknown bits");
 	text = mem_copy(name, name_length);
 	if (name_length && (strlen(text) != name_length || !registry_name_is_valid(text)))
 		return err_set(err, ERR_DAMAGED, "container: impossible name");
+	return 0;
+}
+
+static int container_restore(struct restore *rs, const struct record *record, struct err *err)
+{
+	const struct container_rec *rec = record->body;
+
+	(void)err;
+	if (le32_get(rec->flags) & CONTAINER_NETLESS)
+		restore_note(rs, "the container had no network of its own: it gets one with a "
+				 "loopback interface only");
 	return 0;
 }
 
@@ -54,4 +68,5 @@ const struct kind kind_container = {
 	.phase = PHASE_NAMESPACES,
 	.dump = container_dump,
 	.check = container_check,
+	.restore = container_restore,
 };

@@ -7,6 +7,7 @@
 #include "core/cleanup.h"
 #include "dump/dump.h"
 #include "kind/support/files.h"
+#include "kind/support/mount_bound.h"
 #include "kind/support/mount_dump.h"
 #include "kind/support/mount_record.h"
 #include "kind/support/mount_restore.h"
@@ -43,7 +44,9 @@ static int dump_nested(struct dump *d, struct err *err)
 static int ns_mnt_dump(struct dump *d, struct err *err)
 {
 	auto_with(own_mounts_free) struct own_mounts own = { .mounts = NULL };
-	struct mount_origin origin = { .rootfs = d->own->target->rootfs, .has_made = true };
+	struct mount_origin origin = { .rootfs = d->own->target->rootfs,
+				       .has_made = true,
+				       .is_foreign = d->own->target->engine != NULL };
 	int r = 0;
 
 	if (d->ns)
@@ -97,6 +100,7 @@ static void ask_for(struct plan *plan, const struct record *record, const struct
 
 	for (size_t i = 0; i < facts->volume_count; i++)
 		is_named |= strcmp(facts->volumes[i], place) == 0;
+	is_named |= facts->bound && bound_point_at(facts->bound, place);
 	plan_ask(plan, &(struct question){ .class = CLASS_MOUNT,
 					   .id = record->id,
 					   .detail = (uint32_t)n,
@@ -104,7 +108,9 @@ static void ask_for(struct plan *plan, const struct record *record, const struct
 					   .invoker = is_named,
 					   .path = place,
 					   .subject = subject,
-					   .saved_text = "of the host",
+					   .saved_text = list->entries[n].how == MOUNT_NAMED
+							     ? "of the host"
+							     : "with files",
 					   .invoker_text = is_named ? "named" : "-" });
 }
 
@@ -116,7 +122,8 @@ static int ns_mnt_ask(struct plan *plan, const struct image *image, const struct
 
 	(void)image;
 	for (size_t i = 0; r == 0 && i < list.count; i++) {
-		if (list.entries[i].how == MOUNT_NAMED && !is_along(&list, i))
+		if ((list.entries[i].how == MOUNT_NAMED && !is_along(&list, i)) ||
+		    mount_is_missed(&list, i, plan_facts(plan)->bound))
 			ask_for(plan, record, &list, i);
 	}
 	return r;

@@ -16,7 +16,8 @@ extern const struct kind kind_ns_net;
 /* The id of the container's own network namespace, for veth pairs into it; a tree has none. */
 static uint32_t own_id(struct dump *d)
 {
-	if (d->own->network == 0 && d->own->target->form == TARGET_CONTAINER)
+	if (d->own->network == 0 && d->own->target->form == TARGET_CONTAINER &&
+	    !dump_shares_network(d))
 		d->own->network = dump_new_id(d);
 	return d->own->network;
 }
@@ -48,10 +49,10 @@ static int ns_net_dump(struct dump *d, struct err *err)
 	size_t count;
 	int r;
 
-	/* A tree's network is not its own: it gets a fresh one. */
-	if (!d->ns && (!task || d->own->target->form == TARGET_TREE))
+	/* A network that is not its own, as that of a tree, is not saved: it gets a fresh one. */
+	if (!d->ns && (!task || d->own->target->form == TARGET_TREE || dump_shares_network(d)))
 		return 0;
-	if (task && d->own->target->form == TARGET_CONTAINER)
+	if (task && d->own->target->form == TARGET_CONTAINER && !dump_shares_network(d))
 		own = openat(task->proc, "ns/net", O_RDONLY | O_CLOEXEC);
 	if (own < 0 && !d->ns)
 		return err_set(err, -errno, "open the network namespace");

@@ -55,14 +55,31 @@ static int ns_uts_check(const void *body, size_t length, struct err *err)
 	return 0;
 }
 
+/* What a bundle says counts. */
+static const char *chosen(struct restore *rs, const char *what, const char *saved,
+			  const char *bundle)
+{
+	if (!bundle)
+		return saved;
+	if (strcmp(saved, bundle) != 0)
+		restore_note(rs, "%s %s: it is %s in the bundle", what, saved, bundle);
+	return bundle;
+}
+
 static int ns_uts_restore(struct restore *rs, const struct record *record, struct err *err)
 {
 	const struct uts_rec *rec = record->body;
+	const struct bound *bound = plan_facts(rs->plan)->bound;
+	const char *hostname = rec->hostname;
+	const char *domainname = rec->domainname;
 
-	(void)rs;
-	if (sethostname(rec->hostname, strlen(rec->hostname)) < 0)
+	if (bound && !namespace_find(rs->image, record->id)) {
+		hostname = chosen(rs, "host name", hostname, bound->hostname);
+		domainname = chosen(rs, "domain name", domainname, bound->domainname);
+	}
+	if (sethostname(hostname, strlen(hostname)) < 0)
 		return err_set(err, -errno, "set host name");
-	if (setdomainname(rec->domainname, strlen(rec->domainname)) < 0)
+	if (setdomainname(domainname, strlen(domainname)) < 0)
 		return err_set(err, -errno, "set domain name");
 	return 0;
 }

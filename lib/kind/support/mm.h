@@ -119,6 +119,10 @@ uint32_t mapfile_segment(const struct record *record, bool *ret_is_writable);
 
 /* Dump: the ring of an AIO context. Ordinary memory holds its place until the context is made. */
 bool mm_is_aio(const struct procfs_vma *vma);
+/* Dump: appends the struct vma_rec of a mapping of d->task; what is not supported is a blocker. */
+int mm_write_vma(struct dump *d, struct buf *body, const struct procfs_vma *vma, struct err *err);
+/* Dump: may its pages be looked at? */
+bool mm_has_pages(const struct procfs_vma *vma);
 
 static inline uint64_t mm_page_up(uint64_t size)
 {

@@ -155,8 +155,10 @@ static bool is_made(const struct saving *saving, struct saved *saved)
 
 static bool is_there(struct saving *saving, struct saved *saved, int proc)
 {
-	if (saved->is_root && saving->origin->rootfs)
-		return is_rootfs(saving, proc, &saved->is_changed);
+	if (saved->is_root && saving->origin->rootfs) {
+		saved->is_changed = saving->origin->is_foreign;
+		return is_rootfs(saving, proc, &saved->is_changed) || saving->origin->is_foreign;
+	}
 	if (saved->parent != NONE && saving->saved[saved->parent].how != MOUNT_THERE)
 		return false;
 	return is_own(saving, saved) || (saved->parent != NONE && is_made(saving, saved));
@@ -301,6 +303,8 @@ static int read_all(struct saving *saving, int proc, struct err *err)
 	saving->saved = mem_alloc(saving->count, sizeof(*saving->saved));
 	saving->order = mem_alloc(saving->count, sizeof(*saving->order));
 	saving->is_used = mem_alloc(saving->origin->own_count + 1, sizeof(*saving->is_used));
+	if (saving->origin->rootfs)
+		saving_add_nodes(saving);
 	return 0;
 }
 

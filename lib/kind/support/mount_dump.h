@@ -11,6 +11,9 @@ struct mount_origin {
 	const struct mountinfo *own;
 	size_t own_count;
 	const char *rootfs; /* else this, and what ctckpt mounts in it; NULL */
+	/* An engine made the root from whatever it had; it is found at `rootfs` by the engine only.
+	 */
+	bool is_foreign;
 	/* ctckpt has mounted its own proc and mqueue over the copy. */
 	bool has_made;
 };

@@ -110,7 +110,7 @@ static void list_gone(const struct saving *saving, struct mount_list *list)
 		bool is_device = strncmp(points[i], "/dev/", 5) == 0;
 
 		if (origin->rootfs && is_there_at(saving, "/") && (!is_device || has_dev) &&
-		    !is_there_at(saving, points[i]))
+		    !is_there_at(saving, points[i]) && !saving_has_node(saving, points[i]))
 			add_gone(list, points[i]);
 		free(points[i]);
 	}
@@ -208,8 +208,9 @@ int saving_take_trees(struct saving *saving, int proc, struct err *err)
 		const struct saved *saved = &saving->saved[numbers[i]];
 
 		if (r == 0 && steps[i].is_taken)
-			r = tree_dump(saving->d, &kind_tmpfs, saved->content, steps[i].fd,
-				      saved->info->point, err);
+			r = tree_dump(
+			    saving->d, saved->content, steps[i].fd, saved->info->point,
+			    saving->node_count > 0 && strcmp(saved->info->point, "/dev") == 0, err);
 		drop_fd(&steps[i].fd);
 	}
 	return r;

@@ -8,6 +8,7 @@
 #include "core/buf.h"
 #include "core/cleanup.h"
 #include "kind/support/files.h"
+#include "kind/support/mount_bound.h"
 #include "kind/support/mount_record.h"
 #include "kind/support/tree_index.h"
 #include "kind/support/tree_record.h"
@@ -122,6 +123,7 @@ static struct places *places_of(struct plan *plan)
 	*memory = places;
 	if (record && mount_list_read(record->body, record->length, &places->list, &ignored) == 0) {
 		places->has_list = true;
+		mount_list_apply(&places->list, plan_facts(plan)->bound);
 		find_children(places);
 	}
 	return places;
@@ -206,6 +208,20 @@ static char *joined(const char *top, const char *rest)
 			  rest);
 }
 
+/* Does a bundle mount there what is neither in its root directory nor like the host's own? */
+static bool is_elsewhere(const struct plan *plan, const char *point)
+{
+	static const char *const others[] = { "", "dev", "proc", "sys" };
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		const char *rest = rest_of(point + 1, others[i]);
+
+		if (rest && (i > 0 || !*rest))
+			return false;
+	}
+	return plan_facts(plan)->bound != NULL;
+}
+
 static void find_end(struct plan *plan, struct places *places, ssize_t at, const char *rest,
 		     struct mount_place *place)
 {
@@ -231,7 +247,8 @@ static void find_end(struct plan *plan, struct places *places, ssize_t at, const
 		find_file(tree_of(places, tree), path, place);
 	else if (at == NONE)
 		place->path = joined("/", path);
-	else if (list->entries[at].how == MOUNT_THERE)
+	else if (list->entries[at].how == MOUNT_THERE &&
+		 !is_elsewhere(plan, list->entries[at].point))
 		place->path = joined(list->entries[at].point, path);
 }
 

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "kind/support/mount_bound.h"
 #include "kind/support/mount_make.h"
 #include "kind/support/mount_proc.h"
 #include "kind/support/mount_record.h"
@@ -26,6 +27,7 @@ struct making {
 	struct mount_list list;
 	int *roots;	/* owned: an O_PATH descriptor of each mount; -1 */
 	bool *is_whole; /* owned: it came with all mounts on it */
+	bool is_by_bundle;
 };
 
 static void making_free(struct making *making)
@@ -64,6 +66,9 @@ static int find_there(struct making *making, size_t n, struct err *err)
 	const struct mount_entry *entry = &making->list.entries[n];
 	int fd = open_below(AT_FDCWD, entry->point, 0);
 
+	/* What a bundle does not make on this host, nobody has missed. */
+	if (fd < 0 && making->is_by_bundle && !entry->content)
+		return 0;
 	if (fd < 0)
 		return err_set(err, -errno, "find mount %s", entry->point);
 	making->roots[n] = fd;
@@ -115,6 +120,7 @@ static int fill(struct making *making, size_t n, int mount, const char *place, s
 {
 	const struct mount_entry *entry = &making->list.entries[n];
 	const struct record *tree = image_find(making->rs->image, TAG_TREE, entry->content);
+	struct mount_attr writable = { .attr_clr = MOUNT_ATTR_RDONLY };
 	auto_close int twin = -1;
 	auto_close int dir = -1;
 	int r;
@@ -124,6 +130,8 @@ static int fill(struct making *making, size_t n, int mount, const char *place, s
 	twin = open_tree(mount, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
 	if (twin < 0)
 		return err_set(err, -errno, "copy the mount");
+	/* A bundle's may be read-only already. */
+	(void)mount_setattr(twin, "", AT_EMPTY_PATH, &writable, sizeof(writable));
 	r = mount_make_path(twin, entry->root, &dir, err);
 	if (r < 0)
 		return r;
@@ -140,7 +148,7 @@ static int fill_there(struct making *making, size_t n, struct err *err)
 
 	if (r == 0 && fs.f_type != TMPFS_MAGIC)
 		r = -ESTALE;
-	if (r == 0)
+	if (r == 0 && !making->is_by_bundle)
 		r = mount_change_options(making->roots[n], entry->options);
 	if (r < 0)
 		return err_set(err, r, "set options %s", entry->options);
@@ -361,12 +369,19 @@ static int make_all(struct making *making, struct err *err)
 
 int mount_restore(struct restore *rs, const struct record *record, struct err *err)
 {
-	auto_with(making_free) struct making making = { .rs = rs, .record = record };
+	const struct bound *bound = plan_facts(rs->plan)->bound;
+	auto_with(making_free) struct making making = {
+		.rs = rs,
+		.record = record,
+		.is_by_bundle = bound && !image_find(rs->image, TAG_NAMESPACE, record->id),
+	};
 	mode_t mask;
 	int r = mount_list_read(record->body, record->length, &making.list, err);
 
 	if (r < 0)
 		return r;
+	if (making.is_by_bundle)
+		mount_list_apply(&making.list, bound);
 	making.roots = mem_alloc(making.list.count + 1, sizeof(*making.roots));
 	making.is_whole = mem_alloc(making.list.count + 1, sizeof(*making.is_whole));
 	for (size_t i = 0; i < making.list.count; i++)

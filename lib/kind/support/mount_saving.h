@@ -38,6 +38,7 @@ struct saving {
 	size_t host_count;
 	struct mountinfo *left; /* owned: what a container that has another root has left behind */
 	size_t left_count;
+	size_t node_count;   /* of those, the first: nodes in /dev, where we put the host's */
 	struct saved *saved; /* owned: of the mounts, then of those left behind */
 	size_t *order;	     /* owned */
 	size_t order_count;
@@ -57,6 +58,14 @@ int saving_block(struct saving *saving, const struct mountinfo *mount, const cha
 int saving_find_how(struct saving *saving, struct saved *saved);
 /* The root is another one: what may have been taken from the former. Moves saving->saved. */
 void saving_add_left(struct saving *saving);
+
+/* After their number has changed. */
+void saving_resize(struct saving *saving);
+
+/* mount_nodes.c: a common device that this host has, too. */
+bool device_is_common(const char *name, dev_t device);
+void saving_add_nodes(struct saving *saving);
+bool saving_has_node(const struct saving *saving, const char *point);
 
 /* mount_list.c: the record, and those of the trees. */
 int saving_take_trees(struct saving *saving, int proc, struct err *err);

@@ -82,18 +82,22 @@ static void find_left(struct saving *saving)
 }
 
 /* Behind the mounts: places that others may be taken from. */
-void saving_add_left(struct saving *saving)
+void saving_resize(struct saving *saving)
 {
-	size_t all;
+	size_t all = saving->count + saving->left_count;
 
-	find_left(saving);
-	all = saving->count + saving->left_count;
 	saving->saved = mem_resize(saving->saved, all, sizeof(*saving->saved));
 	for (size_t i = saving->count; i < all; i++)
 		saving->saved[i] = (struct saved){ .info = &saving->left[i - saving->count],
 						   .parent = NONE,
 						   .source = NONE,
 						   .how = MOUNT_THERE };
+}
+
+void saving_add_left(struct saving *saving)
+{
+	find_left(saving);
+	saving_resize(saving);
 }
 
 /* ---- where the others come from ---- */
@@ -151,6 +155,10 @@ static bool take_source(const struct saving *saving, size_t n, struct saved *sav
 /* A mount before this one that shows the same part of the same file system. */
 static bool find_source(const struct saving *saving, struct saved *saved)
 {
+	for (size_t i = 0; i < saving->node_count; i++) {
+		if (take_source(saving, saving->count + i, saved))
+			return true;
+	}
 	for (size_t i = 0; i < saving->order_count; i++) {
 		size_t n = saving->order[i];
 
@@ -198,6 +206,29 @@ static bool is_of_host(const struct saving *saving, const struct mountinfo *moun
 	return false;
 }
 
+static bool is_same_device(const struct mountinfo *one, const struct mountinfo *other)
+{
+	return one->dev_major == other->dev_major && one->dev_minor == other->dev_minor;
+}
+
+/* A part of the host's hierarchy, where an engine had put the container's cgroup. That one is gone
+ * by the time of a restore: the new cgroup is to be there. */
+static bool is_cgroup_of_engine(const struct saving *saving, const struct mountinfo *mount)
+{
+	if (!saving->origin->is_foreign || strcmp(mount->type, "cgroup2") != 0 ||
+	    strcmp(mount->root, "/") == 0)
+		return false;
+	for (size_t i = 0; i < saving->order_count; i++) {
+		const struct saved *other = &saving->saved[saving->order[i]];
+
+		if (other->how == MOUNT_FILESYSTEM && is_same_device(other->info, mount) &&
+		    strcmp(other->info->root, "/") != 0 &&
+		    path_below(mount->root, other->info->root))
+			return false;
+	}
+	return true;
+}
+
 /* Does another mount show a part of this new file system that is not below this mount's root? */
 static bool is_split(const struct saving *saving, const struct mountinfo *mount)
 {
@@ -224,10 +255,10 @@ static int save_filesystem(struct saving *saving, struct saved *saved)
 	if (!is_tmpfs && strcmp(mount->type, "cgroup2") != 0 && strcmp(mount->root, "/") != 0)
 		return saving_block(saving, mount, NULL,
 				    "a part of a file system that is not mounted");
-	if (strcmp(mount->type, "overlay") == 0 && saving->left_count > 0)
+	if (strcmp(mount->type, "overlay") == 0 && saving->left_count > saving->node_count)
 		return saving_block(saving, mount, NULL,
 				    "its directories may be of the former root");
-	if (is_split(saving, mount))
+	if (!is_cgroup_of_engine(saving, mount) && is_split(saving, mount))
 		return saving_block(saving, mount, NULL, "two parts of one file system");
 	if (!mount_options_filter(mount->type, mount->super, &saved->options, &stranger)) {
 		reason = mem_printf("option %s", stranger);
@@ -255,6 +286,8 @@ int saving_find_how(struct saving *saving, struct saved *saved)
 	if (saved->parent != NONE && saving->saved[saved->parent].is_root &&
 	    *saving_point(saving, (size_t)(saved - saving->saved)) == '\0')
 		return saving_block(saving, mount, NULL, "it is over the root");
+	if (is_cgroup_of_engine(saving, mount))
+		return save_filesystem(saving, saved);
 	saved->is_along = comes_along(saving, saved);
 	if (saved->is_along || find_source(saving, saved)) {
 		saved->how = MOUNT_BIND;

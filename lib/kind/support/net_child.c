@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,6 +33,16 @@ static int write_all(int fd, const void *data, size_t size)
 	return 0;
 }
 
+/* Where we are in it already, no privilege is needed. */
+static bool is_entered(int fd)
+{
+	struct stat wanted;
+	struct stat own;
+
+	return fstat(fd, &wanted) == 0 && stat("/proc/self/ns/net", &own) == 0 &&
+	       wanted.st_dev == own.st_dev && wanted.st_ino == own.st_ino;
+}
+
 static _Noreturn void child_main(int out, int fd, pid_t parent,
 				 int (*work)(void *, struct buf *, struct err *), void *argument)
 {
@@ -41,7 +52,7 @@ static _Noreturn void child_main(int out, int fd, pid_t parent,
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(1);
-	if (fd >= 0 && setns(fd, CLONE_NEWNET) < 0)
+	if (fd >= 0 && !is_entered(fd) && setns(fd, CLONE_NEWNET) < 0)
 		reply.result = err_set(&reply.err, -errno, "enter the network namespace");
 	else
 		reply.result = work(argument, &answer, &reply.err);

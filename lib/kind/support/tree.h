@@ -70,8 +70,9 @@ RECORDS_END
 static_assert(sizeof(struct fdslot_rec) == 16, "image format");
 
 enum container_flag {
-	CONTAINER_TREE = 1u << 0,   /* was no container: needs an init */
-	CONTAINER_ROOTFS = 1u << 1, /* has a root directory of its own */
+	CONTAINER_TREE = 1u << 0,    /* was no container: needs an init */
+	CONTAINER_ROOTFS = 1u << 1,  /* has a root directory of its own */
+	CONTAINER_NETLESS = 1u << 2, /* was in the network of the one who saved it */
 };
 
 RECORDS_BEGIN

@@ -11,6 +11,7 @@
 #include "core/cleanup.h"
 #include "kind/support/file_content.h"
 #include "kind/support/leases.h"
+#include "kind/support/mount_saving.h"
 #include "kind/support/tree_record.h"
 
 #define INLINE_MAX (64u << 20) /* of all small files together */
@@ -29,6 +30,7 @@ struct tree {
 	size_t inlined;
 	struct named *named; /* owned */
 	size_t named_count;
+	bool has_nodes;
 	bool is_blocked;
 };
 
@@ -196,6 +198,12 @@ static int read_file(struct tree *tree, int dir, const char *name, struct file *
 	case S_IFLNK:
 		return read_target(dir, name, file);
 	case S_IFCHR:
+		if (tree->has_nodes && le32_get(file->rec.parent) == 1 &&
+		    device_is_common(name, file->stat.st_rdev)) {
+			/* What the host's is put over. */
+			file->rec.mode = le32_make(S_IFREG | (le32_get(file->rec.mode) & 07777u));
+			return 0;
+		}
 		return file->stat.st_rdev == 0 ? 0 : -ENODEV;
 	case S_IFBLK:
 		return -ENODEV;
@@ -298,11 +306,12 @@ static int read_directory(struct tree *tree, int fd, const char *path, uint32_t 
 	return r;
 }
 
-int tree_dump(struct dump *d, const struct kind *kind, uint32_t id, int dir, const char *place,
+int tree_dump(struct dump *d, uint32_t id, int dir, const char *place, bool has_nodes,
 	      struct err *err)
 {
 	auto_with(tree_free) struct tree tree = { .d = d,
-						  .place = strcmp(place, "/") == 0 ? "" : place };
+						  .place = strcmp(place, "/") == 0 ? "" : place,
+						  .has_nodes = has_nodes };
 	struct tree_rec rec = { .count = le32_make(0) };
 	int r;
 
@@ -312,6 +321,6 @@ int tree_dump(struct dump *d, const struct kind *kind, uint32_t id, int dir, con
 		return r;
 	rec.count = le32_make(tree.count);
 	memcpy(tree.body.data, &rec, sizeof(rec));
-	dump_record(d, id, kind, tree.body.data, tree.body.size);
+	dump_record(d, id, &kind_tmpfs, tree.body.data, tree.body.size);
 	return 0;
 }

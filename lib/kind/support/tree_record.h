@@ -78,8 +78,9 @@ bool tree_next_xattr(const char **at, const char *end, const char **ret_name,
 		     const void **ret_value, uint32_t *ret_size);
 
 /* The files below a directory, in a record of its own. What cannot be saved is blocked; `place` is
- * the mount point, for messages. */
-int tree_dump(struct dump *d, const struct kind *kind, uint32_t id, int dir, const char *place,
+ * the mount point, for messages. Common devices at its top are empty files, if restore puts those
+ * of its host over them. */
+int tree_dump(struct dump *d, uint32_t id, int dir, const char *place, bool has_nodes,
 	      struct err *err);
 /* Makes below the directory `dir` what the record has, and nothing else; nobody else may know this
  * file system yet. `place` for messages. */

@@ -278,8 +278,10 @@ static int remove_others(const struct making *making, int dir, const struct tree
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
 		    has_entry(walk, entry->d_name))
 			continue;
-		if (unlinkat(fd, entry->d_name, 0) < 0 &&
-		    (errno != EISDIR || unlinkat(fd, entry->d_name, AT_REMOVEDIR) < 0))
+		/* Under a mount of a bundle, it stays. */
+		if (unlinkat(fd, entry->d_name, 0) < 0 && errno != EBUSY &&
+		    (errno != EISDIR || unlinkat(fd, entry->d_name, AT_REMOVEDIR) < 0) &&
+		    errno != EBUSY)
 			return err_set(err, -errno, "remove %s/%s", making->place, entry->d_name);
 	}
 	return 0;

@@ -147,6 +147,13 @@ static int confine_check(const void *body, size_t length, struct err *err)
 	return 0;
 }
 
+static bool has_bundle_filter(const struct plan *plan)
+{
+	const struct bound *bound = plan_facts(plan)->bound;
+
+	return bound && bound->has_filter;
+}
+
 static int confine_ask(struct plan *plan, const struct image *image, const struct record *record,
 		       struct err *err)
 {
@@ -159,7 +166,7 @@ static int confine_ask(struct plan *plan, const struct image *image, const struc
 
 	(void)err;
 	plan_ask(plan, &question);
-	if (le32_get(rec->seccomp) == 0)
+	if (le32_get(rec->seccomp) == 0 && !has_bundle_filter(plan))
 		return 0;
 	question = (struct question){ .class = CLASS_SECCOMP,
 				      .id = record->id,

@@ -1,8 +1,10 @@
 /* rlimits: the 16 resource limits of a process, set last, since most of them only get lower. */
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "core/cleanup.h"
 #include "kind/kind.h"
@@ -16,13 +18,18 @@ struct rlimits_rec {
 		le64 soft;
 		le64 hard;
 	} limits[RLIM_NLIMITS];
+	/* In version 2: */
+	le64 used_s; /* processor time, of which RLIMIT_CPU is the limit */
 };
 RECORDS_END
-static_assert(sizeof(struct rlimits_rec) == 256, "image format");
+static_assert(sizeof(struct rlimits_rec) == 264, "image format");
+
+static const size_t first_length = offsetof(struct rlimits_rec, used_s);
 
 /* clang-format off */
 #define RLIMITS_FIELDS(FIELD, TAIL, rec) \
-	FIELD(rec, limits, CLASS_RLIMIT)
+	FIELD(rec, limits, CLASS_RLIMIT) \
+	FIELD(rec, used_s, FIELD_TIGHTENS)
 /* clang-format on */
 FIELDS_OF(rlimits, struct rlimits_rec, RLIMITS_FIELDS);
 
@@ -74,6 +81,7 @@ static int rlimits_dump(struct dump *d, struct err *err)
 
 	if (!d->thread)
 		return 0;
+	rec.used_s = le64_make(d->task->stat.used_time / (uint64_t)sysconf(_SC_CLK_TCK));
 	for (size_t i = 0; i < RLIM_NLIMITS; i++) {
 		struct rlimit limit;
 
@@ -93,7 +101,7 @@ static int rlimits_check(const void *body, size_t length, struct err *err)
 {
 	const struct rlimits_rec *rec = body;
 
-	if (length != sizeof(*rec))
+	if (length != sizeof(*rec) && length != first_length)
 		return err_set(err, ERR_DAMAGED, "rlimits: %zu bytes", length);
 	for (size_t i = 0; i < RLIM_NLIMITS; i++) {
 		if (le64_get(rec->limits[i].soft) > le64_get(rec->limits[i].hard))
@@ -103,25 +111,42 @@ static int rlimits_check(const void *body, size_t length, struct err *err)
 	return 0;
 }
 
+/* What a new process begins at 0, and this one had used: it is not to get more than was left. */
+static uint64_t time_used(const struct record *record, uint32_t resource, uint64_t limit)
+{
+	const struct rlimits_rec *rec = record->body;
+
+	if (resource != RLIMIT_CPU || limit == RLIM_INFINITY || record->length == first_length)
+		return 0;
+	return le64_get(rec->used_s);
+}
+
+static void ask_limit(struct plan *plan, const struct record *record, uint32_t detail,
+		      uint64_t limit)
+{
+	uint64_t used = time_used(record, detail / 2, limit);
+	uint64_t least = limit > 0; /* the kernel ends whoever has none, and not at once */
+	uint64_t left = used < limit ? limit - used : least;
+	auto_free char *text = mem_printf("%" PRIu64 " s, %" PRIu64 " s used", limit, used);
+
+	plan_ask(plan, &(struct question){ .class = CLASS_RLIMIT,
+					   .id = record->id,
+					   .detail = detail,
+					   .saved = left,
+					   .saved_text = used ? text : NULL,
+					   .invoker = plan_facts(plan)->hard_limits[detail / 2] });
+}
+
 static int rlimits_ask(struct plan *plan, const struct image *image, const struct record *record,
 		       struct err *err)
 {
 	const struct rlimits_rec *rec = record->body;
-	const struct host_facts *facts = plan_facts(plan);
 
 	(void)image;
 	(void)err;
 	for (uint32_t i = 0; i < RLIM_NLIMITS; i++) {
-		struct question question = { .class = CLASS_RLIMIT,
-					     .id = record->id,
-					     .detail = 2 * i,
-					     .saved = le64_get(rec->limits[i].soft),
-					     .invoker = facts->hard_limits[i] };
-
-		plan_ask(plan, &question);
-		question.detail = 2 * i + 1;
-		question.saved = le64_get(rec->limits[i].hard);
-		plan_ask(plan, &question);
+		ask_limit(plan, record, 2 * i, le64_get(rec->limits[i].soft));
+		ask_limit(plan, record, 2 * i + 1, le64_get(rec->limits[i].hard));
 	}
 	return 0;
 }
@@ -190,6 +215,7 @@ const struct kind kind_rlimits = {
 	.name = "rlimits",
 	.summary = "resource limits",
 	.tag = TAG('R', 'L', 'I', 'M'),
+	.version = 2,
 	.scope = SCOPE_TASK,
 	.phase = PHASE_LIMITS,
 	.fields = rlimits_fields,

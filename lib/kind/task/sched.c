@@ -232,7 +232,7 @@ static int check_priorities(const struct sched_rec *rec, struct err *err)
 	if (nice < -20 || nice > 19 ||
 	    ((is_real_time(policy) || policy == DEADLINE_POLICY) && nice != 0))
 		return err_set(err, ERR_DAMAGED, "sched: niceness %" PRId32, nice);
-	if (io >> 16 || io >> IO_CLASS_SHIFT > IOPRIO_CLASS_IDLE ||
+	if (io >> IO_CLASS_SHIFT > IOPRIO_CLASS_IDLE ||
 	    (io != 0 && io >> IO_CLASS_SHIFT == IOPRIO_CLASS_NONE))
 		return err_set(err, ERR_DAMAGED, "sched: I/O priority %" PRIu32, io);
 	return 0;

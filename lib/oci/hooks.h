@@ -1,0 +1,27 @@
+/* Running a bundle's hooks. Each gets the container's state as JSON on its standard input, and has
+ * the environment of config.json and nothing else; what it says is told if it fails. */
+#pragma once
+
+#include <sys/types.h>
+
+#include "core/err.h"
+#include "oci/config.h"
+
+/* What hooks and `ctckpt state` are told of a container; all is borrowed. */
+struct oci_status {
+	const char *version;
+	const char *id;
+	const char *status; /* "creating", "running", "stopped" */
+	pid_t pid;	    /* 0: there is none */
+	const char *bundle;
+	const struct oci_pairs *annotations;
+};
+
+struct json;
+struct json *oci_status_json(const struct oci_status *status);
+
+/* One after the other, until one fails. `dir` is where they run; NULL: here. `caps`: a bounding set
+ * for them; NULL: as ours. The error names the hook. May be called by a traced process: hooks are
+ * not traced. */
+int hooks_run(const struct oci_hooks *hooks, enum oci_stage stage, const struct oci_status *status,
+	      const char *dir, const uint64_t *caps, struct err *err);
