@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "core/cleanup.h"
 #include "core/json.h"
@@ -67,13 +68,26 @@ static void show_numbers(const char *text, struct buf *out)
 
 /* ---- what is changed ---- */
 
-static struct json *all_caps(void)
+static bool has_user_namespace(const struct oci_config *parsed)
 {
+	for (size_t i = 0; i < parsed->namespace_count; i++) {
+		if (strcmp(parsed->namespaces[i].type, "user") == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Of a new user namespace all; of the engine's own, those that it can give. */
+static struct json *all_caps(const struct oci_config *parsed)
+{
+	bool is_new = has_user_namespace(parsed);
 	struct json *list = json_new_array();
 
 	for (int cap = 0; cap_name(cap); cap++) {
 		auto_free char *name = mem_printf("CAP_%s", cap_name(cap));
 
+		if (!is_new && prctl(PR_CAPBSET_READ, cap, 0, 0, 0) <= 0)
+			continue;
 		for (char *at = name; *at; at++)
 			*at = (char)toupper((unsigned char)*at);
 		json_add_string(list, name);
@@ -81,7 +95,8 @@ static struct json *all_caps(void)
 	return list;
 }
 
-static int change_process(struct json *config, const char *image, struct err *err)
+static int change_process(struct json *config, const struct oci_config *parsed, const char *image,
+			  struct err *err)
 {
 	struct json *process = json_member(config, "process");
 	struct json *caps = json_new_object();
@@ -90,7 +105,7 @@ static int change_process(struct json *config, const char *image, struct err *er
 	static const char *const sets[] = { "bounding", "effective", "permitted" };
 
 	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
-		json_put(caps, sets[i], all_caps());
+		json_put(caps, sets[i], all_caps(parsed));
 	json_put_u64(user, "uid", 0);
 	json_put_u64(user, "gid", 0);
 	json_add_string(args, RESTORE_WAITER);
@@ -184,7 +199,7 @@ static int change(struct json *config, const struct oci_config *parsed, const ch
 	int r = hook_find_waiter(&waiter, err);
 
 	if (r == 0)
-		r = change_process(config, image, err);
+		r = change_process(config, parsed, image, err);
 	for (size_t i = 0; r == 0 && i < sizeof(stages) / sizeof(stages[0]); i++)
 		r = add_hook(config, parsed, stages[i], below, err);
 	if (r < 0)

@@ -16,7 +16,7 @@ teardown() {
 hooked() {
 	local timer
 	"$AWAIT" -t 60 "$IMAGES/web.000001.ckpt" || fail "$(cat "$IMAGES/web.log" "$XDG_RUNTIME_DIR/ctckpt/hooks.log")" || return
-	assert_equal "$(container_pid web)" "$PID" || return
+	assert_equal "$(ctckpt ps | awk '$1 == "web" { print $2 }')" "$PID" || return
 	run -0 ctckpt checkpoint --leave-running web -o "$IMAGE" || return
 	timer=$(<"$IMAGES/web.pid")
 	"$@"

@@ -33,11 +33,10 @@ podman_save() {
 
 # bundle_save ENGINE VICTIM
 bundle_save() {
-	engine_rootfs "$BUILD/victim/$2"
-	bundle_make "/bin/$2"
+	bundle_victim "$2"
 	bundle_hook org.ctckpt.name=web
 	bundle_start "$1" "$VICTIM"
-	"$AWAIT" -t 60 "$VICTIM_DIR/ready"
+	"$AWAIT" -t 60 -p "$PID" "$VICTIM_DIR/ready" || fail "it is not ready: $(why)"
 	run -0 ctckpt checkpoint web -o "$IMAGE"
 	"$AWAIT" -t 60 -p "$PID"
 	"$1" delete "$VICTIM"
@@ -71,6 +70,14 @@ verified() {
 	assert_equal "$(engine_podman wait again)" 0
 }
 
+# restored NAME: it can be saved again, so it runs.
+restored() {
+	until ctckpt checkpoint --leave-running "$1" -o "$IMAGE.$1"; do
+		[[ -e /proc/$PID ]] || fail "$(why)" || return
+		"$AWAIT" -t 1 "$IMAGE.$1" || true
+	done
+}
+
 confinement() {
 	awk '/^(Uid|Groups|Cap...|NoNewPrivs|Seccomp|Seccomp_filters):/' "/proc/$PID/status"
 }
@@ -87,11 +94,7 @@ confinement() {
 	run -0 ctckpt checkpoint web -o "$IMAGE"
 	engine_podman wait web >/dev/null
 	podman_start again --annotation=org.ctckpt.name=again "--annotation=org.ctckpt.restore=$IMAGE" ignored
-	# The image is saved again: so it runs again.
-	until ctckpt checkpoint --leave-running again -o "$IMAGE.2"; do
-		[[ -e /proc/$PID ]] || fail "$(why)"
-		"$AWAIT" -t 1 "$IMAGE.2" || true
-	done
+	restored again
 	assert_contains "$(engine_podman exec again cat /proc/1/cmdline | tr '\0' ' ')" "sh -c trap"
 	assert_equal "$(engine_podman exec again sh -c 'grep -c ctckpt /proc/mounts; ls -a / | grep -c ctckpt; true')" $'0\n0'
 	assert_equal "$(engine_podman inspect --format '{{.State.Status}}' again)" running
@@ -100,6 +103,27 @@ confinement() {
 	engine_podman stop again >/dev/null
 	assert_equal "$(engine_podman wait again)" 3
 	assert_contains "$(engine_podman logs again)" bye
+}
+
+@test "restore as init: the configuration is an upper bound, the saved state another" {
+	engine_requires podman
+	# More than the second has, and no filter.
+	podman_save eventfd --cap-add=NET_ADMIN --security-opt=seccomp=unconfined --ulimit=nofile=512:1024
+	podman_start again --annotation=org.ctckpt.name=again "--annotation=org.ctckpt.restore=$IMAGE" \
+		--cap-drop=CHOWN --ulimit=nofile=64:128 ignored
+	restored again
+	assert_equal "$(($(awk '/^CapBnd/ { print "0x" $2 }' "/proc/$PID/status") & 0x1001))" 0
+	assert_equal "$(awk '/^Seccomp/ { print $2 }' "/proc/$PID/status" | xargs)" "2 1"
+	assert_equal "$(awk '/^Max open files/ { print $4, $5 }' "/proc/$PID/limits")" "128 128"
+	engine_podman rm --force --time 0 again >/dev/null
+	# That image has the filter and the limits; this configuration would allow more.
+	podman_start third --annotation=org.ctckpt.name=third "--annotation=org.ctckpt.restore=$IMAGE.again" \
+		--cap-add=NET_ADMIN --security-opt=seccomp=unconfined --ulimit=nofile=512:1024 ignored
+	restored third
+	assert_equal "$(($(awk '/^CapBnd/ { print "0x" $2 }' "/proc/$PID/status") & 0x1001))" 0
+	assert_equal "$(awk '/^Seccomp/ { print $2 }' "/proc/$PID/status" | xargs)" "2 1"
+	assert_equal "$(awk '/^Max open files/ { print $4, $5 }' "/proc/$PID/limits")" "128 128"
+	verified
 }
 
 @test "restore as init: an image that cannot be restored is said in the container's log" {
