@@ -308,9 +308,13 @@ void decide_file_system(const struct policy_rule *rule, const struct host_facts 
 	(void)facts;
 	decision->effective = decision->saved;
 	decision->outcome = OUTCOME_KEEP;
-	if (!decision->invoker)
+	if (decision->invoker == FILES_REFUSED)
 		decision_refuse(decision, "they would be put below the root directory",
 				rule->remedy);
+	else if (decision->invoker != FILES_TAKEN)
+		decision_refuse(decision,
+				"large files among them are open until their content is there",
+				"raise the invoker's hard limit of open files (ulimit -H -n)");
 }
 
 /* Whatever was saved is not there: only that is asked about. */
