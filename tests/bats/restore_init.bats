@@ -3,6 +3,8 @@
 
 # bats file_tags=cgroup
 
+# shellcheck disable=SC2153 # variables of helper.bash
+
 load helper
 load engine
 load hooks
