@@ -78,6 +78,9 @@ struct ctckpt_checkpoint_options {
 	bool tcp_close; /* TCP connections that lead out of the container are restored as closed */
 	bool tcp_established; /* likewise, but kept: not both */
 	bool external; /* descriptors that lead out of it are given again by whoever restores */
+	/* Files that are carried along: "/a,/b/c"; "": what the upper directory of an overlay has
+	 * that is the container's root; NULL: none. */
+	const char *file_system;
 	enum image_compression compression;
 	int compression_level;	      /* 0: the library's default */
 	ctckpt_progress_fn *progress; /* may be NULL */
@@ -86,8 +89,20 @@ struct ctckpt_checkpoint_options {
 int ctckpt_checkpoint(const struct ctckpt_checkpoint_options *options,
 		      struct ctckpt_stats *ret_stats, struct err *err);
 
+/* A container that an engine has made for a restore: its first task only waits. */
+#define RESTORE_WAITER "/.ctckpt-init" /* that program, in the container */
+struct ctckpt_join {
+	pid_t pid;	    /* of the first task */
+	uint64_t caps;	    /* that its engine would let tasks have */
+	const char *filter; /* seccomp, installed in it: as of filter_print(); NULL: not known */
+	/* Called when it cannot be done, while the container is still there; then it is killed. */
+	void (*failed)(void *argument, const struct err *err);
+	void *argument;
+};
+
 struct ctckpt_restore_options {
-	const char *image; /* a path; "-": from fd */
+	const struct ctckpt_join *join; /* into this one; NULL: a fresh container */
+	const char *image;		/* a path; "-": from fd */
 	int fd;
 	const struct image_limits *limits; /* NULL: image_limits_of_host() */
 	const char *policy;		   /* a preset, or the path of a file */
@@ -103,6 +118,7 @@ struct ctckpt_restore_options {
 	bool detach;
 	bool leave_frozen;    /* with detach only */
 	bool tcp_established; /* TCP connections that lead out of the container are kept */
+	bool file_system;     /* files of the image are put below `rootfs` */
 	const char
 	    *console_socket; /* for the master of the container's own terminal; may be NULL */
 	ctckpt_progress_fn *progress; /* may be NULL */
@@ -123,6 +139,7 @@ int ctckpt_restore(const struct ctckpt_restore_options *options,
 
 /* As of ctckpt_restore_options. */
 struct ctckpt_plan_options {
+	const struct ctckpt_join *join;
 	const char *image;
 	int fd;
 	const struct image_limits *limits;
@@ -134,6 +151,7 @@ struct ctckpt_plan_options {
 	bool
 	    leave_frozen; /* what tcp_established needs may still come, before the container runs */
 	bool tcp_established;
+	bool file_system;
 };
 /* The decisions that restore would act on, given the same. *ret_image must outlive the plan. */
 int ctckpt_plan(const struct ctckpt_plan_options *options, struct image **ret_image,

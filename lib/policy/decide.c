@@ -281,6 +281,12 @@ void decide_cgroup(const struct policy_rule *rule, const struct host_facts *fact
 		decision->reason = "nothing limits the container in its place";
 		return;
 	}
+	if (facts->is_joined) {
+		decision->outcome = OUTCOME_INHERIT;
+		decision->effective = 0;
+		decision->reason = "the container's engine limits it";
+		return;
+	}
 	if (!facts->cgroup) {
 		decision_refuse(decision, "the container's limits need a cgroup (v2) of its own",
 				rule->remedy);
@@ -293,6 +299,22 @@ void decide_cgroup(const struct policy_rule *rule, const struct host_facts *fact
 	}
 	decision->effective = least(decision->saved, decision->invoker);
 	decision->outcome = decision->effective == decision->saved ? OUTCOME_KEEP : OUTCOME_CLAMP;
+}
+
+/* They would be put there whoever made the image: that has to be said. */
+void decide_file_system(const struct policy_rule *rule, const struct host_facts *facts,
+			struct decision *decision)
+{
+	(void)facts;
+	decision->effective = decision->saved;
+	decision->outcome = OUTCOME_KEEP;
+	if (decision->invoker == FILES_REFUSED)
+		decision_refuse(decision, "they would be put below the root directory",
+				rule->remedy);
+	else if (decision->invoker != FILES_TAKEN)
+		decision_refuse(decision,
+				"large files among them are open until their content is there",
+				"raise the invoker's hard limit of open files (ulimit -H -n)");
 }
 
 /* Whatever was saved is not there: only that is asked about. */

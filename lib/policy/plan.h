@@ -100,6 +100,13 @@ struct host_grant {
 	int number;  /* as the invoker calls it */
 };
 
+/* What the invoker says of files that the image carries. */
+enum files_offer {
+	FILES_REFUSED,
+	FILES_TAKEN,
+	FILES_TOO_MANY, /* more large ones than he may have open */
+};
+
 /* What CLASS_CPU asks about: a part of the processor. */
 enum cpu_need {
 	CPU_MISSING,
@@ -122,6 +129,13 @@ enum socket_target {
 	SOCKET_TARGET_NONE,
 	SOCKET_TARGET_MESSAGES,	  /* a path that takes single messages */
 	SOCKET_TARGET_CONNECTION, /* a path: nothing that was said is known there */
+};
+
+/* One line of a user namespace's map. */
+struct id_map {
+	uint32_t inside;
+	uint32_t outside;
+	uint32_t count;
 };
 
 /* What the invoker has and this host can do; gathered once by trying. */
@@ -166,21 +180,19 @@ struct host_facts {
 	struct id_range *own_gids; /* owned */
 	size_t own_gid_count;
 	bool may_map_all;
+	/* The container is there: its mounts, network and cgroup are its engine's, and tasks get
+	 * none of these capabilities. */
+	bool is_joined;
+	uint64_t denied_caps;
 	bool is_setgroups_denied; /* by the invoker's own user namespace */
 	bool keeps_connections;	  /* that lead outside: it was asked for */
 	bool is_network_promised; /* before the container runs */
 	struct bound *bound;	  /* owned: what a bundle says; NULL: there is none */
+	bool takes_files;	  /* of the image, below the root: it was asked for */
 };
 #define HOST_FACTS_NONE ((struct host_facts){ .root = 0 })
 struct id_range {
 	uint32_t first;
-	uint32_t count;
-};
-
-/* One line of a user namespace's map. */
-struct id_map {
-	uint32_t inside;
-	uint32_t outside;
 	uint32_t count;
 };
 
