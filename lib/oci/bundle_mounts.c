@@ -44,8 +44,9 @@ static int make_bind(struct making *making, const struct oci_mount *mount,
 	struct stat stat;
 	int r = place_take(AT_FDCWD, source, wish->is_deep, &tree, err);
 
+	/* One that was to come alone may have brought along what is mounted below: place_take(). */
 	if (r == 0)
-		r = place_restrict(tree, wish->attributes, false, err);
+		r = place_restrict(tree, wish->attributes, !wish->is_deep, err);
 	if (r == 0 && wish->deep_attributes)
 		r = place_restrict(tree, wish->deep_attributes, true, err);
 	if (r == 0)

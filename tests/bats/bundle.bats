@@ -405,3 +405,25 @@ for key in ("uidMappings", "gidMappings"):
 	run ctckpt restore --detach --name "$VICTIM" --bundle "$BUNDLE" "$IMAGE"
 	[[ -z $(ls "$BATS_TEST_TMPDIR/outside") ]]
 }
+
+@test "bundle: what a directory brings along is no less restricted than it is" {
+	saved
+	bundle_edit '
+mounts.append({"destination": "/mnt/dev", "type": "bind", "source": "/dev", "options": ["bind", "ro"]})'
+	restored
+	run -0 awk '$5 ~ "^/mnt/dev(/|$)" && $6 !~ "^ro" { print }' "/proc/$PID/mountinfo"
+	assert_equal "$output" ""
+	run -0 grep -c ' /mnt/dev' "/proc/$PID/mountinfo"
+}
+
+@test "bundle: delete forgets its own container, not another one that has the name by now" {
+	saved
+	restored
+	ctckpt kill "$VICTIM" KILL
+	"$AWAIT" -p "$PID"
+	ctckpt run --detach --name "$VICTIM" -- "$BUILD/victim/idle"
+	run -0 ctckpt delete "$VICTIM"
+	run -0 ctckpt ps --quiet
+	assert_equal "$output" "$VICTIM"
+	kill -KILL "$(ctckpt ps --json | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["pid"])')"
+}
