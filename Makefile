@@ -181,6 +181,7 @@ soak:
 
 # Each check switched off in turn: does a test miss it? Takes half an hour.
 mutate:
+	rm -rf $(B)/mutate
 	tools/mutate instrument . $(B)/mutate
 	tools/mutate score $(B)/mutate
 
