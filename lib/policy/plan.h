@@ -100,6 +100,13 @@ struct host_grant {
 	int number;  /* as the invoker calls it */
 };
 
+/* What the invoker says of files that the image carries. */
+enum files_offer {
+	FILES_REFUSED,
+	FILES_TAKEN,
+	FILES_TOO_MANY, /* more large ones than he may have open */
+};
+
 /* What CLASS_CPU asks about: a part of the processor. */
 enum cpu_need {
 	CPU_MISSING,
@@ -170,6 +177,7 @@ struct host_facts {
 	bool keeps_connections;	  /* that lead outside: it was asked for */
 	bool is_network_promised; /* before the container runs */
 	struct bound *bound;	  /* owned: what a bundle says; NULL: there is none */
+	bool takes_files;	  /* of the image, below the root: it was asked for */
 };
 #define HOST_FACTS_NONE ((struct host_facts){ .root = 0 })
 struct id_range {
@@ -198,6 +206,10 @@ int plan_verdict(const struct plan *plan, struct err *err);
 /* For kinds' ask: a place for what they remember from one question to the next, NULL at first;
  * freed with the plan by `release`. There is one, which belongs to kind/support/mount_place.c. */
 void **plan_memory(struct plan *plan, void (*release)(void *memory));
+/* For kinds' ask: who opens files with the rights of the container's first task; NULL: nobody, as
+ * long as no trial of the invoker's own was in vain. */
+struct file_opener; /* kind/support/file_opener.h */
+struct file_opener *plan_opener(const struct plan *plan);
 /* For kinds' ask: notes one question. It is decided when all are asked. */
 void plan_ask(struct plan *plan, const struct question *question);
 /* For the identity kind's ask: object `id` (a task, a thread, a file) belongs to `task`; by `pid`

@@ -116,6 +116,12 @@ struct restore_finish {
 	uint32_t owner; /* the task */
 };
 
+/* A file that is made from the image, in a file system of others. */
+struct restore_made_file {
+	dev_t dev;
+	ino_t inode;
+};
+
 struct restore_private {
 	pid_t guard; /* 0: none; see restore_guard_begin() */
 	const struct image *image;
@@ -125,6 +131,8 @@ struct restore_private {
 	const struct volumes *volumes; /* in the first task: for mounts of the host */
 	dev_t *devices; /* owned: in the first task: file systems made from the image */
 	size_t device_count;
+	struct restore_made_file *fresh; /* owned: likewise, files in others */
+	size_t fresh_count;
 	bool detach;
 	uint32_t base; /* the first high number: above every saved one */
 	struct restore_hole hole;
@@ -140,6 +148,15 @@ struct restore_private {
 	struct filter filter;		    /* seccomp, borrowed from the image, or the bundle */
 	const struct bundle_mounts *bundle; /* oci/bundle.h; NULL: there is none */
 };
+
+struct container_spec;	       /* container/container.h */
+struct ctckpt_restore_options; /* ctckpt/ctckpt.h */
+/* clocks.c */
+void restore_set_clocks(const struct image *image, struct container_spec *spec);
+/* console.c: a container with a terminal of its own is not restored without one. *ret_socket stays
+ * if it is the user's. */
+int restore_prepare_console(const struct image *image, const struct ctckpt_restore_options *options,
+			    int *ret_socket, struct err *err);
 
 /* restore.c */
 int restore_init(struct restore *rs, const struct image *image, const struct plan *plan,
