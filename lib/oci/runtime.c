@@ -1,6 +1,9 @@
 /* Hooks and state of a restore. See runtime.h. */
 #include "oci/runtime.h"
 
+#include <errno.h>
+#include <sys/prctl.h>
+
 #include "core/log.h"
 #include "oci/hooks.h"
 #include "oci/state.h"
@@ -67,7 +70,13 @@ int runtime_inside(const struct runtime *runtime, enum oci_stage stage, struct e
 					 1,
 					 bundle->dir,
 					 &config->annotations };
-	const uint64_t *caps = stage == OCI_START_CONTAINER ? &config->caps[OCI_BOUNDING] : NULL;
+	const struct hook_bound bound = { config->caps[OCI_BOUNDING], config->no_new_privs,
+					  &bundle->filter };
+	bool is_theirs = stage == OCI_START_CONTAINER;
 
-	return hooks_run(&config->hooks[stage], stage, &told, NULL, caps, err);
+	/* Its program is the container's: it is not to look at us, who have descriptors and memory
+	 * of the host. The execution of the first program ends that. */
+	if (is_theirs && config->hooks[stage].count > 0 && prctl(PR_SET_DUMPABLE, 0) < 0)
+		return err_set(err, -errno, "hide from the container");
+	return hooks_run(&config->hooks[stage], stage, &told, NULL, is_theirs ? &bound : NULL, err);
 }

@@ -427,3 +427,18 @@ mounts.append({"destination": "/mnt/dev", "type": "bind", "source": "/dev", "opt
 	assert_equal "$output" "$VICTIM"
 	kill -KILL "$(ctckpt ps --json | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["pid"])')"
 }
+
+@test "bundle: a hook in the container is confined like it, and sees nothing of the host" {
+	saved
+	printf '#!/bin/sh\nexec >/v/hook 2>&1\ngrep -E "NoNewPrivs|Seccomp:" /proc/self/status\ncat /proc/1/environ\nexit 0\n' >"$ROOTFS/bin/hook"
+	chmod +x "$ROOTFS/bin/hook"
+	bundle_edit '
+import subprocess
+config["hooks"] = {"startContainer": [{"path": "/bin/hook"}]}
+every = subprocess.run(["setpriv", "--list-caps"], capture_output=True, text=True).stdout.split()
+for name in ("bounding", "effective", "permitted"):
+	process["capabilities"][name] = ["CAP_" + cap.upper() for cap in every]
+linux["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["kexec_load"], "action": "SCMP_ACT_ERRNO"}]}'
+	restored
+	assert_equal "$(cat "$VICTIM_DIR/hook")" $'NoNewPrivs:\t1\nSeccomp:\t2\ncat: can\'t open \'/proc/1/environ\': Permission denied'
+}
