@@ -206,6 +206,29 @@ static bool is_of_host(const struct saving *saving, const struct mountinfo *moun
 	return false;
 }
 
+static bool is_same_device(const struct mountinfo *one, const struct mountinfo *other)
+{
+	return one->dev_major == other->dev_major && one->dev_minor == other->dev_minor;
+}
+
+/* A part of the host's hierarchy, where an engine had put the container's cgroup. That one is gone
+ * by the time of a restore: the new cgroup is to be there. */
+static bool is_cgroup_of_engine(const struct saving *saving, const struct mountinfo *mount)
+{
+	if (!saving->origin->is_foreign || strcmp(mount->type, "cgroup2") != 0 ||
+	    strcmp(mount->root, "/") == 0)
+		return false;
+	for (size_t i = 0; i < saving->order_count; i++) {
+		const struct saved *other = &saving->saved[saving->order[i]];
+
+		if (other->how == MOUNT_FILESYSTEM && is_same_device(other->info, mount) &&
+		    strcmp(other->info->root, "/") != 0 &&
+		    path_below(mount->root, other->info->root))
+			return false;
+	}
+	return true;
+}
+
 /* Does another mount show a part of this new file system that is not below this mount's root? */
 static bool is_split(const struct saving *saving, const struct mountinfo *mount)
 {
@@ -235,7 +258,7 @@ static int save_filesystem(struct saving *saving, struct saved *saved)
 	if (strcmp(mount->type, "overlay") == 0 && saving->left_count > saving->node_count)
 		return saving_block(saving, mount, NULL,
 				    "its directories may be of the former root");
-	if (is_split(saving, mount))
+	if (!is_cgroup_of_engine(saving, mount) && is_split(saving, mount))
 		return saving_block(saving, mount, NULL, "two parts of one file system");
 	if (!mount_options_filter(mount->type, mount->super, &saved->options, &stranger)) {
 		reason = mem_printf("option %s", stranger);
@@ -263,6 +286,8 @@ int saving_find_how(struct saving *saving, struct saved *saved)
 	if (saved->parent != NONE && saving->saved[saved->parent].is_root &&
 	    *saving_point(saving, (size_t)(saved - saving->saved)) == '\0')
 		return saving_block(saving, mount, NULL, "it is over the root");
+	if (is_cgroup_of_engine(saving, mount))
+		return save_filesystem(saving, saved);
 	saved->is_along = comes_along(saving, saved);
 	if (saved->is_along || find_source(saving, saved)) {
 		saved->how = MOUNT_BIND;
