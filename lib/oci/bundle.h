@@ -25,10 +25,10 @@ struct bundle {
 int bundle_open(const char *dir, struct bundle *ret_bundle, struct err *err);
 void bundle_free(struct bundle *bundle);
 
-/* What each container has in /dev; ends with NULL. */
+/* bundle_devices.c: what each container has in /dev; ends with NULL. */
 extern const char *const bundle_nodes[];
 
-/* bundle_mounts.c */
+/* bundle_root.c */
 struct restore;
 struct runtime;
 struct bundle_mounts {

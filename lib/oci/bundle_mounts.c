@@ -1,12 +1,10 @@
-/* The root and the mounts of a bundle, made by the container's first task. See bundle.h. */
+/* The mounts of a bundle. See bundle_making.h. */
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -16,29 +14,8 @@
 #include "core/cleanup.h"
 #include "core/scan.h"
 #include "kind/support/mount_make.h"
-#include "oci/bundle.h"
+#include "oci/bundle_making.h"
 #include "oci/bundle_place.h"
-#include "oci/runtime.h"
-#include "restore/restore.h"
-
-const char *const bundle_nodes[] = { "null", "zero", "full", "random", "urandom", "tty", NULL };
-
-struct making {
-	struct bundle_mounts *mounts;
-	const struct oci_config *config;
-	struct restore *rs;
-	int root;
-	int *read_only; /* owned: mounts that are filled first */
-	size_t read_only_count;
-};
-
-static void making_free(struct making *making)
-{
-	for (size_t i = 0; i < making->read_only_count; i++)
-		drop_fd(&making->read_only[i]);
-	free(making->read_only);
-	drop_fd(&making->root);
-}
 
 /* ---- parts of the host ---- */
 
@@ -233,7 +210,7 @@ static int make_mount(struct making *making, const struct oci_mount *mount, stru
 	return make_new(making, mount, &wish, err);
 }
 
-static int make_mounts(struct making *making, struct err *err)
+int making_mounts(struct making *making, struct err *err)
 {
 	for (size_t i = 0; i < making->config->mount_count; i++) {
 		const struct oci_mount *mount = &making->config->mounts[i];
@@ -243,261 +220,4 @@ static int make_mounts(struct making *making, struct err *err)
 			return err_wrap(err, "mount %s", mount->point);
 	}
 	return 0;
-}
-
-/* ---- devices ---- */
-
-/* Nodes cannot be made in a user namespace; those of the host can be mounted over files. */
-static int bind_node(const struct making *making, const char *source, const char *point,
-		     struct err *err)
-{
-	auto_close int tree = -1;
-	auto_close int place = -1;
-	int r = place_take(AT_FDCWD, source, false, &tree, err);
-
-	if (r == 0)
-		r = place_make(making->root, point, false, &place, err);
-	return r < 0 ? r : place_attach(tree, place, err);
-}
-
-static bool is_node(const char *path, const struct oci_device *device)
-{
-	struct stat stat;
-
-	return lstat(path, &stat) == 0 &&
-	       (device->type == 'b' ? S_ISBLK(stat.st_mode) : S_ISCHR(stat.st_mode)) &&
-	       stat.st_rdev == makedev(device->major, device->minor);
-}
-
-static int make_device(const struct making *making, const struct oci_device *device,
-		       struct err *err)
-{
-	auto_free char *link = mem_printf("/dev/%s/%u:%u", device->type == 'b' ? "block" : "char",
-					  device->major, device->minor);
-	auto_free char *found = realpath(link, NULL);
-
-	if (device->type == 'p')
-		return err_set(err, ERR_REFUSED, "a fifo as a device is not supported");
-	if (is_node(device->path, device))
-		return bind_node(making, device->path, device->path, err);
-	if (found && is_node(found, device))
-		return bind_node(making, found, device->path, err);
-	return err_set(err, ERR_HOST, "this host has no node of %c %u:%u", device->type,
-		       device->major, device->minor);
-}
-
-static bool is_usual(const char *path)
-{
-	const char *name = path;
-
-	if (!scan_text(&name, "/dev/"))
-		return false;
-	for (size_t i = 0; bundle_nodes[i]; i++) {
-		if (strcmp(bundle_nodes[i], name) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* One of the host's has all that it should. */
-static bool has_host_dev(const struct oci_config *config)
-{
-	bool is_bind = false;
-
-	for (size_t i = 0; i < config->mount_count; i++) {
-		struct err ignored;
-		struct mount_wish wish;
-
-		if (strcmp(config->mounts[i].point, "/dev") != 0 ||
-		    mount_wish_read(&config->mounts[i], &wish, &ignored) < 0)
-			continue;
-		is_bind = wish.is_bind;
-		mount_wish_free(&wish);
-	}
-	return is_bind;
-}
-
-static int make_links(const struct making *making, struct err *err)
-{
-	static const char *const links[][2] = {
-		{ "/proc/self/fd", "fd" },	 { "/proc/self/fd/0", "stdin" },
-		{ "/proc/self/fd/1", "stdout" }, { "/proc/self/fd/2", "stderr" },
-		{ "pts/ptmx", "ptmx" },
-	};
-	auto_close int dev = -1;
-	int r = place_make(making->root, "/dev", true, &dev, err);
-
-	for (size_t i = 0; r == 0 && i < sizeof(links) / sizeof(links[0]); i++) {
-		if (symlinkat(links[i][0], dev, links[i][1]) < 0 && errno != EEXIST)
-			r = err_set(err, -errno, "create /dev/%s", links[i][1]);
-	}
-	return r;
-}
-
-static int make_devices(const struct making *making, struct err *err)
-{
-	const struct oci_config *config = making->config;
-	int r = 0;
-
-	if (!has_host_dev(config)) {
-		for (size_t i = 0; r == 0 && bundle_nodes[i]; i++) {
-			auto_free char *path = mem_printf("/dev/%s", bundle_nodes[i]);
-
-			r = bind_node(making, path, path, err);
-		}
-		if (r == 0)
-			r = make_links(making, err);
-	}
-	for (size_t i = 0; r == 0 && i < config->device_count; i++) {
-		if (is_usual(config->devices[i].path))
-			continue;
-		r = make_device(making, &config->devices[i], err);
-		if (r < 0)
-			return err_wrap(err, "device %s", config->devices[i].path);
-	}
-	return r;
-}
-
-/* ---- what is hidden ---- */
-
-static int mask(const struct making *making, const char *path, struct err *err)
-{
-	auto_close int place = place_open(making->root, path);
-	auto_close int cover = -1;
-	struct stat stat;
-	int r = 0;
-
-	if (place == -ENOENT || place == -ENOTDIR)
-		return 0;
-	if (place < 0 || fstat(place, &stat) < 0)
-		return err_set(err, place < 0 ? place : -errno, "find it");
-	if (S_ISDIR(stat.st_mode))
-		r = mount_new("tmpfs", "tmpfs", "size=4k,mode=755", &cover, err);
-	else
-		r = place_take(AT_FDCWD, "/dev/null", false, &cover, err);
-	if (r == 0 && S_ISDIR(stat.st_mode))
-		r = place_restrict(cover, MOUNT_ATTR_RDONLY, false, err);
-	return r < 0 ? r : place_attach(cover, place, err);
-}
-
-static int make_read_only(const struct making *making, const char *path, struct err *err)
-{
-	auto_close int place = place_open(making->root, path);
-	auto_close int again = -1;
-	int r;
-
-	if (place == -ENOENT || place == -ENOTDIR)
-		return 0;
-	if (place < 0)
-		return err_set(err, place, "find it");
-	r = place_take(place, "", true, &again, err);
-	if (r == 0)
-		r = place_restrict(again, MOUNT_ATTR_RDONLY, false, err);
-	return r < 0 ? r : place_attach(again, place, err);
-}
-
-static int hide(struct making *making, struct err *err)
-{
-	const struct oci_config *config = making->config;
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < making->read_only_count; i++)
-		r = place_restrict(making->read_only[i], MOUNT_ATTR_RDONLY, false, err);
-	if (r == 0 && config->is_rootfs_read_only)
-		r = place_restrict(making->root, MOUNT_ATTR_RDONLY, false, err);
-	for (size_t i = 0; r == 0 && i < config->read_only.count; i++) {
-		r = make_read_only(making, config->read_only.list[i], err);
-		if (r < 0)
-			return err_wrap(err, "read-only path %s", config->read_only.list[i]);
-	}
-	for (size_t i = 0; r == 0 && i < config->masked.count; i++) {
-		r = mask(making, config->masked.list[i], err);
-		if (r < 0)
-			return err_wrap(err, "masked path %s", config->masked.list[i]);
-	}
-	return r;
-}
-
-/* ---- the whole ---- */
-
-static int make_all(struct making *making, struct err *err)
-{
-	const char *propagation = making->config->propagation;
-	bool is_slave = propagation && strstr(propagation, "slave");
-	struct err ignored;
-	int r = mounts_separate(is_slave ? MS_SLAVE : MS_PRIVATE, err);
-
-	if (r == 0)
-		r = mounts_bind_root(&making->root, err);
-	if (r == 0)
-		r = make_mounts(making, err);
-	if (r == 0)
-		r = make_devices(making, err);
-	if (r < 0)
-		return r;
-	/* While none is covered: where one is, the kernel allows no other. */
-	(void)mount_new("proc", "proc", "", &making->mounts->proc, &ignored);
-	r = runtime_inside(making->mounts->runtime, OCI_CREATE_CONTAINER, err);
-	if (r == 0)
-		r = hide(making, err);
-	return r < 0 ? r : mounts_enter_root(err);
-}
-
-int bundle_make_root(void *argument, struct err *err)
-{
-	struct bundle_mounts *mounts = argument;
-	auto_with(making_free) struct making making = {
-		.mounts = mounts,
-		.config = mounts->bundle->config,
-		.rs = mounts->rs,
-		.root = -1,
-	};
-	mode_t mode = umask(022);
-	int r = make_all(&making, err);
-
-	(void)umask(mode);
-	return r;
-}
-
-/* ---- later ---- */
-
-static int set_sysctl(int proc, const struct oci_pair *sysctl, struct err *err)
-{
-	auto_free char *path = mem_printf("sys/%s", sysctl->key);
-	size_t length = strlen(sysctl->value);
-	auto_close int fd = -1;
-
-	for (char *at = path; *at; at++)
-		*at = *at == '.' ? '/' : *at;
-	fd = openat(proc, path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, sysctl->value, length) != (ssize_t)length)
-		return err_set(err, -errno, "set sysctl %s to %s", sysctl->key, sysctl->value);
-	return 0;
-}
-
-/* The terminal is in the container's devpts by now. */
-static int bind_console(const struct bundle_mounts *mounts, struct err *err)
-{
-	int master = mounts->rs->own->shared->console;
-	struct making making = { .root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) };
-	auto_close int root = making.root;
-	auto_free char *path = NULL;
-	unsigned int number;
-
-	if (!mounts->bundle->config->has_terminal || master < 0)
-		return 0;
-	if (root < 0 || ioctl(master, TIOCGPTN, &number) < 0)
-		return err_set(err, -errno, "ask a terminal for its number");
-	path = mem_printf("/dev/pts/%u", number);
-	return bind_node(&making, path, "/dev/console", err);
-}
-
-int bundle_settle(const struct bundle_mounts *mounts, struct err *err)
-{
-	const struct oci_pairs *sysctls = &mounts->bundle->config->sysctls;
-	int r = bind_console(mounts, err);
-
-	for (size_t i = 0; r == 0 && i < sysctls->count; i++)
-		r = set_sysctl(mounts->proc, &sysctls->list[i], err);
-	return r < 0 ? r : runtime_inside(mounts->runtime, OCI_START_CONTAINER, err);
 }

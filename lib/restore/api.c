@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "container/command.h"
@@ -26,7 +25,6 @@
 #include "freeze/freeze.h"
 #include "freeze/holder.h"
 #include "kind/support/grant.h"
-#include "kind/support/terminal.h"
 #include "oci/runtime.h"
 #include "restore/foreground.h"
 #include "restore/input.h"
@@ -97,30 +95,6 @@ static int choose_name(struct work *work, struct err *err)
 	return entry_choose_name(&work->entry, work->job->options->name, saved, err);
 }
 
-static int64_t clock_ns(clockid_t clock)
-{
-	struct timespec time;
-
-	(void)clock_gettime(clock, &time);
-	return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
-}
-
-static void set_clocks(const struct image *image, struct container_spec *spec)
-{
-	const struct record *record = image_next(image, TAG_TIME, NULL);
-	const struct time_rec *rec;
-
-	while (record && namespace_find(image, record->id))
-		record = image_next(image, TAG_TIME, record);
-	if (!record)
-		return;
-	rec = record->body;
-	spec->has_time_offsets = true;
-	spec->monotonic_offset_ns =
-	    (int64_t)le64_get(rec->monotonic_ns) - clock_ns(CLOCK_MONOTONIC);
-	spec->boottime_offset_ns = (int64_t)le64_get(rec->boottime_ns) - clock_ns(CLOCK_BOOTTIME);
-}
-
 static int start_container(struct work *work, struct err *err)
 {
 	const struct ctckpt_restore_options *options = work->job->options;
@@ -142,7 +116,7 @@ static int start_container(struct work *work, struct err *err)
 	}
 	spec.uid_map = plan_uid_map(work->input.plan, &spec.uid_map_count);
 	spec.gid_map = plan_gid_map(work->input.plan, &spec.gid_map_count);
-	set_clocks(work->input.image, &spec);
+	restore_set_clocks(work->input.image, &spec);
 	return container_start(&spec, &work->container, err);
 }
 
@@ -269,24 +243,6 @@ static void count_tasks(const struct work *work, struct ctckpt_stats *stats)
 	}
 }
 
-/* A container with a terminal of its own is not restored without one. */
-static int prepare_terminal(struct work *work, struct err *err)
-{
-	const struct ctckpt_restore_options *options = work->job->options;
-	bool has_terminal = terminal_console(work->input.image) != NULL;
-
-	if (options->console_socket && !has_terminal)
-		return err_set(err, ERR_USAGE,
-			       "--console-socket: the container has no terminal of its own");
-	if (options->console_socket)
-		return console_connect(options->console_socket, &work->console_socket, err);
-	if (!has_terminal || (!options->detach && console_has_user()))
-		return 0;
-	(void)err_set(err, ERR_REFUSED, "the container has a terminal of its own");
-	return err_hint(err, "restore it in the foreground, with a terminal as standard input, or "
-			     "use --console-socket");
-}
-
 /* Before any task closes it. */
 static int take_terminal(struct work *work, struct err *err)
 {
@@ -339,7 +295,7 @@ static int prepare(struct work *work, struct err *err)
 	if (r == 0 && options->plan)
 		r = plan_hold(work->input.plan, options->plan, err);
 	if (r == 0)
-		r = prepare_terminal(work, err);
+		r = restore_prepare_console(work->input.image, options, &work->console_socket, err);
 	if (r == 0)
 		r = choose_name(work, err);
 	if (r == 0)

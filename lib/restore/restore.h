@@ -141,6 +141,15 @@ struct restore_private {
 	const struct bundle_mounts *bundle; /* oci/bundle.h; NULL: there is none */
 };
 
+struct container_spec;	       /* container/container.h */
+struct ctckpt_restore_options; /* ctckpt/ctckpt.h */
+/* clocks.c */
+void restore_set_clocks(const struct image *image, struct container_spec *spec);
+/* console.c: a container with a terminal of its own is not restored without one. *ret_socket stays
+ * if it is the user's. */
+int restore_prepare_console(const struct image *image, const struct ctckpt_restore_options *options,
+			    int *ret_socket, struct err *err);
+
 /* restore.c */
 int restore_init(struct restore *rs, const struct image *image, const struct plan *plan,
 		 struct err *err);

@@ -4,13 +4,15 @@
 load helper
 load engine
 
+SERVE='while :; do sh /v/ask >/v/draft 2>&1; cat /v/draft >/v/answer; : >/v/answered; done'
+
 # The container $VICTIM, in $ROOTFS, does what it is asked to: see ask. Saved in $IMAGE.
 saved() {
 	requires cmd-busybox cmd-runc
 	[[ -e $BUNDLE/config.json ]] || bundle_make true
 	mkfifo "$VICTIM_DIR/ask"
 	VICTIM_DIR=/v ctckpt run --detach --name "$VICTIM" --hostname saved --rootfs "$ROOTFS" "$@" -- \
-		/bin/sh -c 'while :; do sh /v/ask >/v/draft 2>&1; cat /v/draft >/v/answer; : >/v/answered; done'
+		/bin/sh -c "$SERVE"
 	ask 'echo kept >/dev/shm/file'
 	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
 }
@@ -290,6 +292,45 @@ for key in ("ociVersion", "status", "bundle", "rootfs", "annotations", "owner"):
 	restored
 	run -0 ctckpt kill --all "$VICTIM" 9
 	"$AWAIT" -t 20 -p "$PID"
+}
+
+# bats test_tags=root,cgroup
+@test "bundle: a container of runc goes on, as its bundle says, in the middle of its work" {
+	engine_requires runc
+	engine_rootfs
+	mkfifo "$VICTIM_DIR/ask"
+	bundle_make sh -c "
+i=0
+while :; do i=\$((i + 1)); echo \$i >/dev/shm/count; done &
+$SERVE"
+	bundle_start runc "$VICTIM"
+	ask 'echo kept >/dev/shm/file'
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	run -0 runc delete --force "$VICTIM"
+	restored
+	assert_equal "$(ask 'cat /dev/shm/file /proc/sys/kernel/hostname')" $'kept\nrunc'
+	assert_equal "$(status_of CapEff NoNewPrivs)" $'0000000020000420\n1'
+	ask 'a=$(cat /dev/shm/count); while [ "$(cat /dev/shm/count)" = "$a" ]; do :; done'
+	assert_equal "$(ask 'cat /proc/keys; ls /sys/firmware; echo end')" end
+}
+
+@test "bundle: a container with a terminal gets one, by way of a socket" {
+	requires cmd-busybox cmd-runc cmd-python3
+	bundle_make true
+	bundle_edit 'process["terminal"] = True'
+	local socket=$BATS_TEST_TMPDIR/socket
+	on_socket() {
+		timeout 60 "$BATS_TEST_DIRNAME/../tools/consolesocket.py" "$socket" "$@"
+	}
+	export CTCKPT VICTIM IMAGE
+	run -0 on_socket 'expect:$ ' 'send:X=seven\r' 'expect:$ ' \
+		'run:"$CTCKPT" checkpoint "$VICTIM" -o "$IMAGE" >/dev/null' \
+		-- env PS1='$ ' "$CTCKPT" run --tty --name "$VICTIM" --rootfs "$ROOTFS" \
+		--console-socket "$socket" -- /bin/sh
+	run -0 on_socket 'send:echo $X; busybox ttysize; ls -l /dev/console\r' 'expect:seven' 'expect:/dev/console' \
+		'run:"$CTCKPT" delete --force "$VICTIM"' -- "$CTCKPT" restore --bundle "$BUNDLE" \
+		--name "$VICTIM" --console-socket "$socket" "$IMAGE"
+	assert_contains "$output" "/dev/pts/0"
 }
 
 @test "bundle: ids of its maps, with ranges" {

@@ -1,0 +1,23 @@
+/* The terminal of a container that has one of its own: where will its master go? */
+#include "container/console.h"
+
+#include "ctckpt/ctckpt.h"
+#include "kind/support/terminal.h"
+#include "restore/restore.h"
+
+int restore_prepare_console(const struct image *image, const struct ctckpt_restore_options *options,
+			    int *ret_socket, struct err *err)
+{
+	bool has_terminal = terminal_console(image) != NULL;
+
+	if (options->console_socket && !has_terminal)
+		return err_set(err, ERR_USAGE,
+			       "--console-socket: the container has no terminal of its own");
+	if (options->console_socket)
+		return console_connect(options->console_socket, ret_socket, err);
+	if (!has_terminal || (!options->detach && console_has_user()))
+		return 0;
+	(void)err_set(err, ERR_REFUSED, "the container has a terminal of its own");
+	return err_hint(err, "restore it in the foreground, with a terminal as standard input, or "
+			     "use --console-socket");
+}
