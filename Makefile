@@ -9,8 +9,7 @@ INCLUDEDIR ?= $(PREFIX)/include
 B ?= build
 VERSION := 0.1.0
 
-PKGS := libcap libseccomp libcgroup jansson libxxhash libzstd liblz4 libmnl libnftables \
-	libarchive nettle
+PKGS := libcap libseccomp libcgroup jansson libxxhash libzstd liblz4 libmnl libnftables nettle
 WARN := -Wall -Wextra -Werror -Wvla -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 HARDEN := -fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fno-plt
 OPT ?= -O2 -g
@@ -200,9 +199,9 @@ install: all manual
 	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR:$(PREFIX)%=$${prefix}%)' \
 		'includedir=$(INCLUDEDIR:$(PREFIX)%=$${prefix}%)' \
 		'Name: ctckpt' 'Description: checkpoint and restore of containers' \
-		'Version: $(VERSION)' 'Requires.private: $(filter-out libarchive,$(PKGS))' \
+		'Version: $(VERSION)' 'Requires.private: $(PKGS)' \
 		'Cflags: -I$${includedir} -I$${includedir}/ctckpt' \
-		'Libs: -L$${libdir} -lctckpt' 'Libs.private: -larchive -lpthread' \
+		'Libs: -L$${libdir} -lctckpt' 'Libs.private: -lpthread' \
 		> $(DESTDIR)$(LIBDIR)/pkgconfig/ctckpt.pc
 
 # Remove what was built.

@@ -4,7 +4,7 @@
 
 deps_build=(gcc make pkg-config libc6-dev libcap-dev libseccomp-dev libcgroup-dev libjansson-dev
 	libxxhash-dev libzstd-dev liblz4-dev libmnl-dev libnftables-dev
-	libarchive-dev libacl1-dev nettle-dev)
+	libarchive-dev nettle-dev)
 deps_test=(bats bubblewrap gcc-multilib parallel uidmap util-linux procps iproute2 nftables python3 perl
 	sqlite3 redis-server
 	postgresql nginx nodejs default-jdk-headless tmux vim-tiny

@@ -220,7 +220,7 @@ const char *json_get_string(const struct json *value)
 
 bool json_get_i64(const struct json *value, int64_t *ret_number)
 {
-	if (!value || !json_is_integer(inner(value)))
+	if (!json_is_integer(inner(value)))
 		return false;
 	*ret_number = json_integer_value(inner(value));
 	return true;

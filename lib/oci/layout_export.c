@@ -230,8 +230,10 @@ static int put_layer(const struct export *export, struct json **ret_row, struct 
 {
 	auto_blob struct blob blob = { .output = OUTPUT_NONE };
 	auto_tar struct tar_writer *tar = NULL;
-	int r = begin_blob(export, &blob, err);
+	int r = tar_prepare(err);
 
+	if (r == 0)
+		r = begin_blob(export, &blob, err);
 	if (r < 0)
 		return r;
 	tar = tar_writer_new(write_blob, &blob);

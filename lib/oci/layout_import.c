@@ -212,7 +212,8 @@ static int start_cell(struct unpacking *unpacking, const struct image_limits *li
 		.is_open = limits->is_open,
 	};
 
-	tar_prepare();
+	if (tar_prepare(err) < 0)
+		return err->code;
 	return cell_start(&job, cell, err);
 }
 

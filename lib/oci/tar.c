@@ -1,8 +1,6 @@
-/* Archives: the only door to libarchive. */
+/* Archives, by libarchive. */
 #include "oci/tar.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <iconv.h>
 #include <inttypes.h>
 #include <langinfo.h>
@@ -12,6 +10,7 @@
 
 #include "core/buf.h"
 #include "core/cleanup.h"
+#include "oci/tar_library.h"
 
 /* ---- writing ---- */
 
@@ -28,7 +27,7 @@ static la_ssize_t pass_on(struct archive *archive, void *argument, const void *d
 
 	if (writer->write(writer->argument, data, size, &writer->failure) == 0)
 		return (la_ssize_t)size;
-	archive_set_error(archive, EIO, "not written");
+	tar_library.set_error(archive, EIO, "not written");
 	return -1;
 }
 
@@ -39,20 +38,20 @@ static int writer_failed(const struct tar_writer *writer, struct err *err)
 		return err->code;
 	}
 	return err_set(err, ERR_FAILED, "write an archive: %s",
-		       archive_error_string(writer->archive));
+		       tar_library.error_string(writer->archive));
 }
 
 struct tar_writer *tar_writer_new(tar_write_fn *write, void *argument)
 {
 	struct tar_writer *writer = mem_alloc(1, sizeof(*writer));
 
-	*writer = (struct tar_writer){ archive_write_new(), write, argument, ERR_NONE };
+	*writer = (struct tar_writer){ tar_library.write_new(), write, argument, ERR_NONE };
 	/* What ustar has no room for, a size above 8 GiB, in the manner of POSIX.1-2001. */
 	if (!writer->archive ||
-	    archive_write_set_format_pax_restricted(writer->archive) != ARCHIVE_OK ||
-	    archive_write_set_bytes_per_block(writer->archive, 1 << 16) != ARCHIVE_OK ||
-	    archive_write_set_bytes_in_last_block(writer->archive, 512) != ARCHIVE_OK ||
-	    archive_write_open(writer->archive, writer, NULL, pass_on, NULL) != ARCHIVE_OK)
+	    tar_library.write_set_format_pax_restricted(writer->archive) != ARCHIVE_OK ||
+	    tar_library.write_set_bytes_per_block(writer->archive, 1 << 16) != ARCHIVE_OK ||
+	    tar_library.write_set_bytes_in_last_block(writer->archive, 512) != ARCHIVE_OK ||
+	    tar_library.write_open(writer->archive, writer, NULL, pass_on, NULL) != ARCHIVE_OK)
 		abort();
 	return writer;
 }
@@ -62,25 +61,25 @@ void tar_writer_free(struct tar_writer *writer)
 	if (!writer)
 		return;
 	/* An archive that was given up has no end to be written. */
-	(void)archive_write_fail(writer->archive);
-	(void)archive_write_free(writer->archive);
+	(void)tar_library.write_fail(writer->archive);
+	(void)tar_library.write_free(writer->archive);
 	free(writer);
 }
 
 static int add_member(struct tar_writer *writer, const char *name, mode_t mode, uint64_t size,
 		      uint64_t time, struct err *err)
 {
-	struct archive_entry *entry = archive_entry_new();
+	struct archive_entry *entry = tar_library.entry_new();
 	int r;
 
 	if (!entry)
 		abort();
-	archive_entry_set_pathname(entry, name);
-	archive_entry_set_mode(entry, mode);
-	archive_entry_set_size(entry, (la_int64_t)size);
-	archive_entry_set_mtime(entry, (time_t)time, 0);
-	r = archive_write_header(writer->archive, entry);
-	archive_entry_free(entry);
+	tar_library.entry_set_pathname(entry, name);
+	tar_library.entry_set_mode(entry, mode);
+	tar_library.entry_set_size(entry, (la_int64_t)size);
+	tar_library.entry_set_mtime(entry, (time_t)time, 0);
+	r = tar_library.write_header(writer->archive, entry);
+	tar_library.entry_free(entry);
 	return r == ARCHIVE_OK ? 0 : writer_failed(writer, err);
 }
 
@@ -97,24 +96,26 @@ int tar_add_file(struct tar_writer *writer, const char *name, uint64_t size, uin
 
 int tar_add_bytes(struct tar_writer *writer, const void *data, size_t size, struct err *err)
 {
-	la_ssize_t put = archive_write_data(writer->archive, data, size);
+	la_ssize_t put = tar_library.write_data(writer->archive, data, size);
 
 	return put == (la_ssize_t)size ? 0 : writer_failed(writer, err);
 }
 
 int tar_end(struct tar_writer *writer, struct err *err)
 {
-	return archive_write_close(writer->archive) == ARCHIVE_OK ? 0 : writer_failed(writer, err);
+	return tar_library.write_close(writer->archive) == ARCHIVE_OK ? 0
+								      : writer_failed(writer, err);
 }
 
 /* ---- reading ---- */
 
-void tar_prepare(void)
+int tar_prepare(struct err *err)
 {
 	iconv_t conversion = iconv_open(nl_langinfo(CODESET), "UTF-8");
 
 	if (conversion != (iconv_t)-1)
 		(void)iconv_close(conversion);
+	return tar_library_load(err);
 }
 
 struct finding {
@@ -127,7 +128,7 @@ struct finding {
 
 static void free_archive(struct archive **archive)
 {
-	(void)archive_read_free(*archive);
+	(void)tar_library.read_free(*archive);
 }
 #define auto_archive __attribute__((cleanup(free_archive)))
 
@@ -139,13 +140,13 @@ static la_ssize_t take_bytes(struct archive *archive, void *argument, const void
 
 	if (search->read(search->argument, ret_data, &size, &finding->failure) == 0)
 		return (la_ssize_t)size;
-	archive_set_error(archive, EIO, "not read");
+	tar_library.set_error(archive, EIO, "not read");
 	return -1;
 }
 
 static int reader_failed(const struct finding *finding, struct err *err)
 {
-	const char *text = archive_error_string(finding->archive);
+	const char *text = tar_library.error_string(finding->archive);
 
 	if (finding->failure.code < 0) {
 		*err = finding->failure;
@@ -171,7 +172,7 @@ static int pass_content(struct finding *finding, uint64_t size, struct err *err)
 	size_t got;
 	int r;
 
-	while ((r = archive_read_data_block(finding->archive, &data, &got, &offset)) ==
+	while ((r = tar_library.read_data_block(finding->archive, &data, &got, &offset)) ==
 	       ARCHIVE_OK) {
 		if ((uint64_t)offset != done || got > size - done)
 			return err_set(err, ERR_DAMAGED, "layer: %s has holes", search->name);
@@ -189,12 +190,12 @@ static int pass_content(struct finding *finding, uint64_t size, struct err *err)
 static int take_member(struct finding *finding, struct archive_entry *entry, struct err *err)
 {
 	const struct tar_search *search = finding->search;
-	const char *name = archive_entry_pathname(entry);
-	int64_t size = archive_entry_size(entry);
+	const char *name = tar_library.entry_pathname(entry);
+	int64_t size = tar_library.entry_size(entry);
 
-	if (archive_entry_hardlink(entry) || archive_entry_symlink(entry) ||
-	    (archive_entry_filetype(entry) != AE_IFREG &&
-	     archive_entry_filetype(entry) != AE_IFDIR))
+	if (tar_library.entry_hardlink(entry) || tar_library.entry_symlink(entry) ||
+	    (tar_library.entry_filetype(entry) != AE_IFREG &&
+	     tar_library.entry_filetype(entry) != AE_IFDIR))
 		return err_set(err, ERR_DAMAGED, "layer: a member is neither file nor directory");
 	/* Others are unpacked, too, to be passed over. */
 	if (size < 0 || (uint64_t)size > search->most - finding->total)
@@ -207,8 +208,8 @@ static int take_member(struct finding *finding, struct archive_entry *entry, str
 	if (finding->is_found)
 		return err_set(err, ERR_DAMAGED, "layer: %s is there twice", search->name);
 	finding->is_found = true;
-	if (archive_entry_filetype(entry) != AE_IFREG || !archive_entry_size_is_set(entry) ||
-	    archive_entry_sparse_count(entry) > 0)
+	if (tar_library.entry_filetype(entry) != AE_IFREG ||
+	    !tar_library.entry_size_is_set(entry) || tar_library.entry_sparse_count(entry) > 0)
 		return err_set(err, ERR_DAMAGED, "layer: %s is no plain file", search->name);
 	return pass_content(finding, (uint64_t)size, err);
 }
@@ -218,7 +219,7 @@ static int take_members(struct finding *finding, struct err *err)
 	struct archive_entry *entry;
 	int r;
 
-	while ((r = archive_read_next_header(finding->archive, &entry)) == ARCHIVE_OK ||
+	while ((r = tar_library.read_next_header(finding->archive, &entry)) == ARCHIVE_OK ||
 	       r == ARCHIVE_WARN) {
 		r = take_member(finding, entry, err);
 		if (r < 0)
@@ -236,14 +237,14 @@ static int take_members(struct finding *finding, struct err *err)
 
 int tar_find(const struct tar_search *search, struct err *err)
 {
-	auto_archive struct archive *archive = archive_read_new();
+	auto_archive struct archive *archive = tar_library.read_new();
 	struct finding finding = { search, archive, ERR_NONE, 0, false };
 
-	if (!archive || archive_read_support_format_tar(archive) != ARCHIVE_OK ||
-	    archive_read_support_filter_gzip(archive) != ARCHIVE_OK ||
-	    archive_read_support_filter_zstd(archive) != ARCHIVE_OK)
+	if (!archive || tar_library.read_support_format_tar(archive) != ARCHIVE_OK ||
+	    tar_library.read_support_filter_gzip(archive) != ARCHIVE_OK ||
+	    tar_library.read_support_filter_zstd(archive) != ARCHIVE_OK)
 		return err_set(err, ERR_HOST, "this libarchive cannot read gzip or zstd");
-	if (archive_read_open(archive, &finding, NULL, take_bytes, NULL) != ARCHIVE_OK)
+	if (tar_library.read_open(archive, &finding, NULL, take_bytes, NULL) != ARCHIVE_OK)
 		return reader_failed(&finding, err);
 	return take_members(&finding, err);
 }

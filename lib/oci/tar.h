@@ -7,6 +7,10 @@
 
 #include "core/err.h"
 
+/* Before anything else here, and before a process gives up opening files: the library is loaded,
+ * and finds out how to convert names. ERR_HOST: there is none. */
+int tar_prepare(struct err *err);
+
 /* ---- writing ---- */
 
 struct tar_writer;
@@ -39,9 +43,6 @@ struct tar_search {
 	void *argument;
 };
 
-/* For processes that will not be able to open files: the library converts names, and has to find
- * out how. */
-void tar_prepare(void);
 /* Reads the whole archive, which may be compressed by gzip or zstd. The member must be there, once.
  * No name in the archive is used for anything but a comparison. ERR_DAMAGED, ERR_REFUSED. */
 int tar_find(const struct tar_search *search, struct err *err);

@@ -286,6 +286,11 @@ void decide_cgroup(const struct policy_rule *rule, const struct host_facts *fact
 				rule->remedy);
 		return;
 	}
+	if (decision->invoker == 0 && decision->saved != 0) {
+		decision_refuse(decision, "the invoker's cgroup can limit nothing by it",
+				rule->remedy);
+		return;
+	}
 	decision->effective = least(decision->saved, decision->invoker);
 	decision->outcome = decision->effective == decision->saved ? OUTCOME_KEEP : OUTCOME_CLAMP;
 }

@@ -68,7 +68,7 @@ static bool has_option(const struct field *options, const char *option)
 }
 
 /* ID PARENT MAJOR:MINOR ROOT POINT OPTIONS [OPTIONAL...] - TYPE SOURCE SUPER-OPTIONS */
-static bool scan_mount(const char *at, struct cgroup_mount *ret_mount)
+static bool scan_mount(const char *at, const char *controller, struct cgroup_mount *ret_mount)
 {
 	struct field skipped, root, point, type, options;
 
@@ -91,7 +91,7 @@ static bool scan_mount(const char *at, struct cgroup_mount *ret_mount)
 	ret_mount->form = FREEZER_NONE;
 	if (field_is(&type, "cgroup2"))
 		ret_mount->form = FREEZER_V2;
-	else if (field_is(&type, "cgroup") && has_option(&options, "freezer"))
+	else if (field_is(&type, "cgroup") && has_option(&options, controller))
 		ret_mount->form = FREEZER_V1;
 	if (ret_mount->form == FREEZER_NONE)
 		return true;
@@ -100,8 +100,8 @@ static bool scan_mount(const char *at, struct cgroup_mount *ret_mount)
 	return true;
 }
 
-int cgroup_mounts_parse(const char *mountinfo, struct cgroup_mount **ret_mounts, size_t *ret_count,
-			struct err *err)
+static int parse_mounts(const char *mountinfo, const char *controller,
+			struct cgroup_mount **ret_mounts, size_t *ret_count, struct err *err)
 {
 	struct cgroup_mount *mounts = NULL;
 	size_t count = 0;
@@ -111,7 +111,7 @@ int cgroup_mounts_parse(const char *mountinfo, struct cgroup_mount **ret_mounts,
 		struct cgroup_mount mount;
 
 		end = strchr(line, '\n');
-		if (!end || !scan_mount(line, &mount)) {
+		if (!end || !scan_mount(line, controller, &mount)) {
 			cgroup_mounts_free(mounts, count);
 			return err_set(err, ERR_FAILED, "mountinfo: damaged line");
 		}
@@ -123,6 +123,12 @@ int cgroup_mounts_parse(const char *mountinfo, struct cgroup_mount **ret_mounts,
 	*ret_mounts = mounts;
 	*ret_count = count;
 	return 0;
+}
+
+int cgroup_mounts_parse(const char *mountinfo, struct cgroup_mount **ret_mounts, size_t *ret_count,
+			struct err *err)
+{
+	return parse_mounts(mountinfo, "freezer", ret_mounts, ret_count, err);
 }
 
 int cgroup_mounts_get(struct cgroup_mount **ret_mounts, size_t *ret_count, struct err *err)
@@ -145,7 +151,8 @@ void cgroup_mounts_free(struct cgroup_mount *mounts, size_t count)
 /* ---- paths ---- */
 
 /* ID:CONTROLLERS:PATH; a path may hold colons, but no newline. */
-int cgroup_path_parse(const char *text, enum freezer_form form, char **ret_path, struct err *err)
+static int parse_path(const char *text, enum freezer_form form, const char *controller,
+		      char **ret_path, struct err *err)
 {
 	static const char removed[] = " (deleted)";
 	const char *end;
@@ -164,7 +171,7 @@ int cgroup_path_parse(const char *text, enum freezer_form form, char **ret_path,
 		if (!scan_char(&at, ':') || *at != '/')
 			return err_set(err, ERR_FAILED, "cgroup: damaged line");
 		if (form == FREEZER_V2 ? id != 0 || controllers.length != 0
-				       : !has_option(&controllers, "freezer"))
+				       : !has_option(&controllers, controller))
 			continue;
 		length = (size_t)(end - at);
 		*ret_path = NULL;
@@ -175,6 +182,11 @@ int cgroup_path_parse(const char *text, enum freezer_form form, char **ret_path,
 	}
 	*ret_path = NULL;
 	return 0;
+}
+
+int cgroup_path_parse(const char *text, enum freezer_form form, char **ret_path, struct err *err)
+{
+	return parse_path(text, form, "freezer", ret_path, err);
 }
 
 bool cgroup_path_leaves(const char *path)
@@ -199,4 +211,27 @@ char *cgroup_map_path(const struct cgroup_mount *mount, const char *path)
 	if (strcmp(path, "/") == 0)
 		path = "";
 	return mem_printf("%s%s", strcmp(mount->point, "/") == 0 ? "" : mount->point, path);
+}
+
+char *cgroup_v1_place(int proc, const char *controller)
+{
+	auto_buf struct buf mountinfo = BUF_EMPTY;
+	auto_buf struct buf text = BUF_EMPTY;
+	auto_free char *path = NULL;
+	struct cgroup_mount *mounts = NULL;
+	struct err none = ERR_NONE;
+	char *place = NULL;
+	size_t count = 0;
+
+	if (procfs_read(proc, "cgroup", &text, &none) < 0 ||
+	    parse_path(text.data, FREEZER_V1, controller, &path, &none) < 0 || !path ||
+	    procfs_read(AT_FDCWD, "/proc/self/mountinfo", &mountinfo, &none) < 0 ||
+	    parse_mounts(mountinfo.data, controller, &mounts, &count, &none) < 0)
+		return NULL;
+	for (size_t i = 0; !place && i < count; i++) {
+		if (mounts[i].form == FREEZER_V1)
+			place = cgroup_map_path(&mounts[i], path);
+	}
+	cgroup_mounts_free(mounts, count);
+	return place;
 }

@@ -127,3 +127,39 @@ without_cgroups() {
 	run -0 --separate-stderr without_cgroups timeout 60 "$CTCKPT" restore --detach "$IMAGE"
 	assert_contains "$stderr" "the cgroups of the container are lost"
 }
+
+# limited CONTROLLER COMMAND...: with the container in a cgroup of its own in that hierarchy of v1,
+# which is gone afterwards.
+limited() {
+	local dir=/sys/fs/cgroup/$1/$VICTIM status=0
+	shift
+	mkdir "$dir"
+	container_pid "$VICTIM" >"$dir/cgroup.procs"
+	"$@" "$dir" || status=$?
+	for pid in $(<"$dir/cgroup.procs"); do
+		echo "$pid" >"$dir/../cgroup.procs"
+	done
+	rmdir "$dir"
+	return "$status"
+}
+
+@test "cgroup: limits of v1 are saved, and not lost" {
+	requires root
+	[[ -e /sys/fs/cgroup/pids/cgroup.procs ]] || skip "requires cgroup-v1"
+	victim_start idle
+	pids_saved() {
+		echo 77 >"$1/pids.max"
+		ctckpt checkpoint --leave-running "$VICTIM" -o "$IMAGE"
+	}
+	limited pids pids_saved
+	run -3 ctckpt plan "$IMAGE"
+	assert_contains "$(tr -s ' ' <<<"$output")" "CONTAINER pids.max saved 77 invoker no such controller -> REFUSE"
+	run -3 ctckpt restore --detach --name "$VICTIM-twin" "$IMAGE"
+	echo '{"ctckpt_policy": 1, "extends": "strict", "cgroups": {"action": "drop"}}' \
+		>"$BATS_TEST_TMPDIR/policy.json"
+	run -0 ctckpt plan --policy "$BATS_TEST_TMPDIR/policy.json" "$IMAGE"
+	assert_contains "$output" "(nothing limits the container in its place)"
+	run -0 ctckpt restore --detach --name "$VICTIM-twin" --policy "$BATS_TEST_TMPDIR/policy.json" "$IMAGE"
+	kill_tasks "$(container_pid "$VICTIM-twin")"
+	victim_succeeds
+}

@@ -95,4 +95,8 @@ shell_saved() {
 	assert_contains "$stderr" "--console-socket goes with --tty only"
 	run -1 --separate-stderr ctckpt run --tty --console-socket "$BATS_TEST_TMPDIR/none" true
 	assert_contains "$stderr" "connect to $BATS_TEST_TMPDIR/none: No such file or directory"
+	victim_start eventfd
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	run -2 --separate-stderr ctckpt restore --console-socket x "$IMAGE"
+	assert_contains "$stderr" "--console-socket: the container has no terminal of its own"
 }

@@ -822,6 +822,27 @@ socket_end() {
 	rejects 4 "unknown bits" NSPX.0+40:4=0
 }
 
+@test "forged: processes that nobody can be the parent or the init of" {
+	victim_saved nsproxy
+	local i=0
+	rejects 4 "the first task of the image is not its init" TASK.0+0:4=2 REGS.0+4:4=2 \
+		TASK.1+0:4=1 REGS.1+4:4=1
+	rejects 4 "task 2: no main thread" REGS.1+4:4=77 REGS.1+8:4=5
+	rejects 4 "task 2: no main thread" REGS.1+0:4=1 REGS.1+8:4=5
+	rejects 4 "pid 2 occurs twice" TASK.2+0:4=2 REGS.2+4:4=2
+	# One level, and the first task in it: it has the process group and session of nobody there.
+	while [[ $("$FORGE" get "$IMAGE" "NSPX.$i+44:4") != 1 ||
+		$("$FORGE" get "$IMAGE" "NSPX.$i+56:4") != 1 ]]; do
+		((i += 1))
+	done
+	rejects 4 "has no init" "NSPX.$i+56:4=7"
+	while [[ $("$FORGE" get "$IMAGE" "NSPX.$i+44:4") != 1 ||
+		$("$FORGE" get "$IMAGE" "NSPX.$i+56:4") != 2 ]]; do
+		((i += 1))
+	done
+	rejects 4 "a second init" "NSPX.$i+56:4=1"
+}
+
 @test "forged: programs of 32 bits" {
 	requires programs-32
 	victim_saved 32/tls

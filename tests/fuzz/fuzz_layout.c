@@ -105,6 +105,8 @@ static void fuzz_seed(uint64_t *random, struct buf *seed)
 		buf_printf(seed, "{\"schemaVersion\":2,\"manifests\":[%s]}", BLOB(LAYOUT_MANIFEST));
 	if (kind < 2)
 		return;
+	if (tar_prepare(&err) < 0)
+		abort();
 	tar = tar_writer_new(append, seed);
 	(void)tar_add_directory(tar, "checkpoint/", 1, &err);
 	(void)tar_add_file(tar, LAYOUT_MEMBER, 4, 1, &err);

@@ -39,5 +39,14 @@ static inline bool check_note(int number, bool has_fired)
 	return has_fired;
 }
 
-#define CHECK_FIRES(number, condition) (checks_off != (number) && check_note(number, !!(condition)))
-#define CHECK_HOLDS(number, condition) (checks_off == (number) || !check_note(number, !(condition)))
+/* What a condition does besides, it does in any case. */
+#define CHECK_FIRES(number, condition)                                                             \
+	({                                                                                         \
+		bool fires_ = (condition);                                                         \
+		checks_off != (number) && check_note(number, fires_);                              \
+	})
+#define CHECK_HOLDS(number, condition)                                                             \
+	({                                                                                         \
+		bool holds_ = (condition);                                                         \
+		checks_off == (number) || !check_note(number, !holds_);                            \
+	})

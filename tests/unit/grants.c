@@ -39,7 +39,7 @@ static void texts(struct unit *unit)
 
 /* ---- which one is meant ---- */
 
-static void find(struct unit *unit, const char *const *texts, const char *words)
+static void find(struct unit *unit, const char *name, const char *const *texts, const char *words)
 {
 	auto_edited struct edited_image edited = EDITED_IMAGE_NONE;
 	auto_grants struct grants grants = GRANTS_NONE;
@@ -48,7 +48,7 @@ static void find(struct unit *unit, const char *const *texts, const char *words)
 	struct host_facts facts = HOST_FACTS_NONE;
 	struct err err = ERR_NONE;
 
-	if (!EXPECT(unit, hostile_load("filelock-3.zst", &edited)))
+	if (!EXPECT(unit, hostile_load(name, &edited)))
 		return;
 	edited_make(&edited, &data);
 	EXPECT(unit, image_parse(data.data, data.size, &image_default_limits, &image, &err) == 0);
@@ -58,35 +58,40 @@ static void find(struct unit *unit, const char *const *texts, const char *words)
 	free(facts.grants);
 }
 
-/* Descriptors 3 and 4 of the first task are files. */
+static const char files[] = "filelock-3.zst";	  /* descriptors 3 and 4 of its first task */
+static const char counters[] = "eventpoll-1.zst"; /* 6 and 7; 3 is an epoll */
+
 static void places(struct unit *unit)
 {
 	static const char *const good[] = { "1:fd3=0", NULL };
 	static const char *const no_task[] = { "77:fd3=0", NULL };
 	static const char *const no_slot[] = { "fd777=0", NULL };
+	static const char *const no_kind[] = { "fd3=0", NULL };
 	static const char *const twice[] = { "fd3=0", "1:fd3=1", NULL };
 
-	find(unit, good, "");
-	find(unit, no_task, "--grant 77:fd3=0: the image has no task 77");
-	find(unit, no_slot, "--grant fd777=0: task 1 has no descriptor 777");
-	find(unit, twice, "--grant 1:fd3=1: that is the same as fd3=0");
+	find(unit, files, good, "");
+	find(unit, files, no_task, "--grant 77:fd3=0: the image has no task 77");
+	find(unit, files, no_slot, "--grant fd777=0: task 1 has no descriptor 777");
+	find(unit, counters, no_kind, "--grant fd3=0: that is no descriptor that could be given");
+	find(unit, files, twice, "--grant 1:fd3=1: that is the same as fd3=0");
 }
 
-/* Two files have a position each. */
-static void one_file_for_two(struct unit *unit)
+/* Two files have a position each; two counters may have become one. */
+static void one_for_two(struct unit *unit)
 {
-	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	int own = fcntl(fd, F_DUPFD_CLOEXEC, 10);
-	int again = fcntl(fd, F_DUPFD_CLOEXEC, 10);
-	auto_free char *first = mem_printf("fd3=%d", own);
-	auto_free char *second = mem_printf("fd4=%d", again);
-	auto_free char *words = mem_printf("--grant %s: the same open file is given by %s: open it "
-					   "twice",
-					   second, first);
-	const char *const both[] = { first, second, NULL };
+	for (int round = 0; round < 2; round++) {
+		int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+		auto_free char *first =
+		    mem_printf("fd%d=%d", round ? 6 : 3, fcntl(fd, F_DUPFD_CLOEXEC, 10));
+		auto_free char *second =
+		    mem_printf("fd%d=%d", round ? 7 : 4, fcntl(fd, F_DUPFD_CLOEXEC, 10));
+		auto_free char *words = mem_printf(
+		    "--grant %s: the same open file is given by %s: open it twice", second, first);
+		const char *const both[] = { first, second, NULL };
 
-	find(unit, both, words);
-	(void)close(fd);
+		find(unit, round ? counters : files, both, round ? "" : words);
+		(void)close(fd);
+	}
 }
 
 /* ---- does it fit? ---- */
@@ -148,7 +153,7 @@ static void does_not_fit(struct unit *unit)
 }
 
 static const struct unit_case cases[] = {
-	UNIT_CASE(texts), UNIT_CASE(places),	   UNIT_CASE(one_file_for_two),
+	UNIT_CASE(texts), UNIT_CASE(places),	   UNIT_CASE(one_for_two),
 	UNIT_CASE(fits),  UNIT_CASE(does_not_fit),
 };
 

@@ -121,13 +121,14 @@ static void metadata(struct unit *unit)
 	expect_mended(unit, IMAGE_PLAIN, alter_metadata_size, "8 bytes behind the end of metadata");
 }
 
-/* Whose bytes go on behind its end. */
+/* What stands behind its end is none of it. */
 static void no_header(struct unit *unit)
 {
 	struct forged forged = forged_new(unit, IMAGE_PLAIN);
 	auto_image struct image *image = NULL;
 	struct err err = ERR_NONE;
 
+	forged.bytes[sizeof(struct image_header) - 1] ^= 1;
 	EXPECT_ERR(unit,
 		   image_parse(forged.bytes, sizeof(struct image_header) - 1, &image_default_limits,
 			       &image, &err),

@@ -163,9 +163,11 @@ static int next(void *argument, const void **ret_data, size_t *ret_size, struct 
 
 static void add(struct buf *buf, const char *name, const char *content)
 {
-	struct tar_writer *tar = tar_writer_new(append, buf);
+	struct tar_writer *tar;
 	struct err err = ERR_NONE;
 
+	(void)tar_prepare(&err);
+	tar = tar_writer_new(append, buf);
 	(void)tar_add_directory(tar, "checkpoint/", 1, &err);
 	(void)tar_add_file(tar, name, strlen(content), 1, &err);
 	(void)tar_add_bytes(tar, content, strlen(content), &err);

@@ -9,6 +9,7 @@
 #include "core/scan.h"
 #include "dump/dump.h"
 #include "kind/support/cgroup_tree.h"
+#include "kind/support/cgroup_v1.h"
 #include "kind/support/files.h"
 #include "kind/support/tree.h"
 #include "target/cgroup.h"
@@ -60,11 +61,21 @@ static void survey_free(struct survey *survey)
 	buf_free(&survey->values);
 }
 
+/* Of the node that was met last. */
+static void add_setting(void *argument, uint32_t attribute, const char *text)
+{
+	struct survey *survey = argument;
+	struct cgroup_setting_rec rec = { le32_make(survey->node_count - 1), le32_make(attribute) };
+
+	(void)buf_append(&survey->settings, &rec, sizeof(rec));
+	(void)buf_append(&survey->values, text, strlen(text) + 1);
+	survey->setting_count++;
+}
+
 static int survey_setting(struct survey *survey, int dir, uint32_t number, struct err *err)
 {
 	const struct cgroup_attribute *attribute = &cgroup_attributes[number];
 	uint32_t node = survey->node_count - 1;
-	struct cgroup_setting_rec rec = { le32_make(node), le32_make(number) };
 	auto_buf struct buf text = BUF_EMPTY;
 	struct err missing = ERR_NONE;
 
@@ -78,9 +89,7 @@ static int survey_setting(struct survey *survey, int dir, uint32_t number, struc
 		text.data[--text.size] = '\0';
 	if (strcmp(text.data, attribute->usual) == 0)
 		return 0;
-	(void)buf_append(&survey->settings, &rec, sizeof(rec));
-	(void)buf_append(&survey->values, text.data, text.size + 1);
-	survey->setting_count++;
+	add_setting(survey, number, text.data);
 	return 0;
 }
 
@@ -153,6 +162,8 @@ static int survey_node(struct survey *survey, int dir, const char *name, uint32_
 	check_frozen(survey, dir, name);
 	for (uint32_t i = 0; survey->is_v2 && r == 0 && i < cgroup_attribute_count; i++)
 		r = survey_setting(survey, dir, i, err);
+	if (r == 0 && node == 0)
+		cgroup_v1_limits(survey->d, add_setting, survey);
 	if (r == 0)
 		r = survey_tasks(survey, dir, err);
 	survey->parent = node;
@@ -183,6 +194,18 @@ static int check_alike(struct dump *d, struct err *err)
 	return 0;
 }
 
+/* It has none by which it could be frozen; other hierarchies may limit it. */
+static int survey_none(struct survey *survey, struct err *err)
+{
+	struct cgroup_node_rec rec = { le32_make(0) };
+
+	survey->node_count = 1;
+	(void)buf_append(&survey->nodes, &rec, sizeof(rec));
+	(void)buf_append(&survey->names, "", 1);
+	cgroup_v1_limits(survey->d, add_setting, survey);
+	return check_alike(survey->d, err);
+}
+
 static int cgroup_dump(struct dump *d, struct err *err)
 {
 	const struct target *target = d->own->target;
@@ -194,9 +217,8 @@ static int cgroup_dump(struct dump *d, struct err *err)
 
 	if (target->form == TARGET_TREE)
 		return 0;
-	if (target->cgroup < 0)
-		return check_alike(d, err);
-	r = survey_node(&survey, target->cgroup, "", 0, 0, err);
+	r = target->cgroup < 0 ? survey_none(&survey, err)
+			       : survey_node(&survey, target->cgroup, "", 0, 0, err);
 	if (r < 0 || (survey.node_count == 1 && survey.setting_count == 0))
 		return r;
 	rec = (struct cgroup_rec){
@@ -382,6 +404,27 @@ static uint64_t limit_above(const char *cgroup, const char *file)
 	return least;
 }
 
+/* Has the invoker's cgroup what makes this file? One of v1 may hold it. */
+static bool has_controller(const char *cgroup, const char *file)
+{
+	auto_close int dir = open(cgroup, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_buf struct buf text = BUF_EMPTY;
+	struct err none = ERR_NONE;
+	size_t length = strcspn(file, ".");
+
+	if (strncmp(file, "cgroup.", length + 1) == 0 || dir < 0 ||
+	    cgroup_file_read(dir, "cgroup.controllers", &text, &none) < 0)
+		return true;
+	for (const char *at = text.data; *at;) {
+		size_t size = strcspn(at, " \n");
+
+		if (size == length && strncmp(at, file, length) == 0)
+			return true;
+		at += size + (at[size] != '\0');
+	}
+	return false;
+}
+
 static void ask_setting(struct plan *plan, uint32_t id, const struct cgroup_tree *tree,
 			size_t number)
 {
@@ -401,6 +444,11 @@ static void ask_setting(struct plan *plan, uint32_t id, const struct cgroup_tree
 	} else {
 		question.saved_text = setting->text;
 		question.invoker_text = base ? "a cgroup" : "no cgroup";
+		question.saved = question.invoker = 1;
+	}
+	if (base && !has_controller(base, file)) {
+		question.invoker = 0;
+		question.invoker_text = "no such controller";
 	}
 	plan_ask(plan, &question);
 }
