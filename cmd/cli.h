@@ -12,6 +12,7 @@ enum option_type {
 	OPTION_FLAG,   /* bool: set to true */
 	OPTION_CHOICE, /* int: set to `value`; rows with one destination exclude each other */
 	OPTION_TEXT,   /* const char * */
+	OPTION_MAYBE,  /* const char *: behind an equals sign; "" without one */
 	OPTION_LIST,   /* const char **: one more each time; ends with NULL; lives on */
 	OPTION_NUMBER, /* int, from 1 */
 	OPTION_WORD,   /* int: the position in `words`, which ends with NULL */

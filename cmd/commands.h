@@ -59,6 +59,7 @@ struct checkpoint_settings {
 	int after;
 	int tcp;
 	bool external;
+	const char *file_system;
 	int compression;
 	int level;
 	bool print_stats;
@@ -82,6 +83,7 @@ struct restore_settings {
 	bool userns;
 	bool leave_frozen;
 	bool tcp_established;
+	bool file_system;
 	const char *console_socket;
 	bool print_stats;
 	int progress_fd;
@@ -111,6 +113,7 @@ struct plan_settings {
 	const char **volumes;
 	const char **grants;
 	bool tcp_established;
+	bool file_system;
 	bool leave_frozen;
 	bool emit_policy;
 	int color;

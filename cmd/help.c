@@ -12,8 +12,9 @@ static void print_row(FILE *out, const struct option_row *row)
 
 	if (row->letter)
 		(void)snprintf(letter, sizeof(letter), "-%c, ", row->letter);
-	(void)snprintf(left, sizeof(left), "  %s--%s%s%s", letter, row->name,
-		       row->argument ? "=" : "", row->argument ? row->argument : "");
+	(void)snprintf(left, sizeof(left), "  %s--%s%s%s%s%s", letter, row->name,
+		       row->type == OPTION_MAYBE ? "[" : "", row->argument ? "=" : "",
+		       row->argument ? row->argument : "", row->type == OPTION_MAYBE ? "]" : "");
 	if (strlen(left) < HELP_COLUMN)
 		(void)fprintf(out, "%-*s%s\n", HELP_COLUMN, left, row->help);
 	else
@@ -121,7 +122,7 @@ void cli_print_completion(FILE *out)
 		    out);
 	for (const struct command *command = commands; command->name; command++)
 		for (const struct option_row *row = command->options; row && row->name; row++)
-			if (row->argument)
+			if (row->argument && row->type != OPTION_MAYBE)
 				print_argument_case(out, command, row);
 	(void)fputs("\tesac\n\tif [[ -n $words ]]; then\n"
 		    "\t\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n"

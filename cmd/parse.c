@@ -106,6 +106,9 @@ static int store(const struct option_row *row, const char *text, void *base, str
 				       row->name);
 		*number = row->value;
 		return 0;
+	case OPTION_MAYBE:
+		*(const char **)destination = text ? text : "";
+		return 0;
 	case OPTION_TEXT:
 		*(const char **)destination = text;
 		return 0;
@@ -133,7 +136,7 @@ static int parse_long(struct parser *parser, const char *word, struct err *err)
 		return err_set(err, ERR_USAGE, "there is no option --%.*s", (int)length, name);
 	if (text && !row->argument)
 		return err_set(err, ERR_USAGE, "--%s takes no argument", row->name);
-	if (!text && row->argument) {
+	if (!text && row->argument && row->type != OPTION_MAYBE) {
 		text = *parser->next;
 		if (!text)
 			return err_set(err, ERR_USAGE, "--%s needs %s", row->name, row->argument);

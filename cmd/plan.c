@@ -29,6 +29,8 @@ const struct option_row plan_options[] = {
 	  AT(tcp_established), 0, NULL },
 	{ "leave-frozen", 0, NULL, "as restore would be given it, with --tcp-established",
 	  OPTION_FLAG, AT(leave_frozen), 0, NULL },
+	{ "file-system", 0, NULL, "as restore would be given it", OPTION_FLAG, AT(file_system), 0,
+	  NULL },
 	{ "emit-policy", 0, NULL, "print the narrowest policy by which it is restored so",
 	  OPTION_FLAG, AT(emit_policy), 0, NULL },
 	{ "color", 0, "WHEN", "colours: auto, always or never [auto]", OPTION_WORD, AT(color), 0,
@@ -101,6 +103,7 @@ int cmd_plan(struct invocation *inv, const void *argument, struct err *err)
 		.grants = settings->grants,
 		.leave_frozen = settings->leave_frozen,
 		.tcp_established = settings->tcp_established,
+		.file_system = settings->file_system,
 	};
 	struct err verdict = ERR_NONE;
 	int r = image_check_input(options.image, err);

@@ -78,6 +78,9 @@ struct ctckpt_checkpoint_options {
 	bool tcp_close; /* TCP connections that lead out of the container are restored as closed */
 	bool tcp_established; /* likewise, but kept: not both */
 	bool external; /* descriptors that lead out of it are given again by whoever restores */
+	/* Files that are carried along: "/a,/b/c"; "": what the upper directory of an overlay has
+	 * that is the container's root; NULL: none. */
+	const char *file_system;
 	enum image_compression compression;
 	int compression_level;	      /* 0: the library's default */
 	ctckpt_progress_fn *progress; /* may be NULL */
@@ -103,6 +106,7 @@ struct ctckpt_restore_options {
 	bool detach;
 	bool leave_frozen;    /* with detach only */
 	bool tcp_established; /* TCP connections that lead out of the container are kept */
+	bool file_system;     /* files of the image are put below `rootfs` */
 	const char
 	    *console_socket; /* for the master of the container's own terminal; may be NULL */
 	ctckpt_progress_fn *progress; /* may be NULL */
@@ -134,6 +138,7 @@ struct ctckpt_plan_options {
 	bool
 	    leave_frozen; /* what tcp_established needs may still come, before the container runs */
 	bool tcp_established;
+	bool file_system;
 };
 /* The decisions that restore would act on, given the same. *ret_image must outlive the plan. */
 int ctckpt_plan(const struct ctckpt_plan_options *options, struct image **ret_image,

@@ -31,7 +31,8 @@ checkpoint_outside(const struct ctckpt_checkpoint_options *options)
 {
 	return (struct dump_outside){ .tcp_close = options->tcp_close,
 				      .tcp_established = options->tcp_established,
-				      .external = options->external };
+				      .external = options->external,
+				      .file_system = options->file_system };
 }
 
 /* Writes the image to fd. The tasks have all of their own again afterwards, and are still seized.

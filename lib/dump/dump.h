@@ -43,6 +43,9 @@ struct dump_outside {
 	bool tcp_close;	      /* TCP connections that are closed */
 	bool tcp_established; /* that are kept */
 	bool external;	      /* what is given by whoever restores */
+	/* Not that: files of the root that are carried along: "" for those of an overlay's upper
+	 * directory, paths with commas between them, NULL for none; borrowed. */
+	const char *file_system;
 };
 
 struct dump_private {

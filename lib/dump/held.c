@@ -14,7 +14,7 @@ struct held_request {
 	uint32_t verb;
 	int32_t compression;
 	int32_t level;
-	struct dump_outside outside;
+	struct dump_outside outside; /* but for its text, which follows, with a NUL */
 };
 
 /* ---- in the holder ---- */
@@ -39,9 +39,12 @@ int held_serve(struct freeze *freeze, const void *request, size_t size, const in
 {
 	struct held_request held;
 
-	if (size != sizeof(held))
+	const char *text = (const char *)request + sizeof(held);
+
+	if (size < sizeof(held) || (size > sizeof(held) && text[size - sizeof(held) - 1] != '\0'))
 		return err_set(err, -EPROTO, "request of %zu bytes", size);
 	memcpy(&held, request, sizeof(held));
+	held.outside.file_system = size > sizeof(held) ? text : NULL;
 	if (held.verb == HELD_DUMP && fd_count == 1)
 		return serve_dump(freeze, &held, fds[0], reply, err);
 	if (held.verb == HELD_KILL)
@@ -67,13 +70,18 @@ static int ask(const struct target *target, const struct held_request *request, 
 	       struct buf *reply, struct err *err)
 {
 	auto_close int connection = -1;
+	auto_buf struct buf message = BUF_EMPTY;
+	const char *text = request->outside.file_system;
 	int r = holder_connect(target, &connection, err);
 
 	if (r == -ENOENT)
 		return err_set(err, ERR_FAILED, "the holder of %s is gone", target->name);
 	if (r < 0)
 		return r;
-	return holder_request(connection, HOLDER_RUN, request, sizeof(*request), &fd, fd >= 0,
+	(void)buf_append(&message, request, sizeof(*request));
+	if (text)
+		(void)buf_append(&message, text, strlen(text) + 1);
+	return holder_request(connection, HOLDER_RUN, message.data, message.size, &fd, fd >= 0,
 			      reply, err);
 }
 

@@ -50,6 +50,7 @@ enum scope {
 
 /* Restores and finishes run in this order, whatever the order of records. */
 enum phase {
+	PHASE_ROOT,	  /* files below the root directory, before anything is mounted on it */
 	PHASE_NAMESPACES, /* the container itself */
 	PHASE_FILES,	  /* objects behind descriptors */
 	PHASE_LINKED,	  /* files that refer to other files */
@@ -283,6 +284,8 @@ int restore_content_fd(struct restore *rs, uint32_t id, int fd, struct err *err)
 /* restore: the files on this device are made from the image: nothing is to be compared. */
 void restore_add_device(struct restore *rs, dev_t device);
 bool restore_has_device(const struct restore *rs, int fd);
+/* Likewise this file alone, wherever it is. */
+void restore_add_file(struct restore *rs, int fd);
 /* restore: a file that was made where nothing was, beneath the container's root: should the restore
  * fail, it is removed. */
 void restore_made(struct restore *rs, const char *path, const struct stat *st);

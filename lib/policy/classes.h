@@ -68,6 +68,7 @@
 #define MOUNT_REMEDY	"name a directory for it: --volume SOURCE:DIR"
 #define SECCOMP_REMEDY	"start the container without a seccomp filter"
 #define LSM_REMEDY	"restore from under that label, as runcon or aa-exec do"
+#define FILES_REMEDY	"--file-system lets them, with --rootfs"
 #define CPU_REMEDY	"restore on a processor that has it, or let a policy drop cpu"
 #define CGROUP_REMEDY	"have one delegated to the invoker, see cgroups(7)"
 #define FILE_REMEDY	"look at the file: it is not what it was when the image was made"
@@ -151,6 +152,9 @@
 	  REPLACED, REPLACED, REPLACED, RECORDED)                                                  \
 	X(CPU, "cpu", "cpu", smaller, nothing, DETAIL_ANY, cpu, MAY_KEEP | MAY(DROP),              \
 	  OR_REFUSED(CPU_REMEDY), OR_REFUSED(CPU_REMEDY), OR_REFUSED(CPU_REMEDY), RECORDED)        \
+	X(FILE_SYSTEM, "file_system", "file_system", smaller, nothing, DETAIL_NONE, file_system,   \
+	  MAY_KEEP,                                                                                \
+	  OR_REFUSED(FILES_REMEDY), OR_REFUSED(FILES_REMEDY), OR_REFUSED(FILES_REMEDY), RECORDED)  \
 	X(GRANT, "grant", "grants", same, nothing, DETAIL_NONE, grant, MAY_REPLACE,                \
 	  REPLACED, REPLACED, REPLACED, RECORDED)
 

@@ -295,6 +295,18 @@ void decide_cgroup(const struct policy_rule *rule, const struct host_facts *fact
 	decision->outcome = decision->effective == decision->saved ? OUTCOME_KEEP : OUTCOME_CLAMP;
 }
 
+/* They would be put there whoever made the image: that has to be said. */
+void decide_file_system(const struct policy_rule *rule, const struct host_facts *facts,
+			struct decision *decision)
+{
+	(void)facts;
+	decision->effective = decision->saved;
+	decision->outcome = OUTCOME_KEEP;
+	if (!decision->invoker)
+		decision_refuse(decision, "they would be put below the root directory",
+				rule->remedy);
+}
+
 /* Whatever was saved is not there: only that is asked about. */
 void decide_cpu(const struct policy_rule *rule, const struct host_facts *facts,
 		struct decision *decision)

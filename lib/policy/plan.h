@@ -100,6 +100,13 @@ struct host_grant {
 	int number;  /* as the invoker calls it */
 };
 
+/* What the invoker says of files that the image carries. */
+enum files_offer {
+	FILES_REFUSED,
+	FILES_TAKEN,
+	FILES_TOO_MANY, /* more large ones than he may have open */
+};
+
 /* What CLASS_CPU asks about: a part of the processor. */
 enum cpu_need {
 	CPU_MISSING,
@@ -170,6 +177,7 @@ struct host_facts {
 	bool keeps_connections;	  /* that lead outside: it was asked for */
 	bool is_network_promised; /* before the container runs */
 	struct bound *bound;	  /* owned: what a bundle says; NULL: there is none */
+	bool takes_files;	  /* of the image, below the root: it was asked for */
 };
 #define HOST_FACTS_NONE ((struct host_facts){ .root = 0 })
 struct id_range {

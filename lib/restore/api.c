@@ -287,6 +287,7 @@ static int prepare(struct work *work, struct err *err)
 		.volumes = options->volumes,
 		.leave_frozen = options->leave_frozen,
 		.tcp_established = options->tcp_established,
+		.file_system = options->file_system,
 	};
 	int r = input_open(&planned, &work->job->grants, &work->input, err);
 

@@ -116,6 +116,7 @@ int input_open(const struct ctckpt_plan_options *options, const struct grants *g
 	input.facts.keeps_connections = options->tcp_established;
 	/* What is left frozen can still be connected. */
 	input.facts.is_network_promised = options->tcp_established && options->leave_frozen;
+	input.facts.takes_files = options->file_system;
 	if (r == 0)
 		r = make_plan(policy_of(options), &input, err);
 	if (r < 0)

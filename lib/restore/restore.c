@@ -124,6 +124,17 @@ void restore_add_device(struct restore *rs, dev_t device)
 	own->devices[own->device_count++] = device;
 }
 
+void restore_add_file(struct restore *rs, int fd)
+{
+	struct restore_private *own = rs->own;
+	struct stat stat;
+
+	if (fstat(fd, &stat) < 0)
+		return;
+	array_grow(own->fresh, own->fresh_count);
+	own->fresh[own->fresh_count++] = (struct restore_made_file){ stat.st_dev, stat.st_ino };
+}
+
 bool restore_has_device(const struct restore *rs, int fd)
 {
 	struct stat stat;
@@ -132,6 +143,10 @@ bool restore_has_device(const struct restore *rs, int fd)
 		return false;
 	for (size_t i = 0; i < rs->own->device_count; i++) {
 		if (rs->own->devices[i] == stat.st_dev)
+			return true;
+	}
+	for (size_t i = 0; i < rs->own->fresh_count; i++) {
+		if (rs->own->fresh[i].dev == stat.st_dev && rs->own->fresh[i].inode == stat.st_ino)
 			return true;
 	}
 	return false;
@@ -410,6 +425,7 @@ void restore_free(struct restore *rs)
 	free(own->anon_offsets);
 	free(own->finishes);
 	free(own->devices);
+	free(own->fresh);
 	if (own->shared)
 		(void)munmap(own->shared, own->shared_size);
 	free(own);

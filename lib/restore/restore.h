@@ -116,6 +116,12 @@ struct restore_finish {
 	uint32_t owner; /* the task */
 };
 
+/* A file that is made from the image, in a file system of others. */
+struct restore_made_file {
+	dev_t dev;
+	ino_t inode;
+};
+
 struct restore_private {
 	pid_t guard; /* 0: none; see restore_guard_begin() */
 	const struct image *image;
@@ -125,6 +131,8 @@ struct restore_private {
 	const struct volumes *volumes; /* in the first task: for mounts of the host */
 	dev_t *devices; /* owned: in the first task: file systems made from the image */
 	size_t device_count;
+	struct restore_made_file *fresh; /* owned: likewise, files in others */
+	size_t fresh_count;
 	bool detach;
 	uint32_t base; /* the first high number: above every saved one */
 	struct restore_hole hole;

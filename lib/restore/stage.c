@@ -227,6 +227,8 @@ static int make_all(struct restore *rs, struct err *err)
 	if (r == 0)
 		r = restore_hold_own_namespaces(rs, err);
 	if (r == 0)
+		r = restore_phase(rs, PHASE_ROOT, err);
+	if (r == 0)
 		r = restore_phase(rs, PHASE_NAMESPACES, err);
 	if (r == 0)
 		r = open_root_again(rs->own, err);

@@ -15,10 +15,13 @@ setup() {
 	mkdir -m 0700 "$OTHER/run"
 }
 
-# migrate "OPTION..." PROGRAM: a container of this program, in a root directory, starts on the first
-# host and goes to the second, whose copy of the root directory is elsewhere.
+# migrate "OPTION..." PROGRAM [OPTION...]: a container of this program, in a root directory, starts on the first
+# host and goes to the second, whose copy of the root directory is elsewhere. Options of
+# checkpoint, and of restore.
 migrate() {
-	root_make "$BUILD/victim/$2"
+	local options=$1 program=$2
+	shift 2
+	root_make "$BUILD/victim/$program"
 	cp -a "$ROOT" "$OTHER/root"
 	cat >"$SOURCE" <<-'END'
 		set -e
@@ -30,26 +33,33 @@ migrate() {
 	END
 	run -0 timeout 100 unshare --user --map-current-user --keep-caps --net --mount \
 		"$BATS_TEST_DIRNAME/../tools/hosts.py" build="$BUILD" srv="$OTHER" -- \
-		sh "$SOURCE" "$CTCKPT" "$AWAIT" "$VICTIM" "$ROOT" "$2" "$1" -- \
-		env XDG_RUNTIME_DIR=/srv/run /build/ctckpt restore --detach --rootfs /srv/root -
+		sh "$SOURCE" "$CTCKPT" "$AWAIT" "$VICTIM" "$ROOT" "$program" "$options" -- \
+		env XDG_RUNTIME_DIR=/srv/run /build/ctckpt restore --detach --rootfs /srv/root "$@" -
 	assert_contains "$output" "$VICTIM"
 }
 
 # It verifies itself on the second host.
 arrived() {
 	assert_equal "$(ctckpt ps --quiet)" ""
-	[[ -e $ROOT/v/ready && ! -e $OTHER/root/v/ready ]]
 	VICTIM_DIR=$OTHER/root/v XDG_RUNTIME_DIR=$OTHER/run victim_succeeds
 	[[ ! -e $ROOT/v/result ]]
 }
 
 @test "migrate: from host to host, with other root directories" {
 	migrate "" idle
+	[[ -e $ROOT/v/ready && ! -e $OTHER/root/v/ready ]]
 	arrived
 }
 
 @test "migrate: compressed, with pipes and what is in them" {
 	migrate "--compress zstd" pipe
+	arrived
+}
+
+# Sockets of paths, and the current directory, in what it has made since it started.
+@test "migrate: with the files that the container has changed" {
+	migrate "--file-system=/v" sock_unix --file-system
+	[[ -e $OTHER/root/v/ready ]]
 	arrived
 }
 

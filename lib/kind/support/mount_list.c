@@ -1,7 +1,6 @@
 /* Saved mounts as records: see mount_saving.h. */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "core/buf.h"
 #include "core/cleanup.h"
@@ -180,17 +179,6 @@ static size_t list_steps(const struct saving *saving, struct mount_step *steps, 
 	return count;
 }
 
-/* Each large file is open until it is written. */
-static void raise_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		(void)setrlimit(RLIMIT_NOFILE, &limit);
-	}
-}
-
 int saving_take_trees(struct saving *saving, int proc, struct err *err)
 {
 	auto_free struct mount_step *steps = mem_alloc(saving->count, sizeof(*steps));
@@ -202,15 +190,13 @@ int saving_take_trees(struct saving *saving, int proc, struct err *err)
 	for (size_t i = 0; i < count; i++)
 		has_any |= steps[i].is_taken;
 	if (has_any)
-		raise_limit();
-	if (has_any)
 		r = mount_take(proc, steps, count, err);
 	for (size_t i = 0; i < count; i++) {
 		const struct saved *saved = &saving->saved[numbers[i]];
 
 		if (r == 0 && steps[i].is_taken)
 			r = tree_dump(
-			    saving->d, saved->content, steps[i].fd, saved->info->point,
+			    saving->d, &kind_tmpfs, saved->content, steps[i].fd, saved->info->point,
 			    saving->node_count > 0 && strcmp(saved->info->point, "/dev") == 0, err);
 		drop_fd(&steps[i].fd);
 	}

@@ -252,6 +252,42 @@ static void find_end(struct plan *plan, struct places *places, ssize_t at, const
 		place->path = joined(list->entries[at].point, path);
 }
 
+/* In the root directory, among files that the image carries: what is not theirs is there, or not,
+ * as it is now. */
+static void find_carried(struct plan *plan, struct places *places, struct mount_place *place)
+{
+	const struct record *record = image_next(plan_image(plan), TAG_FILES, NULL);
+	const struct tree_file *file = NULL;
+	const struct tree_index *index;
+	const char *path = place->path;
+	uint32_t parent = 0;
+	size_t length = 0;
+	uint32_t flags = 0;
+
+	if (!record || !path || path[0] != '/')
+		return;
+	index = tree_of(places, record);
+	while ((file = tree_index_find(index, parent, path, length))) {
+		path += length;
+		path += strspn(path, "/");
+		length = strcspn(path, "/");
+		parent = file->number;
+		flags = file->flags;
+		place->mode = file->mode;
+		place->size = file->size;
+		if (length == 0 || !S_ISDIR(file->mode))
+			break;
+	}
+	if (!file && !(flags & TREE_WHOLE))
+		return;
+	/* Where it only leads to something, it is what is there already. */
+	if (file && flags & TREE_ON_WAY && length == 0)
+		return;
+	free(take_ptr(place->path));
+	place->is_missing = !file || S_ISCHR(place->mode) || (length > 0 && !S_ISLNK(place->mode));
+	place->is_known = !place->is_missing && length == 0;
+}
+
 void mount_place_find(struct plan *plan, const char *path, struct mount_place *ret_place)
 {
 	struct places *places = places_of(plan);
@@ -260,6 +296,7 @@ void mount_place_find(struct plan *plan, const char *path, struct mount_place *r
 	*ret_place = (struct mount_place){ .path = NULL };
 	if (!places->has_list || path[0] != '/') {
 		ret_place->path = mem_string(path);
+		find_carried(plan, places, ret_place);
 		return;
 	}
 	path += strspn(path, "/");
@@ -267,6 +304,8 @@ void mount_place_find(struct plan *plan, const char *path, struct mount_place *r
 	while (step(places, &at, &path))
 		;
 	find_end(plan, places, at, path, ret_place);
+	if (at == NONE)
+		find_carried(plan, places, ret_place);
 }
 
 void mount_place_free(struct mount_place *place)

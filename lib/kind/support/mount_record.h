@@ -12,6 +12,7 @@
 
 #define TAG_MOUNTS TAG('N', 'M', 'N', 'T')
 #define TAG_TREE   TAG('T', 'M', 'F', 'S')
+#define TAG_FILES  TAG('F', 'S', 'Y', 'S')
 
 enum {
 	MOUNT_COUNT_MAX = 1024,

@@ -1,9 +1,11 @@
-/* Reads the files of a tmpfs. All tasks that could change them are stopped; the directory is a
- * mount of ours, on which no device can be opened. See tree_record.h. */
+/* Reads the files of a tmpfs, or chosen ones of a root directory. All tasks that could change them
+ * are stopped. A tmpfs is a mount of ours, on which no device can be opened; of a root directory,
+ * nothing is opened before it was looked at. See tree_record.h. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -12,12 +14,14 @@
 #include "kind/support/file_content.h"
 #include "kind/support/leases.h"
 #include "kind/support/mount_saving.h"
+#include "kind/support/tree_choice.h"
 #include "kind/support/tree_record.h"
 
 #define INLINE_MAX (64u << 20) /* of all small files together */
 
 /* A file with more than one name. */
 struct named {
+	dev_t dev;
 	ino_t inode;
 	uint32_t number;
 };
@@ -32,6 +36,8 @@ struct tree {
 	size_t named_count;
 	bool has_nodes;
 	bool is_blocked;
+	const struct tree_choice *choice; /* NULL: all files */
+	uint64_t mount;			  /* of a choice: where it ends */
 };
 
 static void tree_free(struct tree *tree)
@@ -50,10 +56,10 @@ static int block(struct tree *tree, const char *path, const char *reason)
 	return 0;
 }
 
-static uint32_t find_named(const struct tree *tree, ino_t inode)
+static uint32_t find_named(const struct tree *tree, const struct stat *stat)
 {
 	for (size_t i = 0; i < tree->named_count; i++) {
-		if (tree->named[i].inode == inode)
+		if (tree->named[i].inode == stat->st_ino && tree->named[i].dev == stat->st_dev)
 			return tree->named[i].number;
 	}
 	return 0;
@@ -226,12 +232,12 @@ static void fill_rec(struct tree *tree, uint32_t parent, struct file *file)
 	file->rec.mtime_ns = le32_make((uint32_t)stat->st_mtim.tv_nsec);
 	if (S_ISDIR(stat->st_mode) || stat->st_nlink < 2)
 		return;
-	file->rec.link = le32_make(find_named(tree, stat->st_ino));
+	file->rec.link = le32_make(find_named(tree, stat));
 	if (le32_get(file->rec.link))
 		return;
 	array_grow(tree->named, tree->named_count);
 	tree->named[tree->named_count++] =
-	    (struct named){ .inode = stat->st_ino, .number = tree->count + 1 };
+	    (struct named){ stat->st_dev, stat->st_ino, tree->count + 1 };
 }
 
 static void write_file(struct tree *tree, const char *name, struct file *file)
@@ -254,14 +260,72 @@ static void write_file(struct tree *tree, const char *name, struct file *file)
 static int read_directory(struct tree *tree, int fd, const char *path, uint32_t number,
 			  size_t depth, struct err *err);
 
+/* What the upper directory hides of the lower one. */
+static int write_removal(struct tree *tree, const char *name, const char *path, uint32_t parent)
+{
+	auto_with(file_free) struct file file = { .fd = -1, .stat = { .st_mode = S_IFCHR } };
+
+	if (tree->choice->upper < 0)
+		return block(tree, path, "it is to be carried along, and is not there");
+	fill_rec(tree, parent, &file);
+	write_file(tree, name, &file);
+	return 0;
+}
+
+static int mount_of(int dir, const char *name, uint64_t *ret_mount)
+{
+	struct statx stat;
+
+	if (statx(dir, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH, STATX_MNT_ID,
+		  &stat) < 0)
+		return -errno;
+	if (!(stat.stx_mask & STATX_MNT_ID))
+		return -EOPNOTSUPP;
+	*ret_mount = stat.stx_mnt_id;
+	return 0;
+}
+
+/* Another mount: what is on it has a record of its own, or is the host's. What it is on must be
+ * there for it. */
+static int write_point(struct tree *tree, const char *name, uint32_t parent, struct file *file)
+{
+	file->stat = (struct stat){ .st_mode = S_ISDIR(file->stat.st_mode) ? S_IFDIR | 0755
+									   : S_IFREG | 0644 };
+	fill_rec(tree, parent, file);
+	file->rec.flags = le32_make(TREE_ON_WAY);
+	write_file(tree, name, file);
+	return 0;
+}
+
+static void choose(struct tree *tree, const char *path, struct file *file)
+{
+	static const uint32_t flags[] = {
+		[TREE_PART_WAY] = TREE_ON_WAY, [TREE_PART_SOME] = 0, [TREE_PART_WHOLE] = TREE_WHOLE
+	};
+
+	if (S_ISDIR(file->stat.st_mode))
+		file->rec.flags = le32_make(flags[tree_choice_part(tree->choice, path)]);
+}
+
 static int read_entry(struct tree *tree, int dir, const char *name, const char *path,
 		      uint32_t parent, size_t depth, struct err *err)
 {
 	auto_with(file_free) struct file file = { .fd = -1 };
+	uint64_t mount = 0;
 	int r = 0;
 
 	if (fstatat(dir, name, &file.stat, AT_SYMLINK_NOFOLLOW) < 0)
-		return err_set(err, -errno, "look at %s/%s", tree->place, path);
+		return errno == ENOENT && tree->choice
+			   ? write_removal(tree, name, path, parent)
+			   : err_set(err, -errno, "look at %s/%s", tree->place, path);
+	if (tree->choice) {
+		r = mount_of(dir, name, &mount);
+		if (r < 0)
+			return err_set(err, r, "look at the mount of %s/%s", tree->place, path);
+		if (mount != tree->mount)
+			return write_point(tree, name, parent, &file);
+		choose(tree, path, &file);
+	}
 	fill_rec(tree, parent, &file);
 	if (!le32_get(file.rec.link))
 		r = read_file(tree, dir, name, &file);
@@ -281,6 +345,34 @@ static int read_entry(struct tree *tree, int dir, const char *name, const char *
 	return read_directory(tree, take_fd(&file.fd), path, tree->count, depth, err);
 }
 
+static int read_name(struct tree *tree, int fd, const char *name, const char *path, uint32_t number,
+		     size_t depth, struct err *err)
+{
+	auto_free char *below = mem_printf("%s%s%s", path, *path ? "/" : "", name);
+
+	if (strlen(below) >= 4095)
+		return block(tree, path, "the path is too long");
+	return read_entry(tree, fd, name, below, number, depth + 1, err);
+}
+
+static int read_chosen(struct tree *tree, int fd, const char *path, uint32_t number, size_t depth,
+		       struct err *err)
+{
+	char **names;
+	size_t count;
+	int r = tree_choice_names(tree->choice, path, &names, &count);
+
+	if (r < 0)
+		r = err_set(err, r, "read what was changed in %s/%s", tree->place, path);
+	for (size_t i = 0; i < count; i++) {
+		if (r == 0 && !tree->is_blocked)
+			r = read_name(tree, fd, names[i], path, number, depth, err);
+		free(names[i]);
+	}
+	free(names);
+	return r;
+}
+
 /* `fd` is taken over. */
 static int read_directory(struct tree *tree, int fd, const char *path, uint32_t number,
 			  size_t depth, struct err *err)
@@ -293,34 +385,60 @@ static int read_directory(struct tree *tree, int fd, const char *path, uint32_t 
 		return err_set(err, -errno, "read %s/%s", tree->place, path);
 	if (depth > TREE_DEPTH_MAX)
 		return block(tree, path, "it is too deep in directories");
+	if (tree->choice && tree_choice_part(tree->choice, path) != TREE_PART_WHOLE)
+		return read_chosen(tree, fd, path, number, depth, err);
 	while (r == 0 && !tree->is_blocked && (entry = readdir(dir))) {
-		auto_free char *below = NULL;
-
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		below = mem_printf("%s%s%s", path, *path ? "/" : "", entry->d_name);
-		if (strlen(below) >= 4095)
-			return block(tree, path, "the path is too long");
-		r = read_entry(tree, fd, entry->d_name, below, number, depth + 1, err);
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			r = read_name(tree, fd, entry->d_name, path, number, depth, err);
 	}
 	return r;
 }
 
-int tree_dump(struct dump *d, uint32_t id, int dir, const char *place, bool has_nodes,
-	      struct err *err)
+/* Each large file is open until it is written. */
+static void raise_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static int dump_all(struct tree *tree, const struct kind *kind, uint32_t id, int dir,
+		    struct err *err)
+{
+	struct tree_rec rec = { .count = le32_make(0) };
+	int r;
+
+	raise_limit();
+	(void)buf_append(&tree->body, &rec, sizeof(rec));
+	r = read_entry(tree, dir, ".", "", 0, 0, err);
+	if (r < 0 || tree->is_blocked)
+		return r;
+	rec.count = le32_make(tree->count);
+	memcpy(tree->body.data, &rec, sizeof(rec));
+	dump_record(tree->d, id, kind, tree->body.data, tree->body.size);
+	return 0;
+}
+
+int tree_dump(struct dump *d, const struct kind *kind, uint32_t id, int dir, const char *place,
+	      bool has_nodes, struct err *err)
 {
 	auto_with(tree_free) struct tree tree = { .d = d,
 						  .place = strcmp(place, "/") == 0 ? "" : place,
 						  .has_nodes = has_nodes };
-	struct tree_rec rec = { .count = le32_make(0) };
-	int r;
 
-	(void)buf_append(&tree.body, &rec, sizeof(rec));
-	r = read_entry(&tree, dir, ".", "", 0, 0, err);
-	if (r < 0 || tree.is_blocked)
-		return r;
-	rec.count = le32_make(tree.count);
-	memcpy(tree.body.data, &rec, sizeof(rec));
-	dump_record(d, id, &kind_tmpfs, tree.body.data, tree.body.size);
-	return 0;
+	return dump_all(&tree, kind, id, dir, err);
+}
+
+int tree_dump_chosen(struct dump *d, const struct kind *kind, uint32_t id, int dir,
+		     const struct tree_choice *choice, struct err *err)
+{
+	auto_with(tree_free) struct tree tree = { .d = d, .place = "", .choice = choice };
+	int r = mount_of(dir, "", &tree.mount);
+
+	if (r < 0)
+		return err_set(err, r, "look at the mount of the root");
+	return dump_all(&tree, kind, id, dir, err);
 }

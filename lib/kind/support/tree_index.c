@@ -33,6 +33,7 @@ void tree_index_make(const struct record *tree, struct tree_index *ret_index)
 		ret_index->files[ret_index->count++] =
 		    (struct tree_file){ .parent = le32_get(entry.rec->parent),
 					.number = entry.number,
+					.flags = le32_get(entry.rec->flags),
 					.name = entry.name,
 					.name_length = entry.name_length,
 					.mode = le32_get(entry.rec->mode),

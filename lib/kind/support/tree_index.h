@@ -11,6 +11,7 @@
 struct tree_file {
 	uint32_t parent;  /* number of its directory; 0: the root itself, which has no name */
 	uint32_t number;  /* from 1 */
+	uint32_t flags;	  /* enum tree_flag */
 	const char *name; /* borrowed from the record; not NUL-terminated */
 	uint32_t name_length;
 	mode_t mode;

@@ -1,10 +1,11 @@
-/* The files of a tmpfs in bytes. See tree_record.h. */
+/* Files in bytes. See tree_record.h. */
 #include "kind/support/tree_record.h"
 
 #include <string.h>
 #include <sys/stat.h>
 
 #include "core/cleanup.h"
+#include "kind/support/file_content.h"
 
 int tree_begin(const void *body, size_t length, struct tree_walk *ret_walk, struct err *err)
 {
@@ -82,6 +83,7 @@ struct check {
 	size_t lengths[TREE_DEPTH_MAX + 1]; /* of their paths */
 	size_t depth;
 	uint32_t *types; /* owned: mode of each entry; of other names 0 */
+	uint32_t flags;	 /* that entries may have */
 };
 
 static bool is_name(const struct tree_entry *entry)
@@ -151,13 +153,25 @@ static bool is_sound_link(const struct check *check, const struct tree_entry *en
 	       entry->xattrs_length == 0 && le32_get(entry->rec->content) == 0;
 }
 
+static bool has_sound_flags(const struct check *check, const struct tree_entry *entry)
+{
+	uint32_t flags = le32_get(entry->rec->flags);
+	uint32_t mode = le32_get(entry->rec->mode);
+
+	if (flags & ~check->flags || flags == (TREE_WHOLE | TREE_ON_WAY) ||
+	    (flags && le32_get(entry->rec->link)))
+		return false;
+	return !flags || S_ISDIR(mode) ||
+	       (S_ISREG(mode) && flags == TREE_ON_WAY && le64_get(entry->rec->size) == 0);
+}
+
 static bool is_sound(const struct check *check, const struct tree_entry *entry)
 {
 	const struct tree_entry_rec *rec = entry->rec;
 	uint32_t mode = le32_get(rec->mode);
 	uint64_t size = le64_get(rec->size);
 
-	if (mode & ~(uint32_t)(S_IFMT | 07777) || le32_get(rec->reserved) != 0 ||
+	if (mode & ~(uint32_t)(S_IFMT | 07777) || !has_sound_flags(check, entry) ||
 	    le32_get(rec->atime_ns) > 999999999 || le32_get(rec->mtime_ns) > 999999999 ||
 	    le32_get(rec->uid) == UINT32_MAX || le32_get(rec->gid) == UINT32_MAX ||
 	    size > INT64_MAX || !has_sound_xattrs(entry))
@@ -185,9 +199,9 @@ static void check_free(struct check *check)
 	free(check->types);
 }
 
-int tree_check(const void *body, size_t length, struct err *err)
+int tree_check(const void *body, size_t length, uint32_t flags, struct err *err)
 {
-	auto_with(check_free) struct check check = { .depth = 0 };
+	auto_with(check_free) struct check check = { .flags = flags };
 	struct tree_walk walk;
 	struct tree_entry entry;
 	int r = tree_begin(body, length, &walk, err);
@@ -207,5 +221,21 @@ int tree_check(const void *body, size_t length, struct err *err)
 	}
 	if (r == 0 && reader_left(&walk.reader) != 0)
 		return err_set(err, ERR_DAMAGED, "tree: bytes behind the last entry");
+	return r;
+}
+
+int tree_link(const struct image *image, const struct record *record, struct err *err)
+{
+	struct tree_walk walk;
+	struct tree_entry entry;
+	int r = tree_begin(record->body, record->length, &walk, err);
+
+	while (r > 0 && (r = tree_next(&walk, &entry, err)) > 0) {
+		uint32_t content = le32_get(entry.rec->content);
+		int linked = file_content_link(image, content, le64_get(entry.rec->size), err);
+
+		if (content && linked < 0)
+			return linked;
+	}
 	return r;
 }

@@ -1,5 +1,5 @@
-/* The files of a tmpfs: directories before what is in them, depth first. Small files have their
- * bytes here, larger ones in the page stream. */
+/* Files of a tmpfs, or of the root directory: directories before what is in them, depth first.
+ * Small files have their bytes here, larger ones in the page stream. */
 #pragma once
 
 #include <stdbool.h>
@@ -22,6 +22,13 @@ enum {
 };
 #define TREE_BYTES_MAX (240u << 20) /* of one record */
 
+/* In the root directory, where other files are already. */
+enum tree_flag {
+	TREE_WHOLE = 1u << 0,  /* a directory: nothing else is in it */
+	TREE_ON_WAY = 1u << 1, /* a directory, or a file with a mount on it: if it is there, it
+				* stays as it is */
+};
+
 RECORDS_BEGIN
 struct tree_rec {
 	le32 count; /* of the tree_entry_rec that follow */
@@ -42,7 +49,7 @@ struct tree_entry_rec {
 	le32 name_length;
 	le32 xattrs_length;
 	le32 data_length; /* of a regular file's first bytes, or a link's target */
-	le32 reserved;	  /* zero */
+	le32 flags;	  /* of a tmpfs: zero */
 	/* then the name; the attributes (name, NUL, le32 size, value); the data; zeros up to a
 	 * multiple of 8 */
 };
@@ -71,7 +78,10 @@ struct tree_walk {
  * of them. */
 int tree_begin(const void *body, size_t length, struct tree_walk *ret_walk, struct err *err);
 int tree_next(struct tree_walk *walk, struct tree_entry *ret_entry, struct err *err);
-int tree_check(const void *body, size_t length, struct err *err);
+/* `flags` that entries may have. */
+int tree_check(const void *body, size_t length, uint32_t flags, struct err *err);
+/* Is the content of its files there? */
+int tree_link(const struct image *image, const struct record *record, struct err *err);
 /* The next of an entry's attributes; false at the end, or if it is cut off: then *at is not
  * `end`. */
 bool tree_next_xattr(const char **at, const char *end, const char **ret_name,
@@ -80,9 +90,16 @@ bool tree_next_xattr(const char **at, const char *end, const char **ret_name,
 /* The files below a directory, in a record of its own. What cannot be saved is blocked; `place` is
  * the mount point, for messages. Common devices at its top are empty files, if restore puts those
  * of its host over them. */
-int tree_dump(struct dump *d, uint32_t id, int dir, const char *place, bool has_nodes,
-	      struct err *err);
+int tree_dump(struct dump *d, const struct kind *kind, uint32_t id, int dir, const char *place,
+	      bool has_nodes, struct err *err);
+/* Of the container's root directory `dir`, those that are chosen. */
+struct tree_choice;
+int tree_dump_chosen(struct dump *d, const struct kind *kind, uint32_t id, int dir,
+		     const struct tree_choice *choice, struct err *err);
 /* Makes below the directory `dir` what the record has, and nothing else; nobody else may know this
  * file system yet. `place` for messages. */
 int tree_restore(struct restore *rs, const struct record *record, int dir, const char *place,
 		 struct err *err);
+/* Likewise in the container's root directory, whatever is in it: through no link and no mount. What
+ * is in the way goes; set-id bits are not set. */
+int tree_put(struct restore *rs, const struct record *record, int dir, struct err *err);

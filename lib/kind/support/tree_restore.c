@@ -1,5 +1,6 @@
-/* Makes the files of a tmpfs again. The directory is that of a mount that only we have: no name in
- * it changes meanwhile, and what is there already is what ctckpt itself puts into its /dev. */
+/* Makes files again. The directory of a tmpfs is that of a mount that only we have: no name in it
+ * changes meanwhile, and what is there already is what ctckpt itself puts into its /dev. In a root
+ * directory, which is the invoker's, there may be anything. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -11,12 +12,16 @@
 
 #include "core/cleanup.h"
 #include "kind/support/file_content.h"
+#include "kind/support/tree_clear.h"
+#include "kind/support/tree_index.h"
 #include "kind/support/tree_record.h"
 
 /* A directory that is being filled. */
 struct level {
 	uint32_t number;
-	int fd; /* owned */
+	int fd;	       /* owned */
+	bool is_kept;  /* it is not altered itself */
+	bool is_mount; /* of others: nothing is made in it */
 };
 
 struct making {
@@ -28,6 +33,9 @@ struct making {
 	size_t depth;
 	size_t disowned; /* files whose ids the container does not have */
 	size_t bare;	 /* files without an attribute that they had */
+	/* In a root directory: what is to be there. NULL: in a file system that only we have. */
+	const struct tree_index *index;
+	size_t tamed; /* files there that have lost set-id bits or capabilities */
 };
 
 static void making_free(struct making *making)
@@ -78,7 +86,9 @@ static void set_xattrs(struct making *making, int fd, const struct tree_entry *e
 	uint32_t size;
 
 	while (at < end && tree_next_xattr(&at, end, &name, &value, &size)) {
-		if (fsetxattr(fd, name, value, size, 0) < 0)
+		if (making->index && strncmp(name, "security.", 9) == 0)
+			making->tamed++;
+		else if (fsetxattr(fd, name, value, size, 0) < 0)
 			making->bare++;
 	}
 }
@@ -109,10 +119,19 @@ static int set_times(int dir, const char *name, const struct tree_entry_rec *rec
 	return utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW);
 }
 
+/* Others than the container find them there, too. */
+static mode_t tame(struct making *making, mode_t mode)
+{
+	if (!making->index || S_ISDIR(mode) || !(mode & (S_ISUID | S_ISGID)))
+		return mode & 07777;
+	making->tamed++;
+	return mode & 01777;
+}
+
 /* Owner first: a change of it takes set-id bits and capabilities. */
 static int set_open(struct making *making, int fd, const struct tree_entry *entry, struct err *err)
 {
-	mode_t mode = le32_get(entry->rec->mode) & 07777;
+	mode_t mode = tame(making, le32_get(entry->rec->mode));
 	struct timespec times[2] = {
 		{ les64_get(entry->rec->atime_s), le32_get(entry->rec->atime_ns) },
 		{ les64_get(entry->rec->mtime_s), le32_get(entry->rec->mtime_ns) },
@@ -143,8 +162,8 @@ static int set_named(struct making *making, int dir, const char *name,
 static int make_regular(struct making *making, int dir, const char *name,
 			const struct tree_entry *entry, struct err *err)
 {
-	auto_close int fd =
-	    openat(dir, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
+	int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY;
+	auto_close int fd = openat(dir, name, flags | (making->index ? O_EXCL : 0), 0600);
 	uint32_t content = le32_get(entry->rec->content);
 	int r;
 
@@ -154,6 +173,8 @@ static int make_regular(struct making *making, int dir, const char *name,
 	    pwrite(fd, entry->data, entry->data_length, 0) != (ssize_t)entry->data_length)
 		return fail(making, entry->number, "write", err);
 	r = set_open(making, fd, entry, err);
+	if (r == 0 && content && making->index)
+		restore_add_file(making->rs, fd);
 	if (r == 0 && content)
 		r = file_content_restore(making->rs, content, fd, err);
 	return r;
@@ -187,27 +208,59 @@ static int make_special(struct making *making, int dir, const char *name,
 	return set_named(making, dir, name, entry, err);
 }
 
+/* Of what is in a directory of the root, all that is not to be there. */
+static int remove_unknown(struct making *making, uint32_t number, int dir, struct err *err)
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_closedir DIR *list = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+
+	if (!list)
+		return fail(making, number, "read", err);
+	while ((entry = readdir(list))) {
+		const char *name = entry->d_name;
+		int r;
+
+		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+		    tree_index_find(making->index, number, name, strlen(name)))
+			continue;
+		r = tree_clear(fd, name);
+		if (r < 0)
+			return err_set(err, r, "remove %s/%s", making->place, name);
+	}
+	return 0;
+}
+
 static int enter_directory(struct making *making, int dir, const char *name,
 			   const struct tree_entry *entry, struct err *err)
 {
-	struct level *level = &making->levels[making->depth];
-	int fd;
+	const int flags = O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	bool is_on_way = le32_get(entry->rec->flags) & TREE_ON_WAY;
+	bool is_new = mkdirat(dir, name, 0700) == 0;
+	struct level level = { .number = entry->number, .is_kept = is_on_way && !is_new };
 
-	if (mkdirat(dir, name, 0700) < 0 && errno != EEXIST)
+	if (!is_new && errno != EEXIST)
 		return fail(making, entry->number, "create", err);
-	fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
+	if (!making->index)
+		level.fd = openat(dir, name, flags | O_RDONLY);
+	else
+		level.fd = tree_open_here(dir, name, level.is_kept, &level.is_mount);
+	if (level.fd < 0)
 		return fail(making, entry->number, "open", err);
-	*level = (struct level){ .number = entry->number, .fd = fd };
-	making->depth++;
-	return 0;
+	making->levels[making->depth++] = level;
+	return le32_get(entry->rec->flags) & TREE_WHOLE
+		   ? remove_unknown(making, entry->number, level.fd, err)
+		   : 0;
 }
 
 /* Its time of change is known when all is in it. */
 static int leave_directory(struct making *making, struct err *err)
 {
 	struct level *level = &making->levels[--making->depth];
-	int r = set_open(making, level->fd, &making->entries[level->number - 1], err);
+	int r = 0;
+
+	if (!level->is_kept)
+		r = set_open(making, level->fd, &making->entries[level->number - 1], err);
 
 	drop_fd(&level->fd);
 	return r;
@@ -225,14 +278,45 @@ static int clear_name(int dir, const char *name, mode_t mode)
 	return unlinkat(dir, name, S_ISDIR(stat.st_mode) ? AT_REMOVEDIR : 0);
 }
 
+/* In a root directory: directories stay; all else is made anew, and not written to: it may have
+ * other names, or be in use. */
+static int clear_place(const struct making *making, int dir, const char *name,
+		       const struct tree_entry *entry, bool *ret_stays)
+{
+	mode_t mode = le32_get(entry->rec->mode);
+	struct stat stat;
+	bool is_there;
+
+	*ret_stays = false;
+	if (!making->index)
+		return clear_name(dir, name, mode);
+	is_there = fstatat(dir, name, &stat, AT_SYMLINK_NOFOLLOW) == 0;
+	if (is_there && S_ISDIR(mode) && S_ISDIR(stat.st_mode))
+		return 0;
+	*ret_stays = is_there && S_ISREG(mode) && S_ISREG(stat.st_mode) &&
+		     le32_get(entry->rec->flags) & TREE_ON_WAY;
+	if (*ret_stays)
+		return 0;
+	errno = -tree_clear(dir, name);
+	*ret_stays = S_ISCHR(mode); /* it is gone: that is all */
+	return errno == 0 ? 0 : -1;
+}
+
 static int make_entry(struct making *making, const struct tree_entry *entry, struct err *err)
 {
 	auto_free char *name = name_of(entry);
 	mode_t mode = le32_get(entry->rec->mode);
-	int dir = making->levels[making->depth - 1].fd;
+	const struct level *level = &making->levels[making->depth - 1];
+	int dir = level->fd;
+	bool is_done;
 
-	if (clear_name(dir, name, mode) < 0)
+	if (level->is_mount)
+		return err_set(err, ERR_FAILED, "make %s/%s: it is on another mount", making->place,
+			       name);
+	if (clear_place(making, dir, name, entry, &is_done) < 0)
 		return fail(making, entry->number, "replace", err);
+	if (is_done)
+		return 0;
 	if (le32_get(entry->rec->link))
 		return make_link(making, dir, name, entry, err);
 	switch (mode & S_IFMT) {
@@ -312,6 +396,20 @@ static int make_all(struct making *making, struct tree_walk *walk, int dir, stru
 	return r;
 }
 
+static void note_losses(const struct making *making, const char *place)
+{
+	if (making->disowned > 0)
+		restore_note(making->rs,
+			     "%zu files of %s belong to the invoker: their owners are not mapped",
+			     making->disowned, place);
+	if (making->bare > 0)
+		restore_note(making->rs, "%zu files of %s have lost an extended attribute",
+			     making->bare, place);
+	if (making->tamed > 0)
+		restore_note(making->rs, "%zu files of %s have lost set-id bits or capabilities",
+			     making->tamed, place);
+}
+
 int tree_restore(struct restore *rs, const struct record *record, int dir, const char *place,
 		 struct err *err)
 {
@@ -331,12 +429,22 @@ int tree_restore(struct restore *rs, const struct record *record, int dir, const
 		r = remove_others(&making, dir, &walk, err);
 	if (r == 0)
 		r = make_all(&making, &walk, dir, err);
-	if (making.disowned > 0)
-		restore_note(rs,
-			     "%zu files of %s belong to the invoker: their owners are not mapped",
-			     making.disowned, place);
-	if (making.bare > 0)
-		restore_note(rs, "%zu files of %s have lost an extended attribute", making.bare,
-			     place);
+	note_losses(&making, place);
+	return r;
+}
+
+int tree_put(struct restore *rs, const struct record *record, int dir, struct err *err)
+{
+	auto_with(tree_index_free) struct tree_index index = { .tree = NULL };
+	auto_with(making_free) struct making making = { .rs = rs, .place = "", .index = &index };
+	struct tree_walk walk;
+	mode_t mask = umask(0);
+	int r = tree_begin(record->body, record->length, &walk, err);
+
+	tree_index_make(record, &index);
+	if (r > 0)
+		r = make_all(&making, &walk, dir, err);
+	(void)umask(mask);
+	note_losses(&making, "/");
 	return r;
 }

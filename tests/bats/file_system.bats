@@ -1,0 +1,159 @@
+#!/usr/bin/env bats
+# Files of the root directory that are carried along.
+
+# shellcheck disable=SC2034 # variables of the helpers
+
+load helper
+load forged
+load roots
+
+setup() {
+	test_setup
+	EVIL=$BATS_TEST_TMPDIR/forged.ckpt
+	OTHER=$BATS_TEST_TMPDIR/other
+}
+
+# data_make: what the victim begins with, in $ROOT, and the same in $OTHER.
+data_make() {
+	root_make "$BUILD/victim/file_system"
+	mkdir -p "$ROOT/data/emptied"
+	local name
+	for name in kept altered removed emptied/a emptied/b turned; do
+		printf %s "$name" >"$ROOT/data/$name"
+	done
+	cp -a "$ROOT" "$OTHER"
+}
+
+# data_saved [OPTION...]: the image of a container that has altered its files.
+data_saved() {
+	data_make
+	root_start file_system
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE" "$@"
+}
+
+other_succeeds() {
+	VICTIM_DIR=$OTHER/v victim_succeeds
+}
+
+@test "file_system: paths that are named go along, to another root directory" {
+	data_saved --file-system=/data
+	run -0 ctckpt plan --rootfs "$OTHER" --file-system "$IMAGE"
+	assert_contains "$(tr -s ' ' <<<"$output")" \
+		"files below the root saved 13 files invoker put there -> keep rule strict/file_system"
+	# Whatever is in the way.
+	mkdir -p "$OTHER/data/large/x/y" "$OTHER/data/emptied/d/e"
+	echo precious >"$BATS_TEST_TMPDIR/precious"
+	ln "$BATS_TEST_TMPDIR/precious" "$OTHER/data/fifo"
+	ln -sf "$BATS_TEST_TMPDIR/precious" "$OTHER/data/altered"
+	run -0 --separate-stderr ctckpt restore --detach --rootfs "$OTHER" --file-system "$IMAGE"
+	assert_contains "$stderr" "ctckpt: note: 1 files of / have lost set-id bits or capabilities"
+	assert_equal "$(<"$BATS_TEST_TMPDIR/precious")" precious
+	other_succeeds
+}
+
+@test "file_system: through a pipe, compressed" {
+	data_saved --compress zstd --file-system=/data
+	ctckpt restore --detach --rootfs "$OTHER" --file-system - <"$IMAGE"
+	other_succeeds
+}
+
+@test "file_system: a frozen container" {
+	data_make
+	root_start file_system
+	run -0 ctckpt freeze "$VICTIM"
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE" --file-system=/data
+	run -0 ctckpt restore --detach --rootfs "$OTHER" --file-system "$IMAGE"
+	other_succeeds
+}
+
+@test "file_system: nothing is put anywhere unless it is asked for" {
+	local before
+	data_saved --file-system=/data
+	before=$(cd "$OTHER" && find . | sort)
+	run -3 --separate-stderr ctckpt restore --detach --rootfs "$OTHER" "$IMAGE"
+	assert_contains "$stderr" "files below the root: they would be put below the root directory"
+	assert_contains "$stderr" "hint: --file-system lets them, with --rootfs"
+	assert_equal "$(cd "$OTHER" && find . | sort)" "$before"
+	# Without them, the open file is missing.
+	rm "$IMAGE"
+}
+
+@test "file_system: what cannot go along is refused by name" {
+	data_make
+	root_start file_system
+	run -3 --separate-stderr ctckpt checkpoint --leave-running --file-system "$VICTIM" -o "$IMAGE"
+	assert_contains "$stderr" "the root directory is no overlay"
+	run -3 --separate-stderr ctckpt checkpoint --leave-running --file-system=/data,/none \
+		"$VICTIM" -o "$IMAGE"
+	assert_contains "$stderr" "/none: it is to be carried along, and is not there"
+	local paths
+	for paths in data /data/.. /a//b / /a/ ""; do
+		[[ -n $paths ]] || paths=/a,
+		run -2 ctckpt checkpoint --leave-running --file-system="$paths" "$VICTIM" -o "$IMAGE"
+	done
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE" --file-system=/data
+	run -0 ctckpt restore --detach --rootfs "$OTHER" --file-system "$IMAGE"
+	other_succeeds
+}
+
+@test "file_system: a container without a root directory has none" {
+	victim_start idle
+	run -3 --separate-stderr ctckpt checkpoint --file-system=/tmp "$VICTIM" -o "$IMAGE"
+	assert_contains "$stderr" "by a container without a root directory of its own"
+	victim_succeeds
+}
+
+# An overlay, as engines mount it, in a user namespace; all commands run in there.
+@test "file_system: the upper directory of an overlay" {
+	local top=$BATS_TEST_TMPDIR/overlay
+	data_make
+	mkdir -p "$top"/{upper,work,root}
+	cat >"$BATS_TEST_TMPDIR/script" <<-'END'
+		set -e
+		ctckpt=$1 await=$2 name=$3 base=$4 top=$5 image=$6 other=$7
+		mount -t overlay overlay -o \
+			"userxattr,lowerdir=$base,upperdir=$top/upper,workdir=$top/work" "$top/root" 2>/dev/null ||
+			exit 77
+		VICTIM_DIR=/v "$ctckpt" run --detach --name "$name" --rootfs "$top/root" -- \
+			/bin/file_system
+		"$await" -t 30 "$top/root/v/ready"
+		"$ctckpt" checkpoint --file-system "$name" -o "$image"
+		exec "$ctckpt" restore --detach --rootfs "$other" --file-system "$image"
+	END
+	run timeout 100 unshare --user --map-root-user --mount sh "$BATS_TEST_TMPDIR/script" \
+		"$CTCKPT" "$AWAIT" "$VICTIM" "$ROOT" "$top" "$IMAGE" "$OTHER"
+	[[ $status != 77 ]] || skip "no overlay in a user namespace here"
+	assert_equal "$status" 0 || fail "$output"
+	# The lower directory is as it was; of the other one, what nobody touched.
+	assert_equal "$(<"$ROOT/data/removed")" removed
+	[[ -e $OTHER/v/ready && ! -e $OTHER/data/removed ]]
+	other_succeeds
+	chmod -R u+rwx "$top"
+}
+
+@test "file_system: impossible records" {
+	data_saved --file-system=/data
+	FORGED_OPTIONS=(--rootfs "$OTHER" --file-system)
+	rejects 4 "tree: " FSYS+0:4=0
+	rejects 4 "tree: " FSYS+4:4=1
+	# The flags of the root, of a directory and of a file.
+	rejects 4 "entry 1 is impossible" FSYS+76:4=3
+	rejects 4 "entry 1 is impossible" FSYS+76:4=4
+	rejects 4 "entry 1 is impossible" FSYS+12:4=0x81a4
+	[[ -e $OTHER/data/removed ]]
+}
+
+# The names in an image lead nowhere but below the root, and to no mount.
+@test "file_system: a name that leads to a mount" {
+	root_make "$BUILD/victim/idle"
+	mkdir "$ROOT/work"
+	cp -a "$ROOT" "$OTHER"
+	root_start idle
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE" --file-system=/work
+	FORGED_OPTIONS=(--rootfs "$OTHER" --file-system)
+	forge "$(place_of work)=@proc"
+	restore_forged
+	assert_equal "$status" 1
+	assert_contains "$stderr" "Invalid cross-device link"
+	assert_equal "$(test_tasks)" ""
+}
