@@ -1,10 +1,12 @@
 /* plan_make: the one place where policy calls the kinds. */
+#include <errno.h>
 #include <inttypes.h>
 
 #include "core/buf.h"
 #include "core/cleanup.h"
 #include "image/image.h"
 #include "kind/kind.h"
+#include "kind/support/file_opener.h"
 #include "kind/support/grant.h"
 #include "policy/language.h"
 #include "policy/plan_private.h"
@@ -77,9 +79,39 @@ static int ask_all(struct plan *plan, const struct image *image, struct err *err
 			return err_wrap(err, "plan: %s %u", kind->name, record->id);
 	}
 	plan_settle(plan);
-	try_substitutes(plan);
-	name_grants(plan);
 	return 0;
+}
+
+static bool is_denied(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->decision_count; i++) {
+		const struct decision *decision = &plan->decisions[i];
+
+		if (policy_class_is_file(decision->class) &&
+		    (decision->invoker == EACCES || decision->invoker == EPERM))
+			return true;
+	}
+	return false;
+}
+
+/* Where the invoker is not let in, the container's first task may be: by its maps, which follow
+ * from all the questions. Then they are asked once more. */
+static int ask_again(struct plan *plan, const struct image *image, struct err *err)
+{
+	int r;
+
+	if (plan->policy->never_runs || !is_denied(plan))
+		return 0;
+	plan->opener = file_opener_start(plan);
+	if (!plan->opener)
+		return 0;
+	plan_clear(plan);
+	r = ask_all(plan, image, err);
+	if (r == 0)
+		try_substitutes(plan);
+	file_opener_stop(plan->opener);
+	plan->opener = NULL;
+	return r;
 }
 
 static int finish(struct plan *plan, const struct image *image, struct plan **ret_plan,
@@ -87,6 +119,12 @@ static int finish(struct plan *plan, const struct image *image, struct plan **re
 {
 	int r = ask_all(plan, image, err);
 
+	if (r == 0)
+		try_substitutes(plan);
+	if (r == 0)
+		r = ask_again(plan, image, err);
+	if (r == 0)
+		name_grants(plan);
 	if (r < 0)
 		plan_free(plan);
 	else

@@ -60,23 +60,40 @@ struct plan *plan_new(const struct image *image, const struct policy *policy,
 	return plan;
 }
 
-void plan_free(struct plan *plan)
+void plan_clear(struct plan *plan)
 {
-	if (!plan)
-		return;
+	const struct plan kept = *plan;
+
 	if (plan->memory)
 		plan->release(plan->memory);
-	host_facts_free(&plan->facts);
-	if (plan->policies)
-		policies_free(plan->policies);
-	free(plan->policies);
 	strings_free(&plan->strings);
 	free(plan->names);
 	free(plan->decisions);
 	free(plan->index);
 	mapping_free(&plan->uids);
 	mapping_free(&plan->gids);
+	*plan = (struct plan){ .image = kept.image,
+			       .policy = kept.policy,
+			       .policies = kept.policies,
+			       .facts = kept.facts,
+			       .opener = kept.opener };
+}
+
+void plan_free(struct plan *plan)
+{
+	if (!plan)
+		return;
+	plan_clear(plan);
+	host_facts_free(&plan->facts);
+	if (plan->policies)
+		policies_free(plan->policies);
+	free(plan->policies);
 	free(plan);
+}
+
+struct file_opener *plan_opener(const struct plan *plan)
+{
+	return plan->opener;
 }
 
 void **plan_memory(struct plan *plan, void (*release)(void *memory))

@@ -206,6 +206,10 @@ int plan_verdict(const struct plan *plan, struct err *err);
 /* For kinds' ask: a place for what they remember from one question to the next, NULL at first;
  * freed with the plan by `release`. There is one, which belongs to kind/support/mount_place.c. */
 void **plan_memory(struct plan *plan, void (*release)(void *memory));
+/* For kinds' ask: who opens files with the rights of the container's first task; NULL: nobody, as
+ * long as no trial of the invoker's own was in vain. */
+struct file_opener; /* kind/support/file_opener.h */
+struct file_opener *plan_opener(const struct plan *plan);
 /* For kinds' ask: notes one question. It is decided when all are asked. */
 void plan_ask(struct plan *plan, const struct question *question);
 /* For the identity kind's ask: object `id` (a task, a thread, a file) belongs to `task`; by `pid`

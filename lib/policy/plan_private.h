@@ -34,10 +34,13 @@ struct plan {
 	struct mapping uids;
 	struct mapping gids;
 	bool may_setgroups;
-	void *memory; /* owned, by release */
+	struct file_opener *opener; /* borrowed; NULL: none */
+	void *memory;		    /* owned, by release */
 	void (*release)(void *memory);
 };
 
+/* Forgets all questions. */
+void plan_clear(struct plan *plan);
 /* plan_make() is plan_new, the kinds' questions, plan_settle. */
 struct plan *plan_new(const struct image *image, const struct policy *policy,
 		      const struct host_facts *facts);

@@ -130,8 +130,6 @@ as_another() {
 	refused given "read and write" "Permission denied" "$reason"
 	reopened shown read ""
 	restore_refuses "3 refusals"
-	# Nor may the container, which maps that very range.
-	run -3 ctckpt restore --policy map --detach "$IMAGE"
 	as_another rm -r theirs
 }
 
@@ -295,4 +293,39 @@ CapPrm: 0000000000000000"
 		run -3 ctckpt restore --rootfs "$ROOT" --detach "$IMAGE"
 		assert_contains "$output" "/v/in/file: it is not there"
 	done
+}
+
+# Whatever the modes say, the container's root may open what belongs to ids of its ranges; so may the
+# invoker, by becoming it.
+@test "changed: what ids of the container's ranges own is opened by its root, and nothing else" {
+	requires user subuid
+	local plan
+	local size
+	ctckpt run --userns auto --detach --name "$VICTIM" --log "$VICTIM_DIR/log" -- \
+		"$BUILD/victim/changed" w:own r:sub r:in/below
+	victim_await ready
+	cd "$VICTIM_DIR"
+	chmod 0400 own
+	as_another chmod 0600 sub
+	as_another chown 33:33 sub in
+	as_another chmod 0700 in
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	# In one's own name, modes count.
+	run -3 ctckpt plan "$IMAGE"
+	refused own "read and write" "Permission denied" "the invoker may not open it"
+	run -0 ctckpt plan --policy map "$IMAGE"
+	plan=$(tr -s ' ' <<<"$output")
+	assert_contains "$plan" "/own saved read and write invoker open: as the container's root -> reopen"
+	assert_contains "$plan" "/sub saved read invoker open: as the container's root -> reopen"
+	assert_contains "$plan" "/in/below saved read invoker open: as the container's root -> reopen"
+	assert_equal "$(grep -c "as the container's root" <<<"$output")" 3
+	# Others' ids are not in the ranges.
+	size=$(("$("$BUILD/tests/forge" list "$IMAGE" | awk '$1 == "REGF" { print $4; exit }')" - 121))
+	"$BUILD/tests/forge" edit "$IMAGE" "$IMAGE.forged" "REGF+120:$size=@/etc/shadow"
+	run -3 ctckpt plan --policy map "$IMAGE.forged"
+	assert_contains "$(tr -s ' ' <<<"$output")" "etc/shadow saved write invoker open: Permission denied -> REFUSE"
+	run -0 ctckpt restore --policy map --detach "$IMAGE"
+	victim_succeeds
+	assert_equal "$(sort "$VICTIM_DIR/seen")" $'in/below 56789\nown 56789\nsub 56789'
+	as_another rm -r in
 }

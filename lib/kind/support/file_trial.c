@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "kind/support/file_opener.h"
 #include "kind/support/files.h"
 #include "kind/support/mount_place.h"
 #include "restore/open.h"
@@ -155,6 +156,16 @@ static int try_path(const struct plan *plan, const char *path, struct file_trial
 	return r < 0 ? r : file_trial_open(root, path, trial);
 }
 
+static int try_with_maps(const struct plan *plan, const char *path, struct file_trial *trial)
+{
+	int r = try_path(plan, path, trial);
+
+	if ((r != -EACCES && r != -EPERM) || trial->trouble || !plan_opener(plan))
+		return r;
+	trial->result = 0; /* as it begins */
+	return file_opener_try(plan_opener(plan), path, trial);
+}
+
 /* What is only there when the mounts are cannot be tried. */
 static void assume(const struct mount_place *place, struct file_trial *trial)
 {
@@ -175,7 +186,7 @@ void file_trial_run(struct plan *plan, struct file_trial *trial)
 	trial->result = 0;
 	mount_place_find(plan, trial->path, &place);
 	if (place.path)
-		trial->result = try_path(plan, place.path, trial);
+		trial->result = try_with_maps(plan, place.path, trial);
 	else
 		assume(&place, trial);
 }
@@ -211,6 +222,8 @@ static char *invoker_text(const struct file_trial *trial)
 		return mem_printf("open: %s", trouble ? trouble : strerror(-trial->result));
 	if (trial->remark)
 		return mem_printf("open: %s", trial->remark);
+	if (trial->is_by_maps)
+		return mem_string("open: as the container's root");
 	return mem_string(trial->has_links ? "open: by way of a symbolic link" : "open");
 }
 

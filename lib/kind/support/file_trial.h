@@ -25,6 +25,7 @@ struct file_trial {
 	struct stat stat;    /* if the result is 0 */
 	const char *trouble; /* the reason, where the system's words for it would not do; or NULL */
 	char *remark;	     /* owned: what is to be said of a file that can be opened; or NULL */
+	bool is_by_maps;     /* it takes the rights of the container's first task */
 	bool has_links;	     /* symbolic links are on the way to it */
 	bool is_noexec;	     /* its file system is mounted so */
 	bool has_identity;
