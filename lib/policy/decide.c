@@ -281,6 +281,12 @@ void decide_cgroup(const struct policy_rule *rule, const struct host_facts *fact
 		decision->reason = "nothing limits the container in its place";
 		return;
 	}
+	if (facts->is_joined) {
+		decision->outcome = OUTCOME_INHERIT;
+		decision->effective = 0;
+		decision->reason = "the container's engine limits it";
+		return;
+	}
 	if (!facts->cgroup) {
 		decision_refuse(decision, "the container's limits need a cgroup (v2) of its own",
 				rule->remedy);
