@@ -6,11 +6,14 @@
 
 load helper
 load engine
+load hooks
 
 SERVICES=$(cd "$BATS_TEST_DIRNAME/../services" && pwd)
 
 teardown() {
 	ctckpt delete --force "$VICTIM" 2>/dev/null || true
+	# Files of ids that are no user's outside.
+	[[ $EUID == 0 || ! -e $STORAGE/containers.conf ]] || engine_podman unshare rm -rf "$ROOTFS/data"
 	engine_teardown
 	test_teardown
 }
@@ -51,12 +54,10 @@ mounts += [
 	service_awaits
 }
 
+# podman_service NAME OPTION... COMMAND...: the container NAME of podman's, with what services need.
 podman_service() {
-	services_rootfs
-	export CTCKPT_ENGINE_ROOT=$STORAGE/root
-	podman_start web --volume=/usr:/usr:ro --volume="$SERVICES:/services:ro" --tmpfs=/data \
-		--env=SERVICE_DATA=/data /usr/bin/python3 "/services/$1"
-	service_awaits
+	podman_start "$1" --annotation=org.ctckpt.name="$1" --volume=/usr:/usr:ro \
+		--volume="$SERVICES:/services:ro" --env=SERVICE_DATA=/data "${@:2}"
 }
 
 service_awaits() {
@@ -90,12 +91,16 @@ status_of() {
 	python3 -c 'import json, sys; print(json.load(sys.stdin)["status"])'
 }
 
-# returns BUNDLE: from $IMAGE, by config.json; its clients go on, compare their data, and end.
+# returns BUNDLE: from $IMAGE, by config.json.
 returns() {
 	run -0 ctckpt restore --detach --name "$VICTIM" --bundle "$1" "$IMAGE"
 	PID=$(ctckpt state "$VICTIM" | python3 -c 'import json, sys; print(json.load(sys.stdin)["pid"])')
 	: >"$VICTIM_DIR/ping"
 	goes_on
+}
+
+# The clients compare all data, and end.
+succeeds() {
 	: >"$VICTIM_DIR/go"
 	"$AWAIT" -t 60 -p "$PID" "$VICTIM_DIR/result"
 	assert_equal "$(<"$VICTIM_DIR/result")" ok
@@ -111,16 +116,30 @@ bundle_lives() {
 	assert_equal "$("$1" state "$VICTIM" | status_of)" stopped
 	run -0 "$1" delete "$VICTIM"
 	returns "$BUNDLE"
+	succeeds
 }
 
+# podman_lives FILE: and then as the first process of another container of podman's, and at last
+# without podman.
 podman_lives() {
-	podman_service "$1"
+	local config
+	services_rootfs
+	podman_hooks
+	podman_service web /usr/bin/python3 "/services/$1"
+	service_awaits
 	lives web
 	"$AWAIT" -t 60 -p "$CONMON"
 	assert_equal "$(engine_podman inspect --format '{{.State.Status}}' web)" exited
-	local config
 	config=$(engine_podman inspect --format '{{.OCIConfigPath}}' web)
+
+	podman_service again --annotation=org.ctckpt.restore="$IMAGE" ignored
+	: >"$VICTIM_DIR/ping"
+	goes_on
+	run -0 ctckpt checkpoint --force again -o "$IMAGE"
+	"$AWAIT" -t 60 -p "$CONMON"
+	assert_equal "$(engine_podman inspect --format '{{.State.Status}}' again)" exited
 	returns "$(dirname "$config")"
+	succeeds
 }
 
 @test "engine services: nginx in runc's container" {
