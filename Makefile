@@ -6,6 +6,9 @@ SYSCONFDIR ?= /etc
 COMPDIR ?= $(PREFIX)/share/bash-completion/completions
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
+LIBEXECDIR ?= $(PREFIX)/libexec
+# Where podman and CRI-O look, with PREFIX=/usr.
+HOOKSDIR ?= $(PREFIX)/share/containers/oci/hooks.d
 B ?= build
 VERSION := 0.1.0
 
@@ -18,7 +21,7 @@ FUZZ_CC ?= clang
 FUZZ_SECONDS ?= 60
 SOAK_ROUNDS ?= 50
 ALL_CFLAGS = -std=gnu17 $(OPT) $(WARN) $(HARDEN) -D_GNU_SOURCE -DCTCKPT_VERSION='"$(VERSION)"' \
-	-DCTCKPT_SYSCONFDIR='"$(SYSCONFDIR)"' \
+	-DCTCKPT_SYSCONFDIR='"$(SYSCONFDIR)"' -DCTCKPT_LIBEXECDIR='"$(LIBEXECDIR)"' \
 	-Ilib -Iinclude -I$(B)/gen $(shell pkg-config --cflags $(PKGS)) -MMD -MP $(CFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(LDFLAGS)
 LIBS = $(shell pkg-config --libs $(PKGS)) -lpthread
@@ -51,15 +54,23 @@ FUZZERS := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/fuzz/%)
 MAN1 := $(sort $(wildcard man/*.1))
 MAN5 := $(B)/man/ctckpt-image.5 man/ctckpt-policy.5
 MAN7 := $(B)/man/ctckpt-kinds.7 $(sort $(wildcard man/*.7))
+HOOKS := $(patsubst %,$(B)/hooks/ctckpt-%.json,createRuntime poststart poststop precreate)
 # What the public headers include, these among them; relative to lib/ and include/.
 HEADERS = $(sort $(filter lib/% include/%,$(shell $(CC) -MM -D_GNU_SOURCE -Ilib -Iinclude \
 	$(wildcard include/ctckpt/*.h))))
 
 # Default: the program.
-all: $(B)/ctckpt
+all: $(B)/ctckpt $(B)/restore-init
 
 $(B)/ctckpt: $(CMD_OBJ) $(B)/libctckpt.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+# No library, no stack of its own; below the addresses that a restore uses (restore/template.c).
+$(B)/restore-init: share/waiter.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 -O2 $(WARN) -D_GNU_SOURCE -static -nostdlib -no-pie -fno-pie \
+		-fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables \
+		-Wl,-Ttext-segment=0x8000000,--build-id=none,-z,noexecstack,-z,norelro -o $@ $<
 
 $(B)/libctckpt.a: $(LIB_OBJ)
 	rm -f $@ && ar rcs $@ $^
@@ -138,7 +149,16 @@ $(B)/policy.checked: tools/check-policy lib/policy/classes.h lib/policy/classes.
 	CC='$(CC)' tools/check-policy
 	touch $@
 
+# One file for each stage: the schema has no other way to tell the hook. They name PREFIX.
+$(HOOKS): $(B)/hooks/ctckpt-%.json: share/oci-hook.json force
+	@mkdir -p $(@D)
+	sed -e 's|@PATH@|$(LIBEXECDIR)/ctckpt/oci-hook|' -e 's|@STAGE@|$*|' \
+		-e 's/@WHEN@/$(if $(filter precreate,$*),restore,name|auto|restore)/' $< > $@
+
+force:
+
 manual: $(MAN5) $(MAN7)
+hooks: $(HOOKS)
 victims: $(VICTIMS) $(VICTIMS_32)
 units: $(UNITS) $(B)/policy.checked
 test-tools: $(TOOLS) $(FORGERS:%=$(B)/tests/%)
@@ -184,12 +204,15 @@ mutate:
 	tools/mutate instrument . $(B)/mutate
 	tools/mutate score $(B)/mutate
 
-# Program, manual, completion, library and headers, to DESTDIR and PREFIX.
-install: all manual
+# Program, manual, completion, hooks, library and headers, to DESTDIR and PREFIX.
+install: all manual hooks
 	install -d $(addprefix $(DESTDIR),$(BINDIR) $(COMPDIR) $(LIBDIR)/pkgconfig \
-		$(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man7)
+		$(LIBEXECDIR)/ctckpt $(HOOKSDIR) $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man7)
 	install -m 0755 $(B)/ctckpt $(DESTDIR)$(BINDIR)
 	$(B)/ctckpt completion bash > $(DESTDIR)$(COMPDIR)/ctckpt
+	install -m 0755 $(B)/restore-init $(DESTDIR)$(LIBEXECDIR)/ctckpt
+	ln -sf $(BINDIR)/ctckpt $(DESTDIR)$(LIBEXECDIR)/ctckpt/oci-hook
+	install -m 0644 $(HOOKS) $(DESTDIR)$(HOOKSDIR)
 	install -m 0644 $(MAN1) $(DESTDIR)$(MANDIR)/man1
 	install -m 0644 $(MAN5) $(DESTDIR)$(MANDIR)/man5
 	install -m 0644 $(MAN7) $(DESTDIR)$(MANDIR)/man7
@@ -216,5 +239,5 @@ help:
 
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(LIB_SRC:%.c=$(B)/fuzz/obj/%.d)
 
-.PHONY: mutate all manual victims units test-tools fuzzers test check lint demo bench fuzz coverage soak install clean help
+.PHONY: mutate all manual hooks victims units test-tools fuzzers test check lint demo bench fuzz coverage soak install clean help force
 .DELETE_ON_ERROR:

@@ -153,3 +153,9 @@ int cmd_import(struct invocation *inv, const void *settings, struct err *err);
 int cmd_check(struct invocation *inv, const void *settings, struct err *err);
 int cmd_kinds(struct invocation *inv, const void *settings, struct err *err);
 int cmd_completion(struct invocation *inv, const void *settings, struct err *err);
+
+struct oci_hook_settings {
+	const char *below;
+};
+extern const struct option_row oci_hook_options[];
+int cmd_oci_hook(struct invocation *inv, const void *settings, struct err *err);

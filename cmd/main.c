@@ -41,6 +41,9 @@ const struct command commands[] = {
 	  import_options, sizeof(struct import_settings), cmd_import },
 	{ "check", "", 0, 0, "say what this host can and cannot do", NULL, 0, cmd_check },
 	{ "kinds", "", 0, 0, "list the kernel resources that can be saved", NULL, 0, cmd_kinds },
+	{ "oci-hook", "STAGE", 1, 1,
+	  "for engines: what is to be done as a container starts or ends", oci_hook_options,
+	  sizeof(struct oci_hook_settings), cmd_oci_hook },
 	{ "completion", "bash", 1, 1, "print the completion for a shell", NULL, 0, cmd_completion },
 	{ 0 },
 };

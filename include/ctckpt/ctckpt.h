@@ -89,8 +89,20 @@ struct ctckpt_checkpoint_options {
 int ctckpt_checkpoint(const struct ctckpt_checkpoint_options *options,
 		      struct ctckpt_stats *ret_stats, struct err *err);
 
+/* A container that an engine has made for a restore: its first task only waits. */
+#define RESTORE_WAITER "/.ctckpt-init" /* that program, in the container */
+struct ctckpt_join {
+	pid_t pid;	    /* of the first task */
+	uint64_t caps;	    /* that its engine would let tasks have */
+	const char *filter; /* seccomp, installed in it: as of filter_print(); NULL: not known */
+	/* Called when it cannot be done, while the container is still there; then it is killed. */
+	void (*failed)(void *argument, const struct err *err);
+	void *argument;
+};
+
 struct ctckpt_restore_options {
-	const char *image; /* a path; "-": from fd */
+	const struct ctckpt_join *join; /* into this one; NULL: a fresh container */
+	const char *image;		/* a path; "-": from fd */
 	int fd;
 	const struct image_limits *limits; /* NULL: image_limits_of_host() */
 	const char *policy;		   /* a preset, or the path of a file */
@@ -127,6 +139,7 @@ int ctckpt_restore(const struct ctckpt_restore_options *options,
 
 /* As of ctckpt_restore_options. */
 struct ctckpt_plan_options {
+	const struct ctckpt_join *join;
 	const char *image;
 	int fd;
 	const struct image_limits *limits;

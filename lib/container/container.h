@@ -65,3 +65,4 @@ void container_free(struct container *container);
 
 /* In main: messages to the caller, before exec; the descriptor is close-on-exec. */
 int container_sync_fd(void);
+void container_set_sync_fd(int fd);

@@ -21,6 +21,11 @@ int container_sync_fd(void)
 	return sync_fd;
 }
 
+void container_set_sync_fd(int fd)
+{
+	sync_fd = fd;
+}
+
 static _Noreturn void give_up(const struct stage *stage, const struct err *err)
 {
 	sync_send_failure(stage->sync, err);

@@ -11,6 +11,7 @@ enum sync_kind {
 	SYNC_MAPPED,	   /* caller: they are written */
 	SYNC_BORN,	   /* stage: `pid` is the first task */
 	SYNC_GO,	   /* caller: container_go() */
+	SYNC_READY,	   /* a task that has joined: `pid` is its own, inside */
 	SYNC_FAILED,	   /* stage or first task: `err` says why; it has exited */
 };
 

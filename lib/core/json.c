@@ -249,6 +249,11 @@ const struct json *json_get(const struct json *object, const char *key)
 	return (const struct json *)json_object_get(inner(object), key);
 }
 
+struct json *json_member(struct json *object, const char *key)
+{
+	return (struct json *)json_object_get(inner(object), key);
+}
+
 size_t json_count(const struct json *value)
 {
 	return json_holds_object(value) ? json_object_size(inner(value))

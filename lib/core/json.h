@@ -56,6 +56,8 @@ bool json_get_i64(const struct json *value, int64_t *ret_number);
 bool json_get_u64(const struct json *value, uint64_t *ret_number);
 bool json_get_bool(const struct json *value, bool *ret_is_true);
 const struct json *json_get(const struct json *object, const char *key);
+/* To change it; borrowed; NULL: there is none. */
+struct json *json_member(struct json *object, const char *key);
 /* Elements of an array, or members of an object. */
 size_t json_count(const struct json *value);
 const struct json *json_element(const struct json *array, size_t index);

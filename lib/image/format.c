@@ -1,7 +1,17 @@
 /* What readers and writers of an image's bytes share. */
 #include "image/format.h"
 
+#include <unistd.h>
+
 #include "image/checksum.h"
+
+bool image_begins(int fd)
+{
+	char magic[IMAGE_MAGIC_SIZE];
+
+	return pread(fd, magic, sizeof(magic), 0) == sizeof(magic) &&
+	       memcmp(magic, IMAGE_MAGIC, sizeof(magic)) == 0;
+}
 
 struct tag_text tag_text(uint32_t tag)
 {

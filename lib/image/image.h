@@ -40,6 +40,9 @@ struct image_extent_rec {
 RECORDS_END
 static_assert(sizeof(struct image_extent_rec) == 16, "image format");
 
+/* Does this file begin as an image does? */
+bool image_begins(int fd);
+
 /* What only the invoker may raise. */
 enum image_limit {
 	LIMIT_METADATA,	   /* bytes */

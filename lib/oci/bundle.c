@@ -106,8 +106,7 @@ static int check_config(const struct oci_config *config, struct err *err)
 
 /* ---- where something is mounted ---- */
 
-/* The longest way to it that is there, without links; the rest behind it. Owned. */
-static char *resolve(int root, const char *rootfs, const char *point)
+char *bundle_resolve(int root, const char *rootfs, const char *point)
 {
 	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT };
 	auto_free char *part = mem_string(point);
@@ -139,12 +138,12 @@ struct pointing {
 	int root;
 };
 
-static void add_point(const struct pointing *pointing, const char *point, bool is_tmpfs,
+static void add_point(const struct pointing *pointing, const char *point, enum bound_sort sort,
 		      bool is_whole)
 {
-	auto_free char *path = resolve(pointing->root, pointing->rootfs, point);
+	auto_free char *path = bundle_resolve(pointing->root, pointing->rootfs, point);
 
-	bound_add_point(pointing->bound, path, is_tmpfs, is_whole);
+	bound_add_point(pointing->bound, path, sort, is_whole);
 }
 
 static bool has_option(const struct oci_mount *mount, const char *option)
@@ -161,33 +160,36 @@ static bool has_option(const struct oci_mount *mount, const char *option)
 static void add_mount(const struct pointing *pointing, const struct oci_mount *mount)
 {
 	const char *type = mount->type ? mount->type : "";
+	enum bound_sort sort = strcmp(type, "tmpfs") == 0 ? BOUND_TMPFS : BOUND_OTHER;
 
-	add_point(pointing, mount->point, strcmp(type, "tmpfs") == 0,
+	if (strcmp(type, "bind") == 0 || has_option(mount, "bind") || has_option(mount, "rbind"))
+		sort = BOUND_BIND;
+	add_point(pointing, mount->point, sort,
 		  has_option(mount, "rbind") || strncmp(type, "cgroup", 6) == 0);
 }
 
 static void add_nodes(const struct pointing *pointing, const struct oci_texts *paths)
 {
 	for (size_t i = 0; i < paths->count; i++)
-		add_point(pointing, paths->list[i], false, false);
+		add_point(pointing, paths->list[i], BOUND_OTHER, false);
 }
 
 static void add_points(const struct pointing *pointing, const struct oci_config *config)
 {
-	add_point(pointing, "/", false, false);
+	add_point(pointing, "/", BOUND_OTHER, false);
 	for (size_t i = 0; i < config->mount_count; i++)
 		add_mount(pointing, &config->mounts[i]);
 	for (size_t i = 0; bundle_nodes[i]; i++) {
 		auto_free char *path = mem_printf("/dev/%s", bundle_nodes[i]);
 
-		add_point(pointing, path, false, false);
+		add_point(pointing, path, BOUND_OTHER, false);
 	}
 	for (size_t i = 0; i < config->device_count; i++)
-		add_point(pointing, config->devices[i].path, false, false);
+		add_point(pointing, config->devices[i].path, BOUND_OTHER, false);
 	add_nodes(pointing, &config->masked);
 	add_nodes(pointing, &config->read_only);
 	if (config->has_terminal)
-		add_point(pointing, "/dev/console", false, false);
+		add_point(pointing, "/dev/console", BOUND_OTHER, false);
 }
 
 /* ---- the bound ---- */

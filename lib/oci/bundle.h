@@ -24,6 +24,9 @@ struct bundle {
 /* What cannot be had is refused by name. */
 int bundle_open(const char *dir, struct bundle *ret_bundle, struct err *err);
 void bundle_free(struct bundle *bundle);
+/* The longest way to a mount point that is there in the root directory, without links; the rest
+ * behind it. Owned. */
+char *bundle_resolve(int root, const char *rootfs, const char *point);
 
 /* bundle_devices.c: what each container has in /dev; ends with NULL. */
 extern const char *const bundle_nodes[];

@@ -13,6 +13,7 @@
 #include "core/buf.h"
 #include "core/cleanup.h"
 #include "core/scan.h"
+#include "kind/support/mount_bound.h"
 #include "kind/support/mount_make.h"
 #include "oci/bundle_making.h"
 #include "oci/bundle_place.h"
@@ -196,13 +197,37 @@ static int make_cgroup(struct making *making, const struct oci_mount *mount,
 	return make_hierarchies(making, mount, &plain, err);
 }
 
+/* NULL: there is none. Owned. */
+static char *memory_options(const struct making *making, const struct oci_mount *mount)
+{
+	const struct bundle *bundle = making->mounts->bundle;
+	auto_free char *point = bundle_resolve(making->root, bundle->rootfs, mount->point);
+
+	return mount_memory_options(making->rs->image, point);
+}
+
+static int make_memory(struct making *making, const struct oci_mount *mount,
+		       const struct mount_wish *wish, const char *options, struct err *err)
+{
+	auto_close int fd = -1;
+	int r = mount_new("tmpfs", "tmpfs", options, &fd, err);
+
+	restore_note(making->rs, "mount %s: its files are those of the image, not of %s",
+		     mount->point, mount->source);
+	return r < 0 ? r : attach_new(making, mount->point, wish, fd, err);
+}
+
 static int make_mount(struct making *making, const struct oci_mount *mount, struct err *err)
 {
 	auto_with(mount_wish_free) struct mount_wish wish = { .data = NULL };
+	auto_free char *options = NULL;
 	int r = mount_wish_read(mount, &wish, err);
 
 	if (r < 0)
 		return r;
+	options = wish.is_bind ? memory_options(making, mount) : NULL;
+	if (options)
+		return make_memory(making, mount, &wish, options, err);
 	if (wish.is_bind)
 		return make_bind(making, mount, &wish, err);
 	if (strncmp(mount->type, "cgroup", 6) == 0)

@@ -164,6 +164,18 @@ static int parse(const char *path, const struct buf *file, struct oci_state *sta
 	return field_read_all(&node, fields, state, err);
 }
 
+/* The numbers of another pid namespace are of other processes here. */
+static int check_place(const struct oci_state *state, struct err *err)
+{
+	struct registry_place place;
+	int r = registry_place_get(&place, err);
+
+	if (r == 0 && strcmp(place.boot_id, state->boot_id) == 0 && place.pid_ns != state->pid_ns)
+		return err_set(err, ERR_FAILED, "container %s is known in another pid namespace",
+			       state->id);
+	return r;
+}
+
 int oci_state_read(const char *id, struct oci_state *ret_state, struct err *err)
 {
 	auto_oci_state struct oci_state state = OCI_STATE_NONE;
@@ -179,6 +191,8 @@ int oci_state_read(const char *id, struct oci_state *ret_state, struct err *err)
 	}
 	if (r == 0)
 		r = parse(path, &file, &state, err);
+	if (r == 0)
+		r = check_place(&state, err);
 	if (r < 0)
 		return r;
 	*ret_state = state;
@@ -232,8 +246,7 @@ bool oci_state_lives(const struct oci_state *state)
 	if (registry_place_get(&place, &ignored) < 0)
 		return true;
 	return strcmp(place.boot_id, state->boot_id) == 0 &&
-	       (place.pid_ns != state->pid_ns ||
-		!process_has_ended((pid_t)state->pid, state->start_time));
+	       !process_has_ended((pid_t)state->pid, state->start_time);
 }
 
 struct oci_status oci_state_status(const struct oci_state *state, const char *status, pid_t pid)

@@ -28,7 +28,7 @@ struct bound *bound_copy(const struct bound *bound)
 	for (size_t i = 0; i < bound->point_count; i++) {
 		const struct bound_point *point = &bound->points[i];
 
-		bound_add_point(copy, point->path, point->is_tmpfs, point->is_whole);
+		bound_add_point(copy, point->path, point->sort, point->is_whole);
 	}
 	return copy;
 }
@@ -47,11 +47,11 @@ void bound_free(struct bound *bound)
 	free(bound);
 }
 
-void bound_add_point(struct bound *bound, const char *path, bool is_tmpfs, bool is_whole)
+void bound_add_point(struct bound *bound, const char *path, enum bound_sort sort, bool is_whole)
 {
 	array_grow(bound->points, bound->point_count);
 	bound->points[bound->point_count++] =
-	    (struct bound_point){ mem_string(path), is_tmpfs, is_whole };
+	    (struct bound_point){ mem_string(path), sort, is_whole };
 }
 
 /* The last one: it is over the others. */

@@ -16,9 +16,15 @@ struct bound_limit {
 };
 
 /* Where something is mounted that is not the image's. */
+enum bound_sort {
+	BOUND_OTHER,
+	BOUND_TMPFS, /* its files come from the image */
+	BOUND_BIND,  /* a part of the host's file system */
+};
+
 struct bound_point {
-	char *path;    /* owned; absolute, without links on the way */
-	bool is_tmpfs; /* its files come from the image */
+	char *path; /* owned; absolute, without links on the way */
+	enum bound_sort sort;
 	bool is_whole; /* so is what is below it */
 };
 
@@ -40,7 +46,7 @@ struct bound {
 /* Both take NULL. */
 struct bound *bound_copy(const struct bound *bound);
 void bound_free(struct bound *bound);
-void bound_add_point(struct bound *bound, const char *path, bool is_tmpfs, bool is_whole);
+void bound_add_point(struct bound *bound, const char *path, enum bound_sort sort, bool is_whole);
 /* NULL: nothing is mounted there. */
 const struct bound_point *bound_point_at(const struct bound *bound, const char *path);
 /* Lowers a decision to what may be. */

@@ -281,6 +281,12 @@ void decide_cgroup(const struct policy_rule *rule, const struct host_facts *fact
 		decision->reason = "nothing limits the container in its place";
 		return;
 	}
+	if (facts->is_joined) {
+		decision->outcome = OUTCOME_INHERIT;
+		decision->effective = 0;
+		decision->reason = "the container's engine limits it";
+		return;
+	}
 	if (!facts->cgroup) {
 		decision_refuse(decision, "the container's limits need a cgroup (v2) of its own",
 				rule->remedy);
@@ -302,9 +308,13 @@ void decide_file_system(const struct policy_rule *rule, const struct host_facts 
 	(void)facts;
 	decision->effective = decision->saved;
 	decision->outcome = OUTCOME_KEEP;
-	if (!decision->invoker)
+	if (decision->invoker == FILES_REFUSED)
 		decision_refuse(decision, "they would be put below the root directory",
 				rule->remedy);
+	else if (decision->invoker != FILES_TAKEN)
+		decision_refuse(decision,
+				"large files among them are open until their content is there",
+				"raise the invoker's hard limit of open files (ulimit -H -n)");
 }
 
 /* Whatever was saved is not there: only that is asked about. */

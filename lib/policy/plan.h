@@ -131,6 +131,13 @@ enum socket_target {
 	SOCKET_TARGET_CONNECTION, /* a path: nothing that was said is known there */
 };
 
+/* One line of a user namespace's map. */
+struct id_map {
+	uint32_t inside;
+	uint32_t outside;
+	uint32_t count;
+};
+
 /* What the invoker has and this host can do; gathered once by trying. */
 struct host_facts {
 	uid_t uid;
@@ -173,6 +180,10 @@ struct host_facts {
 	struct id_range *own_gids; /* owned */
 	size_t own_gid_count;
 	bool may_map_all;
+	/* The container is there: its mounts, network and cgroup are its engine's, and tasks get
+	 * none of these capabilities. */
+	bool is_joined;
+	uint64_t denied_caps;
 	bool is_setgroups_denied; /* by the invoker's own user namespace */
 	bool keeps_connections;	  /* that lead outside: it was asked for */
 	bool is_network_promised; /* before the container runs */
@@ -182,13 +193,6 @@ struct host_facts {
 #define HOST_FACTS_NONE ((struct host_facts){ .root = 0 })
 struct id_range {
 	uint32_t first;
-	uint32_t count;
-};
-
-/* One line of a user namespace's map. */
-struct id_map {
-	uint32_t inside;
-	uint32_t outside;
 	uint32_t count;
 };
 

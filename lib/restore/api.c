@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -28,6 +29,7 @@
 #include "oci/runtime.h"
 #include "restore/foreground.h"
 #include "restore/input.h"
+#include "restore/join.h"
 #include "restore/messages.h"
 #include "restore/restore.h"
 #include "restore/watch.h"
@@ -199,8 +201,10 @@ static int make_tasks(struct work *work, struct ctckpt_stats *stats, struct err 
 {
 	struct restore *rs = &work->rs;
 	uint64_t start = clock_us();
-	int r = restore_make_template(rs, work->container.init, err);
+	int r = 0;
 
+	if (!rs->own->is_joined)
+		r = restore_make_template(rs, work->container.init, err);
 	if (r == 0)
 		r = restore_make_tree(rs, err);
 	stats->forking_time = clock_us() - start;
@@ -278,6 +282,7 @@ static int prepare(struct work *work, struct err *err)
 {
 	const struct ctckpt_restore_options *options = work->job->options;
 	const struct ctckpt_plan_options planned = {
+		.join = options->join,
 		.image = options->image,
 		.fd = options->fd,
 		.limits = options->limits,
@@ -306,7 +311,11 @@ static int prepare(struct work *work, struct err *err)
 	if (r == 0)
 		r = restore_find_hole(&work->rs, err);
 	if (r == 0)
-		work->rs.own->detach = options->detach;
+		work->rs.own->detach = options->detach && !options->join;
+	if (r == 0)
+		work->rs.own->is_joined = options->join != NULL;
+	if (r == 0 && options->join)
+		r = join_check(&work->rs, options->join, err);
 	if (r == 0)
 		work->rs.own->volumes = &work->input.volumes;
 	return r;
@@ -383,6 +392,33 @@ static int create(struct work *work, struct ctckpt_stats *stats, struct err *err
 	return r;
 }
 
+/* Into a container of an engine's, which knows and ends it as any other. */
+static int create_inside(struct work *work, struct ctckpt_stats *stats, struct err *err)
+{
+	const struct ctckpt_join *join = work->job->options->join;
+	int r;
+
+	work->container.pidfd = pidfd_open(join->pid, 0);
+	if (work->container.pidfd < 0)
+		return err_set(err, -errno, "open process %d", join->pid);
+	r = join_seize(join->pid, err);
+	if (r < 0)
+		return r;
+	work->container.init = join->pid;
+	r = join_make_first_task(&work->rs, join, join->pid, work->container.pidfd, err);
+	grants_free(&work->job->grants);
+	if (r == 0)
+		r = make_tasks(work, stats, err);
+	if (r == 0)
+		r = check_cancelled(work, err);
+	if (r == 0)
+		r = restore_let_go(&work->rs, err);
+	work->is_running = r == 0;
+	if (r < 0)
+		join->failed(join->argument, err);
+	return r;
+}
+
 /* The worker waits with the command, and cleans up behind the container. */
 static int wait_for_end(struct work *work, int *ret_status, struct err *err)
 {
@@ -415,6 +451,7 @@ static int take_signals(struct work *work, struct err *err)
 static int job_work(struct worker *worker, void *argument, void *result, struct err *err)
 {
 	struct job *job = argument;
+	const struct ctckpt_restore_options *options = job->options;
 	struct ctckpt_restore_result *ret = result;
 	auto_with(work_free) struct work work = {
 		.job = job,
@@ -434,7 +471,8 @@ static int job_work(struct worker *worker, void *argument, void *result, struct 
 	if (r == 0)
 		r = prepare(&work, err);
 	if (r == 0)
-		r = create(&work, &ret->stats, err);
+		r = options->join ? create_inside(&work, &ret->stats, err)
+				  : create(&work, &ret->stats, err);
 	if (r < 0)
 		return r;
 	ret->stats.restore_time = clock_us() - start;
@@ -442,9 +480,9 @@ static int job_work(struct worker *worker, void *argument, void *result, struct 
 	(void)snprintf(ret->name, sizeof(ret->name), "%s", work.entry.name);
 	ret->init = work.container.init;
 	message_notes(job->worker, work.rs.own->shared->notes, work.rs.own->shared->notes_missed);
-	if (job->options->leave_frozen)
+	if (options->leave_frozen)
 		return stay_frozen(&work, err);
-	return job->options->detach ? 0 : wait_for_end(&work, &ret->status, err);
+	return options->detach ? 0 : wait_for_end(&work, &ret->status, err);
 }
 
 static void job_told(void *argument, const void *message, size_t size)

@@ -10,6 +10,10 @@ int restore_prepare_console(const struct image *image, const struct ctckpt_resto
 {
 	bool has_terminal = terminal_console(image) != NULL;
 
+	if (options->join && has_terminal)
+		return err_set(err, ERR_REFUSED,
+			       "the saved container had a terminal of its own, which is not "
+			       "supported in one of another engine");
 	if (options->console_socket && !has_terminal)
 		return err_set(err, ERR_USAGE,
 			       "--console-socket: the container has no terminal of its own");

@@ -9,6 +9,7 @@
 #include "kind/support/mount_place.h"
 #include "kind/support/tree.h"
 #include "policy/language.h"
+#include "restore/join.h"
 
 static int open_image(const struct ctckpt_plan_options *options, struct input *input,
 		      struct err *err)
@@ -105,6 +106,8 @@ int input_open(const struct ctckpt_plan_options *options, const struct grants *g
 		r = open_image(options, &input, err);
 	if (r == 0)
 		r = host_facts_get(&input.facts, err);
+	if (r == 0 && options->join)
+		r = join_take_facts(options->join, &input.facts, err);
 	if (r == 0 && options->bundle)
 		r = take_bundle(options->bundle, &input, err);
 	if (r == 0)

@@ -425,6 +425,7 @@ void restore_free(struct restore *rs)
 	free(own->anon_offsets);
 	free(own->finishes);
 	free(own->devices);
+	filter_free(&own->engine_filter);
 	free(own->fresh);
 	if (own->shared)
 		(void)munmap(own->shared, own->shared_size);

@@ -147,6 +147,10 @@ struct restore_private {
 	pid_t temporary;		    /* the last pid taken for a helper */
 	struct filter filter;		    /* seccomp, borrowed from the image, or the bundle */
 	const struct bundle_mounts *bundle; /* oci/bundle.h; NULL: there is none */
+	bool is_joined;			    /* the container was made by an engine: see join.h */
+	struct filter
+	    engine_filter; /* owned: then, what the engine has installed; may be unknown */
+	bool has_filter;   /* it is the same as the saved one */
 };
 
 struct container_spec;	       /* container/container.h */
@@ -182,6 +186,8 @@ int restore_give_grants(struct restore *rs, struct err *err);
 
 /* stage.c: runs in the container's first task; ends in the execution of the tiny program. */
 int restore_stage_main(void *argument, struct err *err);
+/* The same in a task that has joined the container: it says that it is done, and stays. */
+int restore_stage_join(void *argument, struct err *err);
 
 /* instead.c: does the plan drop or substitute this open file? Then restores what takes its place.
  */
@@ -192,6 +198,8 @@ int restore_instead(struct restore *rs, const struct record *record, struct err 
 int restore_find_hole(struct restore *rs, struct err *err);
 int restore_make_program(const struct restore *rs, int *ret_fd, struct err *err);
 int restore_make_template(struct restore *rs, pid_t init, struct err *err);
+/* Likewise a task that has executed another small program, and is stopped. */
+int restore_take_template(struct restore *rs, pid_t init, struct err *err);
 
 /* namespaces.c: in the first task: makes a namespace for the object of that record. */
 int restore_make_namespace(struct restore *rs, const struct record *record, struct err *err);

@@ -5,12 +5,16 @@
 #include <linux/close_range.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "container/join.h"
 #include "core/cleanup.h"
+#include "ctckpt/ctckpt.h"
 #include "oci/bundle.h"
 #include "restore/restore.h"
 
@@ -45,6 +49,15 @@ static int restore_record(struct restore *rs, const struct kind *kind, const str
 	return r;
 }
 
+/* What the container has from its engine stays as that made it. */
+static bool is_there(const struct restore *rs, const struct kind *kind, const struct record *record)
+{
+	return rs->own->is_joined && kind->scope == SCOPE_CONTAINER &&
+	       (kind->namespace == NAMESPACE_MNT || kind->namespace == NAMESPACE_NET ||
+		kind->namespace == NAMESPACE_UTS) &&
+	       !namespace_find(rs->image, record->id);
+}
+
 static int restore_kind(struct restore *rs, const struct kind *kind, struct err *err)
 {
 	const struct record *record = NULL;
@@ -57,6 +70,8 @@ static int restore_kind(struct restore *rs, const struct kind *kind, struct err 
 		if (kind->namespace && kind->namespace != NAMESPACE_NET &&
 		    kind->namespace != NAMESPACE_MNT && kind->namespace != NAMESPACE_IPC &&
 		    namespace_find(rs->image, record->id))
+			continue;
+		if (is_there(rs, kind, record))
 			continue;
 		if (kind->grant && restore_is_granted(rs, record->id))
 			continue;
@@ -212,13 +227,12 @@ static int execute_program(struct restore *rs, struct err *err)
 	return err_set(err, -errno, "execute the first program");
 }
 
-static int make_all(struct restore *rs, struct err *err)
+static int make_objects(struct restore *rs, struct err *err)
 {
 	int r;
 
 	raise_limit(RLIMIT_NOFILE);
 	raise_limit(RLIMIT_MEMLOCK);
-	(void)prctl(PR_SET_PDEATHSIG, 0);
 	r = close_on_execution(3, ~0u, err);
 	if (r == 0)
 		r = open_root(rs->own, err);
@@ -240,10 +254,19 @@ static int make_all(struct restore *rs, struct err *err)
 		r = bundle_settle(rs->own->bundle, err);
 	if (r == 0)
 		r = hold_image(rs->own, err);
-	if (r < 0)
-		return r;
-	set_last_pid(rs->own);
-	r = keep_capabilities(err);
+	if (r == 0)
+		set_last_pid(rs->own);
+	return r;
+}
+
+static int make_all(struct restore *rs, struct err *err)
+{
+	int r;
+
+	(void)prctl(PR_SET_PDEATHSIG, 0);
+	r = make_objects(rs, err);
+	if (r == 0)
+		r = keep_capabilities(err);
 	if (r == 0)
 		r = close_on_execution(0, rs->own->base - 1, err);
 	if (r < 0)
@@ -258,4 +281,26 @@ int restore_stage_main(void *argument, struct err *err)
 
 	restore_undo_here(rs);
 	return r;
+}
+
+/* The program that has waited for us has no name any more. */
+static void leave_no_trace(void)
+{
+	struct stat stat;
+
+	(void)umount2(RESTORE_WAITER, MNT_DETACH);
+	if (lstat(RESTORE_WAITER, &stat) == 0 && S_ISREG(stat.st_mode) && stat.st_size == 0)
+		(void)unlink(RESTORE_WAITER);
+}
+
+int restore_stage_join(void *argument, struct err *err)
+{
+	struct restore *rs = argument;
+	int r;
+
+	leave_no_trace();
+	r = make_objects(rs, err);
+	if (r < 0)
+		restore_undo_here(rs);
+	return r < 0 ? r : join_ready(err);
 }

@@ -291,6 +291,33 @@ static int find_gadgets(struct restore *rs, struct remote *remote, struct err *e
 	return 0;
 }
 
+/* Likewise, of a program that is not ours: the vdso's until the stub is there. */
+static int find_first_gadget(struct restore *rs, struct remote *remote, struct err *err)
+{
+	struct remote probe = { .tid = remote->tid };
+	uint64_t start;
+	uint64_t end;
+	int r = remote_find_gadget(&probe, err);
+
+	if (r < 0)
+		return r;
+	if (!remote_find_vdso(remote, &start, &end) || probe.zone.gadget < start ||
+	    probe.zone.gadget >= end)
+		return err_set(err, ERR_HOST, "this kernel maps no vdso");
+	rs->own->gadget_offset = probe.zone.gadget - start;
+	remote->zone.gadget = probe.zone.gadget;
+	return 0;
+}
+
+static void use_stub_gadget(struct restore *rs, struct remote *remote)
+{
+	size_t size;
+	const char *stub = remote_stub(&size);
+
+	remote->zone.gadget =
+	    rs->own->hole.code + (uint64_t)((const char *)memmem(stub, size, "\x0f\x05", 2) - stub);
+}
+
 static int clear_and_map(struct restore *rs, struct remote *remote, struct err *err)
 {
 	auto_script struct script script = SCRIPT_NONE;
@@ -310,6 +337,8 @@ static int clear_and_map(struct restore *rs, struct remote *remote, struct err *
 		r = map_code_and_data(rs, remote, err);
 	if (r < 0)
 		return r;
+	if (rs->own->is_joined)
+		use_stub_gadget(rs, remote);
 	r = clear_space(rs, &script, vmas, count, err);
 	procfs_maps_free(vmas, count);
 	if (r == 0)
@@ -319,19 +348,11 @@ static int clear_and_map(struct restore *rs, struct remote *remote, struct err *
 	return r;
 }
 
-int restore_make_template(struct restore *rs, pid_t init, struct err *err)
+static void become_first_task(struct restore *rs, const struct remote *remote)
 {
 	struct restore_task *first = &rs->own->tasks[0];
-	struct remote remote = { .tid = init };
-	int r = remote_prepare(&remote, 0, err);
+	pid_t init = remote->tid;
 
-	if (r < 0)
-		return r;
-	r = find_gadgets(rs, &remote, err);
-	if (r == 0)
-		r = clear_and_map(rs, &remote, err);
-	if (r < 0)
-		return err_wrap(err, "clear the first task's memory");
 	first->pid = init;
 	if (first->thread_count == 0) { /* an init of ours */
 		first->threads = mem_alloc(8, sizeof(*first->threads));
@@ -339,6 +360,33 @@ int restore_make_template(struct restore *rs, pid_t init, struct err *err)
 		first->threads[0].vtid = 1;
 	}
 	first->threads[0].tid = init;
-	first->threads[0].remote = remote;
+	first->threads[0].remote = *remote;
+}
+
+static int make_template(struct restore *rs, pid_t init,
+			 int (*find)(struct restore *rs, struct remote *remote, struct err *err),
+			 struct err *err)
+{
+	struct remote remote = { .tid = init };
+	int r = remote_prepare(&remote, 0, err);
+
+	if (r < 0)
+		return r;
+	r = find(rs, &remote, err);
+	if (r == 0)
+		r = clear_and_map(rs, &remote, err);
+	if (r < 0)
+		return err_wrap(err, "clear the first task's memory");
+	become_first_task(rs, &remote);
 	return 0;
+}
+
+int restore_make_template(struct restore *rs, pid_t init, struct err *err)
+{
+	return make_template(rs, init, find_gadgets, err);
+}
+
+int restore_take_template(struct restore *rs, pid_t init, struct err *err)
+{
+	return make_template(rs, init, find_first_gadget, err);
 }

@@ -26,8 +26,8 @@ int cgroup_path_parse(const char *text, enum freezer_form form, char **ret_path,
 /* Where that path is mounted. Owned; NULL: not below this mount. */
 char *cgroup_map_path(const struct cgroup_mount *mount, const char *path);
 
-/* The directory of the cgroup that a process is in, in the v1 hierarchy with that controller. Owned;
- * NULL: there is none that can be seen. */
+/* The directory of the cgroup that a process is in, in the v1 hierarchy with that controller.
+ * Owned; NULL: there is none that can be seen. */
 char *cgroup_v1_place(int proc, const char *controller);
 
 /* Has it a component ".."? */

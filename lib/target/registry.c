@@ -51,15 +51,31 @@ static int check_name(const char *name, struct err *err)
 
 /* ---- the directory ---- */
 
+/* As who started our user namespace sees it: root of podman's is an ordinary user. */
+uid_t registry_uid(void)
+{
+	auto_fclose FILE *file = fopen("/proc/self/uid_map", "re");
+	unsigned int inside;
+	unsigned int outside;
+	unsigned int count;
+
+	while (file && fscanf(file, "%u %u %u", &inside, &outside, &count) == 3) {
+		if (geteuid() >= inside && geteuid() - inside < count)
+			return outside + (geteuid() - inside);
+	}
+	return geteuid();
+}
+
 static char *directory_path(void)
 {
 	const char *runtime = secure_getenv("XDG_RUNTIME_DIR");
+	uid_t uid = registry_uid();
 
 	if (runtime && runtime[0] == '/')
 		return mem_printf("%s/ctckpt", runtime);
-	if (geteuid() == 0)
+	if (uid == 0)
 		return mem_string("/run/ctckpt");
-	return mem_printf("/tmp/ctckpt-%u", geteuid());
+	return mem_printf("/tmp/ctckpt-%u", uid);
 }
 
 static int check_directory(int dir, const char *path, struct err *err)
@@ -127,6 +143,17 @@ int registry_socket_path(const char *name, char **ret_path, struct err *err)
 		return r;
 	*ret_path = mem_printf("%s/%s.sock", directory, name);
 	return 0;
+}
+
+int registry_file_path(const char *file, char **ret_path, struct err *err)
+{
+	auto_free char *directory = directory_path();
+	auto_close int dir = -1;
+	int r = registry_open(true, &dir, err);
+
+	if (r == 0)
+		*ret_path = mem_printf("%s/%s", directory, file);
+	return r;
 }
 
 /* ---- entries ---- */
@@ -254,6 +281,41 @@ int registry_add(const struct registry_entry *entry, struct err *err)
 		drop_dead(dir, &old);
 	errno = 0;
 	return write_entry(dir, entry, err);
+}
+
+static bool is_same_container(const struct registry_entry *one, const struct registry_entry *other)
+{
+	return one->init == other->init && one->start_time == other->start_time;
+}
+
+int registry_replace(const struct registry_entry *entry, struct err *err)
+{
+	auto_with(registry_entry_free) struct registry_entry old = { .name = NULL };
+	enum entry_state state;
+	auto_close int dir = -1;
+	int r = check_name(entry->name, err);
+
+	if (r == 0)
+		r = open_locked(false, &dir, err);
+	if (r == 0)
+		r = read_entry(dir, entry->name, &old, &state, err);
+	if (r < 0)
+		return r;
+	if (state != ENTRY_LIVES || !is_same_container(entry, &old))
+		return err_set(err, -ENOENT, "this container %s", entry->name);
+	errno = 0;
+	return write_entry(dir, entry, err);
+}
+
+int registry_read(const char *name, struct registry_entry *ret_entry, struct err *err)
+{
+	enum entry_state state;
+	auto_close int dir = -1;
+	int r = check_name(name, err);
+
+	if (r == 0)
+		r = registry_open(false, &dir, err);
+	return r < 0 ? r : read_entry(dir, name, ret_entry, &state, err);
 }
 
 int registry_remove(const char *name, struct err *err)

@@ -23,7 +23,6 @@ void registry_entry_print(const struct registry_entry *entry, const struct regis
 int registry_entry_parse(const char *text, size_t size, const char *name,
 			 struct registry_entry *ret_entry, struct registry_place *ret_place,
 			 struct err *err);
-void registry_entry_free(struct registry_entry *entry);
 
 /* The registry's directory. -ENOENT: there is none yet. */
 int registry_open(bool may_create, int *ret_dir, struct err *err);

@@ -50,6 +50,21 @@ static void put_path(struct json *object, const char *key, const char *path)
 	json_put_string(object, key, text.data);
 }
 
+/* What hooks say of another engine's container. */
+static void put_foreign(struct json *object, const struct registry_entry *entry)
+{
+	put_path(object, "runtime", entry->runtime);
+	put_path(object, "id", entry->id);
+	put_path(object, "bundle", entry->bundle);
+	put_path(object, "cgroups", entry->cgroups);
+	json_put_u64(object, "starter", entry->starter);
+	json_put_u64(object, "starter_device", entry->starter_device);
+	if (entry->timer == 0)
+		return;
+	json_put_i64(object, "timer", entry->timer);
+	json_put_u64(object, "timer_start_time", entry->timer_start_time);
+}
+
 void registry_entry_print(const struct registry_entry *entry, const struct registry_place *place,
 			  struct buf *text)
 {
@@ -67,6 +82,8 @@ void registry_entry_print(const struct registry_entry *entry, const struct regis
 	put_path(object, "image", entry->image);
 	if (entry->seccomp)
 		json_put_string(object, "seccomp", entry->seccomp);
+	if (entry->id)
+		put_foreign(object, entry);
 	printed = json_print(object, true);
 	(void)buf_append(text, printed, strlen(printed));
 }
@@ -123,6 +140,31 @@ static int parse_place(const struct json *object, struct registry_place *ret_pla
 	return get_u64(object, "pid_ns", UINT64_MAX, &ret_place->pid_ns, err);
 }
 
+static int parse_foreign(const struct json *object, struct registry_entry *entry, struct err *err)
+{
+	uint64_t timer = 0;
+	int r = get_path(object, "id", &entry->id, err);
+
+	if (r == 0)
+		r = get_path(object, "runtime", &entry->runtime, err);
+	if (r == 0)
+		r = get_path(object, "bundle", &entry->bundle, err);
+	if (r == 0)
+		r = get_path(object, "cgroups", &entry->cgroups, err);
+	if (r < 0 || !entry->id)
+		return r;
+	r = get_u64(object, "starter", UINT64_MAX, &entry->starter, err);
+	if (r == 0)
+		r = get_u64(object, "starter_device", UINT64_MAX, &entry->starter_device, err);
+	if (r < 0 || !json_get(object, "timer"))
+		return r;
+	r = get_u64(object, "timer", INT_MAX, &timer, err);
+	if (r == 0)
+		r = get_u64(object, "timer_start_time", INT64_MAX, &entry->timer_start_time, err);
+	entry->timer = (pid_t)timer;
+	return r;
+}
+
 static int parse_object(const struct json *object, const char *name, struct registry_entry *entry,
 			struct err *err)
 {
@@ -148,6 +190,8 @@ static int parse_object(const struct json *object, const char *name, struct regi
 		r = get_path(object, "image", &entry->image, err);
 	if (r == 0 && json_get_string(json_get(object, "seccomp")))
 		entry->seccomp = mem_string(json_get_string(json_get(object, "seccomp")));
+	if (r == 0)
+		r = parse_foreign(object, entry, err);
 	entry->init = (pid_t)init;
 	entry->name = mem_string(name);
 	return r;
@@ -183,6 +227,10 @@ void registry_entry_free(struct registry_entry *entry)
 	free(entry->rootfs);
 	free(entry->image);
 	free(entry->seccomp);
+	free(entry->runtime);
+	free(entry->id);
+	free(entry->bundle);
+	free(entry->cgroups);
 	*entry = (struct registry_entry){ .name = NULL };
 }
 

@@ -59,14 +59,34 @@ struct registry_entry {
 	char *rootfs;	   /* NULL: none */
 	char *image;	   /* restored from; NULL: started by run */
 	char *seccomp; /* the filter that all of it has, as filter_print() says it; NULL: none */
+	/* Of another engine's container, by its hooks; NULL and 0 for ours. What they say is for
+	 * people to read. */
+	char *runtime;
+	char *id;
+	char *bundle;
+	char *cgroups; /* as /proc/PID/cgroup says them */
+	/* Inode and device of its executable before that of the container's program; 0: not known.
+	 */
+	uint64_t starter, starter_device;
+	pid_t timer; /* who makes checkpoints of it; 0: nobody */
+	uint64_t timer_start_time;
 };
 
 /* [A-Za-z0-9][A-Za-z0-9_.-]{0,63} */
 bool registry_name_is_valid(const char *name);
 /* Adds an entry; -EEXIST if a living container has the name. */
 int registry_add(const struct registry_entry *entry, struct err *err);
+/* In place of the entry of that name, if it is of the same container; -ENOENT if there is none. */
+int registry_replace(const struct registry_entry *entry, struct err *err);
+/* The entry, whether its container lives or not. -ENOENT: there is none. */
+int registry_read(const char *name, struct registry_entry *ret_entry, struct err *err);
+void registry_entry_free(struct registry_entry *entry);
 /* Its cgroup too, once the container is dead. Fine if there is no such entry. */
 int registry_remove(const char *name, struct err *err);
+/* Whose registry it is: the effective user, as who made our user namespace sees him. */
+uid_t registry_uid(void);
+/* The path of a file in the registry's directory, which is made if need be. Owned. */
+int registry_file_path(const char *file, char **ret_path, struct err *err);
 /* Entries of living containers. Dead ones are dropped, and their cgroups removed. */
 int registry_list(struct registry_entry **ret_entries, size_t *ret_count, struct err *err);
 void registry_list_free(struct registry_entry *entries, size_t count);

@@ -314,6 +314,20 @@ $SERVE"
 	assert_equal "$(ask 'cat /proc/keys; ls /sys/firmware; echo end')" end
 }
 
+@test "bundle: a container of podman goes on, as its bundle says" {
+	engine_requires podman
+	engine_rootfs
+	mkfifo "$VICTIM_DIR/ask"
+	podman_start web --hostname=inside sh -c "exec </dev/null >/dev/null 2>&1; $SERVE"
+	ask 'echo kept >/dev/shm/file'
+	run -0 ctckpt checkpoint --leave-running "$(<"$BATS_TEST_TMPDIR/web.id")" -o "$IMAGE"
+	BUNDLE=$(dirname "$(engine_podman inspect --format '{{.OCIConfigPath}}' web)")
+	restored
+	assert_equal "$(status_of Seccomp)" 2
+	kill_tasks "$(engine_podman inspect --format '{{.State.Pid}}' web)"
+	assert_equal "$(ask 'cat /dev/shm/file /proc/sys/kernel/hostname /etc/hostname')" $'kept\ninside\ninside'
+}
+
 @test "bundle: a container with a terminal gets one, by way of a socket" {
 	requires cmd-busybox cmd-runc cmd-python3
 	bundle_make true

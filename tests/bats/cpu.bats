@@ -79,3 +79,35 @@ with_xop() {
 	rejects 4 "cpu: place of a part" CPUF+92:4=65536
 	rejects 4 "cpu: registers of thread" REGS+756:4=$((1 << 30))
 }
+
+# As if by a processor that has the masks of AVX-512 and the form of AMX's tiles in each other's place:
+# the restoring one has them where it has them.
+@test "cpu: extended state in other places" {
+	local edits
+	victim_saved registers
+	"$FORGE" list "$IMAGE" >"$BATS_TEST_TMPDIR/list"
+	edits=$(python3 - "$IMAGE" "$BATS_TEST_TMPDIR/list" <<-'END'
+		import struct, sys
+		data = open(sys.argv[1], "rb").read()
+		rows = [line.split() for line in open(sys.argv[2])]
+		cpu = next(int(row[2]) for row in rows if row[0] == "CPUF")
+		parts = {}
+		for i in range(struct.unpack_from("<I", data, cpu + 48)[0]):
+		    number, offset, size = struct.unpack_from("<III", data, cpu + 56 + 16 * i)
+		    parts[number] = (i, offset, size)
+		if parts.get(5, (0, 0, 0))[2] == parts.get(17, (0, 0, 1))[2]:
+		    (i, a, size), (j, b, _) = parts[5], parts[17]
+		    print(f"CPUF+{60 + 16 * i}:4={b} CPUF+{60 + 16 * j}:4={a}")
+		    for n, at in enumerate(int(row[2]) + 240 for row in rows if row[0] == "REGS"):
+		        for k in range(0, size, 8):
+		            for to, source in ((a, b), (b, a)):
+		                value = struct.unpack_from("<Q", data, at + source + k)[0]
+		                print(f"REGS.{n}+{240 + to + k}:8={value}")
+	END
+	)
+	[[ -n $edits ]] || skip "this processor has no AMX"
+	# shellcheck disable=SC2086 # edits are words
+	forge $edits
+	run -0 ctckpt restore --detach "$EVIL"
+	victim_succeeds
+}

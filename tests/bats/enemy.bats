@@ -252,15 +252,15 @@ saved_or_refused() {
 	assert_equal "$(<"$ROOT/v/result")" "out of reach"
 }
 
-# sibling_start WHAT: sets $pid, which shares its memory with its parent, and $parent.
-sibling_start() {
-	"$BUILD/victim/enemy" sibling "$1" 3>&- &
+# outsider_start WHAT: sets $pid, whose memory its parent writes, and $parent.
+outsider_start() {
+	"$BUILD/victim/enemy" outsider "$1" 3>&- &
 	parent=$!
 	"$AWAIT" -t 60 "$VICTIM_DIR/pid" "$VICTIM_DIR/ready"
 	pid=$(<"$VICTIM_DIR/pid")
 }
 
-sibling_succeeds() {
+outsider_succeeds() {
 	: >"$VICTIM_DIR/go"
 	"$AWAIT" -t 60 -p "$parent" || kill -KILL "$parent" "$pid"
 	assert_equal "$(<"$VICTIM_DIR/result")" ok
@@ -268,7 +268,7 @@ sibling_succeeds() {
 
 @test "enemy: our code is overwritten by somebody outside" {
 	local pid parent n
-	sibling_start code
+	outsider_start code
 	for n in 1 2 3; do
 		run ctckpt checkpoint --leave-running --force "pid:$pid" -o "$IMAGE"
 		# On a busy machine, somebody may be too late.
@@ -276,12 +276,12 @@ sibling_succeeds() {
 			"task $pid does not come back from what it is to do for us"
 		task_answers 60 "$pid"
 	done
-	sibling_succeeds
+	outsider_succeeds
 }
 
 @test "enemy: our results are overwritten by somebody outside" {
 	local pid parent n
-	sibling_start results
+	outsider_start results
 	for n in 1 2 3 4 5; do
 		run ctckpt checkpoint --leave-running --force "pid:$pid" -o "$IMAGE"
 		assert_harmless "$output"
@@ -289,7 +289,7 @@ sibling_succeeds() {
 		[[ $output != *"worker process"* ]] || fail "$output"
 		task_answers 60 "$pid"
 	done
-	sibling_succeeds
+	outsider_succeeds
 }
 
 @test "enemy: a log is not written through a link, nor waited for" {

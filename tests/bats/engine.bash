@@ -149,21 +149,23 @@ engine_succeeds() {
 # engine_checkpoint NAME [OPTION...]: saves the container of $PID. VOLUMES are options of restore for
 # what it has mounted of the host's.
 engine_checkpoint() {
-	local mounts=$BATS_TEST_TMPDIR/mountinfo point
+	local mounts=$BATS_TEST_TMPDIR/mountinfo point refused
 	cp "/proc/$PID/mountinfo" "$mounts"
 	run -0 ctckpt checkpoint "$@" -o "$IMAGE"
 	run --separate-stderr ctckpt plan --json --rootfs "$ROOTFS" --policy map "$IMAGE"
-	VOLUMES=()
-	while read -r point; do
-		case $point in
-		/sys/*) VOLUMES+=(--volume "$point:$point") ;;
-		*) VOLUMES+=(--volume "$(awk -v point="$point" '$5 == point { print $4 }' "$mounts"):$point") ;;
-		esac
-	done < <(python3 -c '
+	# shellcheck disable=SC2154 # run sets it
+	refused=$(python3 -c '
 import json, sys
 for row in json.load(sys.stdin)["decisions"]:
 	if row["class"].startswith("mount") and row["outcome"] == "refuse":
 		print(row["subject"].split()[-1])' <<<"$output")
+	VOLUMES=()
+	for point in $refused; do
+		case $point in
+		/sys/*) VOLUMES+=(--volume "$point:$point") ;;
+		*) VOLUMES+=(--volume "$(awk -v point="$point" '$5 == point { print $4 }' "$mounts"):$point") ;;
+		esac
+	done
 }
 
 # bundle_map_ranges: the user's subordinate ids are in the container, too.
@@ -189,7 +191,7 @@ bundle_start() {
 # engine_podman ARGUMENT...: podman with the test's own storage.
 engine_podman() {
 	if [[ ! -e $STORAGE/containers.conf ]]; then
-		cat >"$STORAGE/containers.conf" <<-'END'
+		cat >"$STORAGE/containers.conf" <<-END
 			[containers]
 			default_ulimits = ["nofile=1024:4096", "nproc=4096:4096"]
 			netns = "none"
@@ -200,14 +202,19 @@ engine_podman() {
 			events_logger = "file"
 			lock_type = "file"
 			runtime = "runc"
+			[engine.runtimes]
+			runc = ["$STORAGE/runc"]
 			[network]
 			network_backend = "cni"
 		END
+		# conmon, too, has to know where the state is.
+		printf '#!/bin/sh\nexec %s --root %s "$@"\n' "$(type -P runc)" "$RUNC_STATE" >"$STORAGE/runc"
+		chmod +x "$STORAGE/runc"
 		echo podman >>"$ENGINE_STARTED"
 	fi
 	CONTAINERS_CONF=$STORAGE/containers.conf timeout 120 podman --log-level error \
 		--root "$STORAGE/root" --runroot "$STORAGE/run" --tmpdir "$STORAGE/tmp" \
-		--storage-driver vfs --runtime-flag "root=$RUNC_STATE" "$@" 3>&-
+		--storage-driver vfs "$@" 3>&-
 }
 
 # podman_start NAME [OPTION...] COMMAND...: in $ROOTFS (made if it is not there). Sets PID and CONMON.

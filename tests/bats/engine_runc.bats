@@ -3,6 +3,8 @@
 
 # bats file_tags=cgroup
 
+# shellcheck disable=SC2030,SC2031 # tests are subshells
+
 load helper
 load engine
 
@@ -63,7 +65,7 @@ freezes() {
 	! has cgroup || skip "requires no such cgroup"
 	bundle_make sleep 1000
 	bundle_start runc "$VICTIM"
-	assert_equal "$(</proc/$PID/cgroup)" "$(</proc/self/cgroup)"
+	assert_equal "$(<"/proc/$PID/cgroup")" "$(</proc/self/cgroup)"
 	run -0 ctckpt freeze --json "$VICTIM"
 	assert_contains "$output" '"has_holder": true'
 	assert_equal "$(member cgroup "$VICTIM")" None

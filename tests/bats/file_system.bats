@@ -13,14 +13,19 @@ setup() {
 	OTHER=$BATS_TEST_TMPDIR/other
 }
 
-# data_make: what the victim begins with, in $ROOT, and the same in $OTHER.
+# data_fill DIR: what the victim begins with.
+data_fill() {
+	local name
+	mkdir -p "$1/data/emptied"
+	for name in kept altered removed emptied/a emptied/b turned; do
+		printf %s "$name" >"$1/data/$name"
+	done
+}
+
+# data_make: in $ROOT, and the same in $OTHER.
 data_make() {
 	root_make "$BUILD/victim/file_system"
-	mkdir -p "$ROOT/data/emptied"
-	local name
-	for name in kept altered removed emptied/a emptied/b turned; do
-		printf %s "$name" >"$ROOT/data/$name"
-	done
+	data_fill "$ROOT"
 	cp -a "$ROOT" "$OTHER"
 }
 
@@ -76,6 +81,26 @@ other_succeeds() {
 	assert_equal "$(cd "$OTHER" && find . | sort)" "$before"
 	# Without them, the open file is missing.
 	rm "$IMAGE"
+}
+
+@test "file_system: more large files than may be open are refused" {
+	local i
+	root_make "$BUILD/victim/idle"
+	mkdir "$ROOT/data"
+	cp -a "$ROOT" "$OTHER"
+	head -c 20000 /dev/zero | tr '\0' x >"$ROOT/large"
+	for i in {1..150}; do
+		cp "$ROOT/large" "$ROOT/data/$i"
+	done
+	root_start idle
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE" --file-system=/data
+	run -3 --separate-stderr bash -c 'ulimit -n 256 && "$@"' - \
+		"$CTCKPT" restore --detach --rootfs "$OTHER" --file-system "$IMAGE"
+	assert_contains "$stderr" "large files among them are open until their content is there"
+	[[ -z $(ls "$OTHER/data") ]]
+	run -0 ctckpt restore --detach --rootfs "$OTHER" --file-system "$IMAGE"
+	VICTIM_DIR=$OTHER/v victim_succeeds
+	diff -r "$ROOT/data" "$OTHER/data"
 }
 
 @test "file_system: what cannot go along is refused by name" {
@@ -156,4 +181,30 @@ other_succeeds() {
 	assert_equal "$status" 1
 	assert_contains "$stderr" "Invalid cross-device link"
 	assert_equal "$(test_tasks)" ""
+}
+
+# bats test_tags=root
+@test "file_system: a container of runc on an overlay" {
+	requires root
+	local top=$BATS_TEST_TMPDIR/overlay
+	load engine
+	engine_setup
+	engine_requires runc
+	bundle_victim file_system
+	data_fill "$ROOTFS"
+	cp -a "$ROOTFS" "$OTHER"
+	mkdir -p "$top"/{upper,work,root}
+	mount -t overlay overlay -o \
+		"lowerdir=$ROOTFS,upperdir=$top/upper,workdir=$top/work" "$top/root" ||
+		skip "no overlay here"
+	bundle_edit 'config["root"]["path"] = arguments[0]' "$top/root"
+	VICTIM_DIR=$top/root/v
+	bundle_start runc "$VICTIM"
+	engine_await ready result
+	engine_checkpoint "$VICTIM" --file-system
+	run -0 ctckpt restore --policy map --detach --name "$VICTIM" --rootfs "$OTHER" --file-system \
+		"${VOLUMES[@]}" "$IMAGE"
+	umount -l "$top/root"
+	[[ ! -e $OTHER/data/removed ]]
+	VICTIM_DIR=$OTHER/v victim_succeeds
 }

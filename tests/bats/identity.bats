@@ -35,6 +35,14 @@ load helper
 	victim_succeeds
 }
 
+@test "identity: that a process is stopped by another signal is said" {
+	victim_start stopped terminal
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	run -0 --separate-stderr ctckpt restore --detach "$IMAGE"
+	assert_contains "$stderr" "task 2 is stopped by SIGSTOP, not by SIGTSTP"
+	victim_succeeds
+}
+
 @test "identity: a checkpoint leaves a stopped process stopped" {
 	victim_start stopped
 	run -0 ctckpt checkpoint --leave-running "$VICTIM" -o "$IMAGE"

@@ -52,7 +52,7 @@ static const struct samples samples[] = {
 	{ CLASS_TCP, 3, { 0, 1, ID_NONE } },
 	{ CLASS_ALARM, 3, { 0, 1, ID_NONE } },
 	{ CLASS_CPU, 3, { 0, 1, 2 } },
-	{ CLASS_FILE_SYSTEM, 2, { 0, 1 } },
+	{ CLASS_FILE_SYSTEM, 3, { 0, 1, 2 } },
 	{ CLASS_GRANT, 3, { 0, 1, ID_NONE } },
 };
 

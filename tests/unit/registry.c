@@ -107,9 +107,18 @@ static void new_names(struct unit *unit)
 static void entry_round_trip(struct unit *unit)
 {
 	auto_with(registry_entry_free) struct registry_entry got = { .name = NULL };
-	struct registry_entry entry = {
-		(char *)"web", 12, 1ull << 40, NULL, NULL, NULL, (char *)"000600000000000000060000"
-	};
+	struct registry_entry entry = { .name = (char *)"web",
+					.init = 12,
+					.start_time = 1ull << 40,
+					.seccomp = (char *)"000600000000000000060000",
+					.runtime = (char *)"runc",
+					.id = (char *)"0123",
+					.bundle = (char *)"/b",
+					.cgroups = (char *)"1:x:/y\n0::/\n",
+					.starter = 1ull << 41,
+					.starter_device = 5,
+					.timer = 77,
+					.timer_start_time = 1ull << 42 };
 	struct registry_place place = { "b-o-o-t", 4026531836 }, got_place;
 	auto_buf struct buf text = BUF_EMPTY;
 	struct err err = ERR_NONE;
@@ -124,6 +133,12 @@ static void entry_round_trip(struct unit *unit)
 	EXPECT(unit, strcmp(got.rootfs, entry.rootfs) == 0);
 	EXPECT_TEXT(unit, got.cgroup_path, entry.cgroup_path);
 	EXPECT_TEXT(unit, got.seccomp, entry.seccomp);
+	EXPECT_TEXT(unit, got.runtime, entry.runtime);
+	EXPECT_TEXT(unit, got.id, entry.id);
+	EXPECT_TEXT(unit, got.bundle, entry.bundle);
+	EXPECT_TEXT(unit, got.cgroups, entry.cgroups);
+	EXPECT(unit, got.starter == 1ull << 41 && got.starter_device == 5);
+	EXPECT(unit, got.timer == 77 && got.timer_start_time == 1ull << 42);
 	EXPECT(unit, got.image == NULL && got.init == 12 && got.start_time == 1ull << 40);
 	EXPECT(unit, got_place.pid_ns == 4026531836 && strcmp(got_place.boot_id, "b-o-o-t") == 0);
 }
@@ -154,6 +169,12 @@ static void entry_refuses(struct unit *unit)
 		ENTRY("1", "\"x\"", "5", "6", ", \"rootfs\": \"/%00\""),
 		ENTRY("1", "\"x\"", "5", "6", ", \"rootfs\": \"/%g0\""),
 		ENTRY("1", "\"x\"", "5", "6", ", \"init\": 7"),
+		ENTRY("1", "\"x\"", "5", "6", ", \"id\": \"i\""),
+		ENTRY("1", "\"x\"", "5", "6", ", \"id\": 7"),
+		ENTRY("1", "\"x\"", "5", "6",
+		      ", \"id\": \"i\", \"starter\": 1, \"starter_device\": 1, \"timer\": -1"),
+		ENTRY("1", "\"x\"", "5", "6",
+		      ", \"id\": \"i\", \"starter\": 1, \"starter_device\": 1, \"timer\": 1"),
 	};
 	static const char good[] = ENTRY("1", "\"x\"", "5", "6", "");
 	struct registry_entry got = { .name = NULL };

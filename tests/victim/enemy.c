@@ -345,31 +345,30 @@ static void be_parent(char **argv)
 	EXPECT(close(ends[1]) == 0 && waitpid(pid, NULL, 0) == pid);
 }
 
-/* Memory that is shared with somebody who is not saved. */
-static int live(void *argument)
+/* Memory that is written by somebody who is not saved. */
+static _Noreturn void live(void)
 {
 	char pid[16];
 
-	(void)argument;
 	(void)close_range(3, ~0u, 0);
 	(void)snprintf(pid, sizeof(pid), "%d", getpid());
 	victim_write("pid", pid);
 	answer();
-	return 0;
+	_exit(0);
 }
 
 /* It may be gone by then. */
-static void overwrite(uint64_t address, char *bytes, size_t size)
+static void overwrite(pid_t pid, uint64_t address, char *bytes, size_t size)
 {
 	struct iovec from = { bytes, size };
 	struct iovec to = { (void *)(uintptr_t)address, size };
 
-	(void)process_vm_writev(getpid(), &from, 1, &to, 1, 0);
+	(void)process_vm_writev(pid, &from, 1, &to, 1, 0);
 }
 
 /* Our code in there is made to go round for ever; or results become others. Not the calls: they
  * would be made. */
-static void alter_zone(uint64_t code, size_t size, bool is_code, unsigned int *seed)
+static void alter_zone(pid_t pid, uint64_t code, size_t size, bool is_code, unsigned int *seed)
 {
 	enum { PAGE = 4096, AREA = 256 << 10, ENTRY = 64, RESULT = 56, ENTRIES = 64 };
 	char bytes[PAGE];
@@ -377,30 +376,32 @@ static void alter_zone(uint64_t code, size_t size, bool is_code, unsigned int *s
 	for (size_t i = 0; i + 1 < sizeof(bytes) && is_code; i += 2)
 		memcpy(bytes + i, "\xeb\xfe", 2);
 	if (is_code)
-		overwrite(code, bytes, 256);
+		overwrite(pid, code, bytes, 256);
 	if (is_code || size < PAGE + AREA)
 		return;
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		bytes[i] = (char)rand_r(seed);
-	overwrite(code + PAGE, bytes, sizeof(bytes));
+	overwrite(pid, code + PAGE, bytes, sizeof(bytes));
 	for (size_t i = 1; i <= ENTRIES; i++)
-		overwrite(code + PAGE + AREA - i * ENTRY + RESULT, bytes + i * 8, ENTRY - RESULT);
+		overwrite(pid, code + PAGE + AREA - i * ENTRY + RESULT, bytes + i * 8,
+			  ENTRY - RESULT);
 }
 
-static void be_sibling(bool is_code)
+static void be_outsider(bool is_code)
 {
-	static char stack[256 << 10];
 	time_t end = time(NULL) + 120;
 	unsigned int seed = 1;
 	uint64_t start, stop;
-	pid_t pid = clone(live, stack + sizeof(stack), CLONE_VM | SIGCHLD, NULL);
+	pid_t pid = fork();
 	int status;
 
-	EXPECT(pid > 0);
+	EXPECT(pid >= 0);
+	if (pid == 0)
+		live();
 	(void)close_range(3, ~0u, 0);
 	while (waitpid(pid, &status, WNOHANG) == 0 && time(NULL) < end) {
-		if (find_mapping("rwxp", &start, &stop))
-			alter_zone(start, stop - start, is_code, &seed);
+		if (find_mapping_of(pid, "rwxp", &start, &stop))
+			alter_zone(pid, start, stop - start, is_code, &seed);
 	}
 	EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
@@ -435,8 +436,8 @@ int main(int argc, char **argv)
 		be_shared();
 	else if (strcmp(what, "accomplice") == 0 && argc > 2)
 		return be_accomplice(atoi(argv[2]));
-	else if (strcmp(what, "sibling") == 0 && argc > 2)
-		be_sibling(strcmp(argv[2], "code") == 0);
+	else if (strcmp(what, "outsider") == 0 && argc > 2)
+		be_outsider(strcmp(argv[2], "code") == 0);
 	else if (strcmp(what, "parent") == 0 && argc > 2)
 		be_parent(argv + 2);
 	else

@@ -96,17 +96,26 @@ static inline void lose_all(volatile uint64_t *count)
 	__builtin_unreachable();
 }
 
-static inline bool find_mapping(const char *name, uint64_t *ret_start, uint64_t *ret_end)
+/* Of a process that may have ended. */
+static inline bool find_mapping_of(pid_t pid, const char *name, uint64_t *ret_start,
+				   uint64_t *ret_end)
 {
-	FILE *maps = fopen("/proc/self/maps", "re");
 	char line[512];
 	bool is_found = false;
+	FILE *maps;
 
-	EXPECT(maps);
-	while (!is_found && fgets(line, sizeof(line), maps))
+	(void)snprintf(line, sizeof(line), "/proc/%d/maps", pid);
+	maps = fopen(line, "re");
+	while (maps && !is_found && fgets(line, sizeof(line), maps))
 		is_found = strstr(line, name) && sscanf(line, "%lx-%lx", ret_start, ret_end) == 2;
-	(void)fclose(maps);
+	if (maps)
+		(void)fclose(maps);
 	return is_found;
+}
+
+static inline bool find_mapping(const char *name, uint64_t *ret_start, uint64_t *ret_end)
+{
+	return find_mapping_of(getpid(), name, ret_start, ret_end);
 }
 
 /* Without a vdso: in its own code for ever, or in a system call most of the time. */

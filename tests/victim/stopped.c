@@ -1,5 +1,5 @@
 /* identity: a stopped process with threads that never sleep: none of them may run, even for a
- * moment, before SIGCONT. */
+ * moment, before SIGCONT. With the argument `terminal`, it is stopped as by one. */
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -45,8 +45,9 @@ static void await_counts(const struct counters *before)
 	}
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	int stop = argc > 1 && strcmp(argv[1], "terminal") == 0 ? SIGTSTP : SIGSTOP;
 	struct counters before = { { 0 } };
 	siginfo_t info;
 	pid_t child;
@@ -57,7 +58,9 @@ int main(void)
 	child = start();
 	EXPECT(child > 0);
 	await_counts(&before);
-	EXPECT(kill(child, SIGSTOP) == 0);
+	/* A terminal stops nobody whose group has no parent in the session. */
+	EXPECT(stop == SIGSTOP || setpgid(child, child) == 0);
+	EXPECT(kill(child, stop) == 0);
 	EXPECT(waitid(P_PID, (id_t)child, &info, WSTOPPED) == 0);
 	before = *counters;
 	wait_for_restore();

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "container/mountinfo.h"
@@ -126,23 +127,40 @@ static int file_system_link(const struct image *image, const struct record *reco
 	return tree_link(image, record, err);
 }
 
+/* Large files are open until all of the page stream is there; the container has open files, too. */
+static bool may_be_open(const struct record *record, uint64_t limit)
+{
+	struct tree_walk walk;
+	struct tree_entry entry;
+	struct err ignored;
+	uint64_t large = 0;
+	int r = tree_begin(record->body, record->length, &walk, &ignored);
+
+	while (r > 0 && (r = tree_next(&walk, &entry, &ignored)) > 0)
+		large += le32_get(entry.rec->content) != 0;
+	return large <= limit / 2;
+}
+
 static int file_system_ask(struct plan *plan, const struct image *image,
 			   const struct record *record, struct err *err)
 {
 	const struct host_facts *facts = plan_facts(plan);
 	const struct tree_rec *rec = record->body;
 	auto_free char *files = mem_printf("%u files", le32_get(rec->count));
-	bool is_taken = facts->takes_files && facts->root > 0;
+	enum files_offer offer =
+	    facts->takes_files && facts->root > 0 ? FILES_TAKEN : FILES_REFUSED;
 
 	(void)image;
 	(void)err;
+	if (offer == FILES_TAKEN && !may_be_open(record, facts->hard_limits[RLIMIT_NOFILE]))
+		offer = FILES_TOO_MANY;
 	plan_ask(plan, &(struct question){ .class = CLASS_FILE_SYSTEM,
 					   .id = record->id,
 					   .saved = 1,
-					   .invoker = is_taken,
+					   .invoker = offer,
 					   .subject = "files below the root",
 					   .saved_text = files,
-					   .invoker_text = is_taken ? "put there" : "-" });
+					   .invoker_text = offer ? "put there" : "-" });
 	return 0;
 }
 

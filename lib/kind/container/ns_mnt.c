@@ -96,7 +96,7 @@ static void ask_for(struct plan *plan, const struct record *record, const struct
 	const struct host_facts *facts = plan_facts(plan);
 	auto_free char *place = mount_list_place(list, n);
 	auto_free char *subject = mem_printf("mount %s", place);
-	bool is_named = false;
+	bool is_named = facts->is_joined;
 
 	for (size_t i = 0; i < facts->volume_count; i++)
 		is_named |= strcmp(facts->volumes[i], place) == 0;

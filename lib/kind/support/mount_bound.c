@@ -23,9 +23,14 @@ static void leave_out(struct mount_entry *entry)
 	set_text(&entry->point, "");
 }
 
-static void find_there(struct mount_entry *entry, const char *place, bool is_tmpfs)
+static bool is_in_memory(const struct mount_entry *entry)
 {
-	bool has_files = is_tmpfs && entry->content && strcmp(entry->type, "tmpfs") == 0;
+	return entry->content && strcmp(entry->type, "tmpfs") == 0;
+}
+
+static void find_there(struct mount_entry *entry, const char *place, bool may_have_files)
+{
+	bool has_files = may_have_files && is_in_memory(entry);
 
 	entry->how = MOUNT_THERE;
 	entry->flags = 0;
@@ -63,6 +68,23 @@ static bool is_below_whole(const struct bound *bound, const char *place)
 	return false;
 }
 
+char *mount_memory_options(const struct image *image, const char *place)
+{
+	auto_mount_list struct mount_list list = MOUNT_LIST_NONE;
+	const struct record *record = image_next(image, TAG_MOUNTS, NULL);
+	struct err ignored;
+
+	if (!record || mount_list_read(record->body, record->length, &list, &ignored) < 0)
+		return NULL;
+	for (size_t i = 0; i < list.count; i++) {
+		auto_free char *own = mount_list_place(&list, i);
+
+		if (is_in_memory(&list.entries[i]) && strcmp(own, place) == 0)
+			return mem_string(list.entries[i].options);
+	}
+	return NULL;
+}
+
 static void apply(struct mount_entry *entry, const struct bound *bound, bool *is_taken,
 		  const char *place)
 {
@@ -71,7 +93,7 @@ static void apply(struct mount_entry *entry, const struct bound *bound, bool *is
 	if (entry->how == MOUNT_GONE)
 		leave_out(entry);
 	else if (point)
-		find_there(entry, place, point->is_tmpfs);
+		find_there(entry, place, point->sort != BOUND_OTHER);
 	else if (is_below_whole(bound, place) && !entry->content)
 		find_there(entry, place, false);
 	else if (entry->how == MOUNT_THERE)

@@ -48,12 +48,14 @@ static void add_node(struct saving *saving, const struct mountinfo *dev, const c
 		.dev_major = dev->dev_major,
 		.dev_minor = dev->dev_minor,
 		.root = mem_printf("/%s", name),
-		.point = take_ptr(point),
+		.point = mem_string(point),
 		.options = mem_string(""),
 		.type = mem_string(dev->type),
 		.source = mem_string(""),
 		.super = mem_string(""),
 	};
+	/* An engine may have covered other files with the host's own. */
+	saving_leave_path(saving, point, point);
 }
 
 void saving_add_nodes(struct saving *saving)

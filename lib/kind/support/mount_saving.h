@@ -59,6 +59,8 @@ int saving_find_how(struct saving *saving, struct saved *saved);
 /* The root is another one: what may have been taken from the former. Moves saving->saved. */
 void saving_add_left(struct saving *saving);
 
+/* `path` of the host was `point` in the container. */
+void saving_leave_path(struct saving *saving, const char *path, const char *point);
 /* After their number has changed. */
 void saving_resize(struct saving *saving);
 

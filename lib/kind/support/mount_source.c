@@ -47,7 +47,7 @@ static const struct mountinfo *find_host(const struct saving *saving, const char
 }
 
 /* `path` of the host was `point` in the container. */
-static void leave_path(struct saving *saving, const char *path, const char *point)
+void saving_leave_path(struct saving *saving, const char *path, const char *point)
 {
 	const struct mountinfo *host = find_host(saving, path);
 	const char *rest = host ? path_below(path, host->point) : NULL;
@@ -71,11 +71,11 @@ static void find_left(struct saving *saving)
 		leave(saving, &origin->own[i], origin->own[i].root, origin->own[i].point);
 	if (!rootfs)
 		return;
-	leave_path(saving, rootfs, "/");
+	saving_leave_path(saving, rootfs, "/");
 	points = mountinfo_points(true, &count);
 	for (size_t i = 0; i < count; i++) {
 		if (strncmp(points[i], "/dev/", 5) == 0 && !mountinfo_made_options(points[i]))
-			leave_path(saving, points[i], points[i]);
+			saving_leave_path(saving, points[i], points[i]);
 		free(points[i]);
 	}
 	free(points);

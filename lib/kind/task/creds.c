@@ -295,7 +295,7 @@ static bool may_set_groups(const struct plan *plan)
 	size_t count;
 	const struct id_map *map = plan_gid_map(plan, &count);
 
-	return count > 1 || (count == 1 && map[0].count > 1);
+	return plan_may_setgroups(plan) && (count > 1 || (count == 1 && map[0].count > 1));
 }
 
 /* In a user namespace that denies it, all have the groups that they came with. */

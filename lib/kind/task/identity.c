@@ -305,12 +305,22 @@ static int identity_restore(struct restore *rs, const struct record *record, str
 	return restore_give_fd(rs, record, fd, err);
 }
 
+static void note_stop(struct restore *rs, const struct task_rec *rec)
+{
+	int signal = (int)le32_get(rec->stop_signal);
+
+	if (le32_get(rec->flags) & TASK_STOPPED && signal != SIGSTOP)
+		restore_note(rs, "task %u is stopped by SIGSTOP, not by SIG%s", le32_get(rec->pid),
+			     sigabbrev_np(signal));
+}
+
 static int identity_finish(struct restore *rs, const struct record *record, struct script *script,
 			   struct err *err)
 {
 	const struct task_rec *rec = record->body;
 
 	(void)err;
+	note_stop(rs, rec);
 	if (!is_elsewhere(rs->image, record->id))
 		(void)script_syscall(script, "enter the current directory", 0, SYS_fchdir,
 				     (uint64_t)restore_fd(rs, record->id));

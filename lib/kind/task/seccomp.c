@@ -96,7 +96,8 @@ int seccomp_install(struct restore *rs, uint32_t thread, struct script *script, 
 	struct sock_fprog program = { .len = (unsigned short)filter->count };
 	int r;
 
-	if (!plan_answer(rs->plan, CLASS_SECCOMP, thread, 0))
+	if (!plan_answer(rs->plan, CLASS_SECCOMP, thread, 0) || rs->own->has_filter ||
+	    (rs->own->is_joined && !filter->code))
 		return 0;
 	r = script_run(script, err);
 	if (r == 0)

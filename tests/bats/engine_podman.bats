@@ -1,0 +1,106 @@
+#!/usr/bin/env bats
+# Containers that podman has started: with its seccomp profile, and conmon at the other end of their
+# output.
+
+# bats file_tags=cgroup
+
+load helper
+load engine
+
+setup() {
+	test_setup
+	engine_setup
+	export CTCKPT_ENGINE_ROOT=$STORAGE/root
+}
+
+# podman_victim NAME [OPTION...]: a container "web" runs tests/victim/NAME.c.
+podman_victim() {
+	engine_rootfs "$BUILD/victim/$1"
+	podman_start web "${@:2}" "/bin/$1"
+	engine_await ready result
+}
+
+inspect() {
+	engine_podman inspect --format "$1" web
+}
+
+@test "podman: a container is frozen and thawed by its name, its id and the beginning of that" {
+	engine_requires podman
+	podman_start web sleep 1000
+	local id name
+	id=$(<"$BATS_TEST_TMPDIR/web.id")
+	run -0 ctckpt ps
+	assert_contains "$output" "web "
+	for name in web "$id" "${id:0:12}" "podman:web"; do
+		run -0 ctckpt freeze "$name"
+		run -0 ctckpt ps --engine podman
+		assert_contains "$output" " frozen "
+		run -0 ctckpt thaw "$name"
+		assert_equal "$output" "$name: goes on"
+	done
+	run -1 ctckpt freeze "runc:web"
+	assert_contains "$output" "there is no container web"
+}
+
+@test "podman: two containers of one name are told apart by their engines" {
+	engine_requires podman
+	podman_start web sleep 1000
+	local first=$PID
+	bundle_make sleep 1000
+	bundle_start runc web
+	run -2 ctckpt freeze web
+	assert_contains "$output" "web may be each of "
+	assert_contains "$output" "runc:web"
+	assert_contains "$output" "podman:web ($(cut -c1-12 "$BATS_TEST_TMPDIR/web.id"))"
+	run -0 ctckpt freeze runc:web
+	assert_equal "$(ctckpt ps | awk -v pid="$first" '$2 == pid { print $3, $4 }')" "podman running"
+	run -0 ctckpt thaw runc:web
+}
+
+@test "podman: after a checkpoint the container goes on, and podman has its output" {
+	engine_requires podman
+	podman_victim eventfd
+	run -0 ctckpt checkpoint --leave-running web -o "$IMAGE"
+	assert_equal "$(inspect '{{.State.Status}}')" running
+	engine_succeeds
+	engine_podman wait web
+	assert_equal "$(inspect '{{.State.Status}} {{.State.ExitCode}}')" "exited 0"
+}
+
+@test "podman: after a checkpoint the container has exited for podman, and can be started again" {
+	engine_requires podman
+	podman_start web sleep 1000
+	run -0 ctckpt checkpoint web -o "$IMAGE"
+	"$AWAIT" -t 60 -p "$CONMON"
+	assert_equal "$(inspect '{{.State.Status}} {{.State.ExitCode}}')" "exited 137"
+	run -1 ctckpt freeze web
+	run -0 engine_podman start web
+	run -0 ctckpt freeze web
+	run -0 ctckpt thaw web
+}
+
+@test "podman: a container comes back, with the profile that podman gave it" {
+	engine_requires podman
+	podman_victim eventfd
+	engine_checkpoint web
+	run -0 ctckpt restore --detach --policy map --rootfs "$ROOTFS" "${VOLUMES[@]}" --name "$VICTIM" "$IMAGE"
+	assert_equal "$(awk '/^Seccomp:/ { print $2 }' "/proc/$(container_pid "$VICTIM")/status")" 2
+	victim_succeeds
+}
+
+@test "podman: a program that was executed in a container is saved with it" {
+	engine_requires podman
+	podman_victim eventfd
+	engine_podman exec --detach web sleep 1000
+	until [[ $(ctckpt ps | awk '$1 == "web" { print $5 }') == 2 ]]; do :; done
+	run -0 ctckpt checkpoint --leave-running --external web -o "$IMAGE"
+	assert_contains "$output" "saved 2 tasks"
+	engine_succeeds
+}
+
+@test "podman: a container with a terminal is saved" {
+	engine_requires podman
+	podman_victim eventfd --tty
+	run -0 ctckpt checkpoint --leave-running web -o "$IMAGE"
+	engine_succeeds
+}

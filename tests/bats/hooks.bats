@@ -1,0 +1,204 @@
+#!/usr/bin/env bats
+# What engines call: the registry, checkpoints that annotations ask for, and what must not be
+# believed. tests/bats/hooks_engine.bats has the engines.
+
+load helper
+load hooks
+
+# A container of ours stands for another engine's: it is registered a second time, as "web".
+setup() {
+	test_setup
+	IMAGES=$BATS_TEST_TMPDIR/images
+	container_start "$VICTIM" sleep 1000
+	PID=$(container_pid "$VICTIM")
+}
+
+teardown() {
+	hook poststop h1 0 org.ctckpt.name=web >/dev/null
+	test_teardown
+}
+
+timer_pid() {
+	python3 -c 'import json, sys; print(json.load(open(sys.argv[1])).get("timer", ""))' \
+		"$XDG_RUNTIME_DIR/ctckpt/web.json"
+}
+
+@test "hooks: createRuntime registers a container" {
+	run -0 hook createRuntime h1 "$PID" org.ctckpt.name=web
+	assert_equal "$output" ""
+	assert_equal "$(container_pid web)" "$PID"
+	run -0 ctckpt freeze web
+	run -0 ctckpt thaw web
+}
+
+@test "hooks: a container without a name of its own is registered by its id" {
+	run -0 hook createRuntime h1 "$PID"
+	assert_equal "$(container_pid h1)" "$PID"
+	run -0 hook poststop h1 0
+	assert_equal "$(container_pid h1)" ""
+}
+
+@test "hooks: createRuntime twice is as good as once" {
+	run -0 hook createRuntime h1 "$PID" org.ctckpt.name=web
+	run -0 hook createRuntime h1 "$PID" org.ctckpt.name=web
+	assert_equal "$output" ""
+	assert_equal "$(ctckpt ps --quiet | grep -c '^web$')" 1
+}
+
+@test "hooks: a name that a living container has is not taken from it" {
+	run -0 hook createRuntime h1 "$PID" "org.ctckpt.name=web"
+	container_start "other-$VICTIM" sleep 1000
+	run -0 hook createRuntime h2 "$(container_pid "other-$VICTIM")" org.ctckpt.name=web
+	assert_equal "$output" "ctckpt: container h2: container web (process $PID): File exists"
+	assert_equal "$(container_pid web)" "$PID"
+}
+
+@test "hooks: poststop drops the entry, but not that of another container" {
+	run -0 hook createRuntime h1 "$PID" org.ctckpt.name=web
+	run -0 hook poststop h2 0 org.ctckpt.name=web
+	assert_equal "$(container_pid web)" "$PID"
+	run -0 hook poststop h1 0 org.ctckpt.name=web
+	assert_equal "$output" ""
+	assert_equal "$(container_pid web)" ""
+	run -0 hook poststop h1 0 org.ctckpt.name=web
+	assert_equal "$output" ""
+	run -0 hook poststop h1 0 "org.ctckpt.name=$VICTIM"
+	assert_equal "$(container_pid "$VICTIM")" "$PID"
+}
+
+@test "hooks: whatever comes in, no hook fails" {
+	local stage
+	for stage in createRuntime poststart poststop; do
+		run -0 --separate-stderr ctckpt oci-hook "$stage" <<<'{"id": "../x"}'
+		assert_contains "$stderr" "ctckpt: the container's state: the state has no valid id"
+		run -0 --separate-stderr ctckpt oci-hook "$stage" </dev/null
+		assert_contains "$stderr" "ctckpt: the container's state: line 1"
+		run -0 --separate-stderr ctckpt oci-hook "$stage" < <(head -c 2000000 /dev/zero)
+		assert_contains "$stderr" "standard input is larger than 1048576 bytes"
+	done
+	run -0 --separate-stderr ctckpt oci-hook nonsense </dev/null
+	assert_contains "$stderr" "there is no hook nonsense"
+	assert_contains "$(cat "$XDG_RUNTIME_DIR/ctckpt/hooks.log")" "nonsense: there is no hook nonsense"
+}
+
+@test "hooks: a registry that cannot be written keeps no container from starting" {
+	export XDG_RUNTIME_DIR=$BATS_TEST_TMPDIR/missing
+	run -0 hook createRuntime h1 "$PID" org.ctckpt.name=web
+	assert_contains "$output" "create $BATS_TEST_TMPDIR/missing/ctckpt: No such file or directory"
+	export XDG_RUNTIME_DIR=$BATS_TEST_TMPDIR/run
+}
+
+@test "hooks: without XDG_RUNTIME_DIR, that of the engine is meant" {
+	state_json h1 "$PID" org.ctckpt.name=web >"$BATS_TEST_TMPDIR/state"
+	run -0 sh -c 'env -u XDG_RUNTIME_DIR "$0" oci-hook createRuntime <"$1"; true' "$CTCKPT" "$BATS_TEST_TMPDIR/state"
+	assert_equal "$output" ""
+	assert_equal "$(container_pid web)" "$PID"
+}
+
+@test "hooks: a process that is gone, and one of others, are not registered" {
+	run -0 hook createRuntime h1 0 org.ctckpt.name=web
+	assert_contains "$output" "its state names no process"
+	run -0 hook createRuntime h1 1 org.ctckpt.name=web
+	assert_contains "$output" "its state names no process"
+	run -0 hook createRuntime h1 2147483646 org.ctckpt.name=web
+	assert_contains "$output" "process 2147483646"
+	assert_equal "$(container_pid web)" ""
+}
+
+@test "hooks: on-start makes an image, which can be restored" {
+	run -0 hook createRuntime h1 "$PID" org.ctckpt.name=web
+	run -0 hook poststart h1 "$PID" org.ctckpt.name=web org.ctckpt.auto=on-start "org.ctckpt.images=$IMAGES"
+	assert_equal "$output" ""
+	"$AWAIT" -t 60 "$IMAGES/web.000001.ckpt"
+	assert_equal "$(stat -c %a "$IMAGES" "$IMAGES/web.000001.ckpt" | xargs)" "700 600"
+	run -0 ctckpt restore --detach --name "again-$VICTIM" "$IMAGES/web.000001.ckpt"
+	[[ -e /proc/$PID ]]
+}
+
+@test "hooks: every:1s makes images, of which the last are kept" {
+	mkdir -m 0700 "$IMAGES"
+	echo mine >"$IMAGES/web.000001.ckpt"
+	run -0 hook createRuntime h1 "$PID" org.ctckpt.name=web
+	run -0 hook poststart h1 "$PID" org.ctckpt.name=web org.ctckpt.auto=every:1s org.ctckpt.keep=2 \
+		"org.ctckpt.images=$IMAGES"
+	"$AWAIT" -t 100 "$IMAGES/web.000005.ckpt"
+	run -0 hook poststop h1 0 org.ctckpt.name=web
+	# What is not an image of ours keeps its place.
+	assert_equal "$(cat "$IMAGES/web.000001.ckpt")" mine
+	[[ ! -e $IMAGES/web.000002.ckpt && -e $IMAGES/web.000005.ckpt ]]
+}
+
+@test "hooks: on-signal makes an image when it is asked for one" {
+	run -0 hook createRuntime h1 "$PID" org.ctckpt.name=web
+	run -0 hook poststart h1 "$PID" org.ctckpt.name=web org.ctckpt.auto=on-signal "org.ctckpt.images=$IMAGES"
+	"$AWAIT" -t 60 "$IMAGES/web.pid"
+	assert_equal "$(cat "$IMAGES/web.pid")" "$(timer_pid)"
+	kill -USR1 "$(cat "$IMAGES/web.pid")"
+	"$AWAIT" -t 60 "$IMAGES/web.000001.ckpt"
+	assert_equal "$(images_of "$IMAGES")" web.000001.ckpt
+}
+
+@test "hooks: the timer ends with the container, and with poststop" {
+	local timer
+	run -0 hook createRuntime h1 "$PID" org.ctckpt.name=web
+	run -0 hook poststart h1 "$PID" org.ctckpt.name=web org.ctckpt.auto=every:1h "org.ctckpt.images=$IMAGES"
+	timer=$(timer_pid)
+	[[ -n $timer && -e /proc/$timer ]]
+	# A second one is not armed beside it.
+	run -0 hook poststart h1 "$PID" org.ctckpt.name=web org.ctckpt.auto=every:1h "org.ctckpt.images=$IMAGES"
+	assert_equal "$(timer_pid)" "$timer"
+	run -0 hook poststop h1 0 org.ctckpt.name=web
+	"$AWAIT" -t 60 -p "$timer"
+	[[ ! -e $IMAGES/web.pid ]]
+
+	run -0 hook createRuntime h1 "$PID" org.ctckpt.name=web
+	run -0 hook poststart h1 "$PID" org.ctckpt.name=web org.ctckpt.auto=every:1h "org.ctckpt.images=$IMAGES"
+	timer=$(timer_pid)
+	kill_tasks "$PID"
+	"$AWAIT" -t 60 -p "$timer"
+}
+
+@test "hooks: a checkpoint that fails is said in the log, and the timer goes on" {
+	mkdir -m 0700 "$IMAGES"
+	: >"$IMAGES/web.999999999.ckpt"
+	run -0 hook createRuntime h1 "$PID" org.ctckpt.name=web
+	run -0 hook poststart h1 "$PID" org.ctckpt.name=web org.ctckpt.auto=every:1s "org.ctckpt.images=$IMAGES"
+	"$AWAIT" -t 60 "$IMAGES/web.log"
+	assert_contains "$(cat "$IMAGES/web.log")" "checkpoint: image 999999999 is the last there can be"
+	rm "$IMAGES/web.999999999.ckpt"
+	"$AWAIT" -t 60 "$IMAGES/web.000001.ckpt"
+}
+
+@test "hooks: images go only where the invoker alone may write, and where no link leads" {
+	local problem
+	run -0 hook createRuntime h1 "$PID" org.ctckpt.name=web
+	mkdir -m 0777 "$IMAGES" && chmod 0777 "$IMAGES"
+	ln -s "$BATS_TEST_TMPDIR" "$BATS_TEST_TMPDIR/link"
+	run -0 hook poststart h1 "$PID" org.ctckpt.name=web org.ctckpt.auto=on-start "org.ctckpt.images=$IMAGES"
+	assert_contains "$output" "$IMAGES can be written by others (mode 0777)"
+	run -0 hook poststart h1 "$PID" org.ctckpt.name=web org.ctckpt.auto=on-start \
+		"org.ctckpt.images=$BATS_TEST_TMPDIR/link/x"
+	assert_contains "$output" "open $BATS_TEST_TMPDIR/link/x: Too many levels of symbolic links"
+	run -0 hook poststart h1 "$PID" org.ctckpt.name=web org.ctckpt.auto=on-start org.ctckpt.images=/etc
+	((EUID == 0)) || assert_contains "$output" "/etc belongs to another user"
+	run -0 hook poststart h1 "$PID" org.ctckpt.name=web org.ctckpt.auto=on-start \
+		"org.ctckpt.images=$BATS_TEST_TMPDIR/none/none"
+	assert_contains "$output" "create $BATS_TEST_TMPDIR/none/none: No such file or directory"
+	run -0 hook poststart h1 "$PID" org.ctckpt.name=web org.ctckpt.auto=on-start
+	assert_contains "$output" "org.ctckpt.auto needs org.ctckpt.images"
+	assert_equal "$(timer_pid)" ""
+}
+
+@test "hooks: annotations name only what is below the directory of the hook file" {
+	mkdir -m 0700 "$IMAGES"
+	run -0 hook createRuntime h1 "$PID" org.ctckpt.name=web
+	state_json h1 "$PID" org.ctckpt.name=web org.ctckpt.auto=on-start "org.ctckpt.images=$IMAGES/../out" \
+		>"$BATS_TEST_TMPDIR/state"
+	run -0 ctckpt oci-hook --below "$IMAGES" poststart <"$BATS_TEST_TMPDIR/state"
+	assert_contains "$output" "$IMAGES/../out leads out of where it may be"
+	state_json h1 "$PID" org.ctckpt.name=web org.ctckpt.auto=on-start org.ctckpt.images=/elsewhere \
+		>"$BATS_TEST_TMPDIR/state"
+	run -0 ctckpt oci-hook --below "$IMAGES" poststart <"$BATS_TEST_TMPDIR/state"
+	assert_contains "$output" "/elsewhere is not below $IMAGES"
+	assert_equal "$(timer_pid)" ""
+}

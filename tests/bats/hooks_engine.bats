@@ -1,0 +1,69 @@
+#!/usr/bin/env bats
+# Hooks as engines call them: the container's name, its checkpoints, and its end.
+
+# bats file_tags=cgroup
+
+load helper
+load engine
+load hooks
+
+teardown() {
+	engine_teardown
+	test_teardown
+}
+
+# hooked COMMAND...: registered, saved once, and gone with its end, which that command brings.
+hooked() {
+	local timer
+	"$AWAIT" -t 60 "$IMAGES/web.000001.ckpt" || fail "$(cat "$IMAGES/web.log" "$XDG_RUNTIME_DIR/ctckpt/hooks.log")" || return
+	assert_equal "$(ctckpt ps | awk '$1 == "web" { print $2 }')" "$PID" || return
+	run -0 ctckpt checkpoint --leave-running web -o "$IMAGE" || return
+	timer=$(<"$IMAGES/web.pid")
+	"$@"
+	"$AWAIT" -t 60 -p "$timer"
+	"$AWAIT" -t 60 -p "$PID"
+	[[ ! -e $XDG_RUNTIME_DIR/ctckpt/web.json ]] || fail "its entry is still there"
+	[[ ! -e $XDG_RUNTIME_DIR/ctckpt/hooks.log ]] || fail "$(cat "$XDG_RUNTIME_DIR/ctckpt/hooks.log")"
+}
+
+runtime_ends() {
+	"$1" kill "$VICTIM" KILL
+	"$AWAIT" -t 60 -p "$PID"
+	"$1" delete "$VICTIM"
+}
+
+podman_ends() {
+	engine_podman stop --time 0 web >/dev/null
+	# Its cleanup may come later: it is that of conmon.
+	engine_podman rm --force web >/dev/null
+	"$AWAIT" -t 60 -p "$CONMON"
+}
+
+@test "hooks: runc calls them" {
+	engine_requires runc
+	IMAGES=$BATS_TEST_TMPDIR/images
+	bundle_make sleep 1000
+	bundle_hook org.ctckpt.name=web org.ctckpt.auto=on-start "org.ctckpt.images=$IMAGES"
+	bundle_start runc "$VICTIM"
+	hooked runtime_ends runc
+}
+
+@test "hooks: crun calls them" {
+	engine_requires crun
+	IMAGES=$BATS_TEST_TMPDIR/images
+	bundle_make sleep 1000
+	bundle_hook org.ctckpt.name=web org.ctckpt.auto=on-start "org.ctckpt.images=$IMAGES"
+	bundle_start crun "$VICTIM"
+	hooked runtime_ends crun
+}
+
+@test "hooks: podman calls them by the files that are installed" {
+	engine_requires podman
+	IMAGES=$BATS_TEST_TMPDIR/images
+	hook_files "$BATS_TEST_TMPDIR/hooks.d"
+	engine_podman info >/dev/null
+	sed -i "/^\[engine\]/a hooks_dir = [\"$BATS_TEST_TMPDIR/hooks.d\"]" "$STORAGE/containers.conf"
+	podman_start web --annotation=org.ctckpt.name=web --annotation=org.ctckpt.auto=on-start \
+		--annotation="org.ctckpt.images=$IMAGES" sleep 1000
+	hooked podman_ends
+}
