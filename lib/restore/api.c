@@ -269,7 +269,9 @@ static void join_bundle(struct work *work)
 {
 	const struct bundle *bundle = &work->input.bundle;
 
-	work->runtime = (struct runtime){ .bundle = bundle, .id = work->entry.name };
+	work->runtime = (struct runtime){ .bundle = bundle,
+					  .id = work->entry.name,
+					  .saved = work->rs.own->filter };
 	work->bundle = (struct bundle_mounts){
 		.bundle = bundle, .rs = &work->rs, .runtime = &work->runtime, .proc = -1
 	};

@@ -217,6 +217,47 @@ config["ociVersion"] = "1.0.2"'
 	assert_equal "$(ctckpt ps --quiet --engine ctckpt)" ""
 }
 
+# inside_edit SCRIPT: a shell of the container's runs it as its startContainer hook.
+inside_edit() {
+	bundle_edit '
+config["hooks"] = {"startContainer": [{"path": "/bin/sh", "args": ["sh", "-c", arguments[0]]}]}' "$1"
+}
+
+@test "bundle: a hook inside of the container is confined as its tasks are" {
+	requires cmd-busybox cmd-runc
+	echo '{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+		{"names": ["symlink", "symlinkat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 95}]}' \
+		>"$BATS_TEST_TMPDIR/profile.json"
+	saved --seccomp "$BATS_TEST_TMPDIR/profile.json"
+	bundle_edit '
+for names in process["capabilities"].values():
+	names[:] = ["CAP_KILL"]
+linux["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64"],
+	"syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 95}]}'
+	inside_edit 'grep -E "^(CapEff|CapBnd|NoNewPrivs|Seccomp):" /proc/self/status >/v/inside
+busybox mkdir /tmp/new 2>>/v/inside; busybox ln -s a /tmp/link 2>>/v/inside; true'
+	restored
+	assert_equal "$(tr -d ' \t' <"$VICTIM_DIR/inside" | head -n 4)" \
+		$'CapEff:0000000000000020\nCapBnd:0000000000000020\nNoNewPrivs:1\nSeccomp:2'
+	assert_contains "$(sed -n 5p "$VICTIM_DIR/inside")" "mkdir: can't create directory '/tmp/new': Operation not supported"
+	assert_contains "$(sed -n 6p "$VICTIM_DIR/inside")" "Operation not supported"
+}
+
+@test "bundle: a hook inside of the container, with capabilities, does not see what its first task holds" {
+	saved
+	bundle_edit '
+for names in process["capabilities"].values():
+	names[:] = ["CAP_DAC_OVERRIDE", "CAP_SYS_ADMIN", "CAP_SYS_PTRACE"]'
+	inside_edit 'grep CapEff /proc/self/status >/v/inside
+ls /proc/1/fd >>/v/inside 2>&1; cat /proc/1/environ >>/v/inside 2>&1; ls /proc/1/root/ >>/v/inside 2>&1; true'
+	restored
+	assert_contains "$(sed -n 1p "$VICTIM_DIR/inside")" "0000000000280002"
+	assert_equal "$(sed -n '2,$p' "$VICTIM_DIR/inside")" "\
+ls: can't open '/proc/1/fd': Permission denied
+cat: can't open '/proc/1/environ': Permission denied
+ls: /proc/1/root/: Permission denied"
+}
+
 @test "bundle: a hook that takes too long is killed" {
 	saved
 	bundle_edit 'config["hooks"] = {"createRuntime": [{"path": "/bin/sleep", "args": ["sleep", "1000"], "timeout": 1}]}'
