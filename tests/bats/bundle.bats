@@ -142,16 +142,44 @@ linux["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_A
 	assert_contains "$(ask 'busybox mkdir /tmp/new')" "Operation not supported"
 }
 
-@test "bundle: a saved filter is replaced by its own" {
+# saved_filtered RULES: saved with a filter.
+saved_filtered() {
 	requires cmd-busybox cmd-runc
-	echo '{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["swapon"], "action": "SCMP_ACT_ERRNO"}]}' \
-		>"$BATS_TEST_TMPDIR/profile.json"
-	saved --seccomp "$BATS_TEST_TMPDIR/profile.json"
+	PROFILE=$BATS_TEST_TMPDIR/profile.json
+	echo '{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": ['"$1"']}' >"$PROFILE"
+	saved --seccomp "$PROFILE"
+}
+
+@test "bundle: its filter comes to a saved one, which stays" {
+	saved_filtered '{"names": ["symlink", "symlinkat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 95}'
+	bundle_edit 'linux["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW",
+	"syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"}]}'
+	run -0 ctckpt plan --bundle "$BUNDLE" "$IMAGE"
+	assert_contains "$(grep seccomp <<<"$output")" "with the bundle's filter"
+	restored
+	assert_contains "$stderr" "note: tasks have two seccomp filters, the saved one and the bundle's"
+	assert_equal "$(status_of Seccomp Seccomp_filters)" $'2\n2'
+	assert_contains "$(ask 'busybox mkdir /tmp/new')" "Operation not permitted"
+	assert_contains "$(ask 'busybox ln -s a /tmp/link')" "Operation not supported"
+	run -3 ctckpt checkpoint "$VICTIM" -o "$IMAGE.2"
+	assert_contains "$output" "its seccomp filter cannot be read by an ordinary user"
+}
+
+@test "bundle: a saved filter that forbids others comes behind its own" {
+	saved_filtered '{"names": ["seccomp"], "action": "SCMP_ACT_ERRNO"}'
 	bundle_edit 'linux["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW",
 	"syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"}]}'
 	restored
-	assert_equal "$(status_of Seccomp Seccomp_filters)" $'2\n1'
+	assert_equal "$(status_of Seccomp_filters)" 2
+}
+
+@test "bundle: a saved filter that is its own is there once, and can be saved again" {
+	saved_filtered '{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"}'
+	bundle_edit 'linux["seccomp"] = json.load(open(arguments[0]))' "$PROFILE"
+	restored
+	assert_equal "$(status_of Seccomp_filters)" 1
 	assert_contains "$(ask 'busybox mkdir /tmp/new')" "Operation not permitted"
+	run -0 ctckpt checkpoint --leave-running "$VICTIM" -o "$IMAGE.2"
 }
 
 @test "bundle: sysctls and devices" {
@@ -224,11 +252,7 @@ config["hooks"] = {"startContainer": [{"path": "/bin/sh", "args": ["sh", "-c", a
 }
 
 @test "bundle: a hook inside of the container is confined as its tasks are" {
-	requires cmd-busybox cmd-runc
-	echo '{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
-		{"names": ["symlink", "symlinkat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 95}]}' \
-		>"$BATS_TEST_TMPDIR/profile.json"
-	saved --seccomp "$BATS_TEST_TMPDIR/profile.json"
+	saved_filtered '{"names": ["symlink", "symlinkat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 95}'
 	bundle_edit '
 for names in process["capabilities"].values():
 	names[:] = ["CAP_KILL"]
