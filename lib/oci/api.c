@@ -161,7 +161,7 @@ int ctckpt_oci_delete(const char *id, bool is_forced, struct err *ret_warning, s
 		r = check_end(&state, is_forced, err);
 	if (r < 0)
 		return r;
-	(void)registry_remove(id, &ignored);
+	(void)registry_remove_of(id, (pid_t)state.pid, state.start_time, &ignored);
 	r = oci_state_remove(id, err);
 	if (r <= 0)
 		return r;

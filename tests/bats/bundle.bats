@@ -325,6 +325,35 @@ ls: /proc/1/root/: Permission denied"
 	run -0 ctckpt delete --force "$VICTIM"
 }
 
+@test "bundle: delete forgets no other container that has its name" {
+	saved
+	restored
+	run -0 ctckpt kill "$VICTIM" KILL
+	"$AWAIT" -p "$PID"
+	VICTIM_DIR=/v ctckpt run --detach --name "$VICTIM" --rootfs "$ROOTFS" -- /bin/sh -c "$SERVE"
+	run -1 ctckpt kill "$VICTIM"
+	assert_contains "$output" "container $VICTIM does not run"
+	run -0 ctckpt delete "$VICTIM"
+	assert_equal "$(ctckpt ps --quiet --engine ctckpt)" "$VICTIM"
+	assert_equal "$(ask 'echo here')" here
+	kill -KILL "$(container_pid "$VICTIM")"
+}
+
+@test "bundle: a container that is known in another pid namespace is let alone" {
+	saved
+	bundle_edit 'config["hooks"] = {"poststop": [{"path": "/bin/touch", "args": ["touch", os.path.dirname(sys.argv[1]) + "/stopped"]}]}'
+	restored
+	export CTCKPT VICTIM
+	local command
+	for command in state kill "kill --all" delete "delete --force"; do
+		# shellcheck disable=SC2016 # the other shell's
+		run -1 unshare --user --map-root-user --pid --fork --mount-proc sh -c '"$CTCKPT" "$@" "$VICTIM"' sh $command
+		assert_contains "$output" "container $VICTIM is known in another pid namespace"
+	done
+	[[ ! -e $BUNDLE/stopped ]]
+	assert_equal "$(state_of status)" running
+}
+
 @test "bundle: the state has the words that runc has" {
 	engine_requires runc
 	bundle_make sleep 100
