@@ -94,6 +94,16 @@ for mount in mounts:
 	assert_contains "${lines[1]}" "size=8k,mode=700"
 }
 
+@test "bundle: of a part of the host that only comes with what is mounted in it, all has its options" {
+	requires user
+	saved
+	bundle_edit 'mounts.append({"destination": "/mnt/dev", "type": "bind", "source": "/dev", "options": ["bind", "ro", "noexec", "nosuid"]})'
+	restored
+	assert_contains "$stderr" "note: mount /mnt/dev: what is mounted in /dev comes along, with its options"
+	run -0 awk '$5 ~ "^/mnt/dev" && $6 !~ "^ro,nosuid.*noexec" { print; bad = 1 } $5 ~ "^/mnt/dev/" { below = 1 } END { exit bad || !below }' \
+		"/proc/$PID/mountinfo"
+}
+
 @test "bundle: its root directory is read-only, if it says so" {
 	saved
 	bundle_edit '
