@@ -68,7 +68,7 @@ $(B)/ctckpt: $(CMD_OBJ) $(B)/libctckpt.a
 # No library, no stack of its own; below the addresses that a restore uses (restore/template.c).
 $(B)/restore-init: share/waiter.c
 	@mkdir -p $(@D)
-	$(CC) -std=gnu17 -O2 $(WARN) -D_GNU_SOURCE -static -nostdlib -no-pie -fno-pie \
+	$(CC) -std=gnu17 -O2 $(WARN) -D_GNU_SOURCE -static -nostdlib -fno-pie \
 		-fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables \
 		-Wl,-Ttext-segment=0x8000000,--build-id=none,-z,noexecstack,-z,norelro -o $@ $<
 
@@ -99,7 +99,7 @@ $(B)/victim/32/%: tests/victim/%.c $(wildcard tests/victim/*.h)
 	@mkdir -p $(@D)
 	$(CC) -std=gnu17 $(OPT) $(WARN) -D_GNU_SOURCE -m32 -static -o $@ $< -lpthread
 
-$(B)/unit/%: tests/unit/%.c $(B)/libctckpt.a $(wildcard tests/unit/*.h)
+$(B)/unit/%: tests/unit/%.c $(B)/libctckpt.a $(wildcard tests/unit/*.h tests/fuzz/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(B)/libctckpt.a $(LIBS)
 
@@ -200,6 +200,7 @@ soak:
 
 # Each check switched off in turn: does a test miss it? Takes half an hour.
 mutate:
+	rm -rf $(B)/mutate
 	tools/mutate instrument . $(B)/mutate
 	tools/mutate score $(B)/mutate
 

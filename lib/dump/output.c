@@ -42,15 +42,12 @@ static int special(const char *path, struct err *err)
 	return err_hint(err, "-o - writes to standard output, which may be anything");
 }
 
-static int open_file(const char *path, struct output *output, struct err *err)
+/* output->name in output->dir, which errors call `path`. */
+static int open_in_directory(const char *path, struct output *output, struct err *err)
 {
-	auto_free char *for_dir = mem_string(path);
-	auto_free char *for_name = mem_string(path);
 	struct stat stat;
 	int r;
 
-	output->name = mem_string(basename(for_name));
-	output->dir = open(dirname(for_dir), O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (output->dir < 0)
 		return err_set(err, -errno, "write image %s", path);
 	if (strcmp(output->name, ".") == 0 || strcmp(output->name, "..") == 0 ||
@@ -68,6 +65,33 @@ static int open_file(const char *path, struct output *output, struct err *err)
 	r = open_temporary(output);
 	if (r < 0)
 		return err_set(err, r, "write image %s", path);
+	return 0;
+}
+
+static int open_file(const char *path, struct output *output, struct err *err)
+{
+	auto_free char *for_dir = mem_string(path);
+	auto_free char *for_name = mem_string(path);
+
+	output->name = mem_string(basename(for_name));
+	output->dir = open(dirname(for_dir), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return open_in_directory(path, output, err);
+}
+
+int output_open_at(int dir, const char *name, bool force, struct output *ret_output,
+		   struct err *err)
+{
+	auto_output struct output output = OUTPUT_NONE;
+	int r;
+
+	output.force = force;
+	output.name = mem_string(name);
+	output.dir = fcntl(dir, F_DUPFD_CLOEXEC, 3);
+	r = open_in_directory(name, &output, err);
+	if (r < 0)
+		return r;
+	*ret_output = output;
+	output = OUTPUT_NONE;
 	return 0;
 }
 

@@ -18,6 +18,9 @@ struct output {
 /* `path`, or "-" for a duplicate of fd. Mode 0600, never through a link; a file that is there
  * already is an error unless `force`. */
 int output_open(const char *path, int fd, bool force, struct output *ret_output, struct err *err);
+/* Likewise `name`, which is no path, in the directory `dir`. */
+int output_open_at(int dir, const char *name, bool force, struct output *ret_output,
+		   struct err *err);
 /* The image is whole: gives it its name. */
 int output_commit(struct output *output, struct err *err);
 /* Without a commit before, nothing is left. */

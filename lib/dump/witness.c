@@ -22,7 +22,6 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
-#include "core/log.h"
 #include "dump/dump.h"
 
 #ifndef MFD_EXEC
@@ -227,8 +226,6 @@ static void await(struct dump_witness *one)
 	if (read(one->socket, &number, sizeof(number)) == sizeof(number) &&
 	    read(one->socket, &byte, 1) == 1 && number > 0)
 		one->number = number;
-	else
-		log_debug("no witness of Landlock for user %u", one->uid);
 }
 
 static int send_one(const struct dump_task *task, struct dump_witness *one, struct err *err)
@@ -267,11 +264,24 @@ static struct dump_witness *find(const struct dump_private *own, const struct du
 	return one;
 }
 
+/* It is the task that may have seen to it: that its pid namespace has no room, for one. */
+static void refuse_unwitnessed(struct dump *d, struct dump_task *task,
+			       const struct dump_thread *thread)
+{
+	d->task = task;
+	(void)dump_block(d, "let its pid namespace, and its user, have room for one more process",
+			 "whether thread %d is restricted by Landlock cannot be told: no process "
+			 "can be put beside it",
+			 thread->vtid);
+	d->task = NULL;
+}
+
 static int find_for_task(struct dump *d, struct dump_task *task, struct err *err)
 {
 	struct dump_witness like = { .socket = -1,
 				     .pid_ns = task->namespaces[NAMESPACE_PID],
 				     .user_ns = task->namespaces[NAMESPACE_USER] };
+	bool is_refused = false;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < task->thread_count; i++) {
@@ -288,6 +298,10 @@ static int find_for_task(struct dump *d, struct dump_task *task, struct err *err
 			r = send_one(task, one, err);
 		}
 		thread->witness = one->number;
+		if (r == 0 && one->number == 0 && !is_refused) {
+			refuse_unwitnessed(d, task, thread);
+			is_refused = true;
+		}
 	}
 	return r;
 }

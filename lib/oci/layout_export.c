@@ -2,10 +2,12 @@
  * index last: whatever happens meanwhile, it names nothing but what is there. */
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,6 +23,7 @@
 struct export
 {
 	struct layout layout;
+	int blobs; /* the directory of the blobs */
 	int image;
 	char *name;	  /* owned: the container's; empty: it had none */
 	uint64_t created; /* seconds since the epoch */
@@ -30,6 +33,7 @@ struct export
 static void free_export(struct export *export)
 {
 	layout_free(&export->layout);
+	drop_fd(&export->blobs);
 	drop_fd(&export->image);
 	free(export->name);
 }
@@ -126,10 +130,8 @@ static int write_blob(void *argument, const void *data, size_t size, struct err 
 
 static int begin_blob(const struct export *export, struct blob *blob, struct err *err)
 {
-	auto_free char *path = mem_printf("%s/blobs/sha256/blob", export->layout.path);
-
 	*blob = (struct blob){ .output = OUTPUT_NONE, .digest = digest_new() };
-	return output_open(path, -1, true, &blob->output, err);
+	return output_open_at(export->blobs, "blob", true, &blob->output, err);
 }
 
 static int name_blob(struct blob *blob, const char *type, struct json **ret_row, struct err *err)
@@ -323,26 +325,37 @@ static int put_manifest(const struct export *export, struct json **ret_row, stru
 
 /* ---- the layout ---- */
 
-static int put_file(const struct layout *layout, const char *name, const struct json *value,
-		    struct err *err)
+static int put_file(int dir, const char *name, const struct json *value, struct err *err)
 {
-	auto_free char *path = mem_printf("%s/%s", layout->path, name);
 	auto_free char *text = json_print(value, false);
 	auto_output struct output output = OUTPUT_NONE;
-	int r = output_open(path, -1, true, &output, err);
+	int r = output_open_at(dir, name, true, &output, err);
 
 	if (r == 0)
 		r = write_file(output.fd, text, strlen(text), err);
 	if (r == 0 && fsync(output.fd) < 0)
-		r = err_set(err, -errno, "write %s", path);
+		r = err_set(err, -errno, "write %s", name);
 	return r == 0 ? output_commit(&output, err) : r;
 }
 
-static int make_directory(const struct layout *layout, const char *name, struct err *err)
+/* One that is a link leads to where whoever made the layout wants to have files of ours. */
+static int make_directory(int parent, const char *name, int *ret_fd, struct err *err)
 {
-	if (mkdirat(layout->dir, name, 0700) == 0 || errno == EEXIST)
-		return 0;
-	return err_set(err, -errno, "make %s/%s", layout->path, name);
+	struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+				.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS };
+
+	if (mkdirat(parent, name, 0700) < 0 && errno != EEXIST)
+		return err_set(err, -errno, "make %s in the layout", name);
+	*ret_fd = (int)syscall(SYS_openat2, parent, name, &how, sizeof(how));
+	return *ret_fd < 0 ? err_set(err, -errno, "open %s in the layout", name) : 0;
+}
+
+static int open_blobs(struct export *export, struct err *err)
+{
+	auto_close int parent = -1;
+	int r = make_directory(export->layout.dir, "blobs", &parent, err);
+
+	return r < 0 ? r : make_directory(parent, "sha256", &export->blobs, err);
 }
 
 /* A directory that has something else in it is left alone. */
@@ -376,14 +389,11 @@ static int make_layout(struct layout *layout, struct err *err)
 		r = check_empty(layout, err);
 		json_put_string(mark, "imageLayoutVersion", "1.0.0");
 		if (r == 0)
-			r = put_file(layout, "oci-layout", mark, err);
+			r = put_file(dir, "oci-layout", mark, err);
 		if (r < 0)
 			return r;
 	}
-	r = layout_open(layout, err);
-	if (r == 0)
-		r = make_directory(layout, "blobs", err);
-	return r == 0 ? make_directory(layout, "blobs/sha256", err) : r;
+	return layout_open(layout, err);
 }
 
 static bool has_tag(const struct json *row, const char *tag)
@@ -420,7 +430,7 @@ static int put_index(const struct layout *layout, struct json *row, struct err *
 	index = old ? json_copy_without(old, NULL) : json_new_object();
 	json_put_u64(index, "schemaVersion", 2);
 	json_put(index, "manifests", rows);
-	return put_file(layout, "index.json", index, err);
+	return put_file(layout->dir, "index.json", index, err);
 }
 
 /* Who changes the index meanwhile waits, if he asks as we do. */
@@ -431,6 +441,8 @@ static int add_to_layout(struct export *export, struct ctckpt_layout_result *ret
 	struct json *row;
 	int r = make_layout(layout, err);
 
+	if (r == 0)
+		r = open_blobs(export, err);
 	if (r < 0)
 		return r;
 	if (!layout->tag)
@@ -452,7 +464,7 @@ static int add_to_layout(struct export *export, struct ctckpt_layout_result *ret
 int ctckpt_export(const char *image, const char *layout, const struct image_limits *limits,
 		  struct ctckpt_layout_result *ret_result, struct err *err)
 {
-	auto_export struct export export = { .layout = LAYOUT_NONE, .image = -1 };
+	auto_export struct export export = { .layout = LAYOUT_NONE, .blobs = -1, .image = -1 };
 	int r = layout_parse(layout, &export.layout, err);
 
 	if (r == 0)

@@ -246,12 +246,31 @@ static int find_filter(struct restore *rs, const struct ctckpt_join *join, struc
 	return r;
 }
 
+static int read_caps(pid_t init, uint64_t *ret_caps, struct err *err)
+{
+	auto_with(procfs_status_free) struct procfs_status status = { .groups = NULL };
+	auto_buf struct buf text = BUF_EMPTY;
+	auto_close int proc = -1;
+	int r = procfs_open_pid(init, &proc, err);
+
+	if (r == 0)
+		r = procfs_read(proc, "status", &text, err);
+	if (r == 0)
+		r = procfs_status_parse(text.data, &status, err);
+	if (r == 0)
+		*ret_caps = status.cap_permitted;
+	return r;
+}
+
 int join_make_first_task(struct restore *rs, const struct ctckpt_join *join, pid_t init,
 			 int init_pidfd, struct err *err)
 {
 	struct container task = CONTAINER_NONE;
 	pid_t maker;
 	int r = find_filter(rs, join, err);
+
+	if (r == 0)
+		r = read_caps(init, &rs->own->held_caps, err);
 
 	if (r == 0)
 		r = container_join(init, init_pidfd, restore_stage_join, rs, &task, err);

@@ -401,6 +401,7 @@ int restore_init(struct restore *rs, const struct image *image, const struct pla
 
 	*rs = (struct restore){ .image = image, .plan = plan, .own = own };
 	own->image = image;
+	own->held_caps = UINT64_MAX;
 	own->root = (struct restore_root){ .dir = -1, .proc = -1 };
 	(void)seccomp_of_image(image, &own->filter);
 	r = make_shared(own, err);

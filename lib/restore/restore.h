@@ -150,8 +150,9 @@ struct restore_private {
 	const struct bundle_mounts *bundle; /* oci/bundle.h; NULL: there is none */
 	bool is_joined;			    /* the container was made by an engine: see join.h */
 	struct filter
-	    engine_filter; /* owned: then, what the engine has installed; may be unknown */
-	bool has_filter;   /* it is the same as the saved one */
+	    engine_filter;  /* owned: then, what the engine has installed; may be unknown */
+	bool has_filter;    /* it is the same as the saved one */
+	uint64_t held_caps; /* by the first task, before anything is given up */
 };
 
 struct container_spec;	       /* container/container.h */

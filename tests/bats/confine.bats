@@ -50,6 +50,15 @@ load helper
 	victim_succeeds
 }
 
+@test "confine: where Landlock cannot be looked for, that is said" {
+	requires landlock-1 kernel-6.14
+	victim_start landlocked crowd
+	run -3 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	assert_contains "$output" "task 1 (landlocked): whether thread 1 is restricted by Landlock cannot be told"
+	[[ ! -e $IMAGE ]]
+	victim_succeeds
+}
+
 @test "confine: who is restricted like the container saves nothing" {
 	requires landlock-4
 	# shellcheck disable=SC2016 # the inner shell's

@@ -88,6 +88,17 @@ inspect() {
 	victim_succeeds
 }
 
+@test "podman: a frozen container is saved as it is, and goes on when it is thawed" {
+	engine_requires podman
+	podman_victim eventfd
+	run -0 ctckpt freeze web
+	run -0 ctckpt checkpoint --leave-stopped web -o "$IMAGE"
+	run -0 ctckpt ps --engine podman
+	assert_contains "$output" " frozen "
+	run -0 ctckpt thaw web
+	engine_succeeds
+}
+
 @test "podman: a program that was executed in a container is saved with it" {
 	engine_requires podman
 	podman_victim eventfd

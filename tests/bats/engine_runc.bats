@@ -184,6 +184,19 @@ comes_back() {
 	assert_contains "$output" "there is no container $VICTIM"
 }
 
+@test "runc: what belongs to another user is not believed" {
+	engine_requires runc root
+	bundle_make sleep 1000
+	bundle_start runc "$VICTIM"
+	chown 1 "$RUNC_STATE/$VICTIM/state.json"
+	run -1 ctckpt --verbose freeze "$VICTIM"
+	assert_contains "$output" "state.json: it does not belong to the invoker or root"
+	chown 1 "$RUNC_STATE"
+	run -2 ctckpt freeze --engine-root "$RUNC_STATE" "$VICTIM"
+	assert_contains "$output" "engine root $RUNC_STATE belongs to user 1, not to you or root"
+	chown 0 "$RUNC_STATE" "$RUNC_STATE/$VICTIM/state.json"
+}
+
 @test "runc: a state that names another process is not believed" {
 	engine_requires runc
 	bundle_make sleep 1000

@@ -120,6 +120,23 @@ blob() {
 	run -2 ctckpt export - "oci:$LAYOUT"
 }
 
+@test "export: a link among the directories of a layout is not followed" {
+	local dir=$BATS_TEST_TMPDIR/layout elsewhere=$BATS_TEST_TMPDIR/elsewhere
+	victim_start idle
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	run -0 ctckpt export "$IMAGE" "oci:$dir:one"
+	mkdir "$elsewhere"
+	mv "$dir/blobs/sha256" "$dir/blobs/other"
+	ln -s "$elsewhere" "$dir/blobs/sha256"
+	run -1 ctckpt export "$IMAGE" "oci:$dir:two"
+	assert_contains "$output" "open sha256 in the layout: Too many levels of symbolic links"
+	mv "$dir/blobs" "$dir/other"
+	ln -s "$elsewhere" "$dir/blobs"
+	run -1 ctckpt export "$IMAGE" "oci:$dir:two"
+	assert_contains "$output" "open blobs in the layout: Too many levels of symbolic links"
+	assert_equal "$(ls -A "$elsewhere")" ""
+}
+
 @test "export: a full disk leaves the layout as it was" {
 	requires small-fs
 	local small=$CTCKPT_TEST_SMALL/$BATS_TEST_NUMBER-$$

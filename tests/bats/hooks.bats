@@ -170,7 +170,6 @@ timer_pid() {
 }
 
 @test "hooks: images go only where the invoker alone may write, and where no link leads" {
-	local problem
 	run -0 hook createRuntime h1 "$PID" org.ctckpt.name=web
 	mkdir -m 0777 "$IMAGES" && chmod 0777 "$IMAGES"
 	ln -s "$BATS_TEST_TMPDIR" "$BATS_TEST_TMPDIR/link"

@@ -32,3 +32,10 @@ refuses() {
 		"its root directory /tmp is not the container's"
 	assert_equal "$(grep -o "was cut, protected or advised" <<<"$stderr" | wc -l)" 3
 }
+
+@test "refused: corks, timers of threads that are gone, directories" {
+	victim_start refused more
+	refuses "a UDP socket with a datagram that is not whole yet" \
+		"notifies a thread that is gone" \
+		"is gone, in a mount namespace of its own"
+}

@@ -3,6 +3,8 @@
 
 # bats file_tags=cgroup
 
+# shellcheck disable=SC2153 # variables of helper.bash
+
 load helper
 load engine
 load hooks
@@ -10,13 +12,6 @@ load hooks
 teardown() {
 	engine_teardown
 	test_teardown
-}
-
-# Hook files for podman; nothing of the host's.
-podman_hooks() {
-	hook_files "$BATS_TEST_TMPDIR/hooks.d"
-	engine_podman info >/dev/null
-	sed -i "/^\[engine\]/a hooks_dir = [\"$BATS_TEST_TMPDIR/hooks.d\"]" "$STORAGE/containers.conf"
 }
 
 # podman_save VICTIM [OPTION...]: runs it in the container web, and saves and ends that.
@@ -62,7 +57,7 @@ verified() {
 }
 
 @test "restore as init: podman starts a container from an image" {
-	engine_requires podman
+	engine_requires podman user
 	podman_save eventfd
 	podman_start again --annotation=org.ctckpt.name=again "--annotation=org.ctckpt.restore=$IMAGE" ignored
 	verified
@@ -72,10 +67,13 @@ verified() {
 
 # restored NAME: it can be saved again, so it runs.
 restored() {
-	until ctckpt checkpoint --leave-running "$1" -o "$IMAGE.$1"; do
-		[[ -e /proc/$PID ]] || fail "$(why)" || return
+	local tries
+	for tries in {1..40}; do
+		ctckpt checkpoint --leave-running "$1" -o "$IMAGE.$1" && return
+		[[ -e /proc/$PID ]] || break
 		"$AWAIT" -t 1 "$IMAGE.$1" || true
 	done
+	fail "$1 was not restored: $tries: $(why)"
 }
 
 confinement() {
@@ -84,7 +82,7 @@ confinement() {
 
 @test "restore as init: logs, exec, ps and stop of podman work on it" {
 	local before
-	engine_requires podman
+	engine_requires podman user
 	engine_rootfs
 	podman_hooks
 	podman_start web --annotation=org.ctckpt.name=web sh -c \
@@ -106,7 +104,7 @@ confinement() {
 }
 
 @test "restore as init: the configuration is an upper bound, the saved state another" {
-	engine_requires podman
+	engine_requires podman user
 	# More than the second has, and no filter.
 	podman_save eventfd --cap-add=NET_ADMIN --security-opt=seccomp=unconfined --ulimit=nofile=512:1024
 	podman_start again --annotation=org.ctckpt.name=again "--annotation=org.ctckpt.restore=$IMAGE" \
@@ -119,7 +117,10 @@ confinement() {
 	# That image has the filter and the limits; this configuration would allow more.
 	podman_start third --annotation=org.ctckpt.name=third "--annotation=org.ctckpt.restore=$IMAGE.again" \
 		--cap-add=NET_ADMIN --security-opt=seccomp=unconfined --ulimit=nofile=512:1024 ignored
-	restored third
+	for _ in {1..40}; do
+		[[ $(</proc/"$PID"/comm) != eventfd ]] || ! grep -q 'TracerPid:.0' "/proc/$PID/status" || break
+		"$AWAIT" -t 1 "$IMAGE.third" || true
+	done
 	assert_equal "$(($(awk '/^CapBnd/ { print "0x" $2 }' "/proc/$PID/status") & 0x1001))" 0
 	assert_equal "$(awk '/^Seccomp/ { print $2 }' "/proc/$PID/status" | xargs)" "2 1"
 	assert_equal "$(awk '/^Max open files/ { print $4, $5 }' "/proc/$PID/limits")" "128 128"
@@ -128,7 +129,7 @@ confinement() {
 
 @test "restore as init: an image that cannot be restored is said in the container's log" {
 	local options=(--cgroup-parent "/$VICTIM")
-	engine_requires podman
+	engine_requires podman user
 	((EUID == 0)) || options=()
 	engine_rootfs
 	podman_hooks

@@ -84,6 +84,21 @@ static void impossible_values(struct unit *unit)
 		       (struct decision){ .class = CLASS_GRANT, .saved = 2 }, "no such value");
 }
 
+/* What is in a program's registers cannot be given up. */
+static void processors(struct unit *unit)
+{
+	const struct host_facts facts = HOST_FACTS_NONE;
+
+	expect_refused(unit, decide_cpu, &drop, &facts,
+		       (struct decision){ .class = CLASS_CPU, .saved = CPU_IN_USE },
+		       "this processor has no such state");
+	expect_refused(unit, decide_cpu, &keep, &facts,
+		       (struct decision){ .class = CLASS_CPU, .saved = CPU_CHOSEN },
+		       "this processor lacks it");
+	expect_outcome(unit, decide_cpu, &drop, &facts,
+		       (struct decision){ .class = CLASS_CPU, .saved = CPU_CHOSEN }, OUTCOME_DROP);
+}
+
 /* What is mapped or watched is no descriptor. */
 static void nothing_in_its_place(struct unit *unit)
 {
@@ -118,10 +133,8 @@ static void connections(struct unit *unit)
 }
 
 static const struct unit_case cases[] = {
-	UNIT_CASE(shortfalls),
-	UNIT_CASE(impossible_values),
-	UNIT_CASE(nothing_in_its_place),
-	UNIT_CASE(connections),
+	UNIT_CASE(shortfalls),		 UNIT_CASE(impossible_values), UNIT_CASE(processors),
+	UNIT_CASE(nothing_in_its_place), UNIT_CASE(connections),
 };
 
 int main(void)

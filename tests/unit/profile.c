@@ -39,7 +39,7 @@ static void expect_faults(struct unit *unit, const struct fault *faults, size_t 
 static void good(struct unit *unit)
 {
 	static const char *const texts[] = {
-		P "\"comment\": 1}",
+		P "\"comment\": 1, \"flags\": [\"SECCOMP_FILTER_FLAG_LOG\"]}",
 		P "\"architectures\": [\"SCMP_ARCH_X86_64\", \"SCMP_ARCH_NONE_SUCH\"]}",
 		RULE("\"names\": [\"read\", \"no_such_call\"], \"errno\": \"EPERM\""),
 		RULE("\"name\": \"read\", \"errnoRet\": 4094"),
@@ -66,7 +66,10 @@ static void bad_profiles(struct unit *unit)
 		{ "{\"defaultAction\": 1}", "an action is missing" },
 		{ "{\"defaultAction\": \"SCMP_ACT_NOTIFY\"}",
 		  "action SCMP_ACT_NOTIFY is not supported" },
-		{ P "\"flags\": []}", "the profile: flags is not supported" },
+		{ P "\"listenerPath\": 1}", "the profile: listenerPath is not supported" },
+		{ P "\"flags\": [\"SECCOMP_FILTER_FLAG_NEW_LISTENER\"]}",
+		  "flag SECCOMP_FILTER_FLAG_NEW_LISTENER is not supported" },
+		{ P "\"flags\": [1]}", "flag without a name is not supported" },
 		{ P "\"architectures\": [1]}", "an architecture is not the name of one" },
 		{ P "\"architectures\": [\"XXXX_ARCH_X86\"]}",
 		  "an architecture is not the name of one" },

@@ -1,5 +1,6 @@
 /* Landlock, in all its forms: rights on files, with rules that allow most, rights on the network, a
- * scope; in one thread alone or in a child. With a command, that is restricted. */
+ * scope; in one thread alone or in a child; in a pid namespace that has no room for one more. With
+ * a command, that is restricted. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/prctl.h>
@@ -69,6 +70,35 @@ static void *run_thread(void *go)
 	return NULL;
 }
 
+static void *wait_for_end(void *end)
+{
+	char byte;
+
+	(void)!read(((int *)end)[0], &byte, 1);
+	return NULL;
+}
+
+/* As many threads as this pid namespace takes: it is told to take few (6.14). They end with us. */
+static void crowd(void)
+{
+	enum { LEAST = 305 };
+	static int end[2];
+	pthread_attr_t small;
+	pthread_t thread;
+	int most = open("/proc/sys/kernel/pid_max", O_WRONLY | O_CLOEXEC);
+	int count = 0;
+
+	EXPECT(most >= 0 && dprintf(most, "%d", LEAST) > 0 && close(most) == 0 && pipe(end) == 0);
+	restrict_self(&forms[0]);
+	EXPECT(pthread_attr_init(&small) == 0 && pthread_attr_setstacksize(&small, 65536) == 0);
+	while (count < LEAST && pthread_create(&thread, &small, wait_for_end, end) == 0)
+		count++;
+	EXPECT(count < LEAST);
+	wait_for_restore();
+	victim_done();
+	_exit(0);
+}
+
 /* One child for each form, or a thread: none of them ends before it is told to. */
 int main(int argc, char **argv)
 {
@@ -86,6 +116,8 @@ int main(int argc, char **argv)
 		(void)execvp(argv[2], argv + 2);
 		return 127;
 	}
+	if (argc > 1 && strcmp(argv[1], "crowd") == 0)
+		crowd();
 	EXPECT(pipe(go) == 0 && pipe(go + 2) == 0);
 	if (argc > 1 && strcmp(argv[1], "thread") == 0) {
 		EXPECT(pthread_create(&thread, NULL, run_thread, go) == 0);

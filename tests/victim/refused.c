@@ -1,10 +1,12 @@
-/* Many things that cannot be saved, all at once: each must be named. "descriptors", or else what
- * tasks have besides. */
+/* Many things that cannot be saved, all at once: each must be named. "descriptors", "more", or
+ * else what tasks have besides. */
 #include <arpa/inet.h>
 #include <linux/aio_abi.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/fanotify.h>
 #include <sys/inotify.h>
@@ -140,6 +142,31 @@ static void make_rings(void)
 
 /* ---- tasks ---- */
 
+/* It notifies whoever makes it, who ends. */
+static void *make_orphan(void *unused)
+{
+	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR1 };
+	timer_t timer;
+
+	event._sigev_un._tid = gettid();
+	EXPECT(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0);
+	return unused;
+}
+
+static void run_thread(void *(*run)(void *))
+{
+	pthread_t thread;
+
+	EXPECT(pthread_create(&thread, NULL, run, NULL) == 0 && pthread_join(thread, NULL) == 0);
+}
+
+/* In a mount namespace of its own, in a directory that is gone. */
+static void leave_mounts(void)
+{
+	EXPECT(unshare(CLONE_NEWNS) == 0 && mkdir("/tmp/refused-gone", 0700) == 0 &&
+	       chdir("/tmp/refused-gone") == 0 && rmdir("/tmp/refused-gone") == 0);
+}
+
 static void make_timer(pid_t child)
 {
 	struct sigevent none = { .sigev_notify = SIGEV_NONE };
@@ -158,8 +185,12 @@ static void make_signal(void)
 	EXPECT(sigprocmask(SIG_BLOCK, &trap, NULL) == 0 && raise(SIGTRAP) == 0);
 }
 
-/* Its root directory is another one. */
-static pid_t make_child(void)
+static void leave_root(void)
+{
+	EXPECT(chroot("/tmp") == 0);
+}
+
+static pid_t make_child(void (*leave)(void))
 {
 	int ready[2];
 	char byte;
@@ -168,13 +199,21 @@ static pid_t make_child(void)
 	EXPECT(pipe(ready) == 0);
 	child = fork();
 	if (child == 0) {
-		EXPECT(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && chroot("/tmp") == 0 &&
-		       write(ready[1], "", 1) == 1);
+		EXPECT(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
+		leave();
+		EXPECT(write(ready[1], "", 1) == 1);
 		for (;;)
 			(void)pause();
 	}
 	EXPECT(child > 0 && read(ready[0], &byte, 1) == 1);
 	return child;
+}
+
+static void make_more(void)
+{
+	set(make_udp(7006), IPPROTO_UDP, UDP_CORK, 1);
+	run_thread(make_orphan);
+	(void)make_child(leave_mounts);
 }
 
 int main(int argc, char **argv)
@@ -183,8 +222,10 @@ int main(int argc, char **argv)
 	if (argc > 1 && strcmp(argv[1], "descriptors") == 0) {
 		make_sockets();
 		make_files();
+	} else if (argc > 1 && strcmp(argv[1], "more") == 0) {
+		make_more();
 	} else {
-		make_timer(make_child());
+		make_timer(make_child(leave_root));
 		make_rings();
 		make_signal();
 	}

@@ -13,6 +13,7 @@
 #include "kind/support/namespaces.h"
 #include "kind/support/owner.h"
 #include "kind/support/seccomp.h"
+#include "restore/restore.h"
 
 extern const struct kind kind_creds;
 
@@ -404,7 +405,7 @@ static void add_capset(struct script *script, const char *name, uint64_t inherit
  * it; everything that needs CAP_SETPCAP stands before the last capset. */
 static void finish_caps(const struct restore *rs, uint32_t id, struct script *script)
 {
-	uint64_t host_caps = (UINT64_C(1) << cap_max_bits()) - 1;
+	uint64_t host_caps = ((UINT64_C(1) << cap_max_bits()) - 1) & rs->own->held_caps;
 	uint64_t caps[SET_COUNT];
 
 	for (uint32_t i = 0; i < SET_COUNT; i++)
