@@ -94,7 +94,9 @@ static int restore(struct restoring *restoring, struct err *err)
 	auto_free char *root = mem_printf("/proc/%d/root", state->pid);
 	auto_free char *filter = read_filter(state->bundle);
 	struct ctckpt_join join = { .pid = state->pid,
-				    .caps = state->annotations.caps,
+				    .uid = state->annotations.uid,
+				    .gids = state->annotations.gids,
+				    .gid_count = state->annotations.gid_count,
 				    .filter = filter,
 				    .failed = say_failure,
 				    .argument = restoring };
@@ -110,6 +112,7 @@ static int restore(struct restoring *restoring, struct err *err)
 	};
 	struct ctckpt_restore_result result;
 
+	memcpy(join.caps, state->annotations.caps, sizeof(join.caps));
 	return ctckpt_restore(&options, &result, err);
 }
 
