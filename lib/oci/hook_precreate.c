@@ -237,8 +237,8 @@ static int change(struct json *config, const struct oci_config *parsed, const ch
 	return 0;
 }
 
-int hook_precreate(const char *text, size_t size, const char *below, char **ret_changed,
-		   struct err *err)
+int hook_precreate(const char *text, size_t size, const struct hook_bounds *bounds,
+		   char **ret_changed, struct err *err)
 {
 	auto_hook_annotations struct hook_annotations annotations = { .name = NULL };
 	auto_oci_config struct oci_config *parsed = NULL;
@@ -256,9 +256,11 @@ int hook_precreate(const char *text, size_t size, const char *below, char **ret_
 		return err_wrap(err, "config.json");
 	if (!annotations.restore)
 		return 0;
-	r = oci_config_parse("config.json", text, size, &parsed, err);
+	r = hook_check_restore(bounds, err);
 	if (r == 0)
-		r = change(config, parsed, annotations.restore, below, err);
+		r = oci_config_parse("config.json", text, size, &parsed, err);
+	if (r == 0)
+		r = change(config, parsed, annotations.restore, bounds->below, err);
 	if (r < 0)
 		return r;
 	printed = json_print(config, false);
