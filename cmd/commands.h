@@ -156,6 +156,8 @@ int cmd_completion(struct invocation *inv, const void *settings, struct err *err
 
 struct oci_hook_settings {
 	const char *below;
+	int least;
+	int most;
 };
 extern const struct option_row oci_hook_options[];
 int cmd_oci_hook(struct invocation *inv, const void *settings, struct err *err);

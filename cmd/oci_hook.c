@@ -9,6 +9,10 @@ const struct option_row oci_hook_options[] = {
 	{ "below", 0, "DIR",
 	  "annotations may only name what is below DIR [/, for root /var/lib/ctckpt]", OPTION_TEXT,
 	  AT(below), 0, NULL },
+	{ "least", 0, "SECONDS", "checkpoints are not made more often than this [1, for root 10]",
+	  OPTION_NUMBER, AT(least), 0, NULL },
+	{ "most", 0, "N", "no more images are kept [as annotated, for root 100]", OPTION_NUMBER,
+	  AT(most), 0, NULL },
 	{ 0 },
 };
 #undef AT
@@ -20,6 +24,8 @@ int cmd_oci_hook(struct invocation *inv, const void *argument, struct err *err)
 	struct ctckpt_hook_options options = {
 		.stage = inv->operands[0],
 		.below = settings->below,
+		.least = settings->least,
+		.most = settings->most,
 		.input = STDIN_FILENO,
 		.output = STDOUT_FILENO,
 	};

@@ -92,8 +92,11 @@ int ctckpt_checkpoint(const struct ctckpt_checkpoint_options *options,
 /* A container that an engine has made for a restore: its first task only waits. */
 #define RESTORE_WAITER "/.ctckpt-init" /* that program, in the container */
 struct ctckpt_join {
-	pid_t pid;	    /* of the first task */
-	uint64_t caps;	    /* that its engine would let tasks have */
+	pid_t pid;	      /* of the first task */
+	uint64_t caps[5];     /* that its engine would let tasks have; order of /proc/PID/status */
+	uint32_t uid;	      /* 0: tasks may have all ids of the container, else this one */
+	const uint32_t *gids; /* then */
+	size_t gid_count;
 	const char *filter; /* seccomp, installed in it: as of filter_print(); NULL: not known */
 	/* Called when it cannot be done, while the container is still there; then it is killed. */
 	void (*failed)(void *argument, const struct err *err);

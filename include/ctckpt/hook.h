@@ -7,7 +7,10 @@
 struct ctckpt_hook_options {
 	const char *stage; /* "createRuntime", "poststart", "poststop", "precreate" */
 	const char *below; /* directories and images that annotations name lie below this one; NULL:
-			    * anywhere, but as root below /var/lib/ctckpt */
+			    * anywhere, but as root below /var/lib/ctckpt, and no image is
+			    * restored */
+	int least;	   /* seconds between checkpoints; 0: 1, as root 10 */
+	int most;	   /* images that are kept; 0: any number, as root 100 */
 	int input;	   /* the container's state, or its configuration, as JSON */
 	int output;	   /* precreate: the configuration, changed or as it was */
 };

@@ -40,12 +40,13 @@ static _Noreturn void run_main(const struct join *join)
 	struct err err = ERR_NONE;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)close(join->pidfd);
 	container_set_sync_fd(join->sync);
-	if (join->main(join->argument, &err) < 0)
-		give_up(join, &err);
+	/* What it says comes after what is said of it. */
 	if (sync_expect(join->sync, SYNC_GO, NULL, &err) < 0)
 		_exit(1);
-	_exit(0);
+	(void)join->main(join->argument, &err);
+	give_up(join, &err);
 }
 
 int join_ready(struct err *err)
@@ -54,6 +55,25 @@ int join_ready(struct err *err)
 }
 
 /* ---- between ---- */
+
+/* In the container others may have all capabilities over its namespaces, and look at us. What the
+ * host's is stays outside: descriptors, the environment, and what else lies in our memory. */
+static int leave_host(const struct join *join, struct err *err)
+{
+	unsigned int low = (unsigned int)(join->sync < join->pidfd ? join->sync : join->pidfd);
+	unsigned int high = (unsigned int)(join->sync < join->pidfd ? join->pidfd : join->sync);
+
+	for (char **variable = environ; variable && *variable; variable++)
+		explicit_bzero(*variable, strlen(*variable));
+	(void)clearenv();
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		return err_set(err, -errno, "hide from the container");
+	if ((low > 3 && close_range(3, low - 1, 0) < 0) ||
+	    (high > low + 1 && close_range(low + 1, high - 1, 0) < 0) ||
+	    close_range(high + 1, ~0u, 0) < 0)
+		return err_set(err, -errno, "close descriptors of the host");
+	return 0;
+}
 
 static int take_stdio(const struct join *join, struct err *err)
 {
@@ -86,7 +106,6 @@ static int enter_user_namespace(const struct join *join, struct err *err)
 	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
 		return err_set(err, -errno, "become the container's root");
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	(void)prctl(PR_SET_DUMPABLE, 1);
 	return 0;
 }
 
@@ -119,6 +138,8 @@ static _Noreturn void join_main(const struct join *join)
 	pid_t pid;
 
 	if (r == 0)
+		r = leave_host(join, &err);
+	if (r == 0)
 		r = enter_user_namespace(join, &err);
 	if (r == 0)
 		r = enter_namespaces(join, &err);
@@ -140,6 +161,15 @@ static void reap(pid_t pid)
 {
 	while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)
 		;
+}
+
+void join_end(struct container *task)
+{
+	if (task->init <= 0)
+		return;
+	(void)kill(task->init, SIGKILL);
+	reap(task->init);
+	task->init = 0;
 }
 
 int container_join(pid_t init, int init_pidfd, int (*main)(void *argument, struct err *err),
@@ -174,7 +204,10 @@ int container_join(pid_t init, int init_pidfd, int (*main)(void *argument, struc
 		(void)kill(pid, SIGKILL);
 	if (pid > 0)
 		reap(pid);
+	if (r == 0)
+		r = container_go(&task, err);
 	if (r < 0) {
+		join_end(&task);
 		container_free(&task);
 		return err_wrap(err, "join the container");
 	}
@@ -184,17 +217,7 @@ int container_join(pid_t init, int init_pidfd, int (*main)(void *argument, struc
 
 int join_expect(struct container *task, pid_t *ret_pid, struct err *err)
 {
-	return sync_expect(task->sync, SYNC_READY, ret_pid, err);
-}
+	int r = sync_expect(task->sync, SYNC_READY, ret_pid, err);
 
-void join_end(struct container *task)
-{
-	struct err ignored;
-
-	if (task->init <= 0)
-		return;
-	if (sync_send(task->sync, SYNC_GO, 0, &ignored) < 0)
-		(void)kill(task->init, SIGKILL);
-	reap(task->init);
-	task->init = 0;
+	return r < 0 ? r : container_wait_exec(task, err);
 }

@@ -20,6 +20,8 @@ enum {
 	CONFIG_MAX = 16 << 20,
 	LOG_MAX = 1 << 18,
 	PATIENCE_MS = 5000, /* less than the timeout in the hook files */
+	ROOT_LEAST = 10,    /* seconds */
+	ROOT_MOST = 100,    /* images */
 };
 
 void hook_log(const char *format, ...)
@@ -106,40 +108,44 @@ static int write_all(int fd, const char *data, size_t size, struct err *err)
 
 /* ---- stages ---- */
 
-static int on_create(const struct hook_state *state, const char *below, struct err *err)
+static int on_create(const struct hook_state *state, const struct hook_bounds *bounds,
+		     struct err *err)
 {
-	(void)below;
+	(void)bounds;
 	return hook_register(state, err);
 }
 
-static int on_start(const struct hook_state *state, const char *below, struct err *err)
+static int on_start(const struct hook_state *state, const struct hook_bounds *bounds,
+		    struct err *err)
 {
 	int r = 0;
 
 	if (state->annotations.restore)
-		r = hook_restore(state, below, err);
+		r = hook_restore(state, bounds, err);
 	if (r == 0 && hook_times_are_set(&state->annotations.times))
-		r = hook_arm(state, below, err);
+		r = hook_arm(state, bounds, err);
 	return r;
 }
 
-static int on_stop(const struct hook_state *state, const char *below, struct err *err)
+static int on_stop(const struct hook_state *state, const struct hook_bounds *bounds,
+		   struct err *err)
 {
-	(void)below;
+	(void)bounds;
 	return hook_forget(state, err);
 }
 
 static const struct {
 	const char *name;
-	int (*run)(const struct hook_state *state, const char *below, struct err *err);
+	int (*run)(const struct hook_state *state, const struct hook_bounds *bounds,
+		   struct err *err);
 } stages[] = {
 	{ "createRuntime", on_create },
 	{ "poststart", on_start },
 	{ "poststop", on_stop },
 };
 
-static int run_stage(const struct ctckpt_hook_options *options, size_t stage, const char *below,
-		     struct err *err)
+static int run_stage(const struct ctckpt_hook_options *options, size_t stage,
+		     const struct hook_bounds *bounds, struct err *err)
 {
 	auto_hook_state struct hook_state state = HOOK_STATE_NONE;
 	auto_buf struct buf text = BUF_EMPTY;
@@ -148,7 +154,7 @@ static int run_stage(const struct ctckpt_hook_options *options, size_t stage, co
 	if (r == 0)
 		r = hook_state_parse(text.data, text.size, &state, err);
 	if (r == 0)
-		r = stages[stage].run(&state, below, err);
+		r = stages[stage].run(&state, bounds, err);
 	if (r < 0 && state.id)
 		return err_wrap(err, "container %.12s", state.id);
 	return r;
@@ -172,7 +178,8 @@ static int pass_rest(int input, int output, struct err *err)
 }
 
 /* Without a configuration on standard output, podman starts nothing. */
-static int precreate(const struct ctckpt_hook_options *options, const char *below, struct err *err)
+static int precreate(const struct ctckpt_hook_options *options, const struct hook_bounds *bounds,
+		     struct err *err)
 {
 	auto_buf struct buf text = BUF_EMPTY;
 	auto_free char *changed = NULL;
@@ -181,7 +188,7 @@ static int precreate(const struct ctckpt_hook_options *options, const char *belo
 	int w;
 
 	if (r == 0)
-		r = hook_precreate(text.data, text.size, below, &changed, err);
+		r = hook_precreate(text.data, text.size, bounds, &changed, err);
 	w = write_all(options->output, changed ? changed : text.data,
 		      changed ? strlen(changed) : text.size, &written);
 	if (w == 0 && text.size > CONFIG_MAX)
@@ -192,22 +199,34 @@ static int precreate(const struct ctckpt_hook_options *options, const char *belo
 }
 
 /* Who may annotate a container of root's need not be root. */
-static const char *choose_below(const struct ctckpt_hook_options *options)
+static struct hook_bounds choose_bounds(const struct ctckpt_hook_options *options)
 {
+	bool is_root = registry_uid() == 0;
+	struct hook_bounds bounds = {
+		.below = is_root ? "/var/lib/ctckpt" : "/",
+		.may_restore = !is_root || options->below,
+		.least = is_root ? ROOT_LEAST : 1,
+		.most = is_root ? ROOT_MOST : UINT32_MAX,
+	};
+
 	if (options->below)
-		return options->below;
-	return registry_uid() == 0 ? "/var/lib/ctckpt" : "/";
+		bounds.below = options->below;
+	if (options->least > 0)
+		bounds.least = (uint64_t)options->least;
+	if (options->most > 0)
+		bounds.most = (uint32_t)options->most;
+	return bounds;
 }
 
 static int run(const struct ctckpt_hook_options *options, struct err *err)
 {
-	const char *below = choose_below(options);
+	const struct hook_bounds bounds = choose_bounds(options);
 
 	if (strcmp(options->stage, "precreate") == 0)
-		return precreate(options, below, err);
+		return precreate(options, &bounds, err);
 	for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]); i++) {
 		if (strcmp(options->stage, stages[i].name) == 0)
-			return run_stage(options, i, below, err);
+			return run_stage(options, i, &bounds, err);
 	}
 	(void)err_set(err, ERR_USAGE, "there is no hook %.80s", options->stage);
 	return err_hint(err, "createRuntime, poststart, poststop or precreate");

@@ -1,4 +1,4 @@
-/* Where checkpoints that a container's annotations ask for are kept: NAME.000001.ckpt and so on.
+/* Where checkpoints that a container's annotations ask for are kept: NAME@ID.000001.ckpt and so on.
  *
  * The directory is the invoker's own and private, and no link leads to it. Images appear as a
  * whole, under a name that nobody has; what is removed has such a name and is an image. */
@@ -152,14 +152,27 @@ int hook_open_image(const char *path, const char *below, int *ret_fd, struct err
 
 /* ---- names ---- */
 
-/* 0: it is not one of `name`. */
-static uint64_t number_of(const char *file, const char *name)
+/* Neither name nor id has an @. Of the long ids that engines make up, the beginning is enough. */
+int hook_file_stem(const char *name, const char *id, char **ret_stem, struct err *err)
+{
+	enum { MADE_UP = 64, SHOWN = 12, ID_MAX = 128 };
+	size_t length = strlen(id);
+	bool is_made_up = length == MADE_UP && strspn(id, "0123456789abcdef") == length;
+
+	if (length > ID_MAX)
+		return err_set(err, ERR_REFUSED, "its id is too long for the name of a file");
+	*ret_stem = mem_printf("%s@%.*s", name, is_made_up ? (int)SHOWN : (int)length, id);
+	return 0;
+}
+
+/* 0: it is not one of these. */
+static uint64_t number_of(const char *file, const char *stem)
 {
 	const char *at = file;
 	const char *digits;
 	uint64_t number;
 
-	if (!scan_text(&at, name) || !scan_char(&at, '.'))
+	if (!scan_text(&at, stem) || !scan_char(&at, '.'))
 		return 0;
 	digits = at;
 	if (!scan_number(&at, 10, NUMBER_MAX, &number) || at - digits < NUMBER_DIGITS ||
@@ -168,9 +181,9 @@ static uint64_t number_of(const char *file, const char *name)
 	return number;
 }
 
-static char *file_of(const char *name, uint64_t number)
+static char *file_of(const char *stem, uint64_t number)
 {
-	return mem_printf("%s.%0*" PRIu64 ".ckpt", name, NUMBER_DIGITS, number);
+	return mem_printf("%s.%0*" PRIu64 ".ckpt", stem, NUMBER_DIGITS, number);
 }
 
 struct numbers {
@@ -191,7 +204,7 @@ static int compare_numbers(const void *left, const void *right)
 	return *a < *b ? -1 : *a > *b;
 }
 
-static int list_images(int dir, const char *name, struct numbers *numbers, struct err *err)
+static int list_images(int dir, const char *stem, struct numbers *numbers, struct err *err)
 {
 	auto_close int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	auto_closedir DIR *stream = copy < 0 ? NULL : fdopendir(copy);
@@ -201,7 +214,7 @@ static int list_images(int dir, const char *name, struct numbers *numbers, struc
 		return err_set(err, -errno, "list images");
 	(void)take_fd(&copy);
 	while ((entry = readdir(stream))) {
-		uint64_t number = number_of(entry->d_name, name);
+		uint64_t number = number_of(entry->d_name, stem);
 
 		if (number == 0)
 			continue;
@@ -213,16 +226,16 @@ static int list_images(int dir, const char *name, struct numbers *numbers, struc
 	return 0;
 }
 
-int hook_next_image(int dir, const char *name, char **ret_file, struct err *err)
+int hook_next_image(int dir, const char *stem, char **ret_file, struct err *err)
 {
 	auto_with(numbers_free) struct numbers numbers = { .list = NULL };
-	int r = list_images(dir, name, &numbers, err);
+	int r = list_images(dir, stem, &numbers, err);
 	uint64_t last = numbers.count ? numbers.list[numbers.count - 1] : 0;
 
 	if (r == 0 && last == NUMBER_MAX)
 		r = err_set(err, ERR_FAILED, "image %" PRIu64 " is the last there can be", last);
 	if (r == 0)
-		*ret_file = file_of(name, last + 1);
+		*ret_file = file_of(stem, last + 1);
 	return r;
 }
 
@@ -236,13 +249,13 @@ static bool is_image(int dir, const char *file)
 	       stat.st_uid == geteuid() && image_begins(fd);
 }
 
-int hook_prune_images(int dir, const char *name, uint32_t keep, struct err *err)
+int hook_prune_images(int dir, const char *stem, uint32_t keep, struct err *err)
 {
 	auto_with(numbers_free) struct numbers numbers = { .list = NULL };
-	int r = list_images(dir, name, &numbers, err);
+	int r = list_images(dir, stem, &numbers, err);
 
 	for (size_t i = 0; r == 0 && i + keep < numbers.count; i++) {
-		auto_free char *file = file_of(name, numbers.list[i]);
+		auto_free char *file = file_of(stem, numbers.list[i]);
 
 		if (is_image(dir, file) && unlinkat(dir, file, 0) < 0 && errno != ENOENT)
 			r = err_set(err, -errno, "remove %s", file);

@@ -190,14 +190,40 @@ static int add_hook(struct json *config, const struct oci_config *parsed, enum o
 	return 0;
 }
 
+/* The ids that its program was to have, of a user who is not root. */
+static int describe_user(const struct json *config, const struct oci_config *parsed,
+			 char **ret_user, struct err *err)
+{
+	const struct json *user = json_get(json_get(config, "process"), "user");
+	const struct json *more = json_get(user, "additionalGids");
+	auto_free uint32_t *gids = NULL;
+	size_t count = 0;
+
+	array_grow(gids, count);
+	gids[count++] = parsed->gid;
+	for (size_t i = 0; more && i < json_count(more); i++) {
+		uint64_t gid;
+
+		if (!json_get_u64(json_element(more, i), &gid) || gid >= UINT32_MAX)
+			return err_set(err, ERR_USAGE, "process.user.additionalGids");
+		array_grow(gids, count);
+		gids[count++] = (uint32_t)gid;
+	}
+	*ret_user = hook_user_print(parsed->uid, gids, count, parsed->caps);
+	return 0;
+}
+
 static int change(struct json *config, const struct oci_config *parsed, const char *image,
 		  const char *below, struct err *err)
 {
 	static const enum oci_stage stages[] = { OCI_CREATE_RUNTIME, OCI_POSTSTART, OCI_POSTSTOP };
 	auto_free char *waiter = NULL;
+	auto_free char *user = NULL;
 	char caps[24];
 	int r = hook_find_waiter(&waiter, err);
 
+	if (r == 0)
+		r = describe_user(config, parsed, &user, err);
 	if (r == 0)
 		r = change_process(config, parsed, image, err);
 	for (size_t i = 0; r == 0 && i < sizeof(stages) / sizeof(stages[0]); i++)
@@ -207,11 +233,12 @@ static int change(struct json *config, const struct oci_config *parsed, const ch
 	add_mount(config, waiter);
 	(void)snprintf(caps, sizeof(caps), "%llx", (unsigned long long)parsed->caps[OCI_BOUNDING]);
 	json_put_string(json_member(config, "annotations"), "org.ctckpt.restore.caps", caps);
+	json_put_string(json_member(config, "annotations"), "org.ctckpt.restore.user", user);
 	return 0;
 }
 
-int hook_precreate(const char *text, size_t size, const char *below, char **ret_changed,
-		   struct err *err)
+int hook_precreate(const char *text, size_t size, const struct hook_bounds *bounds,
+		   char **ret_changed, struct err *err)
 {
 	auto_hook_annotations struct hook_annotations annotations = { .name = NULL };
 	auto_oci_config struct oci_config *parsed = NULL;
@@ -229,9 +256,11 @@ int hook_precreate(const char *text, size_t size, const char *below, char **ret_
 		return err_wrap(err, "config.json");
 	if (!annotations.restore)
 		return 0;
-	r = oci_config_parse("config.json", text, size, &parsed, err);
+	r = hook_check_restore(bounds, err);
 	if (r == 0)
-		r = change(config, parsed, annotations.restore, below, err);
+		r = oci_config_parse("config.json", text, size, &parsed, err);
+	if (r == 0)
+		r = change(config, parsed, annotations.restore, bounds->below, err);
 	if (r < 0)
 		return r;
 	printed = json_print(config, false);

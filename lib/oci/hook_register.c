@@ -171,7 +171,7 @@ int hook_register(const struct hook_state *state, struct err *err)
 
 /* ---- poststop ---- */
 
-static void stop_timer(const struct registry_entry *entry)
+int hook_open_timer(const struct registry_entry *entry)
 {
 	auto_close int pidfd = entry->timer > 0 ? sys_pidfd_open(entry->timer) : -1;
 	auto_close int proc = -1;
@@ -180,9 +180,18 @@ static void stop_timer(const struct registry_entry *entry)
 
 	/* While the pidfd holds on to the number. */
 	if (pidfd < 0 || procfs_open_pid(entry->timer, &proc, &ignored) < 0 ||
-	    read_stat(proc, &stat, &ignored) < 0 || stat.start_time != entry->timer_start_time)
-		return;
-	(void)sys_pidfd_send_signal(pidfd, SIGTERM);
+	    read_stat(proc, &stat, &ignored) < 0 || stat.start_time != entry->timer_start_time ||
+	    sys_pidfd_send_signal(pidfd, 0) < 0)
+		return -1;
+	return take_fd(&pidfd);
+}
+
+static void stop_timer(const struct registry_entry *entry)
+{
+	auto_close int pidfd = hook_open_timer(entry);
+
+	if (pidfd >= 0)
+		(void)sys_pidfd_send_signal(pidfd, SIGTERM);
 }
 
 int hook_forget(const struct hook_state *state, struct err *err)

@@ -94,7 +94,9 @@ static int restore(struct restoring *restoring, struct err *err)
 	auto_free char *root = mem_printf("/proc/%d/root", state->pid);
 	auto_free char *filter = read_filter(state->bundle);
 	struct ctckpt_join join = { .pid = state->pid,
-				    .caps = state->annotations.caps,
+				    .uid = state->annotations.uid,
+				    .gids = state->annotations.gids,
+				    .gid_count = state->annotations.gid_count,
 				    .filter = filter,
 				    .failed = say_failure,
 				    .argument = restoring };
@@ -110,6 +112,7 @@ static int restore(struct restoring *restoring, struct err *err)
 	};
 	struct ctckpt_restore_result result;
 
+	memcpy(join.caps, state->annotations.caps, sizeof(join.caps));
 	return ctckpt_restore(&options, &result, err);
 }
 
@@ -132,7 +135,18 @@ static _Noreturn void run(struct restoring *restoring)
 
 /* ---- the hook ---- */
 
-static int prepare(struct restoring *restoring, const char *below, struct err *err)
+/* Below one directory of root's lie images of all: who names one gets that container's memory. */
+int hook_check_restore(const struct hook_bounds *bounds, struct err *err)
+{
+	if (bounds->may_restore)
+		return 0;
+	(void)err_set(err, ERR_REFUSED,
+		      "org.ctckpt.restore is not allowed in containers of root's");
+	return err_hint(err, "the hook file may allow it: see option --below in "
+			     "ctckpt-oci-hook(1)");
+}
+
+static int prepare(struct restoring *restoring, const struct hook_bounds *bounds, struct err *err)
 {
 	const struct hook_state *state = restoring->state;
 	auto_free char *waiter = NULL;
@@ -148,18 +162,19 @@ static int prepare(struct restoring *restoring, const char *below, struct err *e
 	restoring->watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	if (restoring->watch < 0 || inotify_add_watch(restoring->watch, waiter, IN_OPEN) < 0)
 		return err_set(err, -errno, "watch %s", waiter);
-	(void)hook_open_image(state->annotations.restore, below, &restoring->image,
-			      &restoring->failure);
+	if (hook_check_restore(bounds, &restoring->failure) == 0)
+		(void)hook_open_image(state->annotations.restore, bounds->below, &restoring->image,
+				      &restoring->failure);
 	return 0;
 }
 
-int hook_restore(const struct hook_state *state, const char *below, struct err *err)
+int hook_restore(const struct hook_state *state, const struct hook_bounds *bounds, struct err *err)
 {
 	auto_with(restoring_free) struct restoring restoring = {
 		.state = state, .image = -1, .pidfd = -1, .watch = -1, .log = -1
 	};
 	pid_t child;
-	int r = prepare(&restoring, below, err);
+	int r = prepare(&restoring, bounds, err);
 
 	/* It would wait for ever. */
 	if (r < 0 && restoring.pidfd >= 0)

@@ -75,13 +75,65 @@ static int parse_keep(const char *text, uint32_t *ret_keep, struct err *err)
 	return 0;
 }
 
-static int parse_caps(const char *text, uint64_t *ret_caps, struct err *err)
+static int parse_caps(const char *text, struct hook_annotations *annotations, struct err *err)
 {
 	const char *at = text;
+	uint64_t caps;
 
-	if (!scan_number(&at, 16, UINT64_MAX, ret_caps) || *at)
+	if (!scan_number(&at, 16, UINT64_MAX, &caps) || *at)
 		return err_set(err, ERR_USAGE, "org.ctckpt.restore.caps: \"%.80s\"", text);
+	for (size_t i = 0; i < OCI_CAP_SETS; i++)
+		annotations->caps[i] = caps;
 	return 0;
+}
+
+static bool scan_groups(const char **at, struct hook_annotations *annotations)
+{
+	do {
+		uint64_t gid;
+
+		if (!scan_number(at, 10, UINT32_MAX - 1, &gid))
+			return false;
+		array_grow(annotations->gids, annotations->gid_count);
+		annotations->gids[annotations->gid_count++] = (uint32_t)gid;
+	} while (scan_char(at, '+'));
+	return true;
+}
+
+/* Whose ids are root's may get all that is in the bounding set. */
+static int parse_user(const char *text, struct hook_annotations *annotations, struct err *err)
+{
+	static const enum oci_cap_set sets[] = { OCI_PERMITTED, OCI_INHERITABLE, OCI_AMBIENT };
+	const char *at = text;
+	uint64_t uid;
+	bool is_valid = scan_number(&at, 10, UINT32_MAX - 1, &uid) && scan_char(&at, ':') &&
+			scan_groups(&at, annotations);
+
+	for (size_t i = 0; is_valid && i < sizeof(sets) / sizeof(sets[0]); i++) {
+		uint64_t caps;
+
+		is_valid = scan_char(&at, ':') && scan_number(&at, 16, UINT64_MAX, &caps);
+		if (is_valid && uid != 0)
+			annotations->caps[sets[i]] = caps;
+	}
+	if (!is_valid || *at)
+		return err_set(err, ERR_USAGE, "org.ctckpt.restore.user: \"%.80s\"", text);
+	annotations->uid = (uint32_t)uid;
+	annotations->caps[OCI_EFFECTIVE] = annotations->caps[OCI_PERMITTED];
+	return 0;
+}
+
+char *hook_user_print(uint32_t uid, const uint32_t *gids, size_t gid_count, const uint64_t *caps)
+{
+	auto_buf struct buf text = BUF_EMPTY;
+
+	buf_printf(&text, "%u:", uid);
+	for (size_t i = 0; i < gid_count; i++)
+		buf_printf(&text, "%s%u", i ? "+" : "", gids[i]);
+	buf_printf(&text, ":%llx:%llx:%llx", (unsigned long long)caps[OCI_PERMITTED],
+		   (unsigned long long)caps[OCI_INHERITABLE],
+		   (unsigned long long)caps[OCI_AMBIENT]);
+	return take_ptr(text.data);
 }
 
 static int parse_path(const char *key, const char *text, char **ret_path, struct err *err)
@@ -122,6 +174,7 @@ static int parse_annotations(const struct json *object, struct hook_annotations 
 	const char *keep;
 	const char *restore;
 	const char *caps;
+	const char *user;
 	int r = get_text(object, "org.ctckpt.name", &name, err);
 
 	if (r == 0)
@@ -134,6 +187,8 @@ static int parse_annotations(const struct json *object, struct hook_annotations 
 		r = get_text(object, "org.ctckpt.restore", &restore, err);
 	if (r == 0)
 		r = get_text(object, "org.ctckpt.restore.caps", &caps, err);
+	if (r == 0)
+		r = get_text(object, "org.ctckpt.restore.user", &user, err);
 	if (r == 0 && name)
 		r = parse_name(name, &annotations->name, err);
 	if (r == 0 && times)
@@ -145,7 +200,9 @@ static int parse_annotations(const struct json *object, struct hook_annotations 
 	if (r == 0 && restore)
 		r = parse_path("org.ctckpt.restore", restore, &annotations->restore, err);
 	if (r == 0 && caps)
-		r = parse_caps(caps, &annotations->caps, err);
+		r = parse_caps(caps, annotations, err);
+	if (r == 0 && user)
+		r = parse_user(user, annotations, err);
 	return r;
 }
 
@@ -171,6 +228,7 @@ void hook_annotations_free(struct hook_annotations *annotations)
 	free(annotations->name);
 	free(annotations->images);
 	free(annotations->restore);
+	free(annotations->gids);
 	*annotations = (struct hook_annotations){ .name = NULL };
 }
 

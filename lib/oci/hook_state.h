@@ -9,6 +9,7 @@
 
 #include "core/err.h"
 #include "core/json.h"
+#include "oci/config.h"
 
 /* When checkpoints are made. */
 struct hook_times {
@@ -21,7 +22,11 @@ struct hook_annotations {
 	char *name;    /* owned; fit for the registry; NULL */
 	char *images;  /* owned; an absolute path; NULL */
 	char *restore; /* owned; an absolute path; NULL */
-	uint64_t caps; /* of a container that is restored: what it was to have; by precreate */
+	/* Of a container that is restored: what it was to have; by precreate. */
+	uint64_t caps[OCI_CAP_SETS];
+	uint32_t uid;	/* 0: any id */
+	uint32_t *gids; /* owned */
+	size_t gid_count;
 	struct hook_times times;
 	uint32_t keep; /* images */
 };
@@ -50,5 +55,8 @@ int hook_annotations_parse(const struct json *annotations, struct hook_annotatio
 void hook_annotations_free(struct hook_annotations *annotations);
 #define auto_hook_annotations __attribute__((cleanup(hook_annotations_free)))
 bool hook_times_are_set(const struct hook_times *times);
+/* org.ctckpt.restore.user: "1000:1000+27:0:0:0", user, groups, and the capabilities that it may
+ * have permitted, inheritable and ambient. */
+char *hook_user_print(uint32_t uid, const uint32_t *gids, size_t gid_count, const uint64_t *caps);
 /* "every:30s+on-start": s, m, h; or with commas, at which podman cuts. */
 int hook_times_parse(const char *text, struct hook_times *ret_times, struct err *err);

@@ -1,10 +1,11 @@
 /* Checkpoints that a container's annotations ask for: a process in the background, which waits for
  * its timer, signals and the container's end, and keeps the last images.
  *
- *   DIR/NAME.NNNNNN.ckpt  an image
- *   DIR/NAME.log          what went wrong
- *   DIR/NAME.pid          the process; SIGUSR1 makes a checkpoint */
+ *   DIR/NAME@ID.NNNNNN.ckpt  an image
+ *   DIR/NAME@ID.log          what went wrong
+ *   DIR/NAME@ID.pid          the process; SIGUSR1 makes a checkpoint */
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -33,8 +34,8 @@ enum {
 };
 
 struct timer {
-	const char *name; /* of images */
-	char *target;	  /* owned: name of the container */
+	char *name;   /* owned: of its files */
+	char *target; /* owned: name of the container */
 	struct registry_entry entry;
 	struct hook_times times;
 	uint32_t keep;
@@ -52,6 +53,7 @@ struct timer {
 static void timer_free(struct timer *timer)
 {
 	registry_entry_free(&timer->entry);
+	free(timer->name);
 	free(timer->target);
 	drop_fd(&timer->dir);
 	drop_fd(&timer->pidfd);
@@ -328,12 +330,36 @@ static int find_entry(const struct hook_state *state, struct timer *timer, struc
 
 static bool has_timer(const struct registry_entry *entry)
 {
-	auto_close int pidfd = entry->timer > 0 ? sys_pidfd_open(entry->timer) : -1;
+	auto_close int pidfd = hook_open_timer(entry);
 
-	return pidfd >= 0 && sys_pidfd_send_signal(pidfd, 0) == 0;
+	return pidfd >= 0;
 }
 
-int hook_arm(const struct hook_state *state, const char *below, struct err *err)
+static int check_bounds(const struct hook_annotations *annotations,
+			const struct hook_bounds *bounds, struct err *err)
+{
+	uint64_t every = annotations->times.every;
+
+	if (!annotations->images)
+		return err_set(err, ERR_USAGE, "org.ctckpt.auto needs org.ctckpt.images");
+	if (every > 0 && every < bounds->least) {
+		(void)err_set(err, ERR_REFUSED,
+			      "org.ctckpt.auto: every %" PRIu64
+			      " s is more often than each %" PRIu64 " s",
+			      every, bounds->least);
+		return err_hint(err, "the hook file may allow it: see option --least in "
+				     "ctckpt-oci-hook(1)");
+	}
+	if (annotations->keep > bounds->most) {
+		(void)err_set(err, ERR_REFUSED, "org.ctckpt.keep: %u are more than %u images",
+			      annotations->keep, bounds->most);
+		return err_hint(err, "the hook file may allow it: see option --most in "
+				     "ctckpt-oci-hook(1)");
+	}
+	return 0;
+}
+
+int hook_arm(const struct hook_state *state, const struct hook_bounds *bounds, struct err *err)
 {
 	const struct hook_annotations *annotations = &state->annotations;
 	auto_with(timer_free) struct timer timer = {
@@ -348,18 +374,18 @@ int hook_arm(const struct hook_state *state, const char *below, struct err *err)
 		.is_due = annotations->times.on_start,
 	};
 	pid_t child;
-	int r = 0;
+	int r = check_bounds(annotations, bounds, err);
 
-	if (!annotations->images)
-		return err_set(err, ERR_USAGE, "org.ctckpt.auto needs org.ctckpt.images");
-	r = find_entry(state, &timer, err);
+	if (r == 0)
+		r = find_entry(state, &timer, err);
 	if (r < 0 || has_timer(&timer.entry))
 		return r;
-	timer.name = timer.entry.name;
 	timer.target = mem_string(timer.entry.name);
-	r = open_process(&timer, err);
+	r = hook_file_stem(timer.entry.name, state->id, &timer.name, err);
 	if (r == 0)
-		r = hook_open_images(annotations->images, below, &timer.dir, err);
+		r = open_process(&timer, err);
+	if (r == 0)
+		r = hook_open_images(annotations->images, bounds->below, &timer.dir, err);
 	if (r == 0)
 		r = open_clocks(&timer, err);
 	if (r < 0)

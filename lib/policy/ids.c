@@ -153,6 +153,8 @@ static bool may_setgroups(const struct plan *plan)
 
 	if (plan->facts.is_setgroups_denied)
 		return false;
+	if (plan->facts.is_joined)
+		return true;
 	if (plan->facts.may_map_all)
 		return true;
 	return gids->count > 1 || (gids->count == 1 && gids->lines[0].count > 1);
@@ -175,6 +177,8 @@ static bool is_by_lines(const struct plan *plan, const struct decision *decision
 
 static const char *refusal_reason(const struct plan *plan, const struct decision *decision)
 {
+	if (plan->facts.is_joined)
+		return "the container's configuration has no place for this id";
 	if (is_by_bundle(plan, decision))
 		return "the bundle has no place for this id";
 	if (is_by_lines(plan, decision))
@@ -188,6 +192,8 @@ static const char *refusal_reason(const struct plan *plan, const struct decision
 
 static const char *refusal_remedy(const struct plan *plan, const struct decision *decision)
 {
+	if (plan->facts.is_joined)
+		return "start the container with the user and the ids that were saved";
 	if (is_by_bundle(plan, decision))
 		return "add it to the bundle's uidMappings and gidMappings";
 	if (is_by_lines(plan, decision))

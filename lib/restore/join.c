@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
@@ -55,6 +56,47 @@ static int read_map(const struct ctckpt_join *join, int proc, const char *name,
 	return r;
 }
 
+static const struct id_map *find_line(const struct id_map *lines, size_t count, uint32_t id)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (id >= lines[i].inside && id - lines[i].inside < lines[i].count)
+			return &lines[i];
+	}
+	return NULL;
+}
+
+static bool is_repeated(const uint32_t *ids, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (ids[i] == ids[n])
+			return true;
+	}
+	return false;
+}
+
+/* Of the map, these ids alone. */
+static int keep_ids(const uint32_t *ids, size_t id_count, struct id_map **map, size_t *count,
+		    struct err *err)
+{
+	struct id_map *kept = NULL;
+	size_t kept_count = 0;
+
+	for (size_t i = 0; i < id_count; i++) {
+		const struct id_map *line = find_line(*map, *count, ids[i]);
+
+		if (!line || is_repeated(ids, i))
+			continue;
+		array_grow(kept, kept_count);
+		kept[kept_count++] =
+		    (struct id_map){ ids[i], line->outside + (ids[i] - line->inside), 1 };
+	}
+	free(*map);
+	*map = kept;
+	*count = kept_count;
+	return kept_count > 0 ? 0
+			      : err_set(err, ERR_FAILED, "the container has no id for its user");
+}
+
 static int read_status(const struct ctckpt_join *join, struct host_facts *facts, struct err *err)
 {
 	auto_with(procfs_status_free) struct procfs_status status = { .groups = NULL };
@@ -78,9 +120,15 @@ static int read_status(const struct ctckpt_join *join, struct host_facts *facts,
 	bound->no_new_privs = status.no_new_privs;
 	bound->has_filter = status.seccomp != 0;
 	for (size_t i = 0; i < sizeof(bound->caps) / sizeof(bound->caps[0]); i++)
-		bound->caps[i] = join->caps;
+		bound->caps[i] = join->caps[i];
 	r = read_map(join, proc, "uid_map", &bound->uids, &bound->uid_count, err);
-	return r < 0 ? r : read_map(join, proc, "gid_map", &bound->gids, &bound->gid_count, err);
+	if (r == 0)
+		r = read_map(join, proc, "gid_map", &bound->gids, &bound->gid_count, err);
+	if (r == 0 && join->uid != 0)
+		r = keep_ids(&join->uid, 1, &bound->uids, &bound->uid_count, err);
+	if (r == 0 && join->uid != 0)
+		r = keep_ids(join->gids, join->gid_count, &bound->gids, &bound->gid_count, err);
+	return r;
 }
 
 int join_take_facts(const struct ctckpt_join *join, struct host_facts *facts, struct err *err)

@@ -80,8 +80,6 @@ static int enter_owner(const struct part *part, struct err *err)
 
 	if (owner && setns(restore_fd(part->rs, owner), CLONE_NEWUSER) < 0)
 		return err_set(err, -errno, "enter user namespace %u", owner);
-	/* A change of ids hides /proc/PID from us, too. */
-	(void)prctl(PR_SET_DUMPABLE, 1);
 	return 0;
 }
 
@@ -272,6 +270,21 @@ static int write_maps(const struct part *part, pid_t pid, struct err *err)
 	return r < 0 ? r : write_map(part, pid, true, err);
 }
 
+/* The maps of a process that may not be looked at are nobody's to write. Others may see it, too: it
+ * keeps nothing open but what it needs. */
+static void be_visible(int ready, int done)
+{
+	unsigned int low = (unsigned int)(ready < done ? ready : done);
+	unsigned int high = (unsigned int)(ready < done ? done : ready);
+
+	if (low > 0)
+		(void)close_range(0, low - 1, 0);
+	if (high > low + 1)
+		(void)close_range(low + 1, high - 1, 0);
+	(void)close_range(high + 1, ~0u, 0);
+	(void)prctl(PR_SET_DUMPABLE, 1);
+}
+
 /* Its owner is whoever made it. */
 static _Noreturn void be_owner(const struct part *part, int ready, int done)
 {
@@ -285,7 +298,7 @@ static _Noreturn void be_owner(const struct part *part, int ready, int done)
 		byte = (char)errno;
 	/* The id change has cleared both. */
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	(void)prctl(PR_SET_DUMPABLE, 1);
+	be_visible(ready, done);
 	if (write(ready, &byte, 1) == 1)
 		(void)!read(done, &byte, 1);
 	_exit(0);

@@ -188,7 +188,7 @@ int restore_give_grants(struct restore *rs, struct err *err);
 
 /* stage.c: runs in the container's first task; ends in the execution of the tiny program. */
 int restore_stage_main(void *argument, struct err *err);
-/* The same in a task that has joined the container: it says that it is done, and stays. */
+/* The same in a task that has joined the container: it says that it is done, and waits. */
 int restore_stage_join(void *argument, struct err *err);
 
 /* instead.c: does the plan drop or substitute this open file? Then restores what takes its place.
@@ -199,6 +199,8 @@ int restore_instead(struct restore *rs, const struct record *record, struct err 
 /* template.c: where the hole is; the first task after its execution becomes the model for all. */
 int restore_find_hole(struct restore *rs, struct err *err);
 int restore_make_program(const struct restore *rs, int *ret_fd, struct err *err);
+/* Another, which does nothing but wait. */
+int restore_make_waiter(const struct restore *rs, int *ret_fd, struct err *err);
 int restore_make_template(struct restore *rs, pid_t init, struct err *err);
 /* Likewise a task that has executed another small program, and is stopped. */
 int restore_take_template(struct restore *rs, pid_t init, struct err *err);

@@ -196,7 +196,8 @@ static int hold_image(struct restore_private *own, struct err *err)
 {
 	struct restore_shared *shared = own->shared;
 
-	if (!own->image->is_seekable || own->image->compression != IMAGE_PLAIN)
+	/* In an engine's container others may see what its tasks have open. */
+	if (own->is_joined || !own->image->is_seekable || own->image->compression != IMAGE_PLAIN)
 		return 0;
 	shared->image_fd = fcntl(own->image->fd, F_DUPFD, (int)shared->next);
 	if (shared->image_fd < 0)
@@ -213,16 +214,12 @@ static int close_on_execution(uint32_t first, uint32_t last, struct err *err)
 	return 0;
 }
 
-static int execute_program(struct restore *rs, struct err *err)
+static int execute(int program, struct err *err)
 {
-	auto_close int program = -1;
 	char name[] = "ctckpt";
 	char *arguments[] = { name, NULL };
 	char *environment[] = { NULL };
-	int r = restore_make_program(rs, &program, err);
 
-	if (r < 0)
-		return r;
 	(void)execveat(program, "", arguments, environment, AT_EMPTY_PATH);
 	return err_set(err, -errno, "execute the first program");
 }
@@ -261,6 +258,7 @@ static int make_objects(struct restore *rs, struct err *err)
 
 static int make_all(struct restore *rs, struct err *err)
 {
+	auto_close int program = -1;
 	int r;
 
 	(void)prctl(PR_SET_PDEATHSIG, 0);
@@ -269,9 +267,9 @@ static int make_all(struct restore *rs, struct err *err)
 		r = keep_capabilities(err);
 	if (r == 0)
 		r = close_on_execution(0, rs->own->base - 1, err);
-	if (r < 0)
-		return r;
-	return execute_program(rs, err);
+	if (r == 0)
+		r = restore_make_program(rs, &program, err);
+	return r < 0 ? r : execute(program, err);
 }
 
 int restore_stage_main(void *argument, struct err *err)
@@ -293,14 +291,29 @@ static void leave_no_trace(void)
 		(void)unlink(RESTORE_WAITER);
 }
 
+/* Nobody in the container may look at us; what is made is taken from a program that has nothing
+ * else. */
+static int make_inside(struct restore *rs, struct err *err)
+{
+	auto_close int program = -1;
+	int r = make_objects(rs, err);
+
+	if (r == 0)
+		r = close_on_execution(0, rs->own->base - 1, err);
+	if (r == 0)
+		r = restore_make_waiter(rs, &program, err);
+	if (r == 0)
+		r = join_ready(err);
+	return r < 0 ? r : execute(program, err);
+}
+
 int restore_stage_join(void *argument, struct err *err)
 {
 	struct restore *rs = argument;
 	int r;
 
 	leave_no_trace();
-	r = make_objects(rs, err);
-	if (r < 0)
-		restore_undo_here(rs);
-	return r < 0 ? r : join_ready(err);
+	r = make_inside(rs, err);
+	restore_undo_here(rs);
+	return r;
 }

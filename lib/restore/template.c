@@ -127,7 +127,8 @@ int restore_find_hole(struct restore *rs, struct err *err)
 /* ---- the program ---- */
 
 /* An executable of one page of code, at its place in the hole: elf(5). */
-int restore_make_program(const struct restore *rs, int *ret_fd, struct err *err)
+static int make_program(const struct restore *rs, const void *text, size_t size, int *ret_fd,
+			struct err *err)
 {
 	struct {
 		Elf64_Ehdr header;
@@ -154,17 +155,34 @@ int restore_make_program(const struct restore *rs, int *ret_fd, struct err *err)
 	};
 	auto_free char *pages = mem_alloc(2, PAGE);
 	auto_close int fd = memfd_create("ctckpt-init", MFD_CLOEXEC);
-	size_t size;
-	const void *stub = remote_stub(&size);
 
 	if (fd < 0)
 		return err_set(err, -errno, "make the first program");
 	memcpy(pages, &head, sizeof(head));
-	memcpy(pages + PAGE, stub, size);
+	memcpy(pages + PAGE, text, size);
 	if (write(fd, pages, 2 * PAGE) != 2 * PAGE)
 		return err_set(err, -errno, "write the first program");
 	*ret_fd = take_fd(&fd);
 	return 0;
+}
+
+int restore_make_program(const struct restore *rs, int *ret_fd, struct err *err)
+{
+	size_t size;
+	const void *stub = remote_stub(&size);
+
+	return make_program(rs, stub, size, ret_fd, err);
+}
+
+int restore_make_waiter(const struct restore *rs, int *ret_fd, struct err *err)
+{
+	static const unsigned char text[] = {
+		0xb8, SYS_pause, 0, 0, 0, /* mov $SYS_pause, %eax */
+		0x0f, 0x05,		  /* syscall */
+		0xeb, 0xf7,		  /* jmp: to the beginning */
+	};
+
+	return make_program(rs, text, sizeof(text), ret_fd, err);
 }
 
 /* ---- after the execution ---- */

@@ -14,13 +14,14 @@ teardown() {
 	test_teardown
 }
 
-# hooked COMMAND...: registered, saved once, and gone with its end, which that command brings.
+# hooked ID COMMAND...: registered, saved once, and gone with its end, which that command brings.
 hooked() {
-	local timer
-	"$AWAIT" -t 60 "$IMAGES/web.000001.ckpt" || fail "$(cat "$IMAGES/web.log" "$XDG_RUNTIME_DIR/ctckpt/hooks.log")" || return
+	local timer stem=$IMAGES/web@$1
+	shift
+	"$AWAIT" -t 60 "$stem.000001.ckpt" || fail "$(cat "$stem.log" "$XDG_RUNTIME_DIR/ctckpt/hooks.log")" || return
 	assert_equal "$(ctckpt ps | awk '$1 == "web" { print $2 }')" "$PID" || return
 	run -0 ctckpt checkpoint --leave-running web -o "$IMAGE" || return
-	timer=$(<"$IMAGES/web.pid")
+	timer=$(<"$stem.pid")
 	"$@"
 	"$AWAIT" -t 60 -p "$timer"
 	"$AWAIT" -t 60 -p "$PID"
@@ -47,7 +48,7 @@ podman_ends() {
 	bundle_make sleep 1000
 	bundle_hook org.ctckpt.name=web org.ctckpt.auto=on-start "org.ctckpt.images=$IMAGES"
 	bundle_start runc "$VICTIM"
-	hooked runtime_ends runc
+	hooked "$VICTIM" runtime_ends runc
 }
 
 @test "hooks: crun calls them" {
@@ -56,7 +57,7 @@ podman_ends() {
 	bundle_make sleep 1000
 	bundle_hook org.ctckpt.name=web org.ctckpt.auto=on-start "org.ctckpt.images=$IMAGES"
 	bundle_start crun "$VICTIM"
-	hooked runtime_ends crun
+	hooked "$VICTIM" runtime_ends crun
 }
 
 @test "hooks: podman calls them by the files that are installed" {
@@ -68,5 +69,5 @@ podman_ends() {
 	sed -i "/^\[engine\]/a hooks_dir = [\"$BATS_TEST_TMPDIR/hooks.d\"]" "$STORAGE/containers.conf"
 	podman_start web --annotation=org.ctckpt.name=web --annotation=org.ctckpt.auto=on-start \
 		--annotation="org.ctckpt.images=$IMAGES" sleep 1000
-	hooked podman_ends
+	hooked "$(engine_podman inspect --format "{{.Id}}" web | cut -c1-12)" podman_ends
 }

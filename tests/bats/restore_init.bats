@@ -127,6 +127,30 @@ confinement() {
 	verified
 }
 
+@test "restore as init: no task has other ids or capabilities than the user of the configuration" {
+	local options=(--cgroup-parent "/$VICTIM") before
+	engine_requires podman user
+	((EUID == 0)) || options=()
+	# root's
+	podman_save eventfd
+	run -137 engine_podman run --name again "${options[@]}" --user=1000:1000 \
+		"--annotation=org.ctckpt.restore=$IMAGE" --rootfs "$ROOTFS" ignored
+	assert_contains "$output" "the container's configuration has no place for this id"
+	# Its own, and of a user with fewer groups.
+	rm "$VICTIM_DIR/ready" "$IMAGE"
+	podman_start user --annotation=org.ctckpt.name=user --user=1000:1000 --group-add=27 /bin/eventfd
+	"$AWAIT" -t 60 "$VICTIM_DIR/ready"
+	before=$(confinement)
+	run -0 ctckpt checkpoint user -o "$IMAGE"
+	run -137 engine_podman run --name fewer "${options[@]}" --user=1000:1000 \
+		"--annotation=org.ctckpt.restore=$IMAGE" --rootfs "$ROOTFS" ignored
+	assert_contains "$output" "the container's configuration has no place for this id"
+	podman_start same --annotation=org.ctckpt.name=same "--annotation=org.ctckpt.restore=$IMAGE" \
+		--user=1000:1000 --group-add=27 ignored
+	restored same
+	assert_equal "$(confinement)" "$before"
+}
+
 @test "restore as init: an image that cannot be restored is said in the container's log" {
 	local options=(--cgroup-parent "/$VICTIM")
 	engine_requires podman user
@@ -165,7 +189,9 @@ confinement() {
 	# Without the annotation nothing; not even a byte.
 	ctckpt oci-hook precreate <"$BUNDLE/config.json" >"$BUNDLE/same"
 	cmp "$BUNDLE/config.json" "$BUNDLE/same"
-	bundle_edit 'config["annotations"] = {"org.ctckpt.restore": "/i.ckpt", "other": "\u00e4 \"ctckpt:number:1"}'
+	bundle_edit 'process["user"] = {"uid": 1000, "gid": 1000, "additionalGids": [27]}'
+	bundle_edit 'process["capabilities"].update(inheritable=[], ambient=["CAP_NET_BIND_SERVICE"])'
+	bundle_edit 'config["annotations"] = {"org.ctckpt.restore.user": "0:0:f:f:f", "org.ctckpt.restore": "/i.ckpt", "other": "\u00e4 \"ctckpt:number:1"}'
 	ctckpt oci-hook --below / precreate <"$BUNDLE/config.json" >"$BUNDLE/after"
 	run -0 python3 - "$BUNDLE/config.json" "$BUNDLE/after" <<'PYTHON'
 import json, sys
@@ -174,7 +200,9 @@ print(" ".join(after["process"]["args"]))
 assert "CAP_CHECKPOINT_RESTORE" in after["process"]["capabilities"]["effective"]
 assert after["mounts"].pop()["destination"] == "/.ctckpt-init"
 assert after["annotations"].pop("org.ctckpt.restore.caps") == "20000420"
+assert after["annotations"].pop("org.ctckpt.restore.user") == "1000:1000+27:20000420:0:400"
 assert [hook["args"][-1] for hook in after.pop("hooks")["poststart"]] == ["poststart"]
+del before["annotations"]["org.ctckpt.restore.user"]
 for key in ("args", "user", "capabilities"):
     del after["process"][key], before["process"][key]
 assert before == after, (before, after)

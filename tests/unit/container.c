@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "container/join.h"
 #include "core/buf.h"
 #include "core/cleanup.h"
 #include "core/procfs.h"
@@ -138,6 +139,29 @@ static int inside_message(void *argument, struct err *err)
 	(void)argument;
 	CHECK(write(container_sync_fd(), "hello", 5) == 5);
 	_exit(0);
+}
+
+static int inside_wait(void *argument, struct err *err)
+{
+	(void)argument;
+	(void)pause();
+	return err_set(err, ERR_FAILED, "it did not wait");
+}
+
+/* Nobody inside may see what is the host's; a program that is executed then may be seen. */
+static int inside_joined(void *argument, struct err *err)
+{
+	char *const argv[] = { (char *)"sleep", (char *)"1000", NULL };
+	const int *ours = argument;
+
+	CHECK(prctl(PR_GET_DUMPABLE) == 0);
+	CHECK(fcntl(*ours, F_GETFD) < 0 && errno == EBADF);
+	for (int fd = 3; fd < 100; fd++)
+		CHECK(fcntl(fd, F_GETFD) < 0 || fd == container_sync_fd());
+	CHECK(!getenv("PATH"));
+	CHECK(join_ready(err) == 0);
+	(void)execv("/bin/sleep", argv);
+	return err_set(err, -errno, "run sleep");
 }
 
 /* ---- outside ---- */
@@ -404,11 +428,38 @@ static void test_exec(struct unit *unit)
 	try_simple(unit, inside_exec);
 }
 
+static void test_join(struct unit *unit)
+{
+	auto_close int ours = open("/", O_PATH | O_DIRECTORY); /* NOLINT: it is inherited */
+	struct container container = CONTAINER_NONE;
+	struct container task = CONTAINER_NONE;
+	struct err err = ERR_NONE;
+	struct setting setting;
+	pid_t inside = 0;
+	int r;
+
+	setting_init(&setting, inside_wait);
+	r = container_start(&setting.spec, &container, &err);
+	if (r == 0)
+		r = container_go(&container, &err);
+	if (r == 0)
+		r = container_join(container.init, container.pidfd, inside_joined, &ours, &task,
+				   &err);
+	if (r == 0)
+		r = join_expect(&task, &inside, &err);
+	EXPECT_WELL(unit, r, &err);
+	EXPECT(unit, inside > 1 && inside != task.init);
+	join_end(&task);
+	container_free(&task);
+	container_kill(&container);
+	container_free(&container);
+}
+
 static const struct unit_case cases[] = {
 	UNIT_CASE(test_basics), UNIT_CASE(test_exec),	     UNIT_CASE(test_other_id),
 	UNIT_CASE(test_clocks), UNIT_CASE(test_failure),     UNIT_CASE(test_message),
 	UNIT_CASE(test_rootfs), UNIT_CASE(test_rootfs_link), UNIT_CASE(test_foreign_ids),
-	UNIT_CASE(test_seize),	UNIT_CASE(test_orphans),
+	UNIT_CASE(test_seize),	UNIT_CASE(test_orphans),     UNIT_CASE(test_join),
 };
 
 int main(void)
