@@ -215,6 +215,8 @@ static struct bound *make_bound(const struct bundle *bundle)
 	bound->uid_count = config->uid_map.count;
 	bound->gids = make_map(&config->gid_map);
 	bound->gid_count = config->gid_map.count;
+	bound->user = config->uid;
+	bound->group = config->gid;
 	memcpy(bound->caps, config->caps, sizeof(bound->caps));
 	for (size_t i = 0; i < RLIM_NLIMITS; i++)
 		bound->limits[i] =

@@ -108,6 +108,19 @@ static void narrow_seccomp(const struct bound *bound, struct decision *decision)
 	decision->remedy = NULL;
 }
 
+/* What was root would get all of the bounding set by the next program it executes. */
+static void narrow_id(const struct bound *bound, struct decision *decision)
+{
+	uint32_t only = decision->class == CLASS_UID ? bound->user : bound->group;
+
+	if (bound->user == 0 || decision->outcome == OUTCOME_REFUSE || decision->effective == only)
+		return;
+	decision->outcome = OUTCOME_REFUSE;
+	decision->rule = "bundle";
+	decision->reason = "the bundle's process is another user's";
+	decision->remedy = "name the user that was saved as process.user in config.json";
+}
+
 void bound_narrow(const struct bound *bound, struct decision *decision)
 {
 	struct decision most = { .class = decision->class, .rule = "bundle" };
@@ -118,6 +131,8 @@ void bound_narrow(const struct bound *bound, struct decision *decision)
 		decision->remedy = "add it to the bundle's mounts";
 	if (decision->class == CLASS_SECCOMP)
 		narrow_seccomp(bound, decision);
+	else if (decision->class == CLASS_UID || decision->class == CLASS_GID)
+		narrow_id(bound, decision);
 	else if (find_most(bound, decision, &most))
 		decision_narrow(decision, &most, false);
 }

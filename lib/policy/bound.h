@@ -33,7 +33,8 @@ struct bound {
 	size_t uid_count;
 	struct id_map *gids; /* owned */
 	size_t gid_count;
-	uint64_t caps[5]; /* by detail of CLASS_CAPS */
+	uint32_t user, group; /* that tasks must have, inside, if the user is not root */
+	uint64_t caps[5];     /* by detail of CLASS_CAPS */
 	struct bound_limit limits[16];
 	bool no_new_privs;
 	bool has_filter;	    /* seccomp, for all tasks */

@@ -114,6 +114,15 @@ mounts.append({"destination": "/v", "type": "bind", "source": config["root"]["pa
 }
 
 # bats test_tags=root
+@test "bundle: a process that is another user's does not come back as root" {
+	saved
+	bundle_edit 'process["user"] = {"uid": 1000, "gid": 1000}'
+	run -3 ctckpt restore --detach --bundle "$BUNDLE" --name "$NAME" "$IMAGE"
+	assert_contains "$output" "the bundle's process is another user's"
+	run -3 ctckpt plan --bundle "$BUNDLE" "$IMAGE"
+	assert_contains "$(grep uid.effective <<<"$output")" "REFUSE  rule bundle (the bundle's process is another user's)"
+}
+
 @test "bundle: capabilities and limits are no more than its own" {
 	saved
 	bundle_edit '
