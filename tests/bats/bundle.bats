@@ -100,6 +100,7 @@ for mount in mounts:
 	bundle_edit 'mounts.append({"destination": "/mnt/dev", "type": "bind", "source": "/dev", "options": ["bind", "ro", "noexec", "nosuid"]})'
 	restored
 	assert_contains "$stderr" "note: mount /mnt/dev: what is mounted in /dev comes along, with its options"
+	# shellcheck disable=SC2016 # awk's
 	run -0 awk '$5 ~ "^/mnt/dev" && $6 !~ "^ro,nosuid.*noexec" { print; bad = 1 } $5 ~ "^/mnt/dev/" { below = 1 } END { exit bad || !below }' \
 		"/proc/$PID/mountinfo"
 }
@@ -365,7 +366,7 @@ ls: /proc/1/root/: Permission denied"
 	export CTCKPT VICTIM
 	local command
 	for command in state kill "kill --all" delete "delete --force"; do
-		# shellcheck disable=SC2016 # the other shell's
+		# shellcheck disable=SC2016,SC2086 # the other shell's; words
 		run -1 unshare --user --map-root-user --pid --fork --mount-proc sh -c '"$CTCKPT" "$@" "$VICTIM"' sh $command
 		assert_contains "$output" "container $VICTIM is known in another pid namespace"
 	done
