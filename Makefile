@@ -68,7 +68,7 @@ $(B)/ctckpt: $(CMD_OBJ) $(B)/libctckpt.a
 # No library, no stack of its own; below the addresses that a restore uses (restore/template.c).
 $(B)/restore-init: share/waiter.c
 	@mkdir -p $(@D)
-	$(CC) -std=gnu17 -O2 $(WARN) -D_GNU_SOURCE -static -nostdlib -no-pie -fno-pie \
+	$(CC) -std=gnu17 -O2 $(WARN) -D_GNU_SOURCE -static -nostdlib -fno-pie \
 		-fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables \
 		-Wl,-Ttext-segment=0x8000000,--build-id=none,-z,noexecstack,-z,norelro -o $@ $<
 

@@ -152,7 +152,7 @@ static _Noreturn void join_main(const struct join *join)
 		(void)err_set(&err, -errno, "create a task in the container");
 		give_up(join, &err);
 	}
-	_exit(sync_send(join->sync, SYNC_BORN, pid, &err) < 0);
+	_exit(sync_send(join->sync, SYNC_BORN, pid, &err) < 0 ? 1 : 0);
 }
 
 /* ---- the caller ---- */

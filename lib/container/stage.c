@@ -81,6 +81,9 @@ static _Noreturn void first_task(const struct stage *stage)
 	r = furnish(stage, &err);
 	if (r < 0)
 		give_up(stage, &err);
+	/* The root as it is seen from outside: `..` would lead out of the container. */
+	if (stage->rootfs >= 0)
+		(void)close(stage->rootfs);
 	sync_fd = stage->sync;
 	r = stage->spec->main(stage->spec->argument, &err);
 	if (r < 0)

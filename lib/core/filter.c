@@ -17,6 +17,14 @@ void filter_free(struct filter *filter)
 	*filter = FILTER_NONE;
 }
 
+bool filter_is_same(const struct filter *one, const struct filter *other)
+{
+	if (!one->code || !other->code)
+		return !one->code && !other->code;
+	return one->count == other->count &&
+	       memcmp(one->code, other->code, one->count * sizeof(*one->code)) == 0;
+}
+
 /* ---- the check: what seccomp_check_filter() and bpf_check_classic() let pass ---- */
 
 static bool is_operation(uint16_t operation)

@@ -21,6 +21,8 @@ struct filter {
 void filter_free(struct filter *filter);
 /* Would the kernel take it? Hostile input. Its jumps go forward only, so that it ends. */
 bool filter_is_valid(const struct sock_filter *code, size_t count);
+/* The same code; two that are none are the same. */
+bool filter_is_same(const struct filter *one, const struct filter *other);
 /* What a valid filter says of a call: SECCOMP_RET_* and 16 bits of data. */
 uint32_t filter_verdict(const struct filter *filter, const struct seccomp_data *data);
 /* For the calling thread and all that it makes. Needs no_new_privs, or CAP_SYS_ADMIN in its user

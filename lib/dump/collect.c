@@ -317,7 +317,7 @@ static void check_seccomp(struct dump *d, struct dump_task *task)
 		if (thread->status.seccomp == 0)
 			continue;
 		if (is_known_filter(d, &thread->status)) {
-			thread->remote.filter = &d->own->filter;
+			thread->remote.filters[0] = &d->own->filter;
 			continue;
 		}
 		d->own->is_untouchable = true;

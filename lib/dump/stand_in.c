@@ -73,6 +73,8 @@ void dump_dismiss_stand_in(struct dump_stand_in *one)
 {
 	if (!one)
 		return;
+	/* Other children of ours may still hold a duplicate. */
+	(void)shutdown(one->socket, SHUT_RDWR);
 	drop_fd(&one->socket);
 	drop_fd(&one->task.proc);
 	while (waitpid(one->task.pid, NULL, 0) < 0 && errno == EINTR)

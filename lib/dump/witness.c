@@ -329,6 +329,9 @@ void dump_dismiss_witnesses(struct dump_private *own)
 
 	for (struct dump_witness *one = own->witnesses; one; one = next) {
 		next = one->next;
+		/* Other children of ours may still hold a duplicate. */
+		if (one->socket >= 0)
+			(void)shutdown(one->socket, SHUT_RDWR);
 		drop_fd(&one->socket);
 		if (one->keeper > 0)
 			(void)wait_for(one->keeper);

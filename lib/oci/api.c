@@ -148,21 +148,11 @@ static int check_end(const struct oci_state *state, bool is_forced, struct err *
 	return err_hint(err, "ctckpt kill %s, or delete --force", state->id);
 }
 
-/* Another container may have the name by now. */
-static void forget(const struct oci_state *state)
-{
-	auto_with(registry_entry_free) struct registry_entry entry = { .name = NULL };
-	struct err ignored;
-
-	if (registry_read(state->id, &entry, &ignored) == 0 && entry.init == (pid_t)state->pid &&
-	    entry.start_time == state->start_time)
-		(void)registry_remove(state->id, &ignored);
-}
-
 int ctckpt_oci_delete(const char *id, bool is_forced, struct err *ret_warning, struct err *err)
 {
 	auto_oci_state struct oci_state state = OCI_STATE_NONE;
 	struct oci_status status;
+	struct err ignored;
 	int r = oci_state_read(id, &state, err);
 
 	if (r == -ENOENT && is_forced)
@@ -171,7 +161,7 @@ int ctckpt_oci_delete(const char *id, bool is_forced, struct err *ret_warning, s
 		r = check_end(&state, is_forced, err);
 	if (r < 0)
 		return r;
-	forget(&state);
+	(void)registry_remove_of(id, (pid_t)state.pid, state.start_time, &ignored);
 	r = oci_state_remove(id, err);
 	if (r <= 0)
 		return r;

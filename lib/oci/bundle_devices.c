@@ -21,7 +21,8 @@ static int bind_node(const struct making *making, const char *source, const char
 {
 	auto_close int tree = -1;
 	auto_close int place = -1;
-	int r = place_take(AT_FDCWD, source, false, &tree, err);
+	bool is_deep = false;
+	int r = place_take(AT_FDCWD, source, &is_deep, &tree, err);
 
 	if (r == 0)
 		r = place_make(making->root, point, false, &place, err);

@@ -41,16 +41,20 @@ static int make_bind(struct making *making, const struct oci_mount *mount,
 							 : mem_printf("%s/%s", dir, mount->source);
 	auto_close int tree = -1;
 	auto_close int place = -1;
+	bool is_deep = wish->is_deep;
 	struct stat stat;
-	int r = place_take(AT_FDCWD, source, wish->is_deep, &tree, err);
+	int r = place_take(AT_FDCWD, source, &is_deep, &tree, err);
 
-	/* One that was to come alone may have brought along what is mounted below: place_take(). */
+	if (r == 0 && is_deep && !wish->is_deep)
+		restore_note(making->rs,
+			     "mount %s: what is mounted in %s comes along, with its options",
+			     mount->point, source);
 	if (r == 0)
-		r = place_restrict(tree, wish->attributes, !wish->is_deep, err);
+		r = place_restrict(tree, wish->attributes, is_deep && !wish->is_deep, err);
 	if (r == 0 && wish->deep_attributes)
 		r = place_restrict(tree, wish->deep_attributes, true, err);
 	if (r == 0)
-		r = set_propagation(tree, wish->propagation, wish->is_deep, err);
+		r = set_propagation(tree, wish->propagation, is_deep, err);
 	if (r == 0 && fstat(tree, &stat) < 0)
 		r = err_set(err, -errno, "look at %s", source);
 	if (r == 0)

@@ -79,14 +79,16 @@ int place_attach(int mount, int place, struct err *err)
 	return 0;
 }
 
-int place_take(int dir, const char *path, bool is_deep, int *ret_mount, struct err *err)
+int place_take(int dir, const char *path, bool *is_deep, int *ret_mount, struct err *err)
 {
 	unsigned int flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH;
-	int fd = open_tree(dir, path, flags | (is_deep ? AT_RECURSIVE : 0));
+	int fd = open_tree(dir, path, flags | (*is_deep ? AT_RECURSIVE : 0));
 
 	/* Something below it is locked: without, what that covers would be seen. */
-	if (fd < 0 && errno == EINVAL && !is_deep)
+	if (fd < 0 && errno == EINVAL && !*is_deep) {
+		*is_deep = true;
 		fd = open_tree(dir, path, flags | AT_RECURSIVE);
+	}
 	if (fd < 0)
 		return err_set(err, -errno, "take %s", path);
 	*ret_mount = fd;

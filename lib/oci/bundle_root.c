@@ -28,6 +28,7 @@ static int mask(const struct making *making, const char *path, struct err *err)
 {
 	auto_close int place = place_open(making->root, path);
 	auto_close int cover = -1;
+	bool is_deep = false;
 	struct stat stat;
 	int r = 0;
 
@@ -38,7 +39,7 @@ static int mask(const struct making *making, const char *path, struct err *err)
 	if (S_ISDIR(stat.st_mode))
 		r = mount_new("tmpfs", "tmpfs", "size=4k,mode=755", &cover, err);
 	else
-		r = place_take(AT_FDCWD, "/dev/null", false, &cover, err);
+		r = place_take(AT_FDCWD, "/dev/null", &is_deep, &cover, err);
 	if (r == 0 && S_ISDIR(stat.st_mode))
 		r = place_restrict(cover, MOUNT_ATTR_RDONLY, false, err);
 	return r < 0 ? r : place_attach(cover, place, err);
@@ -48,13 +49,14 @@ static int make_read_only(const struct making *making, const char *path, struct 
 {
 	auto_close int place = place_open(making->root, path);
 	auto_close int again = -1;
+	bool is_deep = true;
 	int r;
 
 	if (place == -ENOENT || place == -ENOTDIR)
 		return 0;
 	if (place < 0)
 		return err_set(err, place, "find it");
-	r = place_take(place, "", true, &again, err);
+	r = place_take(place, "", &is_deep, &again, err);
 	if (r == 0)
 		r = place_restrict(again, MOUNT_ATTR_RDONLY, false, err);
 	return r < 0 ? r : place_attach(again, place, err);

@@ -43,7 +43,7 @@ struct json *oci_status_json(const struct oci_status *status)
 struct hooking {
 	const struct oci_hook *hook;
 	const char *dir;
-	const uint64_t *caps;
+	const struct hook_bounds *bounds;
 	int input;
 	int output;
 };
@@ -57,22 +57,40 @@ static void reset_signals(void)
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+static int take_bounds(const struct hook_bounds *bounds, struct err *err)
+{
+	int r = 0;
+
+	for (int cap = 0; cap < 64; cap++) {
+		if (!(bounds->caps >> cap & 1))
+			(void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+	}
+	if (bounds->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return err_set(err, -errno, "set no_new_privs");
+	for (size_t i = 0; r == 0 && i < 2; i++) {
+		if (bounds->filters[i] && bounds->filters[i]->code)
+			r = filter_install(bounds->filters[i], err);
+	}
+	return r;
+}
+
 static _Noreturn void be_hook(const struct hooking *hooking)
 {
 	const struct oci_hook *hook = hooking->hook;
 	char *const none[] = { NULL };
 	char *const usual[] = { hook->path, NULL };
+	struct err err = ERR_NONE;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	reset_signals();
-	for (int cap = 0; hooking->caps && cap < 64; cap++) {
-		if (!(*hooking->caps >> cap & 1))
-			(void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
-	}
 	if ((hooking->dir && chdir(hooking->dir) < 0) || dup2(hooking->input, STDIN_FILENO) < 0 ||
 	    dup2(hooking->output, STDOUT_FILENO) < 0 || dup2(hooking->output, STDERR_FILENO) < 0 ||
 	    close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
 		_exit(127);
+	if (hooking->bounds && take_bounds(hooking->bounds, &err) < 0) {
+		(void)dprintf(STDERR_FILENO, "%s", err.text);
+		_exit(127);
+	}
 	(void)execve(hook->path, hook->args.count ? hook->args.list : usual,
 		     hook->env.count ? hook->env.list : none);
 	(void)dprintf(STDERR_FILENO, "%s", strerror(errno));
@@ -167,14 +185,14 @@ static int write_input(const struct oci_status *status, int fd, struct err *err)
 }
 
 int hooks_run(const struct oci_hooks *hooks, enum oci_stage stage, const struct oci_status *status,
-	      const char *dir, const uint64_t *caps, struct err *err)
+	      const char *dir, const struct hook_bounds *bounds, struct err *err)
 {
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < hooks->count; i++) {
 		auto_close int input = memfd_create("state", MFD_CLOEXEC);
 		auto_close int output = memfd_create("output", MFD_CLOEXEC);
-		const struct hooking hooking = { &hooks->list[i], dir, caps, input, output };
+		const struct hooking hooking = { &hooks->list[i], dir, bounds, input, output };
 
 		r = output < 0 ? err_set(err, -errno, "create a file in memory")
 			       : write_input(status, input, err);

@@ -1,6 +1,8 @@
 /* Hooks and state of a restore. See runtime.h. */
 #include "oci/runtime.h"
 
+#include <sys/prctl.h>
+
 #include "core/log.h"
 #include "oci/hooks.h"
 #include "oci/state.h"
@@ -56,7 +58,9 @@ void runtime_end(struct runtime *runtime)
 		log_info("%s", err.text);
 }
 
-/* Its own pid, as it sees it itself; in the root that it has by then. */
+/* Its own pid, as it sees it itself; in the root that it has by then. From startContainer on, code
+ * of the container's may run beside us: nobody there is to look at what we hold, until the first
+ * task executes its program. */
 int runtime_inside(const struct runtime *runtime, enum oci_stage stage, struct err *err)
 {
 	const struct bundle *bundle = runtime->bundle;
@@ -67,7 +71,13 @@ int runtime_inside(const struct runtime *runtime, enum oci_stage stage, struct e
 					 1,
 					 bundle->dir,
 					 &config->annotations };
-	const uint64_t *caps = stage == OCI_START_CONTAINER ? &config->caps[OCI_BOUNDING] : NULL;
+	const struct hook_bounds bounds = { config->caps[OCI_BOUNDING],
+					    config->no_new_privs,
+					    { &runtime->saved, &bundle->filter } };
 
-	return hooks_run(&config->hooks[stage], stage, &told, NULL, caps, err);
+	if (stage != OCI_START_CONTAINER)
+		return hooks_run(&config->hooks[stage], stage, &told, NULL, NULL, err);
+	if (config->hooks[stage].count > 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return err_set(err, -errno, "hide the container's first task");
+	return hooks_run(&config->hooks[stage], stage, &told, NULL, &bounds, err);
 }

@@ -6,11 +6,13 @@
 #include <sys/types.h>
 
 #include "core/err.h"
+#include "core/filter.h"
 #include "oci/bundle.h"
 
 struct runtime {
 	const struct bundle *bundle; /* borrowed; NULL: there is none, and nothing is done */
 	const char *id;		     /* borrowed */
+	struct filter saved;	     /* borrowed: what tasks have besides the bundle's */
 	bool has_begun;		     /* hooks have run: those of the end are due */
 	bool is_registered;
 };

@@ -95,15 +95,16 @@ static bool find_most(const struct bound *bound, const struct decision *decision
 	}
 }
 
-/* A filter takes away only: one that was not there is no loss of the task's own. */
+/* A filter takes away only: one that was not there is no loss of the task's own. It replaces none:
+ * a saved one that is not known stays refused. */
 static void narrow_seccomp(const struct bound *bound, struct decision *decision)
 {
-	if (!bound->has_filter)
+	if (!bound->has_filter || decision->outcome == OUTCOME_REFUSE)
 		return;
 	decision->effective = SECCOMP_MODE_FILTER;
 	decision->outcome = decision->saved ? OUTCOME_KEEP : OUTCOME_CLAMP;
 	decision->rule = "bundle";
-	decision->reason = "the bundle's filter";
+	decision->reason = decision->saved ? "with the bundle's filter" : "the bundle's filter";
 	decision->remedy = NULL;
 }
 

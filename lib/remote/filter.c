@@ -5,6 +5,30 @@
 
 #include "remote/remote.h"
 
+static bool lets_live(const struct filter *filter, const struct seccomp_data *data)
+{
+	switch (filter_verdict(filter, data) & SECCOMP_RET_ACTION_FULL) {
+	case SECCOMP_RET_ALLOW:
+	case SECCOMP_RET_LOG:
+	case SECCOMP_RET_ERRNO:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static int refuse(const char *name, uint64_t nr, struct err *err)
+{
+	(void)err_set(err, ERR_REFUSED,
+		      "%s: the container's seccomp filter does not let "
+		      "its tasks do this",
+		      name);
+	return err_hint(err,
+			"allow system call %d in the profile, or let it answer with an "
+			"error",
+			(int)nr);
+}
+
 static int check_call(const struct remote *remote, const char *name, uint32_t arch, uint64_t nr,
 		      const uint64_t args[6], struct err *err)
 {
@@ -12,24 +36,14 @@ static int check_call(const struct remote *remote, const char *name, uint32_t ar
 				     .arch = arch,
 				     .instruction_pointer = remote->zone.code };
 
-	if (!remote->filter)
-		return 0;
 	memcpy(data.args, args, sizeof(data.args));
-	switch (filter_verdict(remote->filter, &data) & SECCOMP_RET_ACTION_FULL) {
-	case SECCOMP_RET_ALLOW:
-	case SECCOMP_RET_LOG:
-	case SECCOMP_RET_ERRNO:
-		return 0;
-	default:
-		(void)err_set(err, ERR_REFUSED,
-			      "%s: the container's seccomp filter does not let "
-			      "its tasks do this",
-			      name);
-		return err_hint(err,
-				"allow system call %d in the profile, or let it answer with an "
-				"error",
-				(int)nr);
+	for (size_t i = 0; i < 2; i++) {
+		const struct filter *filter = remote->filters[i];
+
+		if (filter && !lets_live(filter, &data))
+			return refuse(name, nr, err);
 	}
+	return 0;
 }
 
 int remote_check_call(const struct remote *remote, const char *name, uint64_t nr,

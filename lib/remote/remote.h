@@ -48,7 +48,7 @@ struct remote {
 	bool is_awake;		       /* its signals are blocked, its registers are ours */
 	bool owes_signal; /* such a signal came from elsewhere, and is to be sent again */
 	bool owes_stop;	  /* likewise SIGSTOP */
-	const struct filter *filter; /* seccomp, borrowed; NULL: nothing would kill it */
+	const struct filter *filters[2]; /* seccomp, borrowed; NULL: nothing would kill it */
 };
 
 /* Does it run a program of 32 bits? Its code is compatibility mode of the processor; ours is not.

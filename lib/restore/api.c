@@ -269,13 +269,30 @@ static void join_bundle(struct work *work)
 {
 	const struct bundle *bundle = &work->input.bundle;
 
-	work->runtime = (struct runtime){ .bundle = bundle, .id = work->entry.name };
+	work->runtime = (struct runtime){ .bundle = bundle,
+					  .id = work->entry.name,
+					  .saved = work->rs.own->filter };
+	if (filter_is_same(&bundle->filter, &work->runtime.saved))
+		work->runtime.saved = FILTER_NONE;
 	work->bundle = (struct bundle_mounts){
 		.bundle = bundle, .rs = &work->rs, .runtime = &work->runtime, .proc = -1
 	};
 	work->rs.own->bundle = &work->bundle;
-	if (bundle->filter.code)
-		work->rs.own->filter = bundle->filter;
+	work->rs.own->bundle_filter = bundle->filter;
+	if (bundle->filter.code && work->runtime.saved.code)
+		restore_note(&work->rs, "tasks have two seccomp filters, the saved one and the "
+					"bundle's: a checkpoint of them is refused");
+}
+
+/* For the registry; NULL: there is none, or more than one. */
+static const struct filter *only_filter(const struct work *work)
+{
+	const struct filter *saved = &work->rs.own->filter;
+	const struct filter *bundle = &work->rs.own->bundle_filter;
+
+	if (!bundle->code || filter_is_same(saved, bundle))
+		return saved;
+	return saved->code ? NULL : bundle;
 }
 
 static int prepare(struct work *work, struct err *err)
@@ -373,7 +390,7 @@ static int create(struct work *work, struct ctckpt_stats *stats, struct err *err
 	if (r == 0)
 		r = entry_register(&work->entry, work->container.init,
 				   options->bundle ? work->input.bundle.rootfs : options->rootfs,
-				   options->image, &work->rs.own->filter, err);
+				   options->image, only_filter(work), err);
 	if (r == 0)
 		r = entry_write_pid_file(&work->entry, options->pid_file, work->container.init,
 					 err);

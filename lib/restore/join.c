@@ -290,9 +290,7 @@ static int find_filter(struct restore *rs, const struct ctckpt_join *join, struc
 	const struct filter *engine = &rs->own->engine_filter;
 	const struct filter *saved = &rs->own->filter;
 
-	rs->own->has_filter =
-	    engine->code && saved->code && engine->count == saved->count &&
-	    memcmp(engine->code, saved->code, saved->count * sizeof(*saved->code)) == 0;
+	rs->own->has_filter = saved->code && filter_is_same(engine, saved);
 	return r;
 }
 

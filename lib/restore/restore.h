@@ -145,7 +145,8 @@ struct restore_private {
 	struct restore_finish *finishes; /* owned */
 	size_t finish_count;
 	pid_t temporary;		    /* the last pid taken for a helper */
-	struct filter filter;		    /* seccomp, borrowed from the image, or the bundle */
+	struct filter filter;		    /* seccomp, borrowed from the image */
+	struct filter bundle_filter;	    /* borrowed: for all tasks, besides that */
 	const struct bundle_mounts *bundle; /* oci/bundle.h; NULL: there is none */
 	bool is_joined;			    /* the container was made by an engine: see join.h */
 	struct filter

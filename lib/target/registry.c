@@ -318,7 +318,7 @@ int registry_read(const char *name, struct registry_entry *ret_entry, struct err
 	return r < 0 ? r : read_entry(dir, name, ret_entry, &state, err);
 }
 
-int registry_remove(const char *name, struct err *err)
+static int remove_entry(const char *name, const struct registry_entry *known, struct err *err)
 {
 	auto_with(registry_entry_free) struct registry_entry entry = { .name = NULL };
 	enum entry_state state;
@@ -333,11 +333,25 @@ int registry_remove(const char *name, struct err *err)
 		return 0;
 	if (r < 0)
 		return r;
+	if (known && !is_same_container(known, &entry))
+		return 0;
 	if (state == ENTRY_IS_DEAD)
 		drop_dead(dir, &entry);
 	else
 		unlink_files(dir, name);
 	return 0;
+}
+
+int registry_remove(const char *name, struct err *err)
+{
+	return remove_entry(name, NULL, err);
+}
+
+int registry_remove_of(const char *name, pid_t init, uint64_t start_time, struct err *err)
+{
+	const struct registry_entry known = { .init = init, .start_time = start_time };
+
+	return remove_entry(name, &known, err);
 }
 
 int registry_find(const char *name, struct registry_entry *ret_entry, struct err *err)

@@ -83,6 +83,8 @@ int registry_read(const char *name, struct registry_entry *ret_entry, struct err
 void registry_entry_free(struct registry_entry *entry);
 /* Its cgroup too, once the container is dead. Fine if there is no such entry. */
 int registry_remove(const char *name, struct err *err);
+/* The same, unless by now another container has the name. */
+int registry_remove_of(const char *name, pid_t init, uint64_t start_time, struct err *err);
 /* Whose registry it is: the effective user, as who made our user namespace sees him. */
 uid_t registry_uid(void);
 /* The path of a file in the registry's directory, which is made if need be. Owned. */

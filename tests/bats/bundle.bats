@@ -94,6 +94,16 @@ for mount in mounts:
 	assert_contains "${lines[1]}" "size=8k,mode=700"
 }
 
+@test "bundle: of a part of the host that only comes with what is mounted in it, all has its options" {
+	requires user
+	saved
+	bundle_edit 'mounts.append({"destination": "/mnt/dev", "type": "bind", "source": "/dev", "options": ["bind", "ro", "noexec", "nosuid"]})'
+	restored
+	assert_contains "$stderr" "note: mount /mnt/dev: what is mounted in /dev comes along, with its options"
+	run -0 awk '$5 ~ "^/mnt/dev" && $6 !~ "^ro,nosuid.*noexec" { print; bad = 1 } $5 ~ "^/mnt/dev/" { below = 1 } END { exit bad || !below }' \
+		"/proc/$PID/mountinfo"
+}
+
 @test "bundle: its root directory is read-only, if it says so" {
 	saved
 	bundle_edit '
@@ -142,16 +152,44 @@ linux["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_A
 	assert_contains "$(ask 'busybox mkdir /tmp/new')" "Operation not supported"
 }
 
-@test "bundle: a saved filter is replaced by its own" {
+# saved_filtered RULES: saved with a filter.
+saved_filtered() {
 	requires cmd-busybox cmd-runc
-	echo '{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["swapon"], "action": "SCMP_ACT_ERRNO"}]}' \
-		>"$BATS_TEST_TMPDIR/profile.json"
-	saved --seccomp "$BATS_TEST_TMPDIR/profile.json"
+	PROFILE=$BATS_TEST_TMPDIR/profile.json
+	echo '{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": ['"$1"']}' >"$PROFILE"
+	saved --seccomp "$PROFILE"
+}
+
+@test "bundle: its filter comes to a saved one, which stays" {
+	saved_filtered '{"names": ["symlink", "symlinkat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 95}'
+	bundle_edit 'linux["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW",
+	"syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"}]}'
+	run -0 ctckpt plan --bundle "$BUNDLE" "$IMAGE"
+	assert_contains "$(grep seccomp <<<"$output")" "with the bundle's filter"
+	restored
+	assert_contains "$stderr" "note: tasks have two seccomp filters, the saved one and the bundle's"
+	assert_equal "$(status_of Seccomp Seccomp_filters)" $'2\n2'
+	assert_contains "$(ask 'busybox mkdir /tmp/new')" "Operation not permitted"
+	assert_contains "$(ask 'busybox ln -s a /tmp/link')" "Operation not supported"
+	run -3 ctckpt checkpoint "$VICTIM" -o "$IMAGE.2"
+	assert_contains "$output" "its seccomp filter cannot be read by an ordinary user"
+}
+
+@test "bundle: a saved filter that forbids others comes behind its own" {
+	saved_filtered '{"names": ["seccomp"], "action": "SCMP_ACT_ERRNO"}'
 	bundle_edit 'linux["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW",
 	"syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"}]}'
 	restored
-	assert_equal "$(status_of Seccomp Seccomp_filters)" $'2\n1'
+	assert_equal "$(status_of Seccomp_filters)" 2
+}
+
+@test "bundle: a saved filter that is its own is there once, and can be saved again" {
+	saved_filtered '{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"}'
+	bundle_edit 'linux["seccomp"] = json.load(open(arguments[0]))' "$PROFILE"
+	restored
+	assert_equal "$(status_of Seccomp_filters)" 1
 	assert_contains "$(ask 'busybox mkdir /tmp/new')" "Operation not permitted"
+	run -0 ctckpt checkpoint --leave-running "$VICTIM" -o "$IMAGE.2"
 }
 
 @test "bundle: sysctls and devices" {
@@ -217,6 +255,43 @@ config["ociVersion"] = "1.0.2"'
 	assert_equal "$(ctckpt ps --quiet --engine ctckpt)" ""
 }
 
+# inside_edit SCRIPT: a shell of the container's runs it as its startContainer hook.
+inside_edit() {
+	bundle_edit '
+config["hooks"] = {"startContainer": [{"path": "/bin/sh", "args": ["sh", "-c", arguments[0]]}]}' "$1"
+}
+
+@test "bundle: a hook inside of the container is confined as its tasks are" {
+	saved_filtered '{"names": ["symlink", "symlinkat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 95}'
+	bundle_edit '
+for names in process["capabilities"].values():
+	names[:] = ["CAP_KILL"]
+linux["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64"],
+	"syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 95}]}'
+	inside_edit 'grep -E "^(CapEff|CapBnd|NoNewPrivs|Seccomp):" /proc/self/status >/v/inside
+busybox mkdir /tmp/new 2>>/v/inside; busybox ln -s a /tmp/link 2>>/v/inside; true'
+	restored
+	assert_equal "$(tr -d ' \t' <"$VICTIM_DIR/inside" | head -n 4)" \
+		$'CapEff:0000000000000020\nCapBnd:0000000000000020\nNoNewPrivs:1\nSeccomp:2'
+	assert_contains "$(sed -n 5p "$VICTIM_DIR/inside")" "mkdir: can't create directory '/tmp/new': Operation not supported"
+	assert_contains "$(sed -n 6p "$VICTIM_DIR/inside")" "Operation not supported"
+}
+
+@test "bundle: a hook inside of the container, with capabilities, does not see what its first task holds" {
+	saved
+	bundle_edit '
+for names in process["capabilities"].values():
+	names[:] = ["CAP_DAC_OVERRIDE", "CAP_SYS_ADMIN", "CAP_SYS_PTRACE"]'
+	inside_edit 'grep CapEff /proc/self/status >/v/inside
+ls /proc/1/fd >>/v/inside 2>&1; cat /proc/1/environ >>/v/inside 2>&1; ls /proc/1/root/ >>/v/inside 2>&1; true'
+	restored
+	assert_contains "$(sed -n 1p "$VICTIM_DIR/inside")" "0000000000280002"
+	assert_equal "$(sed -n '2,$p' "$VICTIM_DIR/inside")" "\
+ls: can't open '/proc/1/fd': Permission denied
+cat: can't open '/proc/1/environ': Permission denied
+ls: /proc/1/root/: Permission denied"
+}
+
 @test "bundle: a hook that takes too long is killed" {
 	saved
 	bundle_edit 'config["hooks"] = {"createRuntime": [{"path": "/bin/sleep", "args": ["sleep", "1000"], "timeout": 1}]}'
@@ -258,6 +333,35 @@ config["ociVersion"] = "1.0.2"'
 	run -1 ctckpt delete "$VICTIM"
 	assert_contains "$output" "no container $VICTIM was restored from a bundle"
 	run -0 ctckpt delete --force "$VICTIM"
+}
+
+@test "bundle: delete forgets no other container that has its name" {
+	saved
+	restored
+	run -0 ctckpt kill "$VICTIM" KILL
+	"$AWAIT" -p "$PID"
+	VICTIM_DIR=/v ctckpt run --detach --name "$VICTIM" --rootfs "$ROOTFS" -- /bin/sh -c "$SERVE"
+	run -1 ctckpt kill "$VICTIM"
+	assert_contains "$output" "container $VICTIM does not run"
+	run -0 ctckpt delete "$VICTIM"
+	assert_equal "$(ctckpt ps --quiet --engine ctckpt)" "$VICTIM"
+	assert_equal "$(ask 'echo here')" here
+	kill -KILL "$(container_pid "$VICTIM")"
+}
+
+@test "bundle: a container that is known in another pid namespace is let alone" {
+	saved
+	bundle_edit 'config["hooks"] = {"poststop": [{"path": "/bin/touch", "args": ["touch", os.path.dirname(sys.argv[1]) + "/stopped"]}]}'
+	restored
+	export CTCKPT VICTIM
+	local command
+	for command in state kill "kill --all" delete "delete --force"; do
+		# shellcheck disable=SC2016 # the other shell's
+		run -1 unshare --user --map-root-user --pid --fork --mount-proc sh -c '"$CTCKPT" "$@" "$VICTIM"' sh $command
+		assert_contains "$output" "container $VICTIM is known in another pid namespace"
+	done
+	[[ ! -e $BUNDLE/stopped ]]
+	assert_equal "$(state_of status)" running
 }
 
 @test "bundle: the state has the words that runc has" {
@@ -404,26 +508,4 @@ for key in ("uidMappings", "gidMappings"):
 	bundle_edit 'mounts.append({"destination": "/link/in", "type": "tmpfs", "source": "tmpfs"})'
 	run ctckpt restore --detach --name "$VICTIM" --bundle "$BUNDLE" "$IMAGE"
 	[[ -z $(ls "$BATS_TEST_TMPDIR/outside") ]]
-}
-
-@test "bundle: what a directory brings along is no less restricted than it is" {
-	saved
-	bundle_edit '
-mounts.append({"destination": "/mnt/dev", "type": "bind", "source": "/dev", "options": ["bind", "ro"]})'
-	restored
-	run -0 awk '$5 ~ "^/mnt/dev(/|$)" && $6 !~ "^ro" { print }' "/proc/$PID/mountinfo"
-	assert_equal "$output" ""
-	run -0 grep -c ' /mnt/dev' "/proc/$PID/mountinfo"
-}
-
-@test "bundle: delete forgets its own container, not another one that has the name by now" {
-	saved
-	restored
-	ctckpt kill "$VICTIM" KILL
-	"$AWAIT" -p "$PID"
-	ctckpt run --detach --name "$VICTIM" -- "$BUILD/victim/idle"
-	run -0 ctckpt delete "$VICTIM"
-	run -0 ctckpt ps --quiet
-	assert_equal "$output" "$VICTIM"
-	kill -KILL "$(ctckpt ps --json | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["pid"])')"
 }

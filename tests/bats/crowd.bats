@@ -7,11 +7,11 @@
 load helper
 
 # Every kind's victim, but for the one that must be the first task, the one that is given what it
-# holds from outside, and another.
+# holds from outside, the one that wants a root directory of its own, and another.
 crowd_start() {
 	local kind victims=() other=${1:-}
 	while read -r kind _; do
-		[[ $kind == container || $kind == external || $kind == "$other" || ! -x $BUILD/victim/$kind ]] ||
+		[[ $kind == @(container|external|file_system) || $kind == "$other" || ! -x $BUILD/victim/$kind ]] ||
 			victims+=("$BUILD/victim/$kind")
 	done < <(ctckpt kinds)
 	((${#victims[@]} > 30)) || fail "only ${#victims[@]} victims"

@@ -48,3 +48,10 @@ for stage in ("createRuntime", "poststart", "poststop"):
 images_of() {
 	(cd "$1" && echo *.ckpt)
 }
+
+# podman calls the hooks of hook_files; load engine, too.
+podman_hooks() {
+	hook_files "$BATS_TEST_TMPDIR/hooks.d"
+	engine_podman info >/dev/null
+	sed -i "/^\[engine\]/a hooks_dir = [\"$BATS_TEST_TMPDIR/hooks.d\"]" "$STORAGE/containers.conf"
+}

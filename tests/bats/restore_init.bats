@@ -14,13 +14,6 @@ teardown() {
 	test_teardown
 }
 
-# Hook files for podman; nothing of the host's.
-podman_hooks() {
-	hook_files "$BATS_TEST_TMPDIR/hooks.d"
-	engine_podman info >/dev/null
-	sed -i "/^\[engine\]/a hooks_dir = [\"$BATS_TEST_TMPDIR/hooks.d\"]" "$STORAGE/containers.conf"
-}
-
 # podman_save VICTIM [OPTION...]: runs it in the container web, and saves and ends that.
 podman_save() {
 	local victim=$1

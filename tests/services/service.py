@@ -81,6 +81,17 @@ class Client(threading.Thread):
             end(f"{sys.argv[0]}: {type(self).__name__}: step {self.steps}: {error!r}")
 
 
+def answer(clients):
+    """To a test that asks: once each client has got further."""
+    ping = os.path.join(DIR, "ping")
+    if not os.path.exists(ping):
+        return
+    before = [client.steps for client in clients]
+    wait_until(lambda: all(c.steps > b + 2 for c, b in zip(clients, before)), 120)
+    os.unlink(ping)
+    announce("pong", "")
+
+
 def serve(clients):
     """Runs the load until the test says so, then verifies."""
     for client in clients:
@@ -88,6 +99,7 @@ def serve(clients):
     wait_until(lambda: all(client.steps > 2 for client in clients))
     announce("ready", "")
     while not is_over():
+        answer(clients)
         time.sleep(0.01)
     before = [client.steps for client in clients]
     wait_until(lambda: all(c.steps > b + 2 for c, b in zip(clients, before)), 120)

@@ -51,6 +51,9 @@ static void decisions(struct unit *unit)
 	EXPECT(unit, filter.effective == SECCOMP_MODE_FILTER && filter.outcome == OUTCOME_CLAMP);
 	filter = decided(CLASS_SECCOMP, 0, SECCOMP_MODE_FILTER);
 	EXPECT(unit, filter.outcome == OUTCOME_KEEP);
+	filter.outcome = OUTCOME_REFUSE;
+	bound_narrow(&bound, &filter);
+	EXPECT(unit, filter.outcome == OUTCOME_REFUSE);
 }
 
 static void nothing_is_raised(struct unit *unit)

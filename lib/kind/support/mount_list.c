@@ -135,7 +135,8 @@ void saving_write(struct saving *saving, const struct kind *kind, uint32_t id)
 
 	mark_needed(saving);
 	for (size_t i = saving->count; i < saving->count + saving->left_count; i++) {
-		if (saving->saved[i].is_needed)
+		/* Over the files that stand for them, device nodes are mounts that we make. */
+		if (saving->saved[i].is_needed || i < saving->count + saving->node_count)
 			list_mount(saving, i, &list);
 	}
 	for (size_t i = 0; i < saving->order_count; i++) {

@@ -2,6 +2,7 @@
  * ordinary user, so it is the registry's word; that it is the only one, /proc says of each thread
  * (kind confine). */
 #include <inttypes.h>
+#include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/seccomp.h>
 #include <string.h>
@@ -89,17 +90,13 @@ bool seccomp_comes_early(const struct restore *rs, uint32_t thread)
 	       !(plan_value(rs->plan, CLASS_CAPS, thread, 2, 0) >> CAP_SYS_ADMIN & 1);
 }
 
-int seccomp_install(struct restore *rs, uint32_t thread, struct script *script, struct err *err)
+static int install(const struct filter *filter, struct script *script, struct err *err)
 {
-	const struct filter *filter = &rs->own->filter;
 	size_t size = filter->count * sizeof(*filter->code);
 	struct sock_fprog program = { .len = (unsigned short)filter->count };
-	int r;
+	const struct filter **known = script->remote->filters;
+	int r = script_run(script, err);
 
-	if (!plan_answer(rs->plan, CLASS_SECCOMP, thread, 0) || rs->own->has_filter ||
-	    (rs->own->is_joined && !filter->code))
-		return 0;
-	r = script_run(script, err);
 	if (r == 0)
 		r = script_room(script, 1, size + 256, err);
 	if (r < 0)
@@ -109,8 +106,44 @@ int seccomp_install(struct restore *rs, uint32_t thread, struct script *script, 
 			     SECCOMP_SET_MODE_FILTER, 0,
 			     script_copy(script, &program, sizeof(program)));
 	r = script_run(script, err);
-	script->remote->filter = filter;
+	known[known[0] != NULL] = filter;
 	return r;
+}
+
+/* Would it let another one be installed behind it? */
+static bool lets_install(const struct filter *filter)
+{
+	const struct seccomp_data data = { .nr = SYS_seccomp,
+					   .arch = AUDIT_ARCH_X86_64,
+					   .args = { SECCOMP_SET_MODE_FILTER } };
+	uint32_t action = filter_verdict(filter, &data) & SECCOMP_RET_ACTION_FULL;
+
+	return action == SECCOMP_RET_ALLOW || action == SECCOMP_RET_LOG;
+}
+
+int seccomp_install(struct restore *rs, uint32_t thread, struct script *script, struct err *err)
+{
+	static const struct filter none;
+	const struct decision *decision = plan_answer(rs->plan, CLASS_SECCOMP, thread, 0);
+	const struct filter *first = &rs->own->filter;
+	const struct filter *second = &rs->own->bundle_filter;
+	int r = 0;
+
+	if (!decision)
+		return 0;
+	if (decision->saved == 0 || rs->own->has_filter)
+		first = &none;
+	if (filter_is_same(first, second))
+		second = &none;
+	if (first->code && second->code && !lets_install(first)) {
+		const struct filter *saved = first;
+
+		first = second;
+		second = saved;
+	}
+	if (first->code)
+		r = install(first, script, err);
+	return r == 0 && second->code ? install(second, script, err) : r;
 }
 
 const struct kind kind_seccomp = {
