@@ -75,6 +75,15 @@ static void print_table(const struct ctckpt_container *containers, size_t count)
 	}
 }
 
+/* A line each, whatever they hold. */
+static void print_names(const struct ctckpt_container *containers, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		print_text(stdout, containers[i].name);
+		(void)fputc('\n', stdout);
+	}
+}
+
 int cmd_ps(struct invocation *inv, const void *argument, struct err *err)
 {
 	const struct ps_settings *settings = argument;
@@ -89,8 +98,7 @@ int cmd_ps(struct invocation *inv, const void *argument, struct err *err)
 	if (inv->common.json)
 		print_containers_json(containers, count);
 	else if (settings->quiet)
-		for (size_t i = 0; i < count; i++)
-			(void)puts(containers[i].name);
+		print_names(containers, count);
 	else
 		print_table(containers, count);
 	ctckpt_list_free(containers, count);

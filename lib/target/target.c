@@ -301,14 +301,17 @@ char *target_socket_name(const struct target *target)
 	return mem_printf("pid-%d-%llu", target->init, (unsigned long long)target->start_time);
 }
 
-/* -ENOENT: there is none. */
-static int find_registered(struct target *target, const char *name, struct err *err)
+/* -ENOENT: there is none. *ret_is_annotated: the name is of whoever started it with another engine.
+ */
+static int find_registered(struct target *target, const char *name, bool *ret_is_annotated,
+			   struct err *err)
 {
 	auto_with(registry_entry_free) struct registry_entry entry = { .name = NULL };
 	int r = registry_find(name, &entry, err);
 
 	if (r == 0)
 		r = set_recorded(target, entry.init, entry.start_time, name, err);
+	*ret_is_annotated = r == 0 && entry.id;
 	if (r == 0)
 		take_entry(target, &entry);
 	return r;
@@ -341,14 +344,36 @@ static int find_in_engines(struct target *target, const char *engine, const char
 	return r;
 }
 
+/* The invoker may mean another one, which an engine knows by this name. */
+static int check_one(const struct target *target, const char *name, struct err *err)
+{
+	auto_engine_list struct engine_list list = { .list = NULL };
+	const struct engine_container *other = NULL;
+	int r = engine_list_get(&list, err);
+
+	if (r < 0)
+		return r;
+	r = engine_find(&list, NULL, name, &other, err);
+	if (r == ERR_USAGE)
+		return r;
+	if (r < 0 || (other->init == target->init && other->start_time == target->start_time))
+		return 0;
+	(void)err_set(err, ERR_USAGE, "%.80s may be each of ctckpt:%.80s, %s:%.80s", name, name,
+		      other->engine, engine_name(other));
+	return err_hint(err, "name one as ENGINE:NAME, by its whole id, or as pid:N");
+}
+
 static int find_name(struct target *target, const char *name, struct err *err)
 {
+	bool is_annotated = false;
 	const char *engine = NULL;
 	int r = -ENOENT;
 
 	(void)engine_split(name, &engine, &name);
 	if ((!engine || strcmp(engine, "ctckpt") == 0) && (engine || registry_name_is_valid(name)))
-		r = find_registered(target, name, err);
+		r = find_registered(target, name, &is_annotated, err);
+	if (r == 0 && is_annotated && !engine)
+		r = check_one(target, name, err);
 	if (r == -ENOENT && (!engine || strcmp(engine, "ctckpt") != 0))
 		r = find_in_engines(target, engine, name, err);
 	if (r == -ENOENT) {

@@ -7,6 +7,7 @@
 
 load helper
 load engine
+load hooks
 
 state_of() {
 	runc state "$1" | python3 -c 'import json, sys; print(json.load(sys.stdin)["status"])'
@@ -162,6 +163,41 @@ comes_back() {
 	CTCKPT_ENGINE_ROOT=/nowhere run -2 ctckpt thaw "$VICTIM"
 	assert_contains "$output" "engine root /nowhere: No such file or directory"
 	CTCKPT_ENGINE_ROOT=$RUNC_STATE run -0 ctckpt thaw "runc:$VICTIM"
+}
+
+@test "runc: a name that an annotation gives does not stand for another container" {
+	local other
+	engine_requires runc
+	bundle_make sleep 1000
+	bundle_start runc "$VICTIM"
+	# The same one under both names is no question.
+	run -0 hook createRuntime "$VICTIM" "$PID"
+	run -0 ctckpt freeze "$VICTIM"
+	run -0 ctckpt thaw "$VICTIM"
+	run -0 hook poststop "$VICTIM" 0
+	container_start "other-$VICTIM" sleep 1000
+	other=$(container_pid "other-$VICTIM")
+	run -0 hook createRuntime h2 "$other" "org.ctckpt.name=$VICTIM"
+	run -2 ctckpt freeze "$VICTIM"
+	assert_contains "$output" "$VICTIM may be each of ctckpt:$VICTIM, runc:$VICTIM"
+	run -0 ctckpt freeze "ctckpt:$VICTIM"
+	run -0 ctckpt thaw "ctckpt:$VICTIM"
+	run -0 ctckpt freeze "runc:$VICTIM"
+	assert_equal "$(member state "other-$VICTIM")" running
+	run -0 ctckpt thaw "runc:$VICTIM"
+	run -0 hook poststop h2 0 "org.ctckpt.name=$VICTIM"
+}
+
+@test "runc: names with other characters are a line each" {
+	engine_requires runc
+	bundle_make sleep 1000
+	RUNC_STATE=$BATS_TEST_TMPDIR/elsewhere
+	bundle_start runc "$VICTIM"
+	cp -r "$RUNC_STATE" "$BATS_TEST_TMPDIR/evil"
+	mv "$BATS_TEST_TMPDIR/evil/$VICTIM" "$BATS_TEST_TMPDIR/evil/"$'evil\nname\e[31m'
+	sed -i "s/\"id\":\"$VICTIM\"/\"id\":\"evil\\\\nname\\\\u001b[31m\"/" "$BATS_TEST_TMPDIR"/evil/*/state.json
+	run -0 ctckpt ps --quiet --engine-root "$BATS_TEST_TMPDIR/evil"
+	assert_equal "$output" 'evil\x0aname\x1b[31m'
 }
 
 @test "runc: a container that was created only, is not frozen" {
