@@ -168,13 +168,13 @@ static int get_text(const struct json *object, const char *key, const char **ret
 static int parse_annotations(const struct json *object, struct hook_annotations *annotations,
 			     struct err *err)
 {
-	const char *name;
-	const char *times;
-	const char *images;
-	const char *keep;
-	const char *restore;
-	const char *caps;
-	const char *user;
+	const char *name = NULL;
+	const char *times = NULL;
+	const char *images = NULL;
+	const char *keep = NULL;
+	const char *restore = NULL;
+	const char *caps = NULL;
+	const char *user = NULL;
 	int r = get_text(object, "org.ctckpt.name", &name, err);
 
 	if (r == 0)
