@@ -61,7 +61,7 @@ typed_in() {
 	export CTCKPT_ENGINE_ROOT=$STORAGE/root HOME=$BATS_TEST_TMPDIR TMPDIR=$BATS_TEST_TMPDIR
 	cd "$HOME"
 	podman_hooks
-	local bundle
+	local bundle name
 
 	step 'ctckpt check' user_namespace
 	step 'mkdir -p root/bin && cp "$(command -v busybox)" root/bin/'
@@ -102,12 +102,15 @@ typed_in() {
     --annotation org.ctckpt.auto=on-signal --annotation org.ctckpt.images=\"\$PWD/images\" \\
     --rootfs \"\$PWD/root\" sh -c 'trap \"echo \\\$n\" USR1; n=0; while sleep 0.1; do n=\$((n + 1)); done'"
 	conmon_of auto
-	"$AWAIT" -t 60 images/auto.pid
-	step 'kill -USR1 "$(cat images/auto.pid)"'
-	"$AWAIT" -t 60 images/auto.000001.ckpt
+	name=$(podman inspect --format '{{.Id}}' auto)
+	name=auto@${name:0:12}
+	"$AWAIT" -t 60 "images/$name.pid"
+	step 'kill -USR1 "$(cat images/auto@*.pid)"'
+	"$AWAIT" -t 60 "images/$name.000001.ckpt"
 	step 'podman rm --force --time 0 auto'
 	step "podman run -d --name again --net none --annotation org.ctckpt.name=again \\
-    --annotation org.ctckpt.restore=\"\$PWD/images/auto.000001.ckpt\" --rootfs \"\$PWD/root\" sh"
+    --annotation org.ctckpt.restore=\"\$(ls \"\$PWD\"/images/auto@*.000001.ckpt)\" \\
+    --rootfs \"\$PWD/root\" sh"
 	conmon_of again
 	step 'podman kill --signal USR1 again && podman logs again'
 	says 'podman kill --signal USR1 again' 'podman logs again'
