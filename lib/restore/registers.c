@@ -12,6 +12,7 @@
 #include <sys/user.h>
 
 #include "core/cleanup.h"
+#include "core/scan.h"
 #include "kind/support/compat.h"
 #include "kind/support/cpu_record.h"
 #include "remote/gadget.h"
@@ -349,21 +350,56 @@ static int check_thread(struct restore *rs, const struct restore_task *task,
 	return r;
 }
 
-/* The owner of a user namespace may read the limits of all in it. */
+static bool scan_limit(const char **at, rlim_t *ret_limit)
+{
+	scan_blanks(at);
+	if (scan_text(at, "unlimited")) {
+		*ret_limit = RLIM_INFINITY;
+		return true;
+	}
+	return scan_number(at, 10, UINT64_MAX, ret_limit);
+}
+
+/* From proc(5): one line for each, in the order of their numbers, behind a head; what comes after a
+ * name of 25 characters and a blank is the soft, then the hard one. */
+static int read_limits(const struct restore_task *task, struct rlimit limits[RLIM_NLIMITS],
+		       struct err *err)
+{
+	enum { NAME_WIDTH = 26 };
+	auto_free char *path = mem_printf("/proc/%d/limits", task->pid);
+	auto_buf struct buf text = BUF_EMPTY;
+	const char *at;
+	int r = procfs_read(AT_FDCWD, path, &text, err);
+
+	if (r < 0)
+		return r;
+	at = text.data;
+	for (size_t i = 0; i < RLIM_NLIMITS; i++) {
+		at = strchr(at, '\n');
+		if (!at || memchr(++at, '\0', NAME_WIDTH))
+			return err_set(err, -EPROTO, "task %d: read limit %zu", task->vpid, i);
+		at += NAME_WIDTH;
+		if (!scan_limit(&at, &limits[i].rlim_cur) || !scan_limit(&at, &limits[i].rlim_max))
+			return err_set(err, -EPROTO, "task %d: read limit %zu", task->vpid, i);
+	}
+	return 0;
+}
+
+/* prlimit(2) would ask for a capability where ids are others, which root may be without. */
 static int check_limits(const struct restore *rs, const struct restore_task *task, struct err *err)
 {
-	for (uint32_t i = 0; i < RLIM_NLIMITS; i++) {
+	struct rlimit limits[RLIM_NLIMITS];
+	int r = read_limits(task, limits, err);
+
+	for (uint32_t i = 0; r == 0 && i < RLIM_NLIMITS; i++) {
 		uint64_t soft = plan_value(rs->plan, CLASS_RLIMIT, task->id, 2 * i, 0);
 		uint64_t hard = plan_value(rs->plan, CLASS_RLIMIT, task->id, 2 * i + 1, 0);
-		struct rlimit limit;
 
-		if (prlimit(task->pid, (__rlimit_resource_t)i, NULL, &limit) < 0)
-			return err_set(err, -errno, "task %d: read limit %u", task->vpid, i);
-		if (limit.rlim_max != hard || limit.rlim_cur != (soft < hard ? soft : hard))
+		if (limits[i].rlim_max != hard || limits[i].rlim_cur != (soft < hard ? soft : hard))
 			return err_set(err, ERR_FAILED, "task %d: limit %u is not as planned",
 				       task->vpid, i);
 	}
-	return 0;
+	return r;
 }
 
 int restore_post_check(struct restore *rs, struct err *err)

@@ -123,6 +123,7 @@ bundle_lives() {
 # without podman.
 podman_lives() {
 	local config
+	export CTCKPT_ENGINE_ROOT=$STORAGE/root
 	services_rootfs
 	podman_hooks
 	podman_service web /usr/bin/python3 "/services/$1"
