@@ -201,14 +201,10 @@ static bool would_be_lost(pid_t init, int number)
 {
 	struct err err = ERR_NONE;
 	struct procfs_status status;
-	auto_buf struct buf text = BUF_EMPTY;
-	auto_close int proc = -1;
 	bool is_lost;
 
 	/* Our child and not reaped: the pid is still its own. */
-	if (procfs_open_pid(init, &proc, &err) < 0 ||
-	    procfs_read(proc, "status", &text, &err) < 0 ||
-	    procfs_status_parse(text.data, &status, &err) < 0)
+	if (procfs_status_read(init, &status, &err) < 0)
 		return false;
 	is_lost =
 	    !((status.sig_caught | status.sig_ignored | status.sig_blocked) >> (number - 1) & 1);

@@ -49,6 +49,8 @@ struct procfs_status {
 };
 int procfs_status_parse(const char *text, struct procfs_status *ret_status, struct err *err);
 void procfs_status_free(struct procfs_status *status);
+/* That of a process or thread. */
+int procfs_status_read(pid_t pid, struct procfs_status *ret_status, struct err *err);
 
 /* One mapping of /proc/PID/smaps (or maps, then without vm_flags and locked). */
 struct procfs_vma {

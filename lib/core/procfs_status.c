@@ -230,3 +230,14 @@ void procfs_status_free(struct procfs_status *status)
 	status->groups = NULL;
 	status->group_count = 0;
 }
+
+int procfs_status_read(pid_t pid, struct procfs_status *ret_status, struct err *err)
+{
+	auto_buf struct buf text = BUF_EMPTY;
+	auto_close int proc = -1;
+	int r = procfs_open_pid(pid, &proc, err);
+
+	if (r == 0)
+		r = procfs_read(proc, "status", &text, err);
+	return r < 0 ? r : procfs_status_parse(text.data, ret_status, err);
+}

@@ -40,17 +40,6 @@ static bool is_stopped1(pid_t pid, pid_t tid)
 	       strncmp(place, "get_signal", 10) == 0;
 }
 
-static int read_status(pid_t tid, struct procfs_status *ret_status, struct err *err)
-{
-	auto_buf struct buf text = BUF_EMPTY;
-	auto_close int proc = -1;
-	int r = procfs_open_pid(tid, &proc, err);
-
-	if (r == 0)
-		r = procfs_read(proc, "status", &text, err);
-	return r < 0 ? r : procfs_status_parse(text.data, ret_status, err);
-}
-
 static void hold(struct walk *walk, pid_t tid)
 {
 	(void)ptrace(PTRACE_INTERRUPT, tid, 0, 0);
@@ -72,7 +61,7 @@ static int explain_refusal(struct walk *walk, pid_t pid, pid_t tid, struct err *
 			tasks_add(walk->tasks, tid)->state = TASK_ZOMBIE;
 		return 0;
 	}
-	if (read_status(tid, &status, &ignored) < 0)
+	if (procfs_status_read(tid, &status, &ignored) < 0)
 		return 0;
 	tracer = status.tracer;
 	uid = status.uid[0];

@@ -82,14 +82,8 @@ static int announce_pids(struct restore *rs, uint32_t pid_ns, const struct resto
 static int check_pids(pid_t tid, const struct restore_pids *pids, struct err *err)
 {
 	auto_with(procfs_status_free) struct procfs_status status = { .groups = NULL };
-	auto_buf struct buf text = BUF_EMPTY;
-	auto_close int proc = -1;
-	int r = procfs_open_pid(tid, &proc, err);
+	int r = procfs_status_read(tid, &status, err);
 
-	if (r == 0)
-		r = procfs_read(proc, "status", &text, err);
-	if (r == 0)
-		r = procfs_status_parse(text.data, &status, err);
 	if (r < 0)
 		return r;
 	if (status.ns_depth < pids->count || memcmp(&status.ns_pid[status.ns_depth - pids->count],

@@ -36,15 +36,9 @@ int growth_lead_groups(struct restore *rs, struct err *err)
 static int check_group(const struct restore_task *task, pid_t group, struct err *err)
 {
 	auto_with(procfs_status_free) struct procfs_status status = { .groups = NULL };
-	auto_buf struct buf text = BUF_EMPTY;
-	auto_close int proc = -1;
-	int r = procfs_open_pid(task->pid, &proc, err);
+	int r = procfs_status_read(task->pid, &status, err);
 	size_t level;
 
-	if (r == 0)
-		r = procfs_read(proc, "status", &text, err);
-	if (r == 0)
-		r = procfs_status_parse(text.data, &status, err);
 	if (r < 0)
 		return r;
 	level = le32_get(task->ns->level_count);

@@ -297,14 +297,8 @@ static int find_filter(struct restore *rs, const struct ctckpt_join *join, struc
 static int read_caps(pid_t init, uint64_t *ret_caps, struct err *err)
 {
 	auto_with(procfs_status_free) struct procfs_status status = { .groups = NULL };
-	auto_buf struct buf text = BUF_EMPTY;
-	auto_close int proc = -1;
-	int r = procfs_open_pid(init, &proc, err);
+	int r = procfs_status_read(init, &status, err);
 
-	if (r == 0)
-		r = procfs_read(proc, "status", &text, err);
-	if (r == 0)
-		r = procfs_status_parse(text.data, &status, err);
 	if (r == 0)
 		*ret_caps = status.cap_permitted;
 	return r;

@@ -71,6 +71,12 @@ void engine_add(struct engine_list *list, struct engine_container *container);
 typedef void engine_entry_fn(struct engine_list *list, const char *directory, const char *entry);
 int engine_scan(struct engine_list *list, const char *directory, engine_entry_fn *each,
 		struct err *err);
+/* What `parse` makes of an entry's file is a container of `engine`; what it does not understand is
+ * logged. */
+typedef int engine_parse_fn(const char *text, size_t size, const char *id,
+			    struct engine_container *ret_container, struct err *err);
+void engine_add_state(struct engine_list *list, const char *directory, const char *id,
+		      const char *file, engine_parse_fn *parse, const char *engine);
 /* A file, if it is to be believed; what keeps it from being read, but its absence, is logged. */
 bool engine_read(const char *path, struct buf *ret_text);
 

@@ -1,12 +1,9 @@
 /* crun: DIRECTORY/ID/status, as of crun 1.x. See engine.h. */
-#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/cleanup.h"
 #include "core/json.h"
-#include "core/log.h"
 #include "target/engine.h"
 
 int crun_status_parse(const char *text, size_t size, const char *id,
@@ -42,21 +39,7 @@ int crun_status_parse(const char *text, size_t size, const char *id,
 
 static void add_crun(struct engine_list *list, const char *directory, const char *id)
 {
-	auto_free char *path = mem_printf("%s/%s/status", directory, id);
-	/* What a container waits for that was created only. */
-	auto_free char *fifo = mem_printf("%s/%s/exec.fifo", directory, id);
-	struct engine_container container;
-	auto_buf struct buf text = BUF_EMPTY;
-	struct err err = ERR_NONE;
-
-	if (!engine_read(path, &text))
-		return;
-	if (crun_status_parse(text.data, text.size, id, &container, &err) < 0) {
-		log_info("%s: %s", path, err.text);
-		return;
-	}
-	container.is_waiting = faccessat(AT_FDCWD, fifo, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-	engine_add(list, &container);
+	engine_add_state(list, directory, id, "status", crun_status_parse, "crun");
 }
 
 int crun_scan(struct engine_list *list, const char *directory, struct err *err)

@@ -67,3 +67,24 @@ bool engine_read(const char *path, struct buf *ret_text)
 		log_info("%s: %s", path, err.text);
 	return r == 0;
 }
+
+void engine_add_state(struct engine_list *list, const char *directory, const char *id,
+		      const char *file, engine_parse_fn *parse, const char *engine)
+{
+	auto_free char *path = mem_printf("%s/%s/%s", directory, id, file);
+	/* What a container waits for that was created only. */
+	auto_free char *fifo = mem_printf("%s/%s/exec.fifo", directory, id);
+	struct engine_container container;
+	auto_buf struct buf text = BUF_EMPTY;
+	struct err err = ERR_NONE;
+
+	if (!engine_read(path, &text))
+		return;
+	if (parse(text.data, text.size, id, &container, &err) < 0) {
+		log_info("%s: %s", path, err.text);
+		return;
+	}
+	container.engine = engine;
+	container.is_waiting = faccessat(AT_FDCWD, fifo, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	engine_add(list, &container);
+}

@@ -1,12 +1,9 @@
 /* runc, and those that run it: DIRECTORY/ID/state.json, as of runc 1.0 and 1.1. See engine.h. */
-#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/cleanup.h"
 #include "core/json.h"
-#include "core/log.h"
 #include "target/engine.h"
 
 /* config.labels is a list of KEY=VALUE. */
@@ -54,39 +51,19 @@ int runc_state_parse(const char *text, size_t size, const char *id,
 	return 0;
 }
 
-static void add(struct engine_list *list, const char *directory, const char *id, const char *engine)
-{
-	auto_free char *path = mem_printf("%s/%s/state.json", directory, id);
-	/* What a container waits for that was created only. */
-	auto_free char *fifo = mem_printf("%s/%s/exec.fifo", directory, id);
-	struct engine_container container;
-	auto_buf struct buf text = BUF_EMPTY;
-	struct err err = ERR_NONE;
-
-	if (!engine_read(path, &text))
-		return;
-	if (runc_state_parse(text.data, text.size, id, &container, &err) < 0) {
-		log_info("%s: %s", path, err.text);
-		return;
-	}
-	container.engine = engine;
-	container.is_waiting = faccessat(AT_FDCWD, fifo, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-	engine_add(list, &container);
-}
-
 static void add_runc(struct engine_list *list, const char *directory, const char *id)
 {
-	add(list, directory, id, "runc");
+	engine_add_state(list, directory, id, "state.json", runc_state_parse, "runc");
 }
 
 static void add_docker(struct engine_list *list, const char *directory, const char *id)
 {
-	add(list, directory, id, "docker");
+	engine_add_state(list, directory, id, "state.json", runc_state_parse, "docker");
 }
 
 static void add_containerd(struct engine_list *list, const char *directory, const char *id)
 {
-	add(list, directory, id, "containerd");
+	engine_add_state(list, directory, id, "state.json", runc_state_parse, "containerd");
 }
 
 /* Those of kubernetes are in one called k8s.io, those of docker in moby. */

@@ -42,22 +42,22 @@ podman_ends() {
 	"$AWAIT" -t 60 -p "$CONMON"
 }
 
-@test "hooks: runc calls them" {
-	engine_requires runc
+# runtime_calls ENGINE: a bundle's hooks.
+runtime_calls() {
+	engine_requires "$1"
 	IMAGES=$BATS_TEST_TMPDIR/images
 	bundle_make sleep 1000
 	bundle_hook org.ctckpt.name=web org.ctckpt.auto=on-start "org.ctckpt.images=$IMAGES"
-	bundle_start runc "$VICTIM"
-	hooked "$VICTIM" runtime_ends runc
+	bundle_start "$1" "$VICTIM"
+	hooked "$VICTIM" runtime_ends "$1"
+}
+
+@test "hooks: runc calls them" {
+	runtime_calls runc
 }
 
 @test "hooks: crun calls them" {
-	engine_requires crun
-	IMAGES=$BATS_TEST_TMPDIR/images
-	bundle_make sleep 1000
-	bundle_hook org.ctckpt.name=web org.ctckpt.auto=on-start "org.ctckpt.images=$IMAGES"
-	bundle_start crun "$VICTIM"
-	hooked "$VICTIM" runtime_ends crun
+	runtime_calls crun
 }
 
 @test "hooks: podman calls them by the files that are installed" {
