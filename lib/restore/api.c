@@ -6,10 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "container/command.h"
@@ -122,33 +120,14 @@ static int start_container(struct work *work, struct err *err)
 	return container_start(&spec, &work->container, err);
 }
 
-/* From the stop within execve to one in front of the program's first instruction. */
-static int leave_exec(pid_t init, struct err *err)
-{
-	int status;
-
-	if (ptrace(PTRACE_INTERRUPT, init, 0, 0) < 0 || ptrace(PTRACE_CONT, init, 0, 0) < 0 ||
-	    waitpid(init, &status, __WALL) < 0)
-		return err_set(err, -errno, "stop the container's first task");
-	if (!WIFSTOPPED(status) || status >> 16 != PTRACE_EVENT_STOP)
-		return err_set(err, ERR_FAILED, "the container's first task did not stop");
-	return 0;
-}
-
 /* Lets the first task do its part; it stops when it has executed the tiny program. */
 static int run_stage(struct work *work, struct err *err)
 {
-	static const long options = PTRACE_O_EXITKILL | PTRACE_O_TRACEEXEC | PTRACE_O_TRACEFORK |
-				    PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE;
 	pid_t init = work->container.init;
-	int status;
-	int r;
+	int r = restore_seize_first(init, err);
 
-	if (ptrace(PTRACE_SEIZE, init, 0, options) < 0) {
-		(void)err_set(err, -errno, "trace the container's first task");
-		return err_hint(err, "is ptrace restricted? see ctckpt check");
-	}
-	r = runtime_begin(&work->runtime, init, err);
+	if (r == 0)
+		r = runtime_begin(&work->runtime, init, err);
 	if (r == 0)
 		r = restore_guard_begin(&work->rs, init, work->container.pidfd,
 					work->entry.cgroup.v1, err);
@@ -157,19 +136,7 @@ static int run_stage(struct work *work, struct err *err)
 					&work->watcher, err);
 	if (r == 0)
 		r = container_go(&work->container, err);
-	while (r == 0) {
-		if (waitpid(init, &status, __WALL) < 0)
-			return err_set(err, -errno, "wait for the container's first task");
-		if (!WIFSTOPPED(status)) {
-			r = container_wait_exec(&work->container, err);
-			return r < 0 ? r : err_set(err, ERR_FAILED, "the first task died");
-		}
-		if (status >> 16 == PTRACE_EVENT_EXEC)
-			return leave_exec(init, err);
-		if (ptrace(PTRACE_CONT, init, 0, status >> 16 ? 0 : WSTOPSIG(status)) < 0)
-			return err_set(err, -errno, "restart the container's first task");
-	}
-	return r;
+	return r == 0 ? restore_await_exec(&work->container, err) : r;
 }
 
 /* ---- the tasks ---- */
@@ -247,22 +214,11 @@ static void count_tasks(const struct work *work, struct ctckpt_stats *stats)
 	}
 }
 
-/* Before any task closes it. */
 static int take_terminal(struct work *work, struct err *err)
 {
-	auto_close int master = -1;
-
-	if (work->rs.own->shared->console < 0)
-		return 0;
-	master =
-	    (int)syscall(SYS_pidfd_getfd, work->container.pidfd, work->rs.own->shared->console, 0);
-	if (master < 0)
-		return err_set(err, -errno, "take the container's terminal");
-	if (work->console_socket >= 0)
-		return console_send(work->console_socket, master, err);
 	work->console.lifeline = worker_lifeline(work->job->worker);
-	work->console.master = take_fd(&master);
-	return 0;
+	return restore_take_terminal(&work->rs, work->container.pidfd, work->console_socket,
+				     &work->console.master, err);
 }
 
 static void join_bundle(struct work *work)

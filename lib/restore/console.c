@@ -1,6 +1,10 @@
 /* The terminal of a container that has one of its own: where will its master go? */
 #include "container/console.h"
 
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "core/cleanup.h"
 #include "ctckpt/ctckpt.h"
 #include "kind/support/terminal.h"
 #include "restore/restore.h"
@@ -24,4 +28,20 @@ int restore_prepare_console(const struct image *image, const struct ctckpt_resto
 	(void)err_set(err, ERR_REFUSED, "the container has a terminal of its own");
 	return err_hint(err, "restore it in the foreground, with a terminal as standard input, or "
 			     "use --console-socket");
+}
+
+int restore_take_terminal(const struct restore *rs, int pidfd, int socket, int *ret_master,
+			  struct err *err)
+{
+	auto_close int master = -1;
+
+	if (rs->own->shared->console < 0)
+		return 0;
+	master = (int)syscall(SYS_pidfd_getfd, pidfd, rs->own->shared->console, 0);
+	if (master < 0)
+		return err_set(err, -errno, "take the container's terminal");
+	if (socket >= 0)
+		return console_send(socket, master, err);
+	*ret_master = take_fd(&master);
+	return 0;
 }

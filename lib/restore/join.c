@@ -199,11 +199,12 @@ int join_check(struct restore *rs, const struct ctckpt_join *join, struct err *e
 
 int join_seize(pid_t init, struct err *err)
 {
-	static const long options = PTRACE_O_EXITKILL | PTRACE_O_TRACEEXEC | PTRACE_O_TRACEFORK |
-				    PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE;
 	int status;
+	int r = restore_seize_first(init, err);
 
-	if (ptrace(PTRACE_SEIZE, init, 0, options) < 0 || ptrace(PTRACE_INTERRUPT, init, 0, 0) < 0)
+	if (r < 0)
+		return r;
+	if (ptrace(PTRACE_INTERRUPT, init, 0, 0) < 0)
 		return err_set(err, -errno, "trace the container's first task");
 	while (waitpid(init, &status, __WALL) >= 0 || errno == EINTR) {
 		if (!WIFSTOPPED(status))

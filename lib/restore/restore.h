@@ -163,6 +163,10 @@ void restore_set_clocks(const struct image *image, struct container_spec *spec);
  * if it is the user's. */
 int restore_prepare_console(const struct image *image, const struct ctckpt_restore_options *options,
 			    int *ret_socket, struct err *err);
+/* Of the first task, before any task closes it: its master goes to the socket, if there is one;
+ * else *ret_master is owned by the caller. It stays if there is no terminal. */
+int restore_take_terminal(const struct restore *rs, int pidfd, int socket, int *ret_master,
+			  struct err *err);
 
 /* restore.c */
 int restore_init(struct restore *rs, const struct image *image, const struct plan *plan,
@@ -190,6 +194,11 @@ int restore_give_grants(struct restore *rs, struct err *err);
 int restore_stage_main(void *argument, struct err *err);
 /* The same in a task that has joined the container: it says that it is done, and waits. */
 int restore_stage_join(void *argument, struct err *err);
+struct container; /* container/container.h */
+/* first.c: traces the first task with all that a restore wants to be told. */
+int restore_seize_first(pid_t init, struct err *err);
+/* Lets it do its part; it stops when it has executed the tiny program. */
+int restore_await_exec(struct container *container, struct err *err);
 
 /* instead.c: does the plan drop or substitute this open file? Then restores what takes its place.
  */
