@@ -124,6 +124,22 @@ comes_back() {
 	comes_back
 }
 
+@test "runc: what is set below /proc/sys comes back, where the container may not write" {
+	engine_requires runc
+	bundle_victim sysv_msg
+	bundle_edit 'linux["sysctl"] = {"net.ipv4.ip_default_ttl": "77"}
+if not any(ns["type"] == "network" for ns in linux["namespaces"]):
+	linux["namespaces"].append({"type": "network"})'
+	bundle_start runc "$VICTIM"
+	engine_await ready result
+	engine_checkpoint "$VICTIM"
+	run -0 ctckpt restore --detach --policy map --rootfs "$ROOTFS" "${VOLUMES[@]}" --name "$VICTIM" "$IMAGE"
+	run -0 nsenter --user --net --preserve-credentials --target "$(container_pid "$VICTIM")" \
+		cat /proc/sys/net/ipv4/ip_default_ttl
+	assert_equal "$output" 77
+	victim_succeeds
+}
+
 @test "runc: one with ranges of ids comes back" {
 	engine_requires runc user subuid
 	bundle_victim pipe
