@@ -31,7 +31,7 @@ static void own_mounts_free(struct own_mounts *own)
 static int dump_nested(struct dump *d, struct err *err)
 {
 	auto_with(own_mounts_free) struct own_mounts own = { .mounts = NULL };
-	struct mount_origin origin = { .has_made = false };
+	struct mount_origin origin = { .may_follow = d->own->target->engine != NULL };
 	int r = mountinfo_read(file_first_task(d)->proc, "mountinfo", &own.mounts, &own.count, err);
 
 	if (r < 0)
@@ -46,7 +46,8 @@ static int ns_mnt_dump(struct dump *d, struct err *err)
 	auto_with(own_mounts_free) struct own_mounts own = { .mounts = NULL };
 	struct mount_origin origin = { .rootfs = d->own->target->rootfs,
 				       .has_made = true,
-				       .is_foreign = d->own->target->engine != NULL };
+				       .is_foreign = d->own->target->engine != NULL,
+				       .may_follow = d->own->target->engine != NULL };
 	int r = 0;
 
 	if (d->ns)

@@ -216,7 +216,7 @@ static int order_mounts(struct saving *saving, int proc)
 	return saving->order_count == saving->count ? 0 : -ELOOP;
 }
 
-static bool has_group(const struct saving *saving, uint32_t group)
+bool saving_has_group(const struct saving *saving, uint32_t group)
 {
 	for (size_t i = 0; i < saving->count; i++) {
 		if (saving->mounts[i].group == group)
@@ -230,6 +230,23 @@ static bool is_shared(const struct saving *saving, uint32_t group)
 {
 	for (size_t i = 0; i < saving->origin->own_count; i++) {
 		if (saving->origin->own[i].group == group)
+			return true;
+	}
+	return false;
+}
+
+/* Engines leave the root, and what they take from the host, slaves of the host's mounts. */
+static bool is_followed(const struct saving *saving, const struct mountinfo *mount)
+{
+	bool is_ours = saving->d->ns && (is_shared(saving, mount->master) ||
+					 (mount->group && is_shared(saving, mount->group)));
+
+	if (!saving->origin->may_follow || is_ours)
+		return false;
+	if (mount->master && !saving_has_group(saving, mount->master))
+		return true;
+	for (size_t i = 0; mount->group && i < saving->host_count; i++) {
+		if (saving->host[i].group == mount->group)
 			return true;
 	}
 	return false;
@@ -275,8 +292,11 @@ static void check_propagation(struct saving *saving)
 {
 	for (size_t i = 0; i < saving->count; i++) {
 		const struct mountinfo *mount = &saving->mounts[i];
+		struct saved *saved = &saving->saved[i];
 
-		if (mount->master && !has_group(saving, mount->master))
+		saved->is_followed = is_followed(saving, mount);
+		if (mount->master && !saving_has_group(saving, mount->master) &&
+		    !saved->is_followed)
 			(void)saving_block(saving, mount, NULL, "a slave of a mount outside");
 		if (saving->d->ns && mount->group && is_shared(saving, mount->group))
 			(void)saving_block(

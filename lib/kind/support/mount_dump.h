@@ -14,6 +14,8 @@ struct mount_origin {
 	/* An engine made the root from whatever it had; it is found at `rootfs` by the engine only.
 	 */
 	bool is_foreign;
+	/* An engine made the container: what is mounted outside of it may show on these. */
+	bool may_follow;
 	/* ctckpt has mounted its own proc and mqueue over the copy. */
 	bool has_made;
 };

@@ -47,12 +47,13 @@ static struct mount_entry entry_of(const struct saving *saving, size_t n)
 	struct mount_entry entry = {
 		.how = saved->how,
 		.flags = (saved->is_changed ? MOUNT_CHANGED : 0u) |
-			 (!is_there && saved->is_root ? MOUNT_ROOT : 0u),
+			 (!is_there && saved->is_root ? MOUNT_ROOT : 0u) |
+			 (saved->is_followed ? MOUNT_FOLLOWED : 0u),
 		.content = saved->content,
 		.attributes = saved->attributes,
 		.propagation = info->is_unbindable ? MOUNT_UNBINDABLE : 0u,
 		.group = info->group,
-		.master = info->master,
+		.master = saving_has_group(saving, info->master) ? info->master : 0,
 		.point = text(is_there ? info->point : saving_point(saving, n)),
 		.root = text(saved->root),
 		.type = text(is_new || saved->content ? info->type : NULL),
