@@ -30,18 +30,20 @@ static_assert(sizeof(struct loss_rec) == 16, "image format");
 /* clang-format on */
 FIELDS_OF(loss, struct loss_rec, LOSS_FIELDS);
 
-enum owner { OWNER_CONTAINER, OWNER_TASK, OWNER_FILE };
+enum owner { OWNER_CONTAINER, OWNER_TASK, OWNER_THREAD, OWNER_FILE };
 
 static const struct {
 	enum owner owner;
 	const char *subject, *text; /* behind the count */
 } losses[LOSSES] = {
-	[LOSS_OVERRUNS] = { OWNER_TASK, "timers", "timers with overruns to be told" },
-	[LOSS_ZOMBIE_IDS] = { OWNER_TASK, "zombie", "zombie of a user or groups of its own" },
+	[LOSS_OVERRUNS] = { OWNER_TASK, "timers", "timers' overruns that were to be told" },
+	[LOSS_ZOMBIE_IDS] = { OWNER_TASK, "zombie", "user or groups of a zombie" },
 	[LOSS_PEER_GROUPS] = { OWNER_FILE, "SO_PEERGROUPS",
-			       "unix socket whose peer had groups of its own" },
-	[LOSS_ZOMBIE_GROUP] = { OWNER_TASK, "zombie", "zombie in a process group of its own" },
-	[LOSS_FILE_FLAGS] = { OWNER_CONTAINER, "chattr", "files with flags of chattr(1)" },
+			       "list of groups of the peer of a unix socket" },
+	[LOSS_ZOMBIE_GROUP] = { OWNER_TASK, "zombie", "process group of a zombie" },
+	[LOSS_LANDLOCK] = { OWNER_THREAD, "Landlock",
+			    "restriction by Landlock, if there was one: nobody can tell" },
+	[LOSS_FILE_FLAGS] = { OWNER_CONTAINER, "chattr", "files' flags of chattr(1)" },
 };
 
 static char *describe(const struct loss_rec *rec)
@@ -89,7 +91,8 @@ static int loss_link(const struct image *image, const struct record *record, str
 	const struct loss_rec *rec = record->body;
 	uint32_t id = le32_get(rec->object);
 	enum owner owner = losses[le32_get(rec->what)].owner;
-	bool is_there = owner == OWNER_TASK   ? image_find(image, TAG_TASK, id) != NULL
+	bool is_there = owner == OWNER_THREAD ? image_find(image, TAG_REGISTERS, id) != NULL
+			: owner == OWNER_TASK ? image_find(image, TAG_TASK, id) != NULL
 			: owner == OWNER_FILE ? file_record(image, id) != NULL
 					      : id == 0;
 
@@ -120,14 +123,14 @@ static int loss_ask(struct plan *plan, const struct image *image, const struct r
 static int loss_restore(struct restore *rs, const struct record *record, struct err *err)
 {
 	const struct loss_rec *rec = record->body;
+	enum owner owner = losses[le32_get(rec->what)].owner;
 	auto_free char *text = describe(rec);
 
 	(void)err;
-	if (losses[le32_get(rec->what)].owner == OWNER_TASK)
-		restore_note(rs, "task %d: %s, which are lost",
-			     restore_pid(rs, le32_get(rec->object)), text);
+	if (owner == OWNER_TASK || owner == OWNER_THREAD)
+		restore_note(rs, "task %d loses %s", restore_pid(rs, le32_get(rec->object)), text);
 	else
-		restore_note(rs, "%s, which are lost", text);
+		restore_note(rs, "lost: %s", text);
 	return 0;
 }
 

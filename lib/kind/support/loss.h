@@ -10,6 +10,7 @@ enum loss {
 	LOSS_PEER_GROUPS,  /* of a unix socket */
 	LOSS_FILE_FLAGS,   /* of files below a path */
 	LOSS_ZOMBIE_GROUP, /* process group, session; of a task */
+	LOSS_LANDLOCK,	   /* of a thread, if it was restricted */
 	LOSSES,
 };
 
