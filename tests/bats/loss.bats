@@ -81,7 +81,7 @@ kept() {
 @test "loss: impossible records" {
 	victim_saved loss waiting lost
 	rejects 4 "loss: of something unknown" LOSS+0:4=0
-	rejects 4 "loss: of something unknown" LOSS+0:4=7
+	rejects 4 "loss: of something unknown" LOSS+0:4=8
 	rejects 4 "loss: of something unknown" LOSS+8:4=0
 	rejects 4 "loss: 16 bytes" LOSS+12:4=1
 	rejects 4 "is not what has lost it" LOSS+4:4=0

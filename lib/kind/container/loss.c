@@ -43,6 +43,7 @@ static const struct {
 	[LOSS_ZOMBIE_GROUP] = { OWNER_TASK, "zombie", "process group of a zombie" },
 	[LOSS_LANDLOCK] = { OWNER_THREAD, "Landlock",
 			    "restriction by Landlock, if there was one: nobody can tell" },
+	[LOSS_CGROUP] = { OWNER_CONTAINER, "cgroup", "setting of a cgroup of v1" },
 	[LOSS_FILE_FLAGS] = { OWNER_CONTAINER, "chattr", "files' flags of chattr(1)" },
 };
 
@@ -101,6 +102,12 @@ static int loss_link(const struct image *image, const struct record *record, str
 	return 0;
 }
 
+/* The container's engine has made a cgroup already, with settings of its own. */
+static bool is_of_engine(const struct plan *plan, const struct loss_rec *rec)
+{
+	return le32_get(rec->what) == LOSS_CGROUP && plan_facts(plan)->is_joined;
+}
+
 static int loss_ask(struct plan *plan, const struct image *image, const struct record *record,
 		    struct err *err)
 {
@@ -110,6 +117,8 @@ static int loss_ask(struct plan *plan, const struct image *image, const struct r
 
 	(void)image;
 	(void)err;
+	if (is_of_engine(plan, rec))
+		return 0;
 	plan_ask(plan, &(struct question){ .class = CLASS_LOSS,
 					   .id = id ? id : record->id,
 					   .detail = le32_get(rec->what),
@@ -127,6 +136,8 @@ static int loss_restore(struct restore *rs, const struct record *record, struct 
 	auto_free char *text = describe(rec);
 
 	(void)err;
+	if (is_of_engine(rs->plan, rec))
+		return 0;
 	if (owner == OWNER_TASK || owner == OWNER_THREAD)
 		restore_note(rs, "task %d loses %s", restore_pid(rs, le32_get(rec->object)), text);
 	else

@@ -11,6 +11,7 @@ enum loss {
 	LOSS_FILE_FLAGS,   /* of files below a path */
 	LOSS_ZOMBIE_GROUP, /* process group, session; of a task */
 	LOSS_LANDLOCK,	   /* of a thread, if it was restricted */
+	LOSS_CGROUP,	   /* a file of v1, by its name */
 	LOSSES,
 };
 
