@@ -86,7 +86,7 @@ nested_start() {
 	local twin
 	twin=$(container_pid "$VICTIM-twin")
 	victim_succeeds
-	"$AWAIT" -t 20 -p "$twin"
+	"$AWAIT" -t 100 -p "$twin"
 }
 
 # rejected PLACE=VALUE MESSAGE: this image is damaged.
@@ -116,7 +116,7 @@ without_cgroups() {
 	nested_start
 	echo 7 >"$(own_cgroup)/a/cgroup.max.descendants"
 	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
-	run -3 without_cgroups timeout 60 "$CTCKPT" restore --detach "$IMAGE"
+	run -3 without_cgroups timeout 100 "$CTCKPT" restore --detach "$IMAGE"
 	assert_contains "$output" "the container's limits need a cgroup (v2) of its own"
 }
 
@@ -124,7 +124,7 @@ without_cgroups() {
 	requires cgroup user
 	nested_start
 	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
-	run -0 --separate-stderr without_cgroups timeout 60 "$CTCKPT" restore --detach "$IMAGE"
+	run -0 --separate-stderr without_cgroups timeout 100 "$CTCKPT" restore --detach "$IMAGE"
 	assert_contains "$stderr" "the cgroups of the container are lost"
 }
 

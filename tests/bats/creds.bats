@@ -37,7 +37,7 @@ inner_uid() {
 		'for n in /proc/$$/fd/*; do ((${n##*/} < 3)) || eval "exec ${n##*/}>&-"; done
 		setpriv --reuid 33 --regid 33 --clear-groups sleep 1000 & echo $! >"$1"; exec sleep 1000' \
 		- "$BATS_TEST_TMPDIR/child" </dev/null >/dev/null 2>&1 &
-	"$AWAIT" -t 20 "$BATS_TEST_TMPDIR/child"
+	"$AWAIT" -t 100 "$BATS_TEST_TMPDIR/child"
 	init=$(<"/proc/$!/task/$!/children")
 	child=$(<"/proc/${init% }/task/${init% }/children")
 	until [[ $(inner_uid "${child% }") == 33 ]]; do :; done

@@ -6,7 +6,7 @@ PATH=$PATH:/usr/sbin:/sbin
 
 # net_run COMMAND...: in the victim's network, or in that of the process NET_PID.
 net_run() {
-	timeout 60 nsenter --preserve-credentials --user --net \
+	timeout 100 nsenter --preserve-credentials --user --net \
 		--target "${NET_PID:-$(container_pid "${NAME:-$VICTIM}")}" -- "$@"
 }
 

@@ -92,7 +92,7 @@ DENY='{ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
 	local twin
 	twin=$(container_pid "$VICTIM-twin")
 	victim_succeeds
-	"$AWAIT" -t 20 -p "$twin"
+	"$AWAIT" -t 100 -p "$twin"
 }
 
 @test "seccomp: the plan says that the filter stays" {
