@@ -8,11 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "core/lock.h"
 #include "core/log.h"
 #include "target/cgroup.h"
 #include "target/process.h"
@@ -123,10 +123,9 @@ static int open_locked(bool may_create, int *ret_dir, struct err *err)
 
 	if (r < 0)
 		return r;
-	while (flock(dir, LOCK_EX) < 0) {
-		if (errno != EINTR)
-			return err_set(err, -errno, "lock the registry");
-	}
+	r = lock_wait(dir, "the registry", LOCK_PATIENCE_MS, err);
+	if (r < 0)
+		return r;
 	*ret_dir = take_fd(&dir);
 	return 0;
 }
