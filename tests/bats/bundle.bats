@@ -359,6 +359,17 @@ ls: /proc/1/root/: Permission denied"
 	kill -KILL "$(container_pid "$VICTIM")"
 }
 
+@test "bundle: a name that a container has until it is deleted is not chosen" {
+	saved
+	restored
+	run -0 ctckpt kill "$VICTIM" KILL
+	"$AWAIT" -p "$PID"
+	run -0 --separate-stderr ctckpt restore --detach --bundle "$BUNDLE" "$IMAGE"
+	[[ $output != "$VICTIM" ]] || fail "it has the name of one that is not deleted"
+	run -0 ctckpt delete --force "$output"
+	assert_equal "$(state_of status)" stopped
+}
+
 @test "bundle: a container that is known in another pid namespace is let alone" {
 	saved
 	bundle_edit 'config["hooks"] = {"poststop": [{"path": "/bin/touch", "args": ["touch", os.path.dirname(sys.argv[1]) + "/stopped"]}]}'
