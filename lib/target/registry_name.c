@@ -42,11 +42,15 @@ static bool is_free(int dir, const char *name)
 
 bool registry_name_is_free(const char *name)
 {
-	auto_close int dir = -1;
-	struct err ignored;
-	int r = registry_open(false, &dir, &ignored);
+	for (size_t i = 0; i < REGISTRY_DIRECTORIES; i++) {
+		auto_close int dir = -1;
+		struct err ignored;
+		int r = registry_open_nth(i, &dir, &ignored);
 
-	return r == -ENOENT || (r == 0 && is_free(dir, name));
+		if (r != -ENOENT && (r < 0 || !is_free(dir, name)))
+			return false;
+	}
+	return true;
 }
 
 int registry_new_name(char **ret_name, struct err *err)
