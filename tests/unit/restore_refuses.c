@@ -140,6 +140,21 @@ static void content_for_nothing(struct unit *unit)
 	restore_free(&rs);
 }
 
+/* The reader sees to it that there are as many pages as are meant. */
+static void too_few_pages(struct unit *unit)
+{
+	struct restore rs;
+	auto_image struct image *image = begin(unit, "keyring-2.zst", "", &rs);
+	struct err err = ERR_NONE;
+
+	if (!image)
+		return;
+	image->pages_size = 0;
+	EXPECT(unit, restore_fill_content(&rs, NULL, NULL, NULL, &err) == ERR_DAMAGED);
+	EXPECT_TEXT(unit, err.text, "the image is cut within its pages");
+	restore_free(&rs);
+}
+
 static void paths(struct unit *unit)
 {
 	struct restore rs;
@@ -276,9 +291,11 @@ static void roots(struct unit *unit)
 }
 
 static const struct unit_case cases[] = {
-	UNIT_CASE(lists), UNIT_CASE(holes),  UNIT_CASE(siblings), UNIT_CASE(content_for_nothing),
-	UNIT_CASE(paths), UNIT_CASE(limits), UNIT_CASE(joins),	  UNIT_CASE(consoles),
-	UNIT_CASE(roots),
+	UNIT_CASE(lists),	  UNIT_CASE(holes),
+	UNIT_CASE(siblings),	  UNIT_CASE(content_for_nothing),
+	UNIT_CASE(too_few_pages), UNIT_CASE(paths),
+	UNIT_CASE(limits),	  UNIT_CASE(joins),
+	UNIT_CASE(consoles),	  UNIT_CASE(roots),
 };
 
 int main(void)
