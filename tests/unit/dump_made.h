@@ -73,7 +73,7 @@ static inline const char *made_dump(struct made *made, const char *kind)
 	if (kind_by_name(kind)->dump(&made->d, &err) < 0)
 		return err.text;
 	text = made->own.blockers.size > 0 ? made->own.blockers.data : "";
-	return strstr(text, ": ") ? strstr(text, ": ") + 2 : text;
+	return strncmp(text, "task ", 5) == 0 ? strstr(text, ": ") + 2 : text;
 }
 
 /* A descriptor as the kernel shows it. `file` is borrowed. */
