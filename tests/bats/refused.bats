@@ -38,4 +38,6 @@ refuses() {
 	refuses "a UDP socket with a datagram that is not whole yet" \
 		"notifies a thread that is gone" \
 		"is gone, in a mount namespace of its own"
+	[[ -e $VICTIM_DIR/no-table ]] ||
+		assert_contains "$stderr" "a local descriptor table is not supported"
 }
