@@ -313,8 +313,8 @@ static void joined_datagrams(struct unit *unit)
 		    "a socket with an error that was not yet read is not supported");
 }
 
-/* Asks for all families of generic netlink: more than one answer has room for. */
-static int list_families(int filter)
+/* Asks for all families of generic netlink: mostly more than one answer has room for. */
+static int list_families(bool is_filtered)
 {
 	const struct {
 		struct nlmsghdr head;
@@ -327,10 +327,19 @@ static int list_families(int filter)
 	struct sock_fprog program = { 1, &none };
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
 
-	if (filter)
+	if (is_filtered)
 		(void)setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
 	(void)!send(fd, &question, sizeof(question), 0);
 	return fd;
+}
+
+static bool is_long_list(void)
+{
+	auto_close int fd = list_families(false);
+	struct pollfd state = { .fd = fd, .events = POLLIN };
+	char first[65536];
+
+	return recv(fd, first, sizeof(first), 0) > 0 && poll(&state, 1, 0) == 1;
 }
 
 static void netlink_answers(struct unit *unit)
@@ -351,7 +360,8 @@ static void netlink_answers(struct unit *unit)
 	EXPECT_TEXT(unit, made_dump_fd(&made, "sock_netlink", full, ""), refusal);
 	/* The listing goes on, though its filter lets nothing through. */
 	EXPECT(unit, poll(&state, 1, 0) == 0);
-	EXPECT_TEXT(unit, made_dump_fd(&made, "sock_netlink", listing, ""), refusal);
+	if (is_long_list())
+		EXPECT_TEXT(unit, made_dump_fd(&made, "sock_netlink", listing, ""), refusal);
 }
 
 static bool join_groups(int fd, unsigned int count)
