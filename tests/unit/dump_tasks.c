@@ -16,141 +16,13 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "dump_made.h"
+#include "dump_prey.h"
 #include "kind/support/mqueue.h"
 #include "kind/support/sysv.h"
 
 /* asm/prctl.h; libc may not know them */
 #define SHADOW_STACK_STATUS 0x5005
 #define UNTAG_MASK	    0x4001
-
-/* ---- a child that answers ---- */
-
-struct prey {
-	struct made made;
-	struct dump_query query;
-	struct err err;
-	bool has_asked;
-};
-
-static void live(int semid)
-{
-	timer_t timer;
-	struct sembuf up = { .sem_op = 1, .sem_flg = SEM_UNDO };
-
-	(void)timer_create(CLOCK_MONOTONIC, &(struct sigevent){ .sigev_notify = SIGEV_NONE },
-			   &timer);
-	if (semid >= 0)
-		(void)semop(semid, &up, 1);
-	(void)raise(SIGSTOP);
-	_exit(0);
-}
-
-/* Stopped, and asked by all kinds. */
-static bool catch (struct prey *prey, int semid)
-{
-	struct remote *remote = &prey->made.thread.remote;
-	struct err *err = &prey->err;
-	char path[64];
-	int status;
-	pid_t pid = fork();
-
-	if (pid == 0)
-		live(semid);
-	prey->err = ERR_NONE;
-	prey->has_asked = false;
-	made_begin(&prey->made);
-	prey->made.d.fd = NULL;
-	if (pid < 0 || waitpid(pid, &status, WUNTRACED) != pid || !WIFSTOPPED(status) ||
-	    ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL) < 0 ||
-	    kill(pid, SIGCONT) < 0 || ptrace(PTRACE_INTERRUPT, pid, 0, 0) < 0 ||
-	    waitpid(pid, &status, __WALL) != pid)
-		return false;
-	(void)snprintf(path, sizeof(path), "/proc/%d", pid);
-	(void)close(prey->made.task.proc);
-	prey->made.task.proc = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	prey->made.task.pid = prey->made.thread.tid = pid;
-	prey->made.thread.witness = getpid();
-	*remote = (struct remote){ .tid = pid, .outlives_us = true };
-	prey->has_asked = true;
-	return procfs_status_read(pid, &prey->made.task.status, err) == 0 &&
-	       procfs_status_read(pid, &prey->made.thread.status, err) == 0 &&
-	       remote_prepare(remote, 0, err) == 0 &&
-	       remote_zone_map(remote, 1 << 16, REMOTE_HEAL_SIZE, err) == 0 &&
-	       remote_write_heal(remote, 0, err) == 0 &&
-	       dump_ask_thread(&prey->made.d, &prey->query, err) == 0;
-}
-
-static void release(struct prey *prey)
-{
-	pid_t pid = prey->made.task.pid;
-
-	if (pid != getpid()) {
-		(void)kill(pid, SIGKILL);
-		(void)waitpid(pid, NULL, __WALL);
-	}
-	if (prey->has_asked)
-		dump_forget_answers(&prey->made.d, &prey->query);
-	procfs_status_free(&prey->made.task.status);
-	procfs_status_free(&prey->made.thread.status);
-	made_end(&prey->made);
-}
-#define auto_prey __attribute__((cleanup(release)))
-
-/* ---- other answers ---- */
-
-/* As it stands in its memory: the number, six arguments, the result. */
-struct call {
-	uint64_t number, arguments[6], result;
-};
-
-/* The first such call behind `from`, and where it stands; SIZE_MAX: none. */
-static size_t find_call(const struct prey *prey, size_t from, long number, uint64_t first,
-			struct call *ret_call, uint64_t *ret_address)
-{
-	const struct remote *remote = &prey->made.thread.remote;
-	size_t count = prey->query.script.count;
-	uint64_t table =
-	    (remote->zone.data + remote->zone.size - count * sizeof(struct call)) & ~63ull;
-	struct err err = ERR_NONE;
-
-	for (size_t i = from; i < count; i++) {
-		*ret_address = table + i * sizeof(*ret_call);
-		if (remote_read(remote, *ret_address, ret_call, sizeof(*ret_call), &err) == 0 &&
-		    (uint32_t)ret_call->number == (uint32_t)number &&
-		    ret_call->arguments[0] == first)
-			return i;
-	}
-	return SIZE_MAX;
-}
-
-static void answer(struct unit *unit, const struct prey *prey, long number, uint64_t first,
-		   int64_t result)
-{
-	struct err err = ERR_NONE;
-	struct call call;
-	uint64_t address;
-
-	if (!EXPECT(unit, find_call(prey, 0, number, first, &call, &address) != SIZE_MAX))
-		return;
-	call.result = (uint64_t)result;
-	EXPECT(unit,
-	       remote_write(&prey->made.thread.remote, address, &call, sizeof(call), &err) == 0);
-}
-
-/* Where its second argument points. */
-static void write_answer(struct unit *unit, const struct prey *prey, long number, uint64_t first,
-			 uint64_t value)
-{
-	struct err err = ERR_NONE;
-	struct call call;
-	uint64_t address;
-
-	if (!EXPECT(unit, find_call(prey, 0, number, first, &call, &address) != SIZE_MAX))
-		return;
-	EXPECT(unit, remote_write(&prey->made.thread.remote, call.arguments[1], &value,
-				  sizeof(value), &err) == 0);
-}
 
 static void nothing_special(struct unit *unit)
 {
@@ -208,52 +80,21 @@ static void io_flusher(struct unit *unit)
 
 /* ---- Landlock ---- */
 
-/* One below the other; the path of the last. Owned. */
-static char *make_label(const char *top, pid_t tid)
-{
-	char *path = mem_printf("%s/task/%d/attr/current", top, tid);
-	int fd;
-
-	for (char *at = path + strlen(top) + 1; (at = strchr(at, '/')); at++) {
-		*at = '\0';
-		(void)mkdir(path, 0700);
-		*at = '/';
-	}
-	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	(void)!write(fd, "another label\n", 14);
-	(void)close(fd);
-	return path;
-}
-
-static void remove_label(const char *top, char *path)
-{
-	(void)unlink(path);
-	while (strlen(path) > strlen(top)) {
-		*strrchr(path, '/') = '\0';
-		(void)rmdir(path);
-	}
-}
-
 /* Its witness may be looked at, but by those whom Landlock, or their label, keeps from it. */
 static void restricted(struct unit *unit)
 {
 	char top[] = "/tmp/unit-label-XXXXXX";
 	auto_free char *label = NULL;
 	auto_prey struct prey prey;
-	int proc;
 
 	if (!EXPECT(unit, catch (&prey, -1)) || !EXPECT(unit, mkdtemp(top)))
 		return;
 	answer(unit, &prey, SYS_get_robust_list, (uint64_t)getpid(), -EPERM);
 	EXPECT_TEXT(unit, made_dump(&prey.made, "confine"),
 		    "thread 1 is restricted by Landlock, and no kernel tells how");
-	label = make_label(top, prey.made.thread.tid);
-	proc = prey.made.task.proc;
-	prey.made.task.proc = open(top, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	label = prey_label(&prey, top, "another label\n");
 	EXPECT_TEXT(unit, made_dump(&prey.made, "confine"), "");
-	(void)close(prey.made.task.proc);
-	prey.made.task.proc = proc;
-	remove_label(top, label);
+	prey_label_end(&prey, top, label);
 	prey.made.thread.witness = 0;
 	EXPECT_TEXT(unit, made_dump(&prey.made, "confine"), "");
 }
