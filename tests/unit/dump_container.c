@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/ipc.h>
 #include <sys/msg.h>
+#include <sys/prctl.h>
 #include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/wait.h>
@@ -53,6 +54,7 @@ static void in_namespace(struct unit *unit, void (*run)(struct unit *unit, struc
 	if (child == 0) {
 		struct made made;
 
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		made_begin(&made);
 		made.d.fd = NULL;
 		made.d.task = NULL;
