@@ -88,7 +88,7 @@ static void fill_queues(struct unit *unit, struct made *made)
 	if (!set_sysctl("msgmnb", "100000000") || !set_sysctl("msgmax", "70000000"))
 		return;
 	msqid = msgget(IPC_PRIVATE, 0600);
-	EXPECT(unit, msqid == 0 && fill(msqid, 65537, 0));
+	EXPECT(unit, msqid == 0 && fill(msqid, 16385, 0));
 	EXPECT_TEXT(unit, made_dump(made, "sysv_msg"), refusal);
 	EXPECT(unit, msgctl(msqid, IPC_RMID, NULL) == 0);
 	EXPECT_TEXT(unit, made_dump(made, "sysv_msg"), "");
