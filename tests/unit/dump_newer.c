@@ -25,6 +25,7 @@
 
 /* Who asks, and is answered; children are not. */
 static pid_t asker;
+static bool has_no_labels;
 
 /* The listener; negative where this kernel has none. */
 static int ask_others(void)
@@ -53,6 +54,12 @@ static int ask_others(void)
 struct sched_answer {
 	uint32_t size, policy;
 };
+
+static bool is_for_label(const struct seccomp_notif *call)
+{
+	return call->data.nr == SYS_openat && strcmp((const char *)(uintptr_t)call->data.args[1],
+						     "/proc/thread-self/attr/current") == 0;
+}
 
 static bool answer_label(int listener, const struct seccomp_notif *call)
 {
@@ -85,7 +92,9 @@ static void *answer_all(void *argument)
 
 		if ((pid_t)call.pid != asker)
 			response.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
-		else if (answer_label(listener, &call))
+		else if (is_for_label(&call) && has_no_labels)
+			response.error = -ENOENT;
+		else if (is_for_label(&call) && answer_label(listener, &call))
 			continue;
 		else if (call.data.nr == SYS_openat)
 			response.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
@@ -135,6 +144,8 @@ static void labels(struct unit *unit)
 		    "thread 1 is restricted by Landlock, and no kernel tells how");
 	free(label);
 	label = prey_label(&prey, top, "her label\n");
+	EXPECT_TEXT(unit, made_dump(&prey.made, "confine"), "");
+	has_no_labels = true;
 	EXPECT_TEXT(unit, made_dump(&prey.made, "confine"), "");
 	prey_label_end(&prey, top, label);
 }

@@ -31,8 +31,9 @@ static inline void live(int semid)
 	_exit(0);
 }
 
-/* Stopped, and asked by all kinds. */
-static inline bool catch (struct prey *prey, int semid)
+/* Stopped, and asked by all kinds; but for what would kill it under `filter`, if that is not NULL.
+ */
+static inline bool catch_under(struct prey *prey, int semid, const struct filter *filter)
 {
 	struct remote *remote = &prey->made.thread.remote;
 	struct err *err = &prey->err;
@@ -56,7 +57,7 @@ static inline bool catch (struct prey *prey, int semid)
 	prey->made.task.proc = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	prey->made.task.pid = prey->made.thread.tid = pid;
 	prey->made.thread.witness = getpid();
-	*remote = (struct remote){ .tid = pid, .outlives_us = true };
+	*remote = (struct remote){ .tid = pid, .outlives_us = true, .filters = { filter } };
 	prey->has_asked = true;
 	return procfs_status_read(pid, &prey->made.task.status, err) == 0 &&
 	       procfs_status_read(pid, &prey->made.thread.status, err) == 0 &&
@@ -64,6 +65,11 @@ static inline bool catch (struct prey *prey, int semid)
 	       remote_zone_map(remote, 1 << 16, REMOTE_HEAL_SIZE, err) == 0 &&
 	       remote_write_heal(remote, 0, err) == 0 &&
 	       dump_ask_thread(&prey->made.d, &prey->query, err) == 0;
+}
+
+static inline bool catch (struct prey *prey, int semid)
+{
+	return catch_under(prey, semid, NULL);
 }
 
 static inline void release(struct prey *prey)

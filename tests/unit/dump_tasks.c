@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "core/confine.h"
 #include "dump_prey.h"
 #include "kind/support/mqueue.h"
 #include "kind/support/sysv.h"
@@ -55,6 +56,27 @@ static void registered_ring(struct unit *unit)
 	answer(unit, &prey, SYS_io_uring_register, 5, 0);
 	EXPECT_TEXT(unit, made_dump(&prey.made, "thread"),
 		    "a ring of io_uring that it has registered is not supported");
+}
+
+/* Who may not ask for a ring has none; the other answers are no rings. */
+static void forbidden_rings(struct unit *unit)
+{
+	static const char profile[] =
+	    "{\"defaultAction\": \"SCMP_ACT_ALLOW\", \"syscalls\": [{\"action\": "
+	    "\"SCMP_ACT_KILL\", \"name\": \"io_uring_register\"}]}";
+	struct filter filter = FILTER_NONE;
+	auto_prey struct prey prey;
+	struct err err = ERR_NONE;
+	struct call call;
+	uint64_t address;
+
+	EXPECT(unit, confine_compile(profile, strlen(profile), &filter, &err) == 0);
+	if (EXPECT(unit, catch_under(&prey, -1, &filter))) {
+		EXPECT(unit,
+		       find_call(&prey, 0, SYS_io_uring_register, 5, &call, &address) == SIZE_MAX);
+		EXPECT_TEXT(unit, made_dump(&prey.made, "thread"), "");
+	}
+	filter_free(&filter);
 }
 
 static void tagged_addresses(struct unit *unit)
@@ -316,11 +338,11 @@ static void large_aio_ring(struct unit *unit)
 }
 
 static const struct unit_case cases[] = {
-	UNIT_CASE(nothing_special),  UNIT_CASE(shadow_stack),	 UNIT_CASE(registered_ring),
-	UNIT_CASE(tagged_addresses), UNIT_CASE(io_flusher),	 UNIT_CASE(restricted),
-	UNIT_CASE(timers),	     UNIT_CASE(too_many_timers), UNIT_CASE(too_many_signals),
-	UNIT_CASE(notifications),    UNIT_CASE(undone),		 UNIT_CASE(strangers),
-	UNIT_CASE(moved_vdso),	     UNIT_CASE(large_aio_ring),
+	UNIT_CASE(nothing_special),  UNIT_CASE(shadow_stack),	  UNIT_CASE(registered_ring),
+	UNIT_CASE(forbidden_rings),  UNIT_CASE(tagged_addresses), UNIT_CASE(io_flusher),
+	UNIT_CASE(restricted),	     UNIT_CASE(timers),		  UNIT_CASE(too_many_timers),
+	UNIT_CASE(too_many_signals), UNIT_CASE(notifications),	  UNIT_CASE(undone),
+	UNIT_CASE(strangers),	     UNIT_CASE(moved_vdso),	  UNIT_CASE(large_aio_ring),
 };
 
 int main(void)

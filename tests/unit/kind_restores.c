@@ -84,17 +84,18 @@ static struct record *with_path(const struct record *record, size_t head, const 
 	return copy;
 }
 
-/* The file was 25,880 bytes long. */
+/* One of 10 bytes, that had `size`. */
 static void cut_off(struct unit *unit)
 {
 	static const struct {
 		uint32_t flags;
-		uint64_t position;
+		uint64_t position, size;
 		bool is_good;
 	} cases[] = {
-		{ O_RDONLY, 10, true },
-		{ O_RDONLY, 11, false },
-		{ O_RDWR | O_APPEND, 11, true },
+		{ O_RDONLY, 10, 25880, true },
+		{ O_RDONLY, 11, 25880, false },
+		{ O_RDONLY, 11, 10, true },
+		{ O_RDWR | O_APPEND, 11, 25880, true },
 	};
 	char path[] = "/tmp/unit-cut-XXXXXX";
 	auto_close int file = mkostemp(path, O_CLOEXEC);
@@ -105,8 +106,9 @@ static void cut_off(struct unit *unit)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		auto_work struct work work;
 		auto_free struct record *record = NULL;
-		auto_free char *edits = mem_printf("REGF.0+0:4=%u REGF.0+16:8=%llu", cases[i].flags,
-						   (unsigned long long)cases[i].position);
+		auto_free char *edits = mem_printf(
+		    "REGF.0+0:4=%u REGF.0+16:8=%llu REGF.0+24:8=%llu", cases[i].flags,
+		    (unsigned long long)cases[i].position, (unsigned long long)cases[i].size);
 
 		if (!begin(unit, &work, "file_system-1.zst", edits))
 			break;
