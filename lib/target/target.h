@@ -93,6 +93,8 @@ int registry_file_path(const char *file, char **ret_path, struct err *err);
 /* Entries of living containers. Dead ones are dropped, and their cgroups removed. */
 int registry_list(struct registry_entry **ret_entries, size_t *ret_count, struct err *err);
 void registry_list_free(struct registry_entry *entries, size_t count);
+/* No file of the registry's has it, be it of a container that has ended and was not deleted. */
+bool registry_name_is_free(const char *name);
 /* A name that is not in use: an adjective, a dash, a noun, a number if need be. Owned. */
 int registry_new_name(char **ret_name, struct err *err);
 /* What registry_socket_path() calls this target. Owned. */
