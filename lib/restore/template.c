@@ -107,7 +107,7 @@ int restore_find_hole(struct restore *rs, struct err *err)
 	/* What programs of 32 bits can name. */
 	if (image_next(rs->image, TAG_COMPAT, NULL) || image_next(rs->image, TAG_TLS, NULL))
 		limit = UINT32_MAX;
-	if (objects >= MM_ADDRESS_MAX || size + gap > limit || at > limit - size - gap)
+	if (size + gap > limit || at > limit - size - gap)
 		return err_set(err, ERR_REFUSED,
 			       "no free range of %" PRIu64 " bytes is common to all address spaces",
 			       size);

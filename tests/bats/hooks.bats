@@ -95,6 +95,26 @@ timer_pid() {
 	assert_equal "$(container_pid web)" "$PID"
 }
 
+# bats test_tags=root
+@test "hooks: what root's engines register without his XDG_RUNTIME_DIR is found with it" {
+	requires root
+	local name=second-$VICTIM
+	[[ ! -e /run/ctckpt/$name.json ]]
+	# Nobody above has the variable.
+	state_json h1 "$PID" "org.ctckpt.name=$name" >"$BATS_TEST_TMPDIR/state"
+	run -0 env -i sh -c '"$0" oci-hook createRuntime <"$1"; true' "$CTCKPT" "$BATS_TEST_TMPDIR/state"
+	[[ -e /run/ctckpt/$name.json && ! -e $XDG_RUNTIME_DIR/ctckpt/$name.json ]] || fail "$output"
+	assert_equal "$(container_pid "$name")" "$PID"
+	run -0 ctckpt freeze "$name"
+	run -0 ctckpt thaw "$name"
+	# Another one does not get the name; and its entry goes where it is.
+	run -1 ctckpt run --detach --name "$name" true
+	assert_contains "$output" "container $name (process $PID): File exists"
+	run -0 hook poststop h1 0 "org.ctckpt.name=$name"
+	[[ ! -e /run/ctckpt/$name.json ]]
+	assert_equal "$(container_pid "$name")" ""
+}
+
 @test "hooks: a process that is gone, and one of others, are not registered" {
 	run -0 hook createRuntime h1 0 org.ctckpt.name=web
 	assert_contains "$output" "its state names no process"

@@ -38,6 +38,10 @@ root_survives() {
 	survives bind
 }
 
+@test "ns_mnt: a part of what is read-only around it" {
+	survives way
+}
+
 @test "ns_mnt: mounts over mounts" {
 	survives over
 }
@@ -100,6 +104,20 @@ root_survives() {
 	victim_start ns_mnt ramfs
 	run -3 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
 	assert_contains "$output" "mount /mnt (ramfs) is not supported"
+	victim_succeeds
+}
+
+@test "ns_mnt: more mounts than an image may hold are refused" {
+	victim_start ns_mnt many
+	run -3 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	[[ $output == *" 1"[0-9][0-9][0-9]" mounts of its own are not supported"* ]] || fail "$output"
+	victim_succeeds
+}
+
+@test "ns_mnt: more mounts than are looked at are refused" {
+	victim_start ns_mnt crowd
+	run -3 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	[[ $output == *" 8"[0-9][0-9][0-9]" mounts are not supported"* ]] || fail "$output"
 	victim_succeeds
 }
 

@@ -57,6 +57,9 @@ static void shortfalls(struct unit *unit)
 	expect_outcome(unit, decide_cgroup, &keep, &able,
 		       (struct decision){ .class = CLASS_CGROUP, .saved = 6, .invoker = 5 },
 		       OUTCOME_CLAMP);
+	expect_refused(unit, decide_cgroup, &keep, &able,
+		       (struct decision){ .class = CLASS_CGROUP, .saved = 6, .invoker = 0 },
+		       "the invoker's cgroup can limit nothing by it");
 	expect_outcome(unit, decide_cgroup, &drop, &facts,
 		       (struct decision){ .class = CLASS_CGROUP, .saved = 6 }, OUTCOME_DROP);
 }

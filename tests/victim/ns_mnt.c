@@ -46,6 +46,26 @@ static void bind_verify(void)
 	EXPECT(has_text("bound/file", "there") && has_text("name", "there"));
 }
 
+/* A directory that only its mount may write, in one that is read-only, as below /proc/sys. */
+static void way_build(void)
+{
+	make_dir("way");
+	mount_at("way", "tmpfs", 0, NULL);
+	make_dir("way/a");
+	make_dir("way/a/b");
+	make_file("way/a/b/file", "here");
+	bind_at("way/a", "way/a");
+	EXPECT(mount(NULL, at("way/a"), NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) == 0);
+	bind_at("way/a/b", "way/a/b");
+	EXPECT(mount(NULL, at("way/a/b"), NULL, MS_REMOUNT | MS_BIND, NULL) == 0);
+}
+
+static void way_verify(void)
+{
+	EXPECT(has_text("way/a/b/file", "here"));
+	EXPECT(flags_of("way/a") & ST_RDONLY && !(flags_of("way/a/b") & ST_RDONLY));
+}
+
 /* ---- mounts over mounts ---- */
 
 static void over_build(void)
@@ -304,6 +324,33 @@ static void cwd_build(void)
 	mount_at("cwd", "tmpfs", 0, NULL);
 }
 
+/* Each place often, so that none of the piles is high. */
+static void pile_up(int count)
+{
+	enum { PLACES = 100 };
+	char name[32];
+
+	make_dir("piles");
+	for (int i = 0; i < PLACES; i++) {
+		(void)snprintf(name, sizeof(name), "piles/%d", i);
+		make_dir(name);
+	}
+	for (int i = 0; i < count; i++) {
+		(void)snprintf(name, sizeof(name), "piles/%d", i % PLACES);
+		EXPECT(mount(at(name), at(name), NULL, MS_BIND, NULL) == 0);
+	}
+}
+
+static void many_build(void)
+{
+	pile_up(1100);
+}
+
+static void crowd_build(void)
+{
+	pile_up(8300);
+}
+
 static const struct {
 	const char *name;
 	void (*build)(void);
@@ -316,6 +363,8 @@ static const struct {
 	{ "again", again_build, again_verify },	   { "ramfs", ramfs_build, ramfs_verify },
 	{ "locked", locked_build, locked_verify }, { "volume", volume_build, volume_verify },
 	{ "hidden", hidden_build, ramfs_verify },  { "cwd", cwd_build, ramfs_verify },
+	{ "way", way_build, way_verify },	   { "many", many_build, ramfs_verify },
+	{ "crowd", crowd_build, ramfs_verify },
 };
 
 static void run(int argc, char **argv, bool is_build)
