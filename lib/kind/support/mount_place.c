@@ -219,7 +219,7 @@ static bool is_elsewhere(const struct plan *plan, const char *point)
 		if (rest && (i > 0 || !*rest))
 			return false;
 	}
-	return plan_facts(plan)->bound != NULL;
+	return plan_facts(plan)->bound && !plan_facts(plan)->is_joined;
 }
 
 static void find_end(struct plan *plan, struct places *places, ssize_t at, const char *rest,
