@@ -16,8 +16,9 @@ enum target_form {
 enum freezer_form { FREEZER_NONE, FREEZER_V1, FREEZER_V2 };
 
 struct target {
-	char *name;   /* owned: the ctckpt name, or what the user said */
-	char *rootfs; /* owned; NULL: the root is the host's view */
+	char *name;    /* owned: the ctckpt name, or what the user said */
+	char *rootfs;  /* owned; NULL: none of its own, or its engine does not say where */
+	bool has_root; /* the root is not the host's view */
 	enum target_form form;
 	pid_t init;	     /* outer pid */
 	uint64_t start_time; /* of init, clock ticks since boot */

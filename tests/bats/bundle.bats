@@ -20,8 +20,8 @@ saved() {
 # What the container's shell says to a script.
 ask() {
 	rm -f "$VICTIM_DIR/answered"
-	printf '%s\n' "$1" | timeout 20 tee "$VICTIM_DIR/ask" >/dev/null
-	"$AWAIT" -t 20 "$VICTIM_DIR/answered" || fail "no answer to $1" || return
+	printf '%s\n' "$1" | timeout 100 tee "$VICTIM_DIR/ask" >/dev/null
+	"$AWAIT" -t 100 "$VICTIM_DIR/answered" || fail "no answer to $1" || return
 	cat "$VICTIM_DIR/answer"
 }
 
@@ -408,7 +408,7 @@ for key in ("ociVersion", "status", "bundle", "rootfs", "annotations", "owner"):
 	restored --leave-frozen
 	assert_equal "$(state_of status)" paused
 	run -0 ctckpt delete --force "$VICTIM"
-	"$AWAIT" -t 20 -p "$PID"
+	"$AWAIT" -t 100 -p "$PID"
 	run -1 ctckpt state "$VICTIM"
 }
 
@@ -416,7 +416,7 @@ for key in ("ociVersion", "status", "bundle", "rootfs", "annotations", "owner"):
 	saved
 	restored
 	run -0 ctckpt kill --all "$VICTIM" 9
-	"$AWAIT" -t 20 -p "$PID"
+	"$AWAIT" -t 100 -p "$PID"
 }
 
 # bats test_tags=root,cgroup
@@ -481,7 +481,7 @@ $SERVE"
 	bundle_edit 'process["terminal"] = True'
 	local socket=$BATS_TEST_TMPDIR/socket
 	on_socket() {
-		timeout 60 "$BATS_TEST_DIRNAME/../tools/consolesocket.py" "$socket" "$@"
+		timeout 100 "$BATS_TEST_DIRNAME/../tools/consolesocket.py" "$socket" "$@"
 	}
 	export CTCKPT VICTIM IMAGE
 	run -0 on_socket 'expect:$ ' 'send:X=seven\r' 'expect:$ ' \

@@ -142,9 +142,9 @@ typed_in() {
 	counted 1
 	name=$(podman inspect --format '{{.Id}}' auto)
 	name=auto@${name:0:12}
-	"$AWAIT" -t 60 "images/$name.pid"
+	"$AWAIT" -t 100 "images/$name.pid"
 	step 'kill -USR1 "$(cat images/auto@*.pid)"'
-	"$AWAIT" -t 60 "images/$name.000001.ckpt"
+	"$AWAIT" -t 100 "images/$name.000001.ckpt"
 	step 'podman rm --force --time 0 auto'
 	step "podman run -d --name again --net none --annotation org.ctckpt.name=again \\
     --annotation org.ctckpt.restore=\"\$(ls \"\$PWD\"/images/auto@*.000001.ckpt)\" \\
