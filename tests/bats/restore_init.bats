@@ -115,14 +115,14 @@ echo tool >/scratch/tool; busybox chmod 4711 /scratch/tool; exec 5>>/dev/shm/log
 trap "echo second >&5; busybox cmp /bin/busybox /scratch/dir/large && : >/v/same" USR1
 : >/v/ready; while :; do sleep 0.1; done'
 	podman_start web --annotation=org.ctckpt.name=web --tmpfs=/scratch sh -c "$script"
-	"$AWAIT" -t 60 "$VICTIM_DIR/ready"
+	"$AWAIT" -t 100 "$VICTIM_DIR/ready"
 	run -0 ctckpt checkpoint web -o "$IMAGE"
 	engine_podman wait web >/dev/null
 	podman_start again --annotation=org.ctckpt.name=again "--annotation=org.ctckpt.restore=$IMAGE" \
 		--tmpfs=/scratch ignored
 	restored again
 	engine_podman kill --signal USR1 again >/dev/null
-	"$AWAIT" -t 60 -p "$PID" "$VICTIM_DIR/same" || fail "$(why)"
+	"$AWAIT" -t 100 -p "$PID" "$VICTIM_DIR/same" || fail "$(why)"
 	assert_equal "$(engine_podman exec again cat /dev/shm/file /dev/shm/log)" $'kept\nfirst\nsecond'
 	# Who executes it would be another user than the configuration says.
 	assert_equal "$(engine_podman exec again busybox stat -c '%a %n' /scratch/tool)" "711 /scratch/tool"
