@@ -156,24 +156,25 @@ bundle_lives() {
 # podman_lives FILE: and then as the first process of another container of podman's, and at last
 # without podman.
 podman_lives() {
-	local config
+	# Root's are in one registry, whichever test they are of.
+	local config web=web-$VICTIM again=again-$VICTIM
 	export CTCKPT_ENGINE_ROOT=$STORAGE/root
 	services_rootfs
 	podman_hooks
-	podman_service web /usr/bin/python3 "/services/$1"
+	podman_service "$web" /usr/bin/python3 "/services/$1"
 	service_awaits
-	lives web
+	lives "$web"
 	"$AWAIT" -t 100 -p "$CONMON"
-	travels web
-	assert_equal "$(engine_podman inspect --format '{{.State.Status}}' web)" exited
-	config=$(engine_podman inspect --format '{{.OCIConfigPath}}' web)
+	travels "$web"
+	assert_equal "$(engine_podman inspect --format '{{.State.Status}}' "$web")" exited
+	config=$(engine_podman inspect --format '{{.OCIConfigPath}}' "$web")
 
-	podman_service again --annotation=org.ctckpt.restore="$IMAGE" ignored
+	podman_service "$again" --annotation=org.ctckpt.restore="$IMAGE" ignored
 	: >"$VICTIM_DIR/ping"
 	goes_on
-	run -0 ctckpt checkpoint --force again -o "$IMAGE"
+	run -0 ctckpt checkpoint --force "$again" -o "$IMAGE"
 	"$AWAIT" -t 100 -p "$CONMON"
-	assert_equal "$(engine_podman inspect --format '{{.State.Status}}' again)" exited
+	assert_equal "$(engine_podman inspect --format '{{.State.Status}}' "$again")" exited
 	returns "$(dirname "$config")"
 	succeeds
 }
