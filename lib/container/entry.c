@@ -26,7 +26,7 @@ static bool is_taken(const char *name)
 	for (size_t i = 0; i < count; i++)
 		found |= strcmp(entries[i].name, name) == 0;
 	registry_list_free(entries, count);
-	return found;
+	return found || !registry_name_is_free(name);
 }
 
 int entry_choose_name(struct entry *entry, const char *asked, const char *preferred,

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/securebits.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "core/sys.h"
 #include "dump/dump.h"
 
 #ifndef MFD_EXEC
@@ -144,16 +146,25 @@ static int become(const struct dump_witness *as, int user_ns)
 	return drop_capabilities();
 }
 
+/* Who has lost its keeper would be traced by another parent, who does not know, and stop for ever.
+ */
+static bool die_with(int keeper)
+{
+	struct pollfd end = { .fd = keeper, .events = POLLIN };
+
+	return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && poll(&end, 1, 0) == 0;
+}
+
 /* By the execution it gets into reach, with nothing of ours; it is killed before its first
  * instruction. */
-static _Noreturn void witness(const struct dump_witness *as, int user_ns, int socket)
+static _Noreturn void witness(const struct dump_witness *as, int user_ns, int keeper, int socket)
 {
 	char *const none[] = { NULL };
 	int32_t number = getpid();
 	int program = make_program();
 
-	if (program < 0 || ptrace(PTRACE_TRACEME, 0, 0, 0) < 0 || raise(SIGSTOP) != 0 ||
-	    become(as, user_ns) < 0)
+	if (program < 0 || !die_with(keeper) || ptrace(PTRACE_TRACEME, 0, 0, 0) < 0 ||
+	    raise(SIGSTOP) != 0 || become(as, user_ns) < 0)
 		_exit(1);
 	(void)!write(socket, &number, sizeof(number));
 	(void)syscall(SYS_execveat, program, "", none, none, AT_EMPTY_PATH);
@@ -183,15 +194,16 @@ static bool await_end(pid_t child)
 
 static _Noreturn void keep(const struct dump_witness *as, int pid_ns, int user_ns, int socket)
 {
+	int own = sys_pidfd_open(getpid());
 	pid_t child;
 	char byte;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (pid_ns >= 0 && setns(pid_ns, CLONE_NEWPID) < 0)
+	if (own < 0 || (pid_ns >= 0 && setns(pid_ns, CLONE_NEWPID) < 0))
 		_exit(1);
 	child = fork();
 	if (child == 0)
-		witness(as, user_ns, socket);
+		witness(as, user_ns, own, socket);
 	if (child < 0 || !await_end(child) || dup2(socket, 0) < 0)
 		_exit(1);
 	(void)syscall(SYS_close_range, 1, ~0u, 0);

@@ -87,6 +87,7 @@ static int cgroup1_freeze(int cgroup, uint64_t deadline, struct err *err)
 	uint64_t thaw_pause = PAUSE_FIRST_US;
 	uint64_t patience = PATIENCE_FIRST_US;
 	uint64_t thaw_at = clock_us() + patience;
+	bool is_tangle;
 
 	for (;;) {
 		/* Written again, as tasks that came in between may have been missed. */
@@ -101,16 +102,18 @@ static int cgroup1_freeze(int cgroup, uint64_t deadline, struct err *err)
 		if (clock_us() >= deadline)
 			return err_set(err, -ETIMEDOUT, "freezer.state stays %s", state.data);
 		pause_us(&pause, deadline);
-		if (clock_us() >= thaw_at && (patience > PATIENCE_MOST_US || is_tangled(cgroup))) {
+		if (clock_us() < thaw_at)
+			continue;
+		is_tangle = is_tangled(cgroup);
+		if (is_tangle || patience > PATIENCE_MOST_US) {
 			r = untangle(cgroup, &thaw_pause, deadline, err);
 			if (r < 0)
 				return r;
 			pause = PAUSE_FIRST_US;
 		}
-		if (clock_us() >= thaw_at) {
+		if (!is_tangle)
 			patience *= 2;
-			thaw_at = clock_us() + patience;
-		}
+		thaw_at = clock_us() + patience;
 	}
 }
 

@@ -88,6 +88,14 @@ static int send_kills(const struct freeze *freeze, struct err *err)
 	return 0;
 }
 
+/* A first task is there until the zombies of its pid namespace are gone, pid_namespaces(7). */
+static int set_alive(pid_t pid, struct err *err)
+{
+	(void)err_set(err, -ETIMEDOUT, "task %s does not die", task_label(pid).text);
+	return err_hint(err, "whoever started a command in the container from outside, and has not "
+			     "waited for its end, must do so, or end");
+}
+
 static int reap_all(const struct freeze *freeze, uint64_t deadline, struct err *err)
 {
 	auto_tasks struct tasks tasks = TASKS_NONE;
@@ -101,8 +109,7 @@ static int reap_all(const struct freeze *freeze, uint64_t deadline, struct err *
 		return 0;
 	for (size_t i = 0; i < tasks.count; i++) {
 		if (tasks.list[i].state == TASK_DYING)
-			return err_set(err, -ETIMEDOUT, "task %s does not die",
-				       task_label(tasks.list[i].tid).text);
+			return set_alive(tasks.list[i].tid, err);
 	}
 	return 0;
 }
@@ -114,7 +121,7 @@ static int wait_for_init(const struct target *target, uint64_t deadline, struct 
 
 	if (ppoll(&death, 1, &left, NULL) == 1)
 		return 0;
-	return err_set(err, -ETIMEDOUT, "task %s does not die", task_label(target->init).text);
+	return set_alive(target->init, err);
 }
 
 int freeze_kill(struct freeze *freeze, struct err *err)

@@ -52,8 +52,9 @@ struct task *tasks_add(struct tasks *tasks, pid_t tid);
 /* Fills it with what a freeze holds. */
 void tasks_take(struct tasks *tasks, const struct freeze *freeze);
 
-/* Seizes and interrupts every thread of the target that is not held yet, and counts those. With
- * `is_frozen1`, the target is frozen by v1, and stopped tasks are left for the next walk. */
+/* Seizes and interrupts every thread of the target that is not held yet, and counts those, and one
+ * more where it can't be sure that there is no other. With `is_frozen1`, the target is frozen by
+ * v1, and stopped tasks are left for the next walk. */
 int tasks_walk(struct tasks *tasks, const struct target *target, bool is_frozen1, uint64_t deadline,
 	       size_t *ret_new, struct err *err);
 /* The same for the children of all stopped tasks, as their parents know them. A task that forks

@@ -25,6 +25,8 @@ struct walk {
 	bool is_frozen1;
 	uint64_t deadline;
 	size_t found;
+	/* A thread was gone when its turn came: it may be there by another number. */
+	bool is_unsure;
 };
 
 /* PTRACE_SEIZE of a stopped task returns when it has moved from its stop into ours, which v1 does
@@ -56,17 +58,23 @@ static int explain_refusal(struct walk *walk, pid_t pid, pid_t tid, struct err *
 	pid_t tracer;
 	uint32_t uid;
 
-	if (letter == '\0' || letter == 'Z' || letter == 'X') {
-		if (letter == 'Z' && pid == tid)
-			tasks_add(walk->tasks, tid)->state = TASK_ZOMBIE;
+	if (letter == 'Z' && pid == tid) {
+		tasks_add(walk->tasks, tid)->state = TASK_ZOMBIE;
 		return 0;
 	}
-	if (procfs_status_read(tid, &status, &ignored) < 0)
+	if (procfs_status_read(tid, &status, &ignored) < 0) {
+		walk->is_unsure = true;
 		return 0;
+	}
 	tracer = status.tracer;
 	uid = status.uid[0];
 	procfs_status_free(&status);
 
+	if (letter == '\0' || letter == 'Z' || letter == 'X') {
+		/* For a dead thread that is traced, it takes the tracer to make it go. */
+		walk->is_unsure = walk->is_unsure || tracer == 0;
+		return 0;
+	}
 	if (tracer == gettid()) {
 		hold(walk, tid);
 		return 0;
@@ -90,7 +98,8 @@ static int hang_error(pid_t tid, struct err *err)
 }
 
 /* A leader that another thread is just about to replace, by executing a program, can't be seized
- * and looks alive when we ask why: hence the attempts. */
+ * and looks alive when we ask why: hence the attempts. Once it is replaced, that other thread's own
+ * number is nobody's. */
 static int seize(struct walk *walk, pid_t pid, pid_t tid, struct err *err)
 {
 	int r = -EAGAIN;
@@ -102,8 +111,10 @@ static int seize(struct walk *walk, pid_t pid, pid_t tid, struct err *err)
 			hold(walk, tid);
 			return 0;
 		}
-		if (errno == ESRCH)
+		if (errno == ESRCH) {
+			walk->is_unsure = true;
 			return 0;
+		}
 		if (errno == EINTR)
 			return hang_error(tid, err);
 		r = explain_refusal(walk, pid, tid, err);
@@ -130,11 +141,28 @@ static int visit_thread(struct walk *walk, pid_t pid, pid_t tid, struct err *err
 	return 0;
 }
 
+/* Is the leader dead, and are these all threads? Else a thread that executes a program may be
+ * taking its place, and was not listed. */
+static bool is_dead_leader(pid_t pid, uint32_t threads)
+{
+	struct procfs_status status = { .pid = pid };
+	struct err ignored = ERR_NONE;
+	uint32_t count;
+
+	if (procfs_status_read(pid, &status, &ignored) < 0)
+		return false;
+	count = status.thread_count;
+	procfs_status_free(&status);
+	return count == threads && task_state_letter(pid, pid) == 'Z';
+}
+
 static int visit_threads(struct walk *walk, pid_t pid, struct err *err)
 {
 	char path[32];
 	auto_closedir DIR *list = NULL;
 	const struct dirent *entry;
+	const struct task *leader;
+	uint32_t count = 0;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	list = opendir(path);
@@ -147,7 +175,11 @@ static int visit_threads(struct walk *walk, pid_t pid, struct err *err)
 
 		if (r < 0)
 			return r;
+		count += tid > 0;
 	}
+	leader = tasks_find(walk->tasks, pid);
+	if (leader && leader->state == TASK_ZOMBIE && !is_dead_leader(pid, count))
+		walk->is_unsure = true;
 	return 0;
 }
 
@@ -169,7 +201,7 @@ static int keep_coming(const struct target *target, struct err *err)
 int tasks_walk(struct tasks *tasks, const struct target *target, bool is_frozen1, uint64_t deadline,
 	       size_t *ret_new, struct err *err)
 {
-	struct walk walk = { tasks, target, is_frozen1, deadline, 0 };
+	struct walk walk = { tasks, target, is_frozen1, deadline, 0, false };
 	auto_free pid_t *pids = NULL;
 	size_t count = 0;
 	int r = target_tasks(target, &pids, &count, err);
@@ -183,7 +215,7 @@ int tasks_walk(struct tasks *tasks, const struct target *target, bool is_frozen1
 	}
 	if (r < 0)
 		return r;
-	*ret_new = walk.found;
+	*ret_new = walk.found + walk.is_unsure;
 	return 0;
 }
 
@@ -233,7 +265,7 @@ static int chase_one(struct walk *walk, pid_t tid, struct buf *text, struct err 
 int tasks_chase(struct tasks *tasks, const struct target *target, uint64_t deadline,
 		size_t *ret_new, struct err *err)
 {
-	struct walk walk = { tasks, target, false, deadline, 0 };
+	struct walk walk = { tasks, target, false, deadline, 0, false };
 	auto_buf struct buf text = BUF_EMPTY;
 	int r = 0;
 

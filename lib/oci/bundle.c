@@ -217,6 +217,10 @@ static struct bound *make_bound(const struct bundle *bundle)
 	bound->gid_count = config->gid_map.count;
 	bound->user = config->uid;
 	bound->group = config->gid;
+	bound->group_count = config->groups.count;
+	if (bound->group_count > 0)
+		bound->groups =
+		    mem_copy(config->groups.list, bound->group_count * sizeof(*bound->groups));
 	memcpy(bound->caps, config->caps, sizeof(bound->caps));
 	for (size_t i = 0; i < RLIM_NLIMITS; i++)
 		bound->limits[i] =

@@ -172,6 +172,7 @@ void oci_config_free(struct oci_config *config)
 		return;
 	free_lists(config);
 	free(config->version);
+	free(config->groups.list);
 	free(config->rootfs);
 	free(config->hostname);
 	free(config->domainname);

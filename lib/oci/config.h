@@ -77,6 +77,11 @@ struct oci_map {
 	uint32_t count;
 };
 
+struct oci_ids {
+	uint32_t *list;
+	size_t count;
+};
+
 struct oci_maps {
 	struct oci_map *list;
 	size_t count;
@@ -124,6 +129,7 @@ struct oci_config {
 	struct oci_texts env;
 	char *cwd;
 	uint32_t uid, gid;
+	struct oci_ids groups;	     /* besides the gid */
 	uint64_t caps[OCI_CAP_SETS]; /* capabilities that this program does not know are left out */
 	struct oci_limit limits[RLIM_NLIMITS];
 	bool no_new_privs;

@@ -108,6 +108,24 @@ void oci_texts_free(struct oci_texts *texts)
 	*texts = (struct oci_texts){ .list = NULL };
 }
 
+static int add_id(void *argument, const struct policy_node *child, struct err *err)
+{
+	struct oci_ids *ids = argument;
+	uint32_t id = 0;
+	int r = field_u32(child, &id, err);
+
+	if (r < 0)
+		return r;
+	array_grow(ids->list, ids->count);
+	ids->list[ids->count++] = id;
+	return 0;
+}
+
+int field_ids(const struct policy_node *node, void *destination, struct err *err)
+{
+	return field_each_element(node, add_id, destination, err);
+}
+
 static int add_pair(void *argument, const struct policy_node *child, struct err *err)
 {
 	struct oci_pairs *pairs = argument;

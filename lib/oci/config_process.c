@@ -122,6 +122,7 @@ static int read_user(const struct policy_node *node, void *destination, struct e
 	static const struct field fields[] = {
 		{ "uid", field_u32, offsetof(struct oci_config, uid), true },
 		{ "gid", field_u32, offsetof(struct oci_config, gid), true },
+		{ "additionalGids", field_ids, offsetof(struct oci_config, groups), false },
 		{ NULL, NULL, 0, false },
 	};
 

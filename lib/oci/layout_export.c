@@ -5,7 +5,6 @@
 #include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -13,6 +12,7 @@
 
 #include "core/buf.h"
 #include "core/cleanup.h"
+#include "core/lock.h"
 #include "ctckpt/inspect.h"
 #include "ctckpt/layout.h"
 #include "dump/output.h"
@@ -433,7 +433,7 @@ static int put_index(const struct layout *layout, struct json *row, struct err *
 	return put_file(layout->dir, "index.json", index, err);
 }
 
-/* Who changes the index meanwhile waits, if he asks as we do. */
+/* Who changes the index meanwhile waits, if he asks as we do; and we for him, for a while. */
 static int add_to_layout(struct export *export, struct ctckpt_layout_result *ret_result,
 			 struct err *err)
 {
@@ -452,11 +452,10 @@ static int add_to_layout(struct export *export, struct ctckpt_layout_result *ret
 		return r;
 	(void)snprintf(ret_result->digest, sizeof(ret_result->digest), "%s",
 		       json_get_string(json_get(row, "digest")) + strlen("sha256:"));
-	while (flock(layout->dir, LOCK_EX) < 0) {
-		if (errno != EINTR) {
-			json_free(row);
-			return err_set(err, -errno, "lock %s", layout->path);
-		}
+	r = lock_wait(layout->dir, layout->path, LOCK_PATIENCE_MS, err);
+	if (r < 0) {
+		json_free(row);
+		return r;
 	}
 	return put_index(layout, row, err);
 }

@@ -21,6 +21,7 @@ struct bound *bound_copy(const struct bound *bound)
 		return NULL;
 	copy->uids = copy_array(bound->uids, bound->uid_count, sizeof(*bound->uids));
 	copy->gids = copy_array(bound->gids, bound->gid_count, sizeof(*bound->gids));
+	copy->groups = copy_array(bound->groups, bound->group_count, sizeof(*bound->groups));
 	copy->hostname = bound->hostname ? mem_string(bound->hostname) : NULL;
 	copy->domainname = bound->domainname ? mem_string(bound->domainname) : NULL;
 	copy->points = NULL;
@@ -42,6 +43,7 @@ void bound_free(struct bound *bound)
 	free(bound->points);
 	free(bound->uids);
 	free(bound->gids);
+	free(bound->groups);
 	free(bound->hostname);
 	free(bound->domainname);
 	free(bound);
@@ -121,6 +123,38 @@ static void narrow_id(const struct bound *bound, struct decision *decision)
 	decision->remedy = "name the user that was saved as process.user in config.json";
 }
 
+static bool is_group(const struct bound *bound, uint64_t id)
+{
+	for (size_t i = 0; i < bound->group_count; i++) {
+		if (bound->groups[i] == id)
+			return true;
+	}
+	return bound->group == id;
+}
+
+/* Groups that stay because nobody can change them here are the invoker's, not the image's. */
+static void narrow_group(const struct bound *bound, struct decision *decision)
+{
+	if (bound->user == 0 || decision->outcome == OUTCOME_REFUSE ||
+	    decision->outcome == OUTCOME_DROP || decision->outcome == OUTCOME_INHERIT ||
+	    is_group(bound, decision->effective))
+		return;
+	decision->outcome = OUTCOME_REFUSE;
+	decision->rule = "bundle";
+	decision->reason = "the bundle's process is not in this group";
+	decision->remedy = "name it in process.user.additionalGids of config.json";
+}
+
+void bound_narrow_id(const struct bound *bound, struct decision *decision)
+{
+	if (!bound || decision->outcome == OUTCOME_RECORD)
+		return;
+	if (decision->class == CLASS_UID || decision->class == CLASS_GID)
+		narrow_id(bound, decision);
+	else if (decision->class == CLASS_GROUPS)
+		narrow_group(bound, decision);
+}
+
 void bound_narrow(const struct bound *bound, struct decision *decision)
 {
 	struct decision most = { .class = decision->class, .rule = "bundle" };
@@ -131,8 +165,6 @@ void bound_narrow(const struct bound *bound, struct decision *decision)
 		decision->remedy = "add it to the bundle's mounts";
 	if (decision->class == CLASS_SECCOMP)
 		narrow_seccomp(bound, decision);
-	else if (decision->class == CLASS_UID || decision->class == CLASS_GID)
-		narrow_id(bound, decision);
 	else if (find_most(bound, decision, &most))
 		decision_narrow(decision, &most, false);
 }

@@ -34,7 +34,9 @@ struct bound {
 	struct id_map *gids; /* owned */
 	size_t gid_count;
 	uint32_t user, group; /* that tasks must have, inside, if the user is not root */
-	uint64_t caps[5];     /* by detail of CLASS_CAPS */
+	uint32_t *groups;     /* owned; besides that, likewise: no others */
+	size_t group_count;
+	uint64_t caps[5]; /* by detail of CLASS_CAPS */
 	struct bound_limit limits[16];
 	bool no_new_privs;
 	bool has_filter;	    /* seccomp, for all tasks */
@@ -50,5 +52,7 @@ void bound_free(struct bound *bound);
 void bound_add_point(struct bound *bound, const char *path, enum bound_sort sort, bool is_whole);
 /* NULL: nothing is mounted there. */
 const struct bound_point *bound_point_at(const struct bound *bound, const char *path);
-/* Lowers a decision to what may be. */
+/* Lowers a decision to what may be. Both take NULL as a bound. */
 void bound_narrow(const struct bound *bound, struct decision *decision);
+/* Of ids, once they are mapped. */
+void bound_narrow_id(const struct bound *bound, struct decision *decision);

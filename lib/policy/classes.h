@@ -41,6 +41,7 @@
 #define MAY_FILE	(MAY(REOPEN) | MAY(SUBSTITUTE) | MAY(DROP) | MAY(REFUSE))
 #define MAY_CLOSE	(MAY(KEEP) | MAY(REOPEN) | MAY(DROP) | MAY(REFUSE))
 #define MAY_REPLACE	(MAY(SUBSTITUTE) | MAY(REFUSE))
+#define MAY_LOSE	(MAY(DROP) | MAY(REFUSE))
 #define MAY_STDIO	(MAY(INHERIT) | MAY(SUBSTITUTE) | MAY(REFUSE))
 
 /* rules */
@@ -53,6 +54,7 @@
 #define REOPENED(remedy)	(OUTCOME_REOPEN, 0, OUTCOME_REFUSE, false, remedy)
 #define OR_REFUSED(remedy)	(OUTCOME_KEEP, ALL, OUTCOME_REFUSE, false, remedy)
 #define OR_CLOSED		(OUTCOME_KEEP, ALL, OUTCOME_DROP, false, NULL)
+#define LOST			(OUTCOME_DROP, 0, OUTCOME_DROP, false, NULL)
 #define RECORDED		(OUTCOME_RECORD, 0, OUTCOME_RECORD, false, NULL)
 
 #define ALL		UINT64_MAX
@@ -155,6 +157,8 @@
 	X(FILE_SYSTEM, "file_system", "file_system", smaller, nothing, DETAIL_NONE, file_system,   \
 	  MAY_KEEP,                                                                                \
 	  OR_REFUSED(FILES_REMEDY), OR_REFUSED(FILES_REMEDY), OR_REFUSED(FILES_REMEDY), RECORDED)  \
+	X(LOSS, "loss", "losses", same, nothing, DETAIL_ANY, loss, MAY_LOSE,                       \
+	  LOST, LOST, LOST, RECORDED)                                                              \
 	X(GRANT, "grant", "grants", same, nothing, DETAIL_NONE, grant, MAY_REPLACE,                \
 	  REPLACED, REPLACED, REPLACED, RECORDED)
 

@@ -249,6 +249,17 @@ void decide_keyring(const struct policy_rule *rule, const struct host_facts *fac
 	decision->reason = "keys are not saved: it is a fresh one";
 }
 
+/* No program can set it, or ctckpt does not save it. */
+void decide_loss(const struct policy_rule *rule, const struct host_facts *facts,
+		 struct decision *decision)
+{
+	(void)rule;
+	(void)facts;
+	decision->effective = 0;
+	decision->outcome = OUTCOME_DROP;
+	decision->reason = "it does not come back";
+}
+
 /* A timer that wakes the machine up needs a capability in the initial user namespace, where no
  * restored task is. */
 void decide_alarm(const struct policy_rule *rule, const struct host_facts *facts,

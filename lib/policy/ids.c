@@ -5,6 +5,7 @@
 
 #include "core/buf.h"
 #include "core/cleanup.h"
+#include "policy/bound.h"
 #include "policy/lattice.h"
 #include "policy/plan_private.h"
 
@@ -298,6 +299,7 @@ void plan_settle_ids(struct plan *plan)
 			decide_id(plan, &plan->gids, plan->facts.gid, decision);
 		else if (decision->class == CLASS_GROUPS)
 			decide_group(plan, decision);
+		bound_narrow_id(plan->facts.bound, decision);
 	}
 	if (!plan->may_setgroups && !plan->policy->never_runs)
 		report_own_groups(plan);

@@ -46,6 +46,24 @@ static int check_call(const struct remote *remote, const char *name, uint32_t ar
 	return 0;
 }
 
+bool remote_call_is_allowed(const struct remote *remote, uint64_t nr, const uint64_t args[6])
+{
+	struct seccomp_data data = { .nr = (int)nr,
+				     .arch = AUDIT_ARCH_X86_64,
+				     .instruction_pointer = remote->zone.code };
+
+	memcpy(data.args, args, sizeof(data.args));
+	for (size_t i = 0; i < 2; i++) {
+		uint32_t action = remote->filters[i] ? filter_verdict(remote->filters[i], &data) &
+							   SECCOMP_RET_ACTION_FULL
+						     : SECCOMP_RET_ALLOW;
+
+		if (action != SECCOMP_RET_ALLOW && action != SECCOMP_RET_LOG)
+			return false;
+	}
+	return true;
+}
+
 int remote_check_call(const struct remote *remote, const char *name, uint64_t nr,
 		      const uint64_t args[6], struct err *err)
 {

@@ -63,7 +63,9 @@ int remote_check_filter(const struct remote *remote, struct err *err);
 /* Or this call? One that it answers with an error counts as let through. `name` is for people. */
 int remote_check_call(const struct remote *remote, const char *name, uint64_t nr,
 		      const uint64_t args[6], struct err *err);
-/* Likewise a call of programs of 32 bits, by their numbers. */
+/* Does no filter answer it instead of the kernel? */
+bool remote_call_is_allowed(const struct remote *remote, uint64_t nr, const uint64_t args[6]);
+/* As remote_check_call(), a call of programs of 32 bits, by their numbers. */
 int remote_check_call_32(const struct remote *remote, const char *name, uint64_t nr,
 			 const uint64_t args[6], struct err *err);
 

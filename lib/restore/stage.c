@@ -129,12 +129,17 @@ static int keep_capabilities(struct err *err)
 	return 0;
 }
 
-/* A bundle may hide parts of the one that the container sees. */
+/* A bundle may hide parts of the one that the container sees. Without one, the saved mounts may: a
+ * copy has none of them on it. What an engine has hidden from its container stays hidden. */
 static int open_proc(const struct restore_private *own)
 {
+	int copy = -1;
+
 	if (own->bundle && own->bundle->proc >= 0)
 		return fcntl(own->bundle->proc, F_DUPFD_CLOEXEC, 0);
-	return open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (!own->is_joined)
+		copy = open_tree(AT_FDCWD, "/proc", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	return copy >= 0 ? copy : open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
 static int open_root(struct restore_private *own, struct err *err)

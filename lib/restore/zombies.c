@@ -1,32 +1,42 @@
 /* The dead: processes that were made like all others end as the saved ones did. */
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 
 #include "core/cleanup.h"
 #include "restore/restore.h"
 
-/* Its exit code, by the same road: exit(2) or a signal. No core is dumped a second time. */
-static int die(struct restore_task *task, struct err *err)
+static void die_by_signal(struct script *script, const struct restore_task *task, uint32_t signal)
 {
 	static const struct {
 		uint64_t soft, hard;
 	} no_core;
+	struct restore_pids pids = restore_pids_of(task, NSPROXY_THREADS, task->vpid);
+
+	(void)script_syscall(script, "limit cores", 0, SYS_prlimit64, 0, 4 /* RLIMIT_CORE */,
+			     script_copy(script, &no_core, sizeof(no_core)), 0);
+	(void)script_syscall(script, "die by a signal", 0, SYS_kill,
+			     (uint64_t)pids.pids[pids.count - 1], signal);
+}
+
+/* Its exit code, by the same road: exit(2) or a signal. No core is dumped a second time. */
+static int die(struct restore_task *task, struct err *err)
+{
 	uint32_t code = le32_get(task->rec->exit_code);
 	uint64_t open_mask = 0;
-	struct restore_pids pids = restore_pids_of(task, NSPROXY_THREADS, task->vpid);
 	auto_script struct script script = SCRIPT_NONE;
 	int status;
 	int r;
 
+	script_init(&script, &task->threads[0].remote);
+	(void)script_syscall(&script, "set name", 0, SYS_prctl, PR_SET_NAME,
+			     script_copy(&script, task->rec->comm, sizeof(task->rec->comm)));
 	if ((code & 0x7f) == 0)
-		return restore_end_task(&task->threads[0].remote, (int)(code >> 8), err);
+		(void)script_syscall(&script, "exit", 0, SYS_exit_group, code >> 8);
+	else
+		die_by_signal(&script, task, code & 0x7f);
 	if (ptrace(PTRACE_SETSIGMASK, task->pid, sizeof(open_mask), &open_mask) < 0)
 		return err_set(err, -errno, "unblock signals");
-	script_init(&script, &task->threads[0].remote);
-	(void)script_syscall(&script, "limit cores", 0, SYS_prlimit64, 0, 4 /* RLIMIT_CORE */,
-			     script_copy(&script, &no_core, sizeof(no_core)), 0);
-	(void)script_syscall(&script, "die by a signal", 0, SYS_kill,
-			     (uint64_t)pids.pids[pids.count - 1], code & 0x7f);
 	r = script_start(&script, err);
 	return r < 0 ? r : script_wait_death(&script, &status, err);
 }

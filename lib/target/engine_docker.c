@@ -43,6 +43,21 @@ static bool name_container(struct engine_container *container, const char *data)
 	return true;
 }
 
+/* The root directory is in the daemon's own, wherever that is: --data-root says it, and
+ * --userns-remap makes it deeper. */
+static bool name_by_root(struct engine_container *container)
+{
+	auto_free char *path = container->rootfs ? mem_string(container->rootfs) : NULL;
+	char *end = NULL;
+
+	while (path && (end = strrchr(path, '/')) && end > path) {
+		*end = '\0';
+		if (name_container(container, path))
+			return true;
+	}
+	return false;
+}
+
 void docker_list(struct engine_list *list)
 {
 	const char *home = secure_getenv("HOME");
@@ -51,7 +66,7 @@ void docker_list(struct engine_list *list)
 	for (size_t i = 0; i < list->count; i++) {
 		struct engine_container *container = &list->list[i];
 
-		if (strcmp(container->engine, "docker") == 0 &&
+		if (strcmp(container->engine, "docker") == 0 && !name_by_root(container) &&
 		    !name_container(container, "/var/lib/docker"))
 			(void)name_container(container, own);
 	}

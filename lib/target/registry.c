@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -38,7 +37,7 @@ bool registry_name_is_valid(const char *name)
 	return length > 0 && length <= NAME_LENGTH_MAX;
 }
 
-static int check_name(const char *name, struct err *err)
+int registry_check_name(const char *name, struct err *err)
 {
 	if (registry_name_is_valid(name))
 		return 0;
@@ -47,113 +46,6 @@ static int check_name(const char *name, struct err *err)
 			"names are letters, digits, '_', '.' and '-', at most %d, and begin "
 			"with a letter or digit",
 			NAME_LENGTH_MAX);
-}
-
-/* ---- the directory ---- */
-
-/* As who started our user namespace sees it: root of podman's is an ordinary user. */
-uid_t registry_uid(void)
-{
-	auto_fclose FILE *file = fopen("/proc/self/uid_map", "re");
-	unsigned int inside;
-	unsigned int outside;
-	unsigned int count;
-
-	while (file && fscanf(file, "%u %u %u", &inside, &outside, &count) == 3) {
-		if (geteuid() >= inside && geteuid() - inside < count)
-			return outside + (geteuid() - inside);
-	}
-	return geteuid();
-}
-
-static char *directory_path(void)
-{
-	const char *runtime = secure_getenv("XDG_RUNTIME_DIR");
-	uid_t uid = registry_uid();
-
-	if (runtime && runtime[0] == '/')
-		return mem_printf("%s/ctckpt", runtime);
-	if (uid == 0)
-		return mem_string("/run/ctckpt");
-	return mem_printf("/tmp/ctckpt-%u", uid);
-}
-
-static int check_directory(int dir, const char *path, struct err *err)
-{
-	struct stat stat;
-
-	if (fstat(dir, &stat) < 0)
-		return err_set(err, -errno, "stat %s", path);
-	if (stat.st_uid != geteuid())
-		(void)err_set(err, ERR_FAILED, "%s belongs to user %u, not to you", path,
-			      stat.st_uid);
-	else if (stat.st_mode & 077)
-		(void)err_set(err, ERR_FAILED, "%s is open to others (mode %04o)", path,
-			      stat.st_mode & 07777);
-	else
-		return 0;
-	return err_hint(err, "remove it, or set XDG_RUNTIME_DIR to a directory of your own");
-}
-
-int registry_open(bool may_create, int *ret_dir, struct err *err)
-{
-	auto_free char *path = directory_path();
-	auto_close int dir = -1;
-	int r;
-
-	if (may_create && mkdir(path, 0700) < 0 && errno != EEXIST) {
-		(void)err_set(err, -errno, "create %s", path);
-		return err_hint(err, "set XDG_RUNTIME_DIR to a directory of your own, or unset it");
-	}
-	dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (dir < 0)
-		return err_set(err, -errno, "open %s", path);
-	r = check_directory(dir, path, err);
-	if (r < 0)
-		return r;
-	*ret_dir = take_fd(&dir);
-	return 0;
-}
-
-/* Held until the descriptor is closed. */
-static int open_locked(bool may_create, int *ret_dir, struct err *err)
-{
-	auto_close int dir = -1;
-	int r = registry_open(may_create, &dir, err);
-
-	if (r < 0)
-		return r;
-	while (flock(dir, LOCK_EX) < 0) {
-		if (errno != EINTR)
-			return err_set(err, -errno, "lock the registry");
-	}
-	*ret_dir = take_fd(&dir);
-	return 0;
-}
-
-int registry_socket_path(const char *name, char **ret_path, struct err *err)
-{
-	auto_free char *directory = directory_path();
-	auto_close int dir = -1;
-	int r = check_name(name, err);
-
-	if (r == 0)
-		r = registry_open(true, &dir, err);
-	if (r < 0)
-		return r;
-	*ret_path = mem_printf("%s/%s.sock", directory, name);
-	return 0;
-}
-
-int registry_file_path(const char *file, char **ret_path, struct err *err)
-{
-	auto_free char *directory = directory_path();
-	auto_close int dir = -1;
-	int r = registry_open(true, &dir, err);
-
-	if (r == 0)
-		*ret_path = mem_printf("%s/%s", directory, file);
-	return r;
 }
 
 /* ---- entries ---- */
@@ -235,6 +127,19 @@ static void drop_dead(int dir, const struct registry_entry *entry)
 		unlink_files(dir, entry->name);
 }
 
+static int open_locked_with(const char *name, int *ret_dir, struct err *err)
+{
+	auto_free char *file = mem_printf("%s.json", name);
+	auto_close int dir = -1;
+	int r = registry_open_with(file, &dir, err);
+
+	if (r == 0)
+		r = registry_lock(dir, err);
+	if (r == 0)
+		*ret_dir = take_fd(&dir);
+	return r;
+}
+
 static int write_entry(int dir, const struct registry_entry *entry, struct err *err)
 {
 	auto_free char *file = mem_printf("%s.json", entry->name);
@@ -259,18 +164,30 @@ static int write_entry(int dir, const struct registry_entry *entry, struct err *
 	return r;
 }
 
+static int look_everywhere(const char *name, struct registry_entry *ret_entry,
+			   enum entry_state *ret_state, struct err *err)
+{
+	auto_free char *file = mem_printf("%s.json", name);
+	auto_close int dir = -1;
+	int r = registry_open_with(file, &dir, err);
+
+	return r < 0 ? r : read_entry(dir, name, ret_entry, ret_state, err);
+}
+
 int registry_add(const struct registry_entry *entry, struct err *err)
 {
 	auto_with(registry_entry_free) struct registry_entry old = { .name = NULL };
 	enum entry_state state;
 	auto_close int dir = -1;
-	int r = check_name(entry->name, err);
+	int r = registry_check_name(entry->name, err);
 
 	if (r == 0)
-		r = open_locked(true, &dir, err);
+		r = registry_open(true, &dir, err);
+	if (r == 0)
+		r = registry_lock(dir, err);
 	if (r < 0)
 		return r;
-	r = read_entry(dir, entry->name, &old, &state, err);
+	r = look_everywhere(entry->name, &old, &state, err);
 	if (r < 0 && r != -ENOENT)
 		return r;
 	if (r == 0 && state == ENTRY_LIVES)
@@ -293,10 +210,10 @@ int registry_replace(const struct registry_entry *entry, struct err *err)
 	auto_with(registry_entry_free) struct registry_entry old = { .name = NULL };
 	enum entry_state state;
 	auto_close int dir = -1;
-	int r = check_name(entry->name, err);
+	int r = registry_check_name(entry->name, err);
 
 	if (r == 0)
-		r = open_locked(false, &dir, err);
+		r = open_locked_with(entry->name, &dir, err);
 	if (r == 0)
 		r = read_entry(dir, entry->name, &old, &state, err);
 	if (r < 0)
@@ -310,12 +227,9 @@ int registry_replace(const struct registry_entry *entry, struct err *err)
 int registry_read(const char *name, struct registry_entry *ret_entry, struct err *err)
 {
 	enum entry_state state;
-	auto_close int dir = -1;
-	int r = check_name(name, err);
+	int r = registry_check_name(name, err);
 
-	if (r == 0)
-		r = registry_open(false, &dir, err);
-	return r < 0 ? r : read_entry(dir, name, ret_entry, &state, err);
+	return r < 0 ? r : look_everywhere(name, ret_entry, &state, err);
 }
 
 static int remove_entry(const char *name, const struct registry_entry *known, struct err *err)
@@ -323,10 +237,10 @@ static int remove_entry(const char *name, const struct registry_entry *known, st
 	auto_with(registry_entry_free) struct registry_entry entry = { .name = NULL };
 	enum entry_state state;
 	auto_close int dir = -1;
-	int r = check_name(name, err);
+	int r = registry_check_name(name, err);
 
 	if (r == 0)
-		r = open_locked(false, &dir, err);
+		r = open_locked_with(name, &dir, err);
 	if (r == 0)
 		r = read_entry(dir, name, &entry, &state, err);
 	if (r == -ENOENT)
@@ -358,13 +272,10 @@ int registry_find(const char *name, struct registry_entry *ret_entry, struct err
 {
 	auto_with(registry_entry_free) struct registry_entry entry = { .name = NULL };
 	enum entry_state state;
-	auto_close int dir = -1;
-	int r = check_name(name, err);
+	int r = registry_check_name(name, err);
 
 	if (r == 0)
-		r = registry_open(false, &dir, err);
-	if (r == 0)
-		r = read_entry(dir, name, &entry, &state, err);
+		r = look_everywhere(name, &entry, &state, err);
 	if (r < 0)
 		return r;
 	if (state == ENTRY_IS_DEAD)
@@ -403,6 +314,16 @@ static char *name_of_file(const char *file)
 	return NULL;
 }
 
+/* The first directory that has one is asked by all. */
+static bool has_name(const struct entries *entries, const char *name)
+{
+	for (size_t i = 0; i < entries->count; i++) {
+		if (strcmp(entries->list[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void add_file(struct entries *entries, int dir, const char *file)
 {
 	auto_with(registry_entry_free) struct registry_entry entry = { .name = NULL };
@@ -410,7 +331,7 @@ static void add_file(struct entries *entries, int dir, const char *file)
 	struct err err = ERR_NONE;
 	enum entry_state state;
 
-	if (!name)
+	if (!name || has_name(entries, name))
 		return;
 	if (read_entry(dir, name, &entry, &state, &err) < 0) {
 		log_info("skipped: %s", err.text);
@@ -432,28 +353,36 @@ static int compare(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
+static int list_directory(int dir, struct entries *entries, struct err *err)
+{
+	int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_closedir DIR *stream = copy < 0 ? NULL : fdopendir(copy);
+	const struct dirent *entry;
+
+	if (!stream)
+		return err_set(err, -errno, "list the registry");
+	while ((entry = readdir(stream)))
+		add_file(entries, dir, entry->d_name);
+	return 0;
+}
+
 int registry_list(struct registry_entry **ret_entries, size_t *ret_count, struct err *err)
 {
 	auto_with(entries_free) struct entries entries = { .list = NULL };
-	auto_close int dir = -1, copy = -1;
-	auto_closedir DIR *stream = NULL;
-	struct dirent *entry;
-	int r = open_locked(false, &dir, err);
 
-	if (r == -ENOENT) {
-		*ret_entries = NULL;
-		*ret_count = 0;
-		return 0;
+	for (size_t i = 0; i < REGISTRY_DIRECTORIES; i++) {
+		auto_close int dir = -1;
+		int r = registry_open_nth(i, &dir, err);
+
+		if (r == -ENOENT)
+			continue;
+		if (r == 0)
+			r = registry_lock(dir, err);
+		if (r == 0)
+			r = list_directory(dir, &entries, err);
+		if (r < 0)
+			return r;
 	}
-	if (r < 0)
-		return r;
-	copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	stream = copy < 0 ? NULL : fdopendir(copy);
-	if (!stream)
-		return err_set(err, -errno, "list the registry");
-	(void)take_fd(&copy);
-	while ((entry = readdir(stream)))
-		add_file(&entries, dir, entry->d_name);
 	if (entries.count > 0)
 		qsort(entries.list, entries.count, sizeof(*entries.list), compare);
 	*ret_count = entries.count;

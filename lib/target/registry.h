@@ -26,6 +26,15 @@ int registry_entry_parse(const char *text, size_t size, const char *name,
 
 /* The registry's directory. -ENOENT: there is none yet. */
 int registry_open(bool may_create, int *ret_dir, struct err *err);
+/* Entries may be in a second one: of root, whose engines call hooks without his XDG_RUNTIME_DIR, in
+ * /run/ctckpt. -ENOENT: this one is not there. */
+enum { REGISTRY_DIRECTORIES = 2 };
+int registry_open_nth(size_t number, int *ret_dir, struct err *err);
+/* The first that has this file; -ENOENT: none has. */
+int registry_open_with(const char *file, int *ret_dir, struct err *err);
+/* Until the descriptor is closed. */
+int registry_lock(int dir, struct err *err);
+int registry_check_name(const char *name, struct err *err);
 /* The entry of a living container. -ENOENT: there is none; ERR_FAILED: it has ended, or the entry
  * is damaged. */
 int registry_find(const char *name, struct registry_entry *ret_entry, struct err *err);

@@ -1,4 +1,5 @@
 /* Names for containers that were given none. See target.h. */
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -25,6 +26,33 @@ enum {
 	TRIES = 64,
 };
 
+/* A container that was restored from a bundle has its state until it is deleted. */
+static bool is_free(int dir, const char *name)
+{
+	static const char *const kinds[] = { "json", "oci" };
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		auto_free char *file = mem_printf("%s.%s", name, kinds[i]);
+
+		if (faccessat(dir, file, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT)
+			return false;
+	}
+	return true;
+}
+
+bool registry_name_is_free(const char *name)
+{
+	for (size_t i = 0; i < REGISTRY_DIRECTORIES; i++) {
+		auto_close int dir = -1;
+		struct err ignored;
+		int r = registry_open_nth(i, &dir, &ignored);
+
+		if (r != -ENOENT && (r < 0 || !is_free(dir, name)))
+			return false;
+	}
+	return true;
+}
+
 int registry_new_name(char **ret_name, struct err *err)
 {
 	auto_close int dir = -1;
@@ -33,7 +61,7 @@ int registry_new_name(char **ret_name, struct err *err)
 	if (r < 0)
 		return r;
 	for (int i = 0; i < TRIES; i++) {
-		auto_free char *name = NULL, *file = NULL;
+		auto_free char *name = NULL;
 		unsigned int random[3];
 
 		if (getrandom(random, sizeof(random), 0) != sizeof(random))
@@ -46,8 +74,7 @@ int registry_new_name(char **ret_name, struct err *err)
 			free(name);
 			name = numbered;
 		}
-		file = mem_printf("%s.json", name);
-		if (faccessat(dir, file, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT) {
+		if (is_free(dir, name)) {
 			*ret_name = take_ptr(name);
 			return 0;
 		}

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/buf.h"
@@ -416,6 +417,23 @@ static void look_up(struct target *target)
 	registry_list_free(entries, count);
 }
 
+/* Not all engines say where their containers' roots are. */
+static bool has_other_root(pid_t init)
+{
+	auto_free char *path = mem_printf("/proc/%d/root", init);
+	struct stat theirs, ours;
+
+	return stat(path, &theirs) == 0 && stat("/", &ours) == 0 &&
+	       (theirs.st_dev != ours.st_dev || theirs.st_ino != ours.st_ino);
+}
+
+/* What all targets have, however they were found. */
+static int complete(struct target *target, struct err *err)
+{
+	target->has_root = target->rootfs || (target->engine && has_other_root(target->init));
+	return cgroup_find_freezer(target, err);
+}
+
 int target_find(const char *name, struct target *ret_target, struct err *err)
 {
 	auto_target struct target target = TARGET_NONE;
@@ -437,7 +455,7 @@ int target_find(const char *name, struct target *ret_target, struct err *err)
 		look_up(&target);
 	if (!target.engine)
 		look_up_engine(&target);
-	r = cgroup_find_freezer(&target, err);
+	r = complete(&target, err);
 	if (r < 0)
 		return r;
 	*ret_target = target;
@@ -456,7 +474,7 @@ int target_of_container(const struct engine_container *container, struct target 
 		return r;
 	target.name = mem_string(engine_name(container));
 	take_container(&target, container);
-	r = cgroup_find_freezer(&target, err);
+	r = complete(&target, err);
 	if (r < 0)
 		return r;
 	*ret_target = target;

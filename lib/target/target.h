@@ -16,8 +16,9 @@ enum target_form {
 enum freezer_form { FREEZER_NONE, FREEZER_V1, FREEZER_V2 };
 
 struct target {
-	char *name;   /* owned: the ctckpt name, or what the user said */
-	char *rootfs; /* owned; NULL: the root is the host's view */
+	char *name;    /* owned: the ctckpt name, or what the user said */
+	char *rootfs;  /* owned; NULL: none of its own, or its engine does not say where */
+	bool has_root; /* the root is not the host's view */
 	enum target_form form;
 	pid_t init;	     /* outer pid */
 	uint64_t start_time; /* of init, clock ticks since boot */
@@ -92,6 +93,8 @@ int registry_file_path(const char *file, char **ret_path, struct err *err);
 /* Entries of living containers. Dead ones are dropped, and their cgroups removed. */
 int registry_list(struct registry_entry **ret_entries, size_t *ret_count, struct err *err);
 void registry_list_free(struct registry_entry *entries, size_t count);
+/* No file of the registry's has it, be it of a container that has ended and was not deleted. */
+bool registry_name_is_free(const char *name);
 /* A name that is not in use: an adjective, a dash, a noun, a number if need be. Owned. */
 int registry_new_name(char **ret_name, struct err *err);
 /* What registry_socket_path() calls this target. Owned. */

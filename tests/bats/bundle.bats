@@ -20,8 +20,8 @@ saved() {
 # What the container's shell says to a script.
 ask() {
 	rm -f "$VICTIM_DIR/answered"
-	printf '%s\n' "$1" | timeout 20 tee "$VICTIM_DIR/ask" >/dev/null
-	"$AWAIT" -t 20 "$VICTIM_DIR/answered" || fail "no answer to $1" || return
+	printf '%s\n' "$1" | timeout 100 tee "$VICTIM_DIR/ask" >/dev/null
+	"$AWAIT" -t 100 "$VICTIM_DIR/answered" || fail "no answer to $1" || return
 	cat "$VICTIM_DIR/answer"
 }
 
@@ -359,6 +359,17 @@ ls: /proc/1/root/: Permission denied"
 	kill -KILL "$(container_pid "$VICTIM")"
 }
 
+@test "bundle: a name that a container has until it is deleted is not chosen" {
+	saved
+	restored
+	run -0 ctckpt kill "$VICTIM" KILL
+	"$AWAIT" -p "$PID"
+	run -0 --separate-stderr ctckpt restore --detach --bundle "$BUNDLE" "$IMAGE"
+	[[ $output != "$VICTIM" ]] || fail "it has the name of one that is not deleted"
+	run -0 ctckpt delete --force "$output"
+	assert_equal "$(state_of status)" stopped
+}
+
 @test "bundle: a container that is known in another pid namespace is let alone" {
 	saved
 	bundle_edit 'config["hooks"] = {"poststop": [{"path": "/bin/touch", "args": ["touch", os.path.dirname(sys.argv[1]) + "/stopped"]}]}'
@@ -397,7 +408,7 @@ for key in ("ociVersion", "status", "bundle", "rootfs", "annotations", "owner"):
 	restored --leave-frozen
 	assert_equal "$(state_of status)" paused
 	run -0 ctckpt delete --force "$VICTIM"
-	"$AWAIT" -t 20 -p "$PID"
+	"$AWAIT" -t 100 -p "$PID"
 	run -1 ctckpt state "$VICTIM"
 }
 
@@ -405,7 +416,7 @@ for key in ("ociVersion", "status", "bundle", "rootfs", "annotations", "owner"):
 	saved
 	restored
 	run -0 ctckpt kill --all "$VICTIM" 9
-	"$AWAIT" -t 20 -p "$PID"
+	"$AWAIT" -t 100 -p "$PID"
 }
 
 # bats test_tags=root,cgroup
@@ -413,7 +424,7 @@ for key in ("ociVersion", "status", "bundle", "rootfs", "annotations", "owner"):
 	engine_requires runc
 	engine_rootfs
 	mkfifo "$VICTIM_DIR/ask"
-	bundle_make sh -c "
+	bundle_make sh -c "exec </dev/null >/dev/null 2>&1
 i=0
 while :; do i=\$((i + 1)); echo \$i >/dev/shm/count; done &
 $SERVE"
@@ -426,6 +437,28 @@ $SERVE"
 	assert_equal "$(status_of CapEff NoNewPrivs)" $'0000000020000420\n1'
 	ask 'a=$(cat /dev/shm/count); while [ "$(cat /dev/shm/count)" = "$a" ]; do :; done'
 	assert_equal "$(ask 'cat /proc/keys; ls /sys/firmware; echo end')" end
+}
+
+# bats test_tags=root,cgroup
+@test "bundle: who is not root has the groups of the bundle's process, and is in no other" {
+	engine_requires runc root
+	engine_rootfs
+	mkfifo "$VICTIM_DIR/ask"
+	bundle_make sh -c "exec </dev/null >/dev/null 2>&1; $SERVE"
+	bundle_edit 'process["user"] = {"uid": 1000, "gid": 1000, "additionalGids": [27, 44]}'
+	bundle_start runc "$VICTIM"
+	ask true
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	run -0 runc delete --force "$VICTIM"
+	restored
+	assert_equal "$(ask 'id -G')" "1000 27 44"
+	run -0 ctckpt delete --force "$VICTIM"
+	bundle_edit 'process["user"]["additionalGids"] = [27]'
+	run -3 --separate-stderr ctckpt restore --detach --name "$VICTIM" --bundle "$BUNDLE" "$IMAGE"
+	assert_contains "$stderr" "the bundle's process is not in this group"
+	assert_contains "$stderr" "hint: name it in process.user.additionalGids of config.json"
+	run -3 ctckpt plan --bundle "$BUNDLE" "$IMAGE"
+	assert_contains "$(grep "groups .*saved 44" <<<"$output")" "REFUSE  rule bundle"
 }
 
 @test "bundle: a container of podman goes on, as its bundle says" {
@@ -448,7 +481,7 @@ $SERVE"
 	bundle_edit 'process["terminal"] = True'
 	local socket=$BATS_TEST_TMPDIR/socket
 	on_socket() {
-		timeout 60 "$BATS_TEST_DIRNAME/../tools/consolesocket.py" "$socket" "$@"
+		timeout 100 "$BATS_TEST_DIRNAME/../tools/consolesocket.py" "$socket" "$@"
 	}
 	export CTCKPT VICTIM IMAGE
 	run -0 on_socket 'expect:$ ' 'send:X=seven\r' 'expect:$ ' \

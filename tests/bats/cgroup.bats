@@ -86,7 +86,7 @@ nested_start() {
 	local twin
 	twin=$(container_pid "$VICTIM-twin")
 	victim_succeeds
-	"$AWAIT" -t 20 -p "$twin"
+	"$AWAIT" -t 100 -p "$twin"
 }
 
 # rejected PLACE=VALUE MESSAGE: this image is damaged.
@@ -116,7 +116,7 @@ without_cgroups() {
 	nested_start
 	echo 7 >"$(own_cgroup)/a/cgroup.max.descendants"
 	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
-	run -3 without_cgroups timeout 60 "$CTCKPT" restore --detach "$IMAGE"
+	run -3 without_cgroups timeout 100 "$CTCKPT" restore --detach "$IMAGE"
 	assert_contains "$output" "the container's limits need a cgroup (v2) of its own"
 }
 
@@ -124,7 +124,7 @@ without_cgroups() {
 	requires cgroup user
 	nested_start
 	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
-	run -0 --separate-stderr without_cgroups timeout 60 "$CTCKPT" restore --detach "$IMAGE"
+	run -0 --separate-stderr without_cgroups timeout 100 "$CTCKPT" restore --detach "$IMAGE"
 	assert_contains "$stderr" "the cgroups of the container are lost"
 }
 
@@ -165,4 +165,34 @@ limited() {
 	run -0 ctckpt restore --detach --name "$VICTIM-twin" --policy "$BATS_TEST_TMPDIR/policy.json" "$IMAGE"
 	kill_tasks "$(container_pid "$VICTIM-twin")"
 	victim_succeeds
+}
+
+@test "cgroup: a list of devices of v1 is lost, and that is said" {
+	local text="1 setting of a cgroup of v1 in devices.list"
+	requires root
+	[[ -w /sys/fs/cgroup/devices/cgroup.procs ]] || skip "requires cgroup-v1"
+	victim_start idle
+	characters_saved() {
+		echo a >"$1/devices.deny"
+		echo "c *:* rwm" >"$1/devices.allow"
+		ctckpt checkpoint --leave-running "$VICTIM" -o "$IMAGE"
+	}
+	limited devices characters_saved
+	run -0 ctckpt plan "$IMAGE"
+	assert_contains "$(tr -s ' ' <<<"$output")" "CONTAINER cgroup saved $text invoker - -> drop rule strict/losses"
+	run -0 --separate-stderr ctckpt restore --detach --name "$VICTIM-twin" "$IMAGE"
+	assert_contains "$stderr" "note: lost: $text"
+	kill_tasks "$(container_pid "$VICTIM-twin")"
+	victim_succeeds
+}
+
+@test "cgroup: limits of huge pages need the controller" {
+	requires cgroup-v2
+	nested_start
+	echo 7 >"$(own_cgroup)/a/cgroup.max.descendants"
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	# The settings stand behind four cgroups: the one there is becomes one of hugetlb.2MB.max.
+	run -0 "$BUILD/tests/forge" edit "$IMAGE" "$IMAGE.forged" CGRP+36:4=24
+	run -3 ctckpt plan "$IMAGE.forged"
+	assert_contains "$(tr -s ' ' <<<"$output")" "a/hugetlb.2MB.max saved 7 invoker no such controller -> REFUSE"
 }

@@ -17,7 +17,7 @@ victim_is_frozen() {
 	pid=$(container_pid "$VICTIM")
 	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
 	assert_contains "$output" "$VICTIM: saved 1 task"
-	"$AWAIT" -t 10 -p "$pid"
+	"$AWAIT" -t 100 -p "$pid"
 	assert_equal "$(ctckpt ps --quiet)" ""
 	run -0 ctckpt restore --detach "$IMAGE"
 	assert_equal "$output" "$VICTIM"
@@ -181,7 +181,7 @@ victim_is_frozen() {
 	# Not by the function: the signal would go to its shell.
 	"$CTCKPT" restore --pid-file "$BATS_TEST_TMPDIR/pid" "$IMAGE" &
 	local foreground=$!
-	"$AWAIT" -t 10 "$BATS_TEST_TMPDIR/pid"
+	"$AWAIT" -t 100 "$BATS_TEST_TMPDIR/pid"
 	until [[ $(ctckpt ps --quiet) == "$VICTIM" ]]; do :; done
 	kill -TERM "$foreground"
 	wait "$foreground" || status=$?

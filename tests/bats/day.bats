@@ -33,13 +33,35 @@ step() {
 	done
 }
 
-# says ASK COMMAND: that prints what the container has said, a number, when it was asked: it may not
-# have been ready at first.
-says() {
-	until grep -qE '^[0-9]+$' <<<"$(eval "$2")"; do
-		[[ -e /proc/$PID ]] || fail "process $PID has ended: $(eval "$2")" || return
-		eval "$1" >/dev/null
+# counted NUMBER: what the container's program has counted up to, by one for each signal.
+counted() {
+	local now=
+	until [[ $now == "$1" ]]; do
+		[[ -e /proc/$PID ]] || fail "process $PID has ended: $now" || return
+		now=$(cat root/n 2>/dev/null || true)
+		[[ -z $now ]] || ((now <= $1)) || fail "it counts $now instead of $1" || return
+		[[ $now == "$1" ]] || "$AWAIT" -t 1 never || true
 	done
+}
+
+# logged NAME NUMBER: conmon may be late.
+logged() {
+	until [[ $(podman logs "$1") == *"$2" ]]; do
+		[[ -e /proc/$PID ]] || fail "process $PID has ended: $(podman logs "$1")" || return
+	done
+}
+
+# Its program is there again, and runs.
+is_restored() {
+	until [[ $(tr '\0' ' ' <"/proc/$PID/cmdline") == *trap* ]] && grep -q 'TracerPid:.0' "/proc/$PID/status"; do
+		[[ -e /proc/$PID ]] || fail "process $PID has ended: $(podman logs again)" || return
+		"$AWAIT" -t 1 never || true
+	done
+}
+
+# pid_of NAME: sets PID.
+pid_of() {
+	PID=$(ctckpt state "$1" | python3 -c 'import json, sys; print(json.load(sys.stdin)["pid"])')
 }
 
 # conmon_of NAME: teardown waits for it. Sets PID.
@@ -65,12 +87,15 @@ typed_in() {
 
 	step 'ctckpt check' user_namespace
 	step 'mkdir -p root/bin && cp "$(command -v busybox)" root/bin/'
-	step 'ln -s busybox root/bin/sh && ln -s busybox root/bin/sleep'
+	step 'ln -s busybox root/bin/sh && ln -s busybox root/bin/sleep && ln -s busybox root/bin/tee'
 	step "podman run -d --name day --net none --rootfs \"\$PWD/root\" \\
-    sh -c 'trap \"echo \\\$n\" USR1; n=0; while sleep 0.1; do n=\$((n + 1)); done'"
+    sh -c 'trap \"n=\\\$((n + 1)); echo \\\$n | tee n\" USR1; n=0; echo 0 >n; while sleep 0.1; do :; done'"
 	conmon_of day
-	step 'podman kill --signal USR1 day && podman logs day'
-	says 'podman kill --signal USR1 day' 'podman logs day'
+	counted 0
+	step 'podman kill --signal USR1 day'
+	counted 1
+	logged day 1
+	step 'podman logs day' 1
 	step 'ctckpt ps' "day " podman running
 	step 'ctckpt freeze day' day
 	step 'ctckpt ps' frozen
@@ -87,33 +112,49 @@ typed_in() {
 	step 'ctckpt import oci:copy:v1 -o back.ckpt'
 	step 'cmp day.ckpt back.ckpt'
 
+	step 'podman kill --signal USR1 day'
+	counted 2
 	step 'podman kill day'
 	step 'podman wait day' 137
 	step 'ctckpt restore --detach --name day --bundle "$bundle" day.ckpt'
 	step 'ctckpt state day' '"status": "running"'
+	pid_of day
+	# It goes on where it was when it was saved, not where it was when it ended.
+	: >root/n
 	step 'ctckpt kill day USR1'
+	counted 2
 	step 'ctckpt checkpoint day -o - | ctckpt restore --detach --name two --bundle "$bundle" -' two
 	step 'ctckpt delete day'
+	pid_of two
+	step 'ctckpt kill two USR1'
+	counted 3
 	step 'ctckpt kill two KILL'
 	step 'ctckpt delete --force two'
 	step 'podman rm day'
 
+	rm root/n
 	step "podman run -d --name auto --net none --annotation org.ctckpt.name=auto \\
     --annotation org.ctckpt.auto=on-signal --annotation org.ctckpt.images=\"\$PWD/images\" \\
-    --rootfs \"\$PWD/root\" sh -c 'trap \"echo \\\$n\" USR1; n=0; while sleep 0.1; do n=\$((n + 1)); done'"
+    --rootfs \"\$PWD/root\" sh -c 'trap \"n=\\\$((n + 1)); echo \\\$n | tee n\" USR1; n=0; echo 0 >n; while sleep 0.1; do :; done'"
 	conmon_of auto
+	counted 0
+	step 'podman kill --signal USR1 auto'
+	counted 1
 	name=$(podman inspect --format '{{.Id}}' auto)
 	name=auto@${name:0:12}
-	"$AWAIT" -t 60 "images/$name.pid"
+	"$AWAIT" -t 100 "images/$name.pid"
 	step 'kill -USR1 "$(cat images/auto@*.pid)"'
-	"$AWAIT" -t 60 "images/$name.000001.ckpt"
+	"$AWAIT" -t 100 "images/$name.000001.ckpt"
 	step 'podman rm --force --time 0 auto'
 	step "podman run -d --name again --net none --annotation org.ctckpt.name=again \\
     --annotation org.ctckpt.restore=\"\$(ls \"\$PWD\"/images/auto@*.000001.ckpt)\" \\
     --rootfs \"\$PWD/root\" sh"
 	conmon_of again
-	step 'podman kill --signal USR1 again && podman logs again'
-	says 'podman kill --signal USR1 again' 'podman logs again'
+	is_restored
+	step 'podman kill --signal USR1 again'
+	counted 2
+	logged again 2
+	step 'podman logs again' 2
 	step 'podman exec again /bin/busybox ps' 'trap'
 	step 'podman stop --time 0 again'
 	step 'podman rm again'

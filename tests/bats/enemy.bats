@@ -154,7 +154,7 @@ saved_or_refused() {
 	victim_start enemy shared
 	"$BUILD/victim/enemy" accomplice "$(container_pid "$VICTIM")" 3>&- &
 	accomplice=$!
-	"$AWAIT" -t 60 "$VICTIM_DIR/accomplice"
+	"$AWAIT" -t 100 "$VICTIM_DIR/accomplice"
 	for n in 1 2 3 4 5; do
 		saved_or_refused "descriptor " "read memory at"
 	done
@@ -225,13 +225,13 @@ saved_or_refused() {
 	requires user
 	"$BUILD/victim/enemy" parent /usr/bin/su root 3>&- &
 	pid=$!
-	"$AWAIT" -t 60 "$VICTIM_DIR/ready"
+	"$AWAIT" -t 100 "$VICTIM_DIR/ready"
 	run -1 ctckpt checkpoint "pid:$pid" -o "$IMAGE"
 	assert_contains "$output" "(su) of user $UID: Operation not permitted"
 	: >"$VICTIM_DIR/ping"
-	"$AWAIT" -t 60 "$VICTIM_DIR/pong"
+	"$AWAIT" -t 100 "$VICTIM_DIR/pong"
 	: >"$VICTIM_DIR/go"
-	"$AWAIT" -t 60 -p "$pid" || kill -KILL "$pid"
+	"$AWAIT" -t 100 -p "$pid" || kill -KILL "$pid"
 	assert_equal "$(<"$VICTIM_DIR/result")" ok
 }
 
@@ -246,9 +246,9 @@ saved_or_refused() {
 	printf '#!/proc/self/exe\n' >"$ROOT/bin/script"
 	chmod +x "$ROOT/bin/script"
 	cp "$CTCKPT" "$BATS_TEST_TMPDIR/own"
-	run -0 timeout 60 "$BATS_TEST_TMPDIR/own" run --detach --name "$VICTIM" --rootfs "$ROOT" \
+	run -0 timeout 100 "$BATS_TEST_TMPDIR/own" run --detach --name "$VICTIM" --rootfs "$ROOT" \
 		-- /bin/script
-	"$AWAIT" -t 60 "$ROOT/v/result"
+	"$AWAIT" -t 100 "$ROOT/v/result"
 	assert_equal "$(<"$ROOT/v/result")" "out of reach"
 }
 
@@ -256,13 +256,13 @@ saved_or_refused() {
 outsider_start() {
 	"$BUILD/victim/enemy" outsider "$1" 3>&- &
 	parent=$!
-	"$AWAIT" -t 60 "$VICTIM_DIR/pid" "$VICTIM_DIR/ready"
+	"$AWAIT" -t 100 "$VICTIM_DIR/pid" "$VICTIM_DIR/ready"
 	pid=$(<"$VICTIM_DIR/pid")
 }
 
 outsider_succeeds() {
 	: >"$VICTIM_DIR/go"
-	"$AWAIT" -t 60 -p "$parent" || kill -KILL "$parent" "$pid"
+	"$AWAIT" -t 100 -p "$parent" || kill -KILL "$parent" "$pid"
 	assert_equal "$(<"$VICTIM_DIR/result")" ok
 }
 

@@ -37,7 +37,7 @@ runc() {
 engine() {
 	local options=()
 	[[ $1 != runc ]] || options=(--root "$RUNC_STATE")
-	timeout 60 "$1" "${options[@]}" "${@:2}"
+	timeout 100 "$1" "${options[@]}" "${@:2}"
 }
 
 # Ends what bundle_start and podman_start have started.
@@ -46,7 +46,7 @@ engine_teardown() {
 	while read -r engine name; do
 		case $engine in
 		podman) podman_quit ;;
-		conmon) "$AWAIT" -t 20 -p "$name" || fail "conmon $name does not end" ;;
+		conmon) "$AWAIT" -t 100 -p "$name" || fail "conmon $name does not end" ;;
 		*) engine "$engine" delete --force "$name" >/dev/null 2>&1 || true ;;
 		esac
 	done <"$ENGINE_STARTED"

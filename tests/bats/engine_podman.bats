@@ -71,7 +71,7 @@ inspect() {
 	engine_requires podman
 	podman_start web sleep 1000
 	run -0 ctckpt checkpoint web -o "$IMAGE"
-	"$AWAIT" -t 60 -p "$CONMON"
+	"$AWAIT" -t 100 -p "$CONMON"
 	assert_equal "$(inspect '{{.State.Status}} {{.State.ExitCode}}')" "exited 137"
 	run -1 ctckpt freeze web
 	run -0 engine_podman start web

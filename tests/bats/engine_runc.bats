@@ -124,6 +124,34 @@ comes_back() {
 	comes_back
 }
 
+@test "runc: mounts that were slaves of the host's are none after a restore, which is said" {
+	engine_requires runc
+	bundle_make sleep 1000
+	bundle_start runc "$VICTIM"
+	grep -q ' / [a-z,]* master:' "/proc/$PID/mountinfo" || skip "requires shared mounts"
+	engine_checkpoint "$VICTIM"
+	run -0 ctckpt restore --detach --policy map --rootfs "$ROOTFS" "${VOLUMES[@]}" --name "$VICTIM" "$IMAGE"
+	assert_contains "$output" "what is mounted outside of the container does not show on "
+	run grep -l master: "/proc/$(container_pid "$VICTIM")/mountinfo"
+	assert_equal "$output" ""
+}
+
+@test "runc: what is set below /proc/sys comes back, where the container may not write" {
+	engine_requires runc
+	bundle_victim sysv_msg
+	bundle_edit 'linux["sysctl"] = {"net.ipv4.ip_default_ttl": "77"}
+if not any(ns["type"] == "network" for ns in linux["namespaces"]):
+	linux["namespaces"].append({"type": "network"})'
+	bundle_start runc "$VICTIM"
+	engine_await ready result
+	engine_checkpoint "$VICTIM"
+	run -0 ctckpt restore --detach --policy map --rootfs "$ROOTFS" "${VOLUMES[@]}" --name "$VICTIM" "$IMAGE"
+	run -0 nsenter --user --net --preserve-credentials --target "$(container_pid "$VICTIM")" \
+		cat /proc/sys/net/ipv4/ip_default_ttl
+	assert_equal "$output" 77
+	victim_succeeds
+}
+
 @test "runc: one with ranges of ids comes back" {
 	engine_requires runc user subuid
 	bundle_victim pipe

@@ -67,7 +67,7 @@ service_awaits() {
 
 # Each client gets further.
 goes_on() {
-	"$AWAIT" -t 60 -p "$PID" "$VICTIM_DIR/pong" || fail "$(cat "$VICTIM_DIR/result" "$VICTIM_DIR/log")"
+	"$AWAIT" -t 100 -p "$PID" "$VICTIM_DIR/pong" || fail "$(cat "$VICTIM_DIR/result" "$VICTIM_DIR/log")"
 	rm "$VICTIM_DIR/pong"
 }
 
@@ -84,7 +84,7 @@ lives() {
 	: >"$VICTIM_DIR/ping"
 	goes_on
 	run -0 ctckpt checkpoint "$1" -o "$IMAGE"
-	"$AWAIT" -t 20 -p "$PID"
+	"$AWAIT" -t 100 -p "$PID"
 }
 
 status_of() {
@@ -102,9 +102,9 @@ returns() {
 # The clients compare all data, and end.
 succeeds() {
 	: >"$VICTIM_DIR/go"
-	"$AWAIT" -t 60 -p "$PID" "$VICTIM_DIR/result"
+	"$AWAIT" -t 100 -p "$PID" "$VICTIM_DIR/result"
 	assert_equal "$(<"$VICTIM_DIR/result")" ok
-	"$AWAIT" -t 60 -p "$PID"
+	"$AWAIT" -t 100 -p "$PID"
 	assert_equal "$(ctckpt state "$VICTIM" | status_of)" stopped
 	run -0 ctckpt delete "$VICTIM"
 }
@@ -129,7 +129,7 @@ podman_lives() {
 	podman_service web /usr/bin/python3 "/services/$1"
 	service_awaits
 	lives web
-	"$AWAIT" -t 60 -p "$CONMON"
+	"$AWAIT" -t 100 -p "$CONMON"
 	assert_equal "$(engine_podman inspect --format '{{.State.Status}}' web)" exited
 	config=$(engine_podman inspect --format '{{.OCIConfigPath}}' web)
 
@@ -137,7 +137,7 @@ podman_lives() {
 	: >"$VICTIM_DIR/ping"
 	goes_on
 	run -0 ctckpt checkpoint --force again -o "$IMAGE"
-	"$AWAIT" -t 60 -p "$CONMON"
+	"$AWAIT" -t 100 -p "$CONMON"
 	assert_equal "$(engine_podman inspect --format '{{.State.Status}}' again)" exited
 	returns "$(dirname "$config")"
 	succeeds

@@ -97,6 +97,22 @@ blob() {
 	[[ ! -e $BACK.2 ]]
 }
 
+@test "export: who keeps a layout locked is named, and not waited for for ever" {
+	local pid
+	saved
+	run -0 ctckpt export "$IMAGE" "oci:$LAYOUT:a"
+	coproc HOLDER { exec flock -o "$LAYOUT" sh -c 'echo; read _'; }
+	pid=$HOLDER_PID
+	read -r -u "${HOLDER[0]}"
+	run -1 --separate-stderr ctckpt export "$IMAGE" "oci:$LAYOUT:b"
+	assert_contains "$stderr" "$LAYOUT is locked by process $pid (flock)"
+	assert_contains "$stderr" "hint: it may stand still: let it go on, or end it, then try again"
+	echo >&"${HOLDER[1]}"
+	wait "$pid"
+	run -1 ctckpt import "oci:$LAYOUT:b" -o "$BACK"
+	run -0 ctckpt export "$IMAGE" "oci:$LAYOUT:b"
+}
+
 @test "export: through a pipe into a restore" {
 	saved
 	run -0 ctckpt export "$IMAGE" "oci:$LAYOUT"

@@ -141,7 +141,7 @@ other_succeeds() {
 			exit 77
 		VICTIM_DIR=/v "$ctckpt" run --detach --name "$name" --rootfs "$top/root" -- \
 			/bin/file_system
-		"$await" -t 30 "$top/root/v/ready"
+		"$await" -t 100 "$top/root/v/ready"
 		"$ctckpt" checkpoint --file-system "$name" -o "$image"
 		exec "$ctckpt" restore --detach --rootfs "$other" --file-system "$image"
 	END

@@ -22,7 +22,7 @@ load helper
 	requires cmd-flock
 	victim_start filelock
 	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
-	run -3 timeout 60 flock --exclusive "$VICTIM_DIR/flock" "$CTCKPT" restore --detach "$IMAGE"
+	run -3 timeout 100 flock --exclusive "$VICTIM_DIR/flock" "$CTCKPT" restore --detach "$IMAGE"
 	assert_contains "$output" "$VICTIM_DIR/flock is locked by another process"
 	assert_equal "$(ctckpt ps --quiet)" ""
 	run -0 ctckpt restore --detach "$IMAGE"

@@ -319,7 +319,7 @@ load forged
 	rejects 4 "mounts: " NMNT+0:4=2
 	rejects 4 "is impossible" NMNT+8:4=0
 	rejects 4 "is impossible" NMNT+8:4=6
-	rejects 4 "is impossible" NMNT+12:4=4
+	rejects 4 "is impossible" NMNT+12:4=8
 	rejects 4 "is impossible" NMNT+16:4=1
 	rejects 4 "is impossible" NMNT+24:4=7
 	rejects 4 "is impossible" NMNT+28:4=0x100000

@@ -204,7 +204,7 @@ kill_tasks() {
 	local pid
 	for pid; do
 		kill -KILL "$pid" 2>/dev/null || true
-		"$AWAIT" -t 20 -p "$pid" || fail "process $pid does not die"
+		"$AWAIT" -t 100 -p "$pid" || fail "process $pid does not die"
 	done
 }
 

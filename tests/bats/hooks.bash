@@ -16,7 +16,7 @@ PYTHON
 hook() {
 	local stage=$1
 	shift
-	state_json "$@" | timeout 30 "$CTCKPT" oci-hook --below / --least 1 "$stage" 2>&1
+	state_json "$@" | timeout 100 "$CTCKPT" oci-hook --below / --least 1 "$stage" 2>&1
 }
 
 # hook_files DIR: as `make install` makes them, for this program.

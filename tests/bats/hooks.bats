@@ -95,6 +95,26 @@ timer_pid() {
 	assert_equal "$(container_pid web)" "$PID"
 }
 
+# bats test_tags=root
+@test "hooks: what root's engines register without his XDG_RUNTIME_DIR is found with it" {
+	requires root
+	local name=second-$VICTIM
+	[[ ! -e /run/ctckpt/$name.json ]]
+	# Nobody above has the variable.
+	state_json h1 "$PID" "org.ctckpt.name=$name" >"$BATS_TEST_TMPDIR/state"
+	run -0 env -i sh -c '"$0" oci-hook createRuntime <"$1"; true' "$CTCKPT" "$BATS_TEST_TMPDIR/state"
+	[[ -e /run/ctckpt/$name.json && ! -e $XDG_RUNTIME_DIR/ctckpt/$name.json ]] || fail "$output"
+	assert_equal "$(container_pid "$name")" "$PID"
+	run -0 ctckpt freeze "$name"
+	run -0 ctckpt thaw "$name"
+	# Another one does not get the name; and its entry goes where it is.
+	run -1 ctckpt run --detach --name "$name" true
+	assert_contains "$output" "container $name (process $PID): File exists"
+	run -0 hook poststop h1 0 "org.ctckpt.name=$name"
+	[[ ! -e /run/ctckpt/$name.json ]]
+	assert_equal "$(container_pid "$name")" ""
+}
+
 @test "hooks: a process that is gone, and one of others, are not registered" {
 	run -0 hook createRuntime h1 0 org.ctckpt.name=web
 	assert_contains "$output" "its state names no process"
@@ -109,7 +129,7 @@ timer_pid() {
 	run -0 hook createRuntime h1 "$PID" org.ctckpt.name=web
 	run -0 hook poststart h1 "$PID" org.ctckpt.name=web org.ctckpt.auto=on-start "org.ctckpt.images=$IMAGES"
 	assert_equal "$output" ""
-	"$AWAIT" -t 60 "$IMAGES/web@h1.000001.ckpt"
+	"$AWAIT" -t 100 "$IMAGES/web@h1.000001.ckpt"
 	assert_equal "$(stat -c %a "$IMAGES" "$IMAGES/web@h1.000001.ckpt" | xargs)" "700 600"
 	run -0 ctckpt restore --detach --name "again-$VICTIM" "$IMAGES/web@h1.000001.ckpt"
 	[[ -e /proc/$PID ]]
@@ -131,10 +151,10 @@ timer_pid() {
 @test "hooks: on-signal makes an image when it is asked for one" {
 	run -0 hook createRuntime h1 "$PID" org.ctckpt.name=web
 	run -0 hook poststart h1 "$PID" org.ctckpt.name=web org.ctckpt.auto=on-signal "org.ctckpt.images=$IMAGES"
-	"$AWAIT" -t 60 "$IMAGES/web@h1.pid"
+	"$AWAIT" -t 100 "$IMAGES/web@h1.pid"
 	assert_equal "$(cat "$IMAGES/web@h1.pid")" "$(timer_pid)"
 	kill -USR1 "$(cat "$IMAGES/web@h1.pid")"
-	"$AWAIT" -t 60 "$IMAGES/web@h1.000001.ckpt"
+	"$AWAIT" -t 100 "$IMAGES/web@h1.000001.ckpt"
 	assert_equal "$(images_of "$IMAGES")" web@h1.000001.ckpt
 }
 
@@ -148,14 +168,14 @@ timer_pid() {
 	run -0 hook poststart h1 "$PID" org.ctckpt.name=web org.ctckpt.auto=every:1h "org.ctckpt.images=$IMAGES"
 	assert_equal "$(timer_pid)" "$timer"
 	run -0 hook poststop h1 0 org.ctckpt.name=web
-	"$AWAIT" -t 60 -p "$timer"
+	"$AWAIT" -t 100 -p "$timer"
 	[[ ! -e $IMAGES/web@h1.pid ]]
 
 	run -0 hook createRuntime h1 "$PID" org.ctckpt.name=web
 	run -0 hook poststart h1 "$PID" org.ctckpt.name=web org.ctckpt.auto=every:1h "org.ctckpt.images=$IMAGES"
 	timer=$(timer_pid)
 	kill_tasks "$PID"
-	"$AWAIT" -t 60 -p "$timer"
+	"$AWAIT" -t 100 -p "$timer"
 }
 
 @test "hooks: a checkpoint that fails is said in the log, and the timer goes on" {
@@ -163,10 +183,10 @@ timer_pid() {
 	: >"$IMAGES/web@h1.999999999.ckpt"
 	run -0 hook createRuntime h1 "$PID" org.ctckpt.name=web
 	run -0 hook poststart h1 "$PID" org.ctckpt.name=web org.ctckpt.auto=every:1s "org.ctckpt.images=$IMAGES"
-	"$AWAIT" -t 60 "$IMAGES/web@h1.log"
+	"$AWAIT" -t 100 "$IMAGES/web@h1.log"
 	assert_contains "$(cat "$IMAGES/web@h1.log")" "checkpoint: image 999999999 is the last there can be"
 	rm "$IMAGES/web@h1.999999999.ckpt"
-	"$AWAIT" -t 60 "$IMAGES/web@h1.000001.ckpt"
+	"$AWAIT" -t 100 "$IMAGES/web@h1.000001.ckpt"
 }
 
 @test "hooks: images go only where the invoker alone may write, and where no link leads" {
@@ -207,14 +227,14 @@ timer_pid() {
 @test "hooks: images of a container that had the name before are not touched" {
 	run -0 hook createRuntime h1 "$PID" org.ctckpt.name=web
 	run -0 hook poststart h1 "$PID" org.ctckpt.name=web org.ctckpt.auto=on-start "org.ctckpt.images=$IMAGES"
-	"$AWAIT" -t 60 "$IMAGES/web@h1.000001.ckpt"
+	"$AWAIT" -t 100 "$IMAGES/web@h1.000001.ckpt"
 	run -0 hook poststop h1 0 org.ctckpt.name=web
 	run -0 hook createRuntime h2 "$PID" org.ctckpt.name=web
 	run -0 hook poststart h2 "$PID" org.ctckpt.name=web org.ctckpt.auto=on-start+on-signal org.ctckpt.keep=1 \
 		"org.ctckpt.images=$IMAGES"
-	"$AWAIT" -t 60 "$IMAGES/web@h2.000001.ckpt"
+	"$AWAIT" -t 100 "$IMAGES/web@h2.000001.ckpt"
 	kill -USR1 "$(cat "$IMAGES/web@h2.pid")"
-	"$AWAIT" -t 60 "$IMAGES/web@h2.000002.ckpt"
+	"$AWAIT" -t 100 "$IMAGES/web@h2.000002.ckpt"
 	run -0 hook poststop h2 0 org.ctckpt.name=web
 	[[ -e $IMAGES/web@h1.000001.ckpt ]]
 }

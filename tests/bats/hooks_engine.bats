@@ -18,20 +18,20 @@ teardown() {
 hooked() {
 	local timer stem=$IMAGES/web@$1
 	shift
-	"$AWAIT" -t 60 "$stem.000001.ckpt" || fail "$(cat "$stem.log" "$XDG_RUNTIME_DIR/ctckpt/hooks.log")" || return
+	"$AWAIT" -t 100 "$stem.000001.ckpt" || fail "$(cat "$stem.log" "$XDG_RUNTIME_DIR/ctckpt/hooks.log")" || return
 	assert_equal "$(ctckpt ps | awk '$1 == "web" { print $2 }')" "$PID" || return
 	run -0 ctckpt checkpoint --leave-running web -o "$IMAGE" || return
 	timer=$(<"$stem.pid")
 	"$@"
-	"$AWAIT" -t 60 -p "$timer"
-	"$AWAIT" -t 60 -p "$PID"
+	"$AWAIT" -t 100 -p "$timer"
+	"$AWAIT" -t 100 -p "$PID"
 	[[ ! -e $XDG_RUNTIME_DIR/ctckpt/web.json ]] || fail "its entry is still there"
 	[[ ! -e $XDG_RUNTIME_DIR/ctckpt/hooks.log ]] || fail "$(cat "$XDG_RUNTIME_DIR/ctckpt/hooks.log")"
 }
 
 runtime_ends() {
 	"$1" kill "$VICTIM" KILL
-	"$AWAIT" -t 60 -p "$PID"
+	"$AWAIT" -t 100 -p "$PID"
 	"$1" delete "$VICTIM"
 }
 
@@ -39,7 +39,7 @@ podman_ends() {
 	engine_podman stop --time 0 web >/dev/null
 	# Its cleanup may come later: it is that of conmon.
 	engine_podman rm --force web >/dev/null
-	"$AWAIT" -t 60 -p "$CONMON"
+	"$AWAIT" -t 100 -p "$CONMON"
 }
 
 # runtime_calls ENGINE: a bundle's hooks.

@@ -65,3 +65,32 @@ load helper
 	run -0 ctckpt restore --detach "$IMAGE"
 	victim_succeeds
 }
+
+@test "identity: a zombie of a parent outside is no part of the container" {
+	requires cmd-nsenter
+	local init parent child
+	victim_start idle
+	init=$(container_pid "$VICTIM")
+	# Its parent becomes a program that waits for nobody, and then it ends.
+	# shellcheck disable=SC2016 # the inner shell's
+	nsenter --preserve-credentials --user --pid --no-fork --target "$init" -- bash -c \
+		'until [[ -e $1 ]]; do read -rt 0.1 <> <(:); done & exec sleep 1000' - "$BATS_TEST_TMPDIR/end" \
+		</dev/null >/dev/null 2>&1 3>&- &
+	parent=$!
+	until [[ $(<"/proc/$parent/comm") == sleep ]]; do :; done
+	child=$(<"/proc/$parent/task/$parent/children")
+	child=${child% }
+	: >"$BATS_TEST_TMPDIR/end"
+	until [[ $(awk '$1 == "State:" { print $2 }' "/proc/$child/status") == Z ]]; do :; done
+	[[ $(awk '$1 == "NSpid:" { print NF }' "/proc/$child/status") == 3 ]]
+
+	run -0 ctckpt checkpoint --leave-running "$VICTIM" -o "$IMAGE"
+	assert_contains "$output" "saved 1 task,"
+	run -0 ctckpt restore --detach --name "$VICTIM-twin" "$IMAGE"
+	init=$(container_pid "$VICTIM-twin")
+	assert_equal "$(<"/proc/$init/task/$init/children")" ""
+	# Until then, the first task would not come to its end.
+	kill "$parent"
+	victim_succeeds
+	"$AWAIT" -p "$init"
+}

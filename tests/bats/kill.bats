@@ -9,7 +9,7 @@ load helper
 await_workers() {
 	local pid
 	for pid in $(comm -13 <(sort <<<"$before") <(test_tasks | sort)); do
-		"$AWAIT" -t 20 -p "$pid" || {
+		"$AWAIT" -t 100 -p "$pid" || {
 			ps -o pid,ppid,stat,wchan:20,args -p "$pid"
 			fail "process $pid outlives the command"
 		}

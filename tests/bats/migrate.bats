@@ -28,7 +28,7 @@ migrate() {
 		ctckpt=$1 await=$2 name=$3 root=$4 program=$5 options=$6
 		VICTIM_DIR=/v "$ctckpt" run --detach --name "$name" --rootfs "$root" -- \
 			"/bin/$program" >&2
-		"$await" -t 30 "$root/v/ready"
+		"$await" -t 100 "$root/v/ready"
 		exec "$ctckpt" checkpoint $options "$name" -o -
 	END
 	run -0 timeout 100 unshare --user --map-current-user --keep-caps --net --mount \

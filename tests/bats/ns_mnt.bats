@@ -38,6 +38,10 @@ root_survives() {
 	survives bind
 }
 
+@test "ns_mnt: a part of what is read-only around it" {
+	survives way
+}
+
 @test "ns_mnt: mounts over mounts" {
 	survives over
 }

@@ -6,7 +6,7 @@ PATH=$PATH:/usr/sbin:/sbin
 
 # net_run COMMAND...: in the victim's network, or in that of the process NET_PID.
 net_run() {
-	timeout 60 nsenter --preserve-credentials --user --net \
+	timeout 100 nsenter --preserve-credentials --user --net \
 		--target "${NET_PID:-$(container_pid "${NAME:-$VICTIM}")}" -- "$@"
 }
 
@@ -40,10 +40,10 @@ net_show() {
 	' 2>&1
 }
 
-# net_start COMMAND: a container with such a network; what there is of it, in $BEFORE.
+# net_start COMMAND [INTERFACE...]: a container with such a network; what there is of it, in $BEFORE.
 net_start() {
 	requires cmd-ip cmd-nft cmd-nsenter
-	victim_start ns_net "set -e; PATH=\$PATH:/usr/sbin:/sbin; $1"
+	victim_start ns_net "set -e; PATH=\$PATH:/usr/sbin:/sbin; $1" "${@:2}"
 	BEFORE=$BATS_TEST_TMPDIR/before
 	net_settles
 }
@@ -190,6 +190,25 @@ HOSTS='
 	net_survives
 }
 
+@test "ns_net: offloads" {
+	net_start 'ip link set lo up
+		ip link add one type veth peer name two; ip link add br0 type bridge
+		ip link set two master br0; ip link set one up; ip link set two up; ip link set br0 up' \
+		lo one br0
+	net_survives
+}
+
+@test "ns_net: offloads that cannot be set are said" {
+	local place
+	net_start 'ip link set lo up'
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	place=$(net_place "tx-gso-list")
+	run -0 "$FORGE" edit "$IMAGE" "$IMAGE.forged" "NNET+$place:2=@qq"
+	run -0 --separate-stderr ctckpt restore --detach "$IMAGE.forged"
+	assert_contains "$stderr" "network interface lo: offload qq-gso-list is not on as before"
+	victim_succeeds
+}
+
 @test "ns_net: routes of all tables, and rules" {
 	net_start "$BRIDGE"'
 		ip route add 172.16.0.0/16 via 10.1.2.9
@@ -313,6 +332,10 @@ rejects() {
 	rejects "impossible setting" "NNET+$place:15=@/etc/passwd"
 	rejects "impossible setting" "NNET+$place:15=@ipv4/../ip_for"
 	rejects "impossible setting" "NNET+$place:15=@ipv4//ip_forwar"
+	place=$(net_place "tx-gso-list")
+	rejects "impossible offload" "NNET+$((place - 1)):1=@*"
+	rejects "impossible offload" "NNET+$place:1=0x20"
+	rejects "impossible offload" "NNET+$place:1=0"
 	place=$(net_place '{"nftables"')
 	rejects "impossible rules of nftables" "NNET+$place:1=0x20"
 	rejects "impossible rules of nftables" "NNET+$((place + 2)):8=@nftablet"

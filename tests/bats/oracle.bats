@@ -41,7 +41,7 @@ judge_as() {
 		--cgroup --mount-proc -- bash -c \
 		'for n in /proc/$$/fd/*; do ((${n##*/} < 3)) || eval "exec ${n##*/}>&-"; done
 		exec "$@"' - "$BUILD/victim/states" "$SEED" 60 </dev/null >/dev/null 2>&1 &
-	"$AWAIT" -t 60 "$VICTIM_DIR/ready" "$VICTIM_DIR/result"
+	"$AWAIT" -t 100 "$VICTIM_DIR/ready" "$VICTIM_DIR/result"
 	[[ ! -e $VICTIM_DIR/result ]] || fail "$(<"$VICTIM_DIR/result")"
 	init=$(<"/proc/$!/task/$!/children")
 	judge "pid:${init% }" 3 "map same-host"

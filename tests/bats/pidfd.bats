@@ -21,7 +21,7 @@ load helper
 	python3 "$BATS_TEST_TMPDIR/give" "$CTCKPT" run --name "$VICTIM" -- "$BUILD/victim/idle" \
 		>"$VICTIM_DIR/log" 2>&1 &
 	run=$!
-	"$AWAIT" -t 20 "$VICTIM_DIR/ready" "$VICTIM_DIR/result"
+	"$AWAIT" -t 100 "$VICTIM_DIR/ready" "$VICTIM_DIR/result"
 	run -3 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
 	assert_contains "$output" "pidfd of "
 	assert_contains "$output" "outside of the container"

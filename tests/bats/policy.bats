@@ -200,7 +200,7 @@ two_ids() {
 		'for n in /proc/$$/fd/*; do ((${n##*/} < 3)) || eval "exec ${n##*/}>&-"; done
 		setpriv --reuid 33 --regid 33 --clear-groups bash -c "echo >\$1; exec sleep 1000" - "$1" &
 		exec sleep 1000' - "$VICTIM_DIR/ready" </dev/null >/dev/null 2>&1 &
-	"$AWAIT" -t 20 "$VICTIM_DIR/ready"
+	"$AWAIT" -t 100 "$VICTIM_DIR/ready"
 	init=$(<"/proc/$!/task/$!/children")
 	run -0 ctckpt checkpoint "pid:${init% }" -o "$IMAGE"
 }
@@ -264,7 +264,7 @@ administered() {
 		[[ -z $2 ]] || mkdir -m "${MODE:-755}" /etc/ctckpt
 		[[ -z $2 ]] || echo "$2" >/etc/ctckpt/policy.json
 		shift 2
-		exec timeout 60 "$@"' - "$(mktemp -d -p "$BATS_TEST_TMPDIR")" "$@"
+		exec timeout 100 "$@"' - "$(mktemp -d -p "$BATS_TEST_TMPDIR")" "$@"
 }
 
 @test "policy: the administrator's file only narrows" {

@@ -21,7 +21,7 @@ podman_save() {
 	engine_rootfs "$BUILD/victim/$victim"
 	podman_hooks
 	podman_start web --annotation=org.ctckpt.name=web "$@" "/bin/$victim"
-	"$AWAIT" -t 60 "$VICTIM_DIR/ready"
+	"$AWAIT" -t 100 "$VICTIM_DIR/ready"
 	run -0 ctckpt checkpoint web -o "$IMAGE"
 	engine_podman wait web >/dev/null
 }
@@ -31,9 +31,9 @@ bundle_save() {
 	bundle_victim "$2"
 	bundle_hook org.ctckpt.name=web
 	bundle_start "$1" "$VICTIM"
-	"$AWAIT" -t 60 -p "$PID" "$VICTIM_DIR/ready" || fail "it is not ready: $(why)"
+	"$AWAIT" -t 100 -p "$PID" "$VICTIM_DIR/ready" || fail "it is not ready: $(why)"
 	run -0 ctckpt checkpoint web -o "$IMAGE"
-	"$AWAIT" -t 60 -p "$PID"
+	"$AWAIT" -t 100 -p "$PID"
 	"$1" delete "$VICTIM"
 }
 
@@ -52,7 +52,7 @@ why() {
 
 verified() {
 	: >"$VICTIM_DIR/go"
-	"$AWAIT" -t 60 -p "$PID" "$VICTIM_DIR/result" || fail "$(why)" || return
+	"$AWAIT" -t 100 -p "$PID" "$VICTIM_DIR/result" || fail "$(why)" || return
 	assert_equal "$(cat "$VICTIM_DIR/result")" ok
 }
 
@@ -61,7 +61,7 @@ verified() {
 	podman_save eventfd
 	podman_start again --annotation=org.ctckpt.name=again "--annotation=org.ctckpt.restore=$IMAGE" ignored
 	verified
-	"$AWAIT" -t 60 -p "$PID"
+	"$AWAIT" -t 100 -p "$PID"
 	assert_equal "$(engine_podman wait again)" 0
 }
 
@@ -87,7 +87,7 @@ confinement() {
 	podman_hooks
 	podman_start web --annotation=org.ctckpt.name=web sh -c \
 		'trap "echo bye; exit 3" TERM; echo began >/v/ready; while :; do sleep 0.1; done'
-	"$AWAIT" -t 60 "$VICTIM_DIR/ready"
+	"$AWAIT" -t 100 "$VICTIM_DIR/ready"
 	before=$(confinement)
 	run -0 ctckpt checkpoint web -o "$IMAGE"
 	engine_podman wait web >/dev/null
@@ -139,7 +139,7 @@ confinement() {
 	# Its own, and of a user with fewer groups.
 	rm "$VICTIM_DIR/ready" "$IMAGE"
 	podman_start user --annotation=org.ctckpt.name=user --user=1000:1000 --group-add=27 /bin/eventfd
-	"$AWAIT" -t 60 "$VICTIM_DIR/ready"
+	"$AWAIT" -t 100 "$VICTIM_DIR/ready"
 	before=$(confinement)
 	run -0 ctckpt checkpoint user -o "$IMAGE"
 	run -137 engine_podman run --name fewer "${options[@]}" --user=1000:1000 \

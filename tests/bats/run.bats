@@ -14,7 +14,7 @@ load helper
 	# An init cannot kill itself: only who stands outside of its namespace can.
 	ctckpt run --name "$VICTIM" --pid-file "$BATS_TEST_TMPDIR/pid" -- sleep 1000 &
 	local foreground=$! status=0
-	"$AWAIT" -t 10 "$BATS_TEST_TMPDIR/pid"
+	"$AWAIT" -t 100 "$BATS_TEST_TMPDIR/pid"
 	kill -KILL "$(<"$BATS_TEST_TMPDIR/pid")"
 	wait "$foreground" || status=$?
 	assert_equal "$status" 137
@@ -33,7 +33,7 @@ load helper
 }
 
 @test "run: standard input and output are the command's" {
-	run -0 bash -c 'echo hello | timeout 60 "$1" run -- tr a-z A-Z' - "$CTCKPT"
+	run -0 bash -c 'echo hello | timeout 100 "$1" run -- tr a-z A-Z' - "$CTCKPT"
 	assert_equal "$output" "HELLO"
 }
 

@@ -43,7 +43,7 @@ scheduling() {
 	chrt -r -p 2 "${threads[2]}"
 	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
 	in_real_time() {
-		timeout 60 prlimit --rtprio=0 chrt -f 5 setpriv --bounding-set=-sys_nice,-sys_resource \
+		timeout 100 prlimit --rtprio=0 chrt -f 5 setpriv --bounding-set=-sys_nice,-sys_resource \
 			--inh-caps=-sys_nice,-sys_resource "$CTCKPT" "$@"
 	}
 	run -0 in_real_time plan --policy same-host "$IMAGE"

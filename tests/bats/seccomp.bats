@@ -42,6 +42,23 @@ DENY='{ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
 	victim_succeeds
 }
 
+@test "seccomp: where a filter forbids to look for Landlock, that is said" {
+	requires landlock-1
+	profile blind '{ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [ { "names": ["get_robust_list"],
+		"action": "SCMP_ACT_ERRNO", "errnoRet": 1,
+		"args": [ { "index": 0, "value": 0, "op": "SCMP_CMP_NE" } ] } ] }'
+	ctckpt run --detach --name "$VICTIM" --log "$VICTIM_DIR/log" --seccomp "$PROFILE" \
+		-- "$BUILD/victim/idle" >"$VICTIM_DIR/name"
+	victim_await ready result
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	run -0 ctckpt plan "$IMAGE"
+	assert_contains "$(tr -s ' ' <<<"$output")" \
+		"saved 1 restriction by Landlock, if there was one: nobody can tell invoker - -> drop rule strict/losses"
+	run -0 --separate-stderr ctckpt restore --detach "$IMAGE"
+	assert_contains "$stderr" "task 1 loses 1 restriction by Landlock, if there was one: nobody can tell"
+	victim_succeeds
+}
+
 @test "seccomp: the profile that Podman and CRI-O install" {
 	PROFILE=/usr/share/containers/seccomp.json
 	[[ -e $PROFILE ]] || skip "requires golang-github-containers-common"
@@ -75,7 +92,7 @@ DENY='{ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
 	local twin
 	twin=$(container_pid "$VICTIM-twin")
 	victim_succeeds
-	"$AWAIT" -t 20 -p "$twin"
+	"$AWAIT" -t 100 -p "$twin"
 }
 
 @test "seccomp: the plan says that the filter stays" {

@@ -82,7 +82,7 @@ replug() {
 
 # Back again: for that, one must be more than the container is.
 unplug() {
-	timeout 60 nsenter --preserve-credentials --user="/proc/$WORLD/ns/user" \
+	timeout 100 nsenter --preserve-credentials --user="/proc/$WORLD/ns/user" \
 		--net="/proc/$(container_pid "$VICTIM")/ns/net" -- ip link set cable netns "$WORLD"
 }
 

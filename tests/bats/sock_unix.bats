@@ -75,7 +75,7 @@ survives_generations() {
 	local second
 	second=$(container_pid "$VICTIM-2")
 	victim_succeeds
-	"$AWAIT" -t 20 -p "$second"
+	"$AWAIT" -t 100 -p "$second"
 }
 
 refuses() {
@@ -143,7 +143,7 @@ outsider_ends() {
 
 @test "sock_unix: standard output to a socket outside becomes the invoker's own" {
 	requires cmd-python3
-	run -0 timeout 60 python3 - "$CTCKPT" "$BUILD/victim/idle" "$VICTIM" "$IMAGE" <<-'END'
+	run -0 timeout 100 python3 - "$CTCKPT" "$BUILD/victim/idle" "$VICTIM" "$IMAGE" <<-'END'
 		import os, socket, subprocess, sys, time
 		ctckpt, victim, name, image = sys.argv[1:]
 		ours, theirs = socket.socketpair()

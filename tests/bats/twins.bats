@@ -23,7 +23,7 @@ load helper
 	done
 	victim_succeeds
 	for pid in "${pids[@]}"; do
-		"$AWAIT" -t 20 -p "$pid"
+		"$AWAIT" -t 100 -p "$pid"
 	done
 }
 

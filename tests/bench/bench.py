@@ -2,7 +2,8 @@
 
 DIR holds ctckpt, baseline, load and await. Times are medians, in milliseconds. A ratio is the time
 divided by that of the machine doing the bare minimum: writing as much memory to a file of the same
-file system, reading it to fresh memory of the same page size, making as many processes or threads.
+file system, reading it to fresh memory of the same page size, making as many processes or threads;
+of a hook, executing /bin/true.
 """
 import json
 import os
@@ -59,6 +60,38 @@ class Bench:
         return [statistics.median(column) for column in zip(*rows)]
 
 
+    # What engines wait for whenever they start a container, beside a program that does nothing.
+
+    def spawn(self, words, text=b""):
+        start = time.monotonic()
+        subprocess.run(words, input=text, check=True, stdout=subprocess.DEVNULL)
+        return (time.monotonic() - start) * 1e6
+
+    def hook(self, stage, state):
+        return self.spawn([self.ctckpt, "oci-hook", "--below", "/", stage], state)
+
+    def run_hooks(self):
+        os.mkdir("bundle")
+        subprocess.run(["runc", "spec", "--rootless", "--bundle", "bundle"], check=True)
+        self.call("run", "--detach", "--name", NAME, "--", "sleep", "1000000")
+        listed, _ = self.call("ps", "--json")
+        pid = next(row["pid"] for row in listed if row["name"] == NAME)
+        state = json.dumps({
+            "ociVersion": "1.0.2", "id": "hooked", "status": "running", "pid": pid,
+            "bundle": os.path.abspath("bundle"),
+            "annotations": {"org.ctckpt.name": "hooked", "org.ctckpt.auto": "every:1h",
+                            "org.ctckpt.images": os.path.abspath("images")}}).encode()
+        rows = []
+        for _ in range(4 * self.runs + 1):
+            rows.append([self.spawn(["/bin/true"]), self.hook("createRuntime", state),
+                         self.hook("poststart", state), self.hook("poststop", state)])
+        os.kill(pid, 9)
+        self.await_end("-p", str(pid))
+        if os.path.exists("ctckpt/hooks.log"):
+            raise RuntimeError(open("ctckpt/hooks.log").read())
+        return [statistics.median(column) for column in zip(*rows[1:])]
+
+
 def available_mib():
     with open("/proc/meminfo") as file:
         return int(re.search(r"MemAvailable:\s+(\d+)", file.read())[1]) // 1024
@@ -104,6 +137,12 @@ def main():
         save, frozen, restore, inside = bench.run_case(command)
         print(f"{name:22} {show(save, least_save)} {show(frozen, least_save)} "
               f"{show(restore, least_restore)} {show(inside, least_restore)}", flush=True)
+    if re.search(wanted, "hooks") and shutil.which("runc"):
+        nothing, *stages = bench.run_hooks()
+        print(f"\n{'a hook':22} {'ms':>10} ratio")
+        print(f"{'/bin/true':22} {show(nothing, nothing)}")
+        for name, took in zip(("createRuntime", "poststart", "poststop"), stages):
+            print(f"{name:22} {show(took, nothing)}")
 
 
 main()

@@ -85,12 +85,12 @@ int main(int argc, char **argv)
 	int option = 0;
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_sec += 60;
+	end.tv_sec += 100;
 	while ((option = getopt(argc, argv, "p:t:")) != -1) {
 		if (option == 'p')
 			pid = atoi(optarg);
 		else if (option == 't')
-			end.tv_sec += atoi(optarg) - 60;
+			end.tv_sec += atoi(optarg) - 100;
 		else
 			return 2;
 	}

@@ -56,6 +56,33 @@ static void decisions(struct unit *unit)
 	EXPECT(unit, filter.outcome == OUTCOME_REFUSE);
 }
 
+static enum outcome group_of(const struct bound *of, enum outcome outcome, uint32_t id)
+{
+	struct decision decision = {
+		.class = CLASS_GROUPS, .saved = id, .effective = id, .outcome = outcome
+	};
+
+	bound_narrow_id(of, &decision);
+	return decision.outcome;
+}
+
+static void groups(struct unit *unit)
+{
+	uint32_t more[] = { 9, 10 };
+	struct bound user = { .user = 7, .group = 8, .groups = more, .group_count = 2 };
+	struct bound *copy = bound_copy(&user);
+
+	for (uint32_t id = 8; id <= 10; id++)
+		EXPECT(unit, group_of(copy, OUTCOME_KEEP, id) == OUTCOME_KEEP);
+	EXPECT(unit, group_of(copy, OUTCOME_KEEP, 11) == OUTCOME_REFUSE);
+	EXPECT(unit, group_of(copy, OUTCOME_MAP, 7) == OUTCOME_REFUSE);
+	EXPECT(unit, group_of(copy, OUTCOME_INHERIT, 11) == OUTCOME_INHERIT);
+	EXPECT(unit, group_of(copy, OUTCOME_DROP, 11) == OUTCOME_DROP);
+	copy->user = 0;
+	EXPECT(unit, group_of(copy, OUTCOME_KEEP, 11) == OUTCOME_KEEP);
+	bound_free(copy);
+}
+
 static void nothing_is_raised(struct unit *unit)
 {
 	struct decision caps = { .class = CLASS_CAPS, .detail = 1, .saved = 7, .effective = 0 };
@@ -164,8 +191,8 @@ static void options(struct unit *unit)
 }
 
 static const struct unit_case cases[] = {
-	UNIT_CASE(decisions), UNIT_CASE(nothing_is_raised),	UNIT_CASE(mounts),
-	UNIT_CASE(options),   UNIT_CASE(files_that_are_missed),
+	UNIT_CASE(decisions), UNIT_CASE(groups),  UNIT_CASE(nothing_is_raised),
+	UNIT_CASE(mounts),    UNIT_CASE(options), UNIT_CASE(files_that_are_missed),
 };
 
 int main(void)

@@ -176,7 +176,9 @@ static void machines(struct unit *unit)
 {
 	static const char text[] =
 	    "# This is private data. Do not parse.\nNAME=web\nSCOPE=machine-my\\\\x2dweb.scope\n"
-	    "SERVICE=systemd-nspawn\nROOT=/var/lib/machines/web\nCLASS=container\nLEADER=4711\n";
+	    "SERVICE=systemd-nspawn\nROOT=/var/lib/machines/web\n"
+	    "ID=00112233445566778899aabbccddeeff\nLEADER=4711\nCLASS=container\n"
+	    "REALTIME=1790000000000000\nMONOTONIC=4711000\n";
 	auto_engine_container struct engine_container container = ENGINE_CONTAINER_NONE;
 	auto_free char *scope = NULL;
 	struct err err = ERR_NONE;

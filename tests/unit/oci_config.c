@@ -12,7 +12,8 @@
 
 static const char whole[] =
     "{\"ociVersion\": \"1.0.2\",\n"
-    " \"process\": {\"terminal\": true, \"user\": {\"uid\": 7, \"gid\": 8}, \"cwd\": \"/\",\n"
+    " \"process\": {\"terminal\": true, \"user\": {\"uid\": 7, \"gid\": 8, \"additionalGids\": [9, "
+    "10]}, \"cwd\": \"/\",\n"
     "  \"args\": [\"sh\", \"-c\"], \"noNewPrivileges\": true,\n"
     "  \"capabilities\": {\"bounding\": [\"CAP_KILL\", \"CAP_OF_TOMORROW\"],\n"
     "   \"effective\": [\"CAP_NET_RAW\"]},\n"
@@ -52,6 +53,8 @@ static void everything(struct unit *unit)
 	EXPECT_TEXT(unit, oci_config_annotation(config, "org.x"), "9223372036854775808");
 	EXPECT(unit, !oci_config_annotation(config, "org.y"));
 	EXPECT(unit, config->uid == 7 && config->gid == 8 && config->args.count == 2);
+	EXPECT(unit, config->groups.count == 2 && config->groups.list[0] == 9 &&
+			 config->groups.list[1] == 10);
 	EXPECT(unit, config->has_limits);
 	EXPECT_TEXT(unit, config->propagation, "rslave");
 	EXPECT_TEXT(unit, config->seccomp, "{\"defaultAction\": \"SCMP_ACT_ALLOW\"}");

@@ -89,6 +89,21 @@ static void names(struct unit *unit)
 	EXPECT(unit, !registry_name_is_valid("pid:1") && !registry_name_is_valid("\xc3\xa4"));
 }
 
+static void names_that_are_kept(struct unit *unit)
+{
+	auto_home struct home home = new_home(unit);
+	auto_free char *state = path_in(&home, "web.oci");
+	auto_free char *ignored = NULL;
+	struct err err = ERR_NONE;
+
+	EXPECT(unit, registry_name_is_free("web"));
+	EXPECT(unit, registry_file_path("web", &ignored, &err) == 0);
+	EXPECT(unit, registry_name_is_free("web"));
+	write_text(unit, state, "{}", 0600);
+	EXPECT(unit, !registry_name_is_free("web"));
+	EXPECT(unit, registry_name_is_free("we"));
+}
+
 static void new_names(struct unit *unit)
 {
 	auto_home struct home home = new_home(unit);
@@ -412,6 +427,7 @@ static void listing(struct unit *unit)
 
 static const struct unit_case cases[] = {
 	UNIT_CASE(names),
+	UNIT_CASE(names_that_are_kept),
 	UNIT_CASE(new_names),
 	UNIT_CASE(entry_round_trip),
 	UNIT_CASE(entry_refuses),

@@ -34,7 +34,7 @@ static void check(int fd, int type, pid_t pid, int signal, bool is_on)
 
 static void expect_signal(int signal, int *ret_fd)
 {
-	const struct timespec limit = { .tv_sec = 20 };
+	const struct timespec limit = { .tv_sec = 100 };
 	sigset_t set;
 	siginfo_t info;
 

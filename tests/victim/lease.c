@@ -13,7 +13,7 @@ static int file_open(const char *name, int flags)
 
 static void expect_signal(int signal, int fd)
 {
-	const struct timespec limit = { .tv_sec = 20 };
+	const struct timespec limit = { .tv_sec = 100 };
 	sigset_t set;
 	siginfo_t info;
 

@@ -46,6 +46,26 @@ static void bind_verify(void)
 	EXPECT(has_text("bound/file", "there") && has_text("name", "there"));
 }
 
+/* A directory that only its mount may write, in one that is read-only, as below /proc/sys. */
+static void way_build(void)
+{
+	make_dir("way");
+	mount_at("way", "tmpfs", 0, NULL);
+	make_dir("way/a");
+	make_dir("way/a/b");
+	make_file("way/a/b/file", "here");
+	bind_at("way/a", "way/a");
+	EXPECT(mount(NULL, at("way/a"), NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) == 0);
+	bind_at("way/a/b", "way/a/b");
+	EXPECT(mount(NULL, at("way/a/b"), NULL, MS_REMOUNT | MS_BIND, NULL) == 0);
+}
+
+static void way_verify(void)
+{
+	EXPECT(has_text("way/a/b/file", "here"));
+	EXPECT(flags_of("way/a") & ST_RDONLY && !(flags_of("way/a/b") & ST_RDONLY));
+}
+
 /* ---- mounts over mounts ---- */
 
 static void over_build(void)
@@ -344,6 +364,7 @@ static const struct {
 	{ "locked", locked_build, locked_verify }, { "volume", volume_build, volume_verify },
 	{ "hidden", hidden_build, ramfs_verify },  { "cwd", cwd_build, ramfs_verify },
 	{ "many", many_build, ramfs_verify },	   { "crowd", crowd_build, ramfs_verify },
+	{ "way", way_build, way_verify },
 };
 
 static void run(int argc, char **argv, bool is_build)

@@ -1,6 +1,9 @@
 /* ns_net: a loopback interface that is up, and nothing else. With an argument, what that command
- * makes of the network, which is looked at from outside. */
+ * makes of the network, which is looked at from outside; further ones are interfaces that lose an
+ * offload. */
 #include <arpa/inet.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -24,13 +27,29 @@ static void expect_loopback(void)
 	EXPECT(close(fd) == 0);
 }
 
+/* GSO, which ethtool(8) calls generic-segmentation-offload. */
+static uint32_t offload(const char *link, uint32_t command, uint32_t value)
+{
+	struct ethtool_value question = { .cmd = command, .data = value };
+	struct ifreq request = { .ifr_data = (void *)&question };
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	(void)snprintf(request.ifr_name, IFNAMSIZ, "%s", link);
+	EXPECT(fd >= 0 && ioctl(fd, SIOCETHTOOL, &request) == 0 && close(fd) == 0);
+	return question.data;
+}
+
 int main(int argc, char **argv)
 {
 	struct if_nameindex *names;
 
 	if (argc > 1)
 		EXPECT(system(argv[1]) == 0);
+	for (int i = 2; i < argc; i++)
+		(void)offload(argv[i], ETHTOOL_SGSO, 0);
 	wait_for_restore();
+	for (int i = 2; i < argc; i++)
+		EXPECT(offload(argv[i], ETHTOOL_GGSO, 0) == 0);
 	if (argc > 1)
 		victim_done();
 	expect_loopback();

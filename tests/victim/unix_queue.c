@@ -131,7 +131,7 @@ static size_t receive_files(int fd, const char *text, int *files)
 static char data[AMOUNT], back[AMOUNT];
 
 struct streams {
-	int plain[2], packets[2], peeked[2];
+	int plain[2], packets[2], empty[2], peeked[2];
 };
 
 static struct streams make_streams(void)
@@ -143,6 +143,7 @@ static struct streams make_streams(void)
 		data[i] = (char)(i * 7);
 	EXPECT(socketpair(AF_UNIX, SOCK_STREAM, 0, streams.plain) == 0);
 	EXPECT(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, streams.packets) == 0);
+	EXPECT(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, streams.empty) == 0);
 	EXPECT(socketpair(AF_UNIX, SOCK_STREAM, 0, streams.peeked) == 0);
 	EXPECT(send(streams.plain[0], data, AMOUNT, 0) == AMOUNT);
 	EXPECT(send(streams.plain[1], "other way", 9, 0) == 9);
@@ -150,11 +151,35 @@ static struct streams make_streams(void)
 		EXPECT(send(streams.packets[0], data, (size_t)(5000 * i + 1), 0) == 5000 * i + 1);
 	EXPECT(send(streams.packets[0], "", 0, 0) == 0);
 	EXPECT(send(streams.packets[0], "end", 3, 0) == 3);
+	EXPECT(send(streams.packets[0], "", 0, 0) == 0);
+	EXPECT(send(streams.packets[0], "", 0, 0) == 0);
 	EXPECT(shutdown(streams.packets[0], SHUT_WR) == 0);
+	EXPECT(send(streams.packets[1], "", 0, 0) == 0);
+	EXPECT(send(streams.empty[0], "", 0, 0) == 0);
+	EXPECT(send(streams.empty[0], "x", 1, 0) == 1);
+	EXPECT(recv(streams.empty[1], back, AMOUNT, MSG_PEEK) == 0);
 	EXPECT(send(streams.peeked[0], "abcdef", 6, 0) == 6);
 	EXPECT(setsockopt(streams.peeked[1], SOL_SOCKET, SO_PEEK_OFF, &offset, sizeof(offset)) ==
 	       0);
 	return streams;
+}
+
+/* An empty packet has a sender, the end of file has none. */
+static bool has_packet(int fd)
+{
+	char room[CMSG_SPACE(sizeof(struct ucred))];
+	struct msghdr header = { .msg_control = room, .msg_controllen = sizeof(room) };
+	const int on = 1, off = 0;
+	bool was_off;
+	int now = 1;
+	socklen_t size = sizeof(now);
+
+	EXPECT(getsockopt(fd, SOL_SOCKET, SO_PASSCRED, &now, &size) == 0);
+	was_off = now == 0;
+	EXPECT(setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) == 0);
+	EXPECT(recvmsg(fd, &header, MSG_PEEK) == 0);
+	EXPECT(setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &off, sizeof(off)) == 0);
+	return was_off && header.msg_controllen > 0;
 }
 
 static void check_streams(const struct streams *streams)
@@ -171,7 +196,17 @@ static void check_streams(const struct streams *streams)
 	}
 	EXPECT(recv(streams->packets[1], back, AMOUNT, 0) == 0);
 	EXPECT(recv(streams->packets[1], back, AMOUNT, 0) == 3);
+	for (int i = 0; i < 2; i++) {
+		EXPECT(has_packet(streams->packets[1]));
+		EXPECT(recv(streams->packets[1], back, AMOUNT, 0) == 0);
+	}
+	EXPECT(!has_packet(streams->packets[1]));
 	EXPECT(recv(streams->packets[1], back, AMOUNT, 0) == 0);
+	EXPECT(recv(streams->packets[0], back, AMOUNT, MSG_DONTWAIT) == 0);
+	expect_empty(streams->packets[0]);
+	EXPECT(recv(streams->empty[1], back, AMOUNT, MSG_DONTWAIT) == 0);
+	EXPECT(recv(streams->empty[1], back, AMOUNT, MSG_DONTWAIT) == 1);
+	expect_empty(streams->empty[1]);
 	EXPECT(recv(streams->peeked[1], peeked, 2, MSG_PEEK) == 2 && memcmp(peeked, "de", 2) == 0);
 	EXPECT(recv(streams->peeked[1], peeked, 8, MSG_PEEK) == 1 && peeked[0] == 'f');
 	expect_text(streams->peeked[1], "abcdef");

@@ -20,7 +20,7 @@ static int container_dump(struct dump *d, struct err *err)
 		flags |= CONTAINER_TREE;
 	else if (dump_shares_network(d))
 		flags |= CONTAINER_NETLESS;
-	if (target->rootfs)
+	if (target->has_root)
 		flags |= CONTAINER_ROOTFS;
 	rec.flags = le32_make(flags);
 	(void)buf_append(&body, &rec, sizeof(rec));

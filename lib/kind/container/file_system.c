@@ -99,7 +99,7 @@ static int file_system_dump(struct dump *d, struct err *err)
 
 	if (!paths)
 		return 0;
-	if (!d->own->target->rootfs)
+	if (!d->own->target->has_root)
 		return dump_block(d, NULL,
 				  "files cannot be carried along by a container without a "
 				  "root directory of its own");

@@ -31,7 +31,7 @@ static void own_mounts_free(struct own_mounts *own)
 static int dump_nested(struct dump *d, struct err *err)
 {
 	auto_with(own_mounts_free) struct own_mounts own = { .mounts = NULL };
-	struct mount_origin origin = { .has_made = false };
+	struct mount_origin origin = { .may_follow = d->own->target->engine != NULL };
 	int r = mountinfo_read(file_first_task(d)->proc, "mountinfo", &own.mounts, &own.count, err);
 
 	if (r < 0)
@@ -44,16 +44,18 @@ static int dump_nested(struct dump *d, struct err *err)
 static int ns_mnt_dump(struct dump *d, struct err *err)
 {
 	auto_with(own_mounts_free) struct own_mounts own = { .mounts = NULL };
-	struct mount_origin origin = { .rootfs = d->own->target->rootfs,
+	struct mount_origin origin = { .has_root = d->own->target->has_root,
+				       .rootfs = d->own->target->rootfs,
 				       .has_made = true,
-				       .is_foreign = d->own->target->engine != NULL };
+				       .is_foreign = d->own->target->engine != NULL,
+				       .may_follow = d->own->target->engine != NULL };
 	int r = 0;
 
 	if (d->ns)
 		return dump_nested(d, err);
 	if (d->own->target->form == TARGET_TREE)
 		return 0;
-	if (!origin.rootfs)
+	if (!origin.has_root)
 		r = mountinfo_read(AT_FDCWD, "/proc/self/mountinfo", &own.mounts, &own.count, err);
 	if (r < 0)
 		return r;

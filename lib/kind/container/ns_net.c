@@ -157,7 +157,7 @@ const struct kind kind_ns_net = {
 	.summary =
 	    "interfaces, addresses, routes, settings and nftables of the container's network",
 	.tag = TAG('N', 'N', 'E', 'T'),
-	.version = 2,
+	.version = 3,
 	.scope = SCOPE_CONTAINER,
 	.phase = PHASE_NAMESPACES,
 	.namespace = NAMESPACE_NET,

@@ -12,7 +12,9 @@
 #include "kind/support/file_trial.h"
 #include "kind/support/files.h"
 #include "kind/support/grant.h"
+#include "kind/support/loss.h"
 #include "kind/support/mount_place.h"
+#include "kind/support/own_groups.h"
 #include "kind/support/socket.h"
 #include "kind/support/unix_bind.h"
 #include "kind/support/unix_make.h"
@@ -124,6 +126,20 @@ static struct unix_credentials credentials_of(const struct dump *d, const struct
 	return own->credentials;
 }
 
+/* What SO_PEERGROUPS tells is the list of whoever makes the socket, once more. */
+static void note_groups(struct dump *d, const struct unix_socket *own)
+{
+	socklen_t size = 0;
+	auto_free gid_t *groups = NULL;
+
+	if (getsockopt(own->fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &size) < 0 && errno != ERANGE)
+		return;
+	groups = mem_alloc(size + 1, 1);
+	if (getsockopt(own->fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) == 0 &&
+	    !own_groups_are(groups, size / sizeof(*groups)))
+		dump_loss(d, LOSS_PEER_GROUPS, own->id, 1, NULL);
+}
+
 static void append_outsider(struct buf *body, struct unix_rec *rec, const char *path,
 			    const char *outsider)
 {
@@ -159,6 +175,7 @@ static void write_record(struct dump *d, const struct unix_socket *own,
 	append_outsider(body, &rec, target, outsider);
 	dump_record(d, own->id, &kind_sock_unix, body->data, body->size);
 	unix_queue_dump(d, own, bond);
+	note_groups(d, own);
 }
 
 /* Its peer has no name to be found by, and is not its pair any more. */

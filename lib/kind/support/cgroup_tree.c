@@ -37,6 +37,10 @@ const struct cgroup_attribute cgroup_attributes[] = {
 	{ "io.weight", "default 100", false, false },
 	{ "io.max", "", true, false },
 	{ "io.latency", "", false, false },
+	{ "hugetlb.2MB.max", "max", true, false },
+	{ "hugetlb.1GB.max", "max", true, false },
+	{ "hugetlb.2MB.rsvd.max", "max", true, false },
+	{ "hugetlb.1GB.rsvd.max", "max", true, false },
 };
 const uint32_t cgroup_attribute_count = sizeof(cgroup_attributes) / sizeof(cgroup_attributes[0]);
 

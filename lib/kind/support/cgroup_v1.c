@@ -10,6 +10,7 @@
 #include "core/scan.h"
 #include "kind/support/cgroup_tree.h"
 #include "kind/support/files.h"
+#include "kind/support/loss.h"
 #include "target/cgroup.h"
 
 /* A cgroup, and the one above. */
@@ -39,18 +40,43 @@ static bool read_number(int dir, const char *file, uint64_t *ret_number)
 	return scan_number(&at, 10, UINT64_MAX, ret_number) && *at == '\0';
 }
 
-/* Without a limit, the file has the most that fits: whole pages below 2^63. */
+/* Without a limit, the file has the most that fits: whole pages, of 1 GiB at most, below 2^63. */
 static bool has_bytes(uint64_t bytes)
 {
-	return bytes < (uint64_t)INT64_MAX - 65535;
+	return bytes < (uint64_t)INT64_MAX - (UINT64_C(1) << 30);
+}
+
+static void bytes_limit(const struct place *at, const char *file, struct buf *out)
+{
+	uint64_t bytes;
+
+	if (read_number(at->dir, file, &bytes) && has_bytes(bytes))
+		buf_printf(out, "%" PRIu64, bytes);
 }
 
 static void memory_limit(const struct place *at, struct buf *out)
 {
-	uint64_t bytes;
+	bytes_limit(at, "memory.limit_in_bytes", out);
+}
 
-	if (read_number(at->dir, "memory.limit_in_bytes", &bytes) && has_bytes(bytes))
-		buf_printf(out, "%" PRIu64, bytes);
+static void huge_limit(const struct place *at, struct buf *out)
+{
+	bytes_limit(at, "hugetlb.2MB.limit_in_bytes", out);
+}
+
+static void giant_limit(const struct place *at, struct buf *out)
+{
+	bytes_limit(at, "hugetlb.1GB.limit_in_bytes", out);
+}
+
+static void huge_promise(const struct place *at, struct buf *out)
+{
+	bytes_limit(at, "hugetlb.2MB.rsvd.limit_in_bytes", out);
+}
+
+static void giant_promise(const struct place *at, struct buf *out)
+{
+	bytes_limit(at, "hugetlb.1GB.rsvd.limit_in_bytes", out);
 }
 
 /* v1 limits the sum of both. */
@@ -102,6 +128,21 @@ static void nodes_limit(const struct place *at, struct buf *out)
 	set_limit(at, "cpuset.mems", out);
 }
 
+static void device_list(const struct place *at, struct buf *out)
+{
+	set_limit(at, "devices.list", out);
+}
+
+static void packet_class(const struct place *at, struct buf *out)
+{
+	set_limit(at, "net_cls.classid", out);
+}
+
+static void packet_priorities(const struct place *at, struct buf *out)
+{
+	set_limit(at, "net_prio.ifpriomap", out);
+}
+
 /* "8:0 1048576" a line becomes "8:0 rbps=1048576". */
 static void throttle(const struct place *at, const char *file, const char *key, struct buf *out)
 {
@@ -130,13 +171,23 @@ static void io_limit(const struct place *at, struct buf *out)
 
 static const struct {
 	const char *controller;
-	const char *attribute; /* of v2 */
+	const char *attribute; /* of v2; or what has none there, and is lost */
 	void (*read)(const struct place *at, struct buf *out);
 } limits[] = {
-	{ "memory", "memory.max", memory_limit }, { "memory", "memory.swap.max", swap_limit },
-	{ "pids", "pids.max", pids_limit },	  { "cpu", "cpu.max", cpu_limit },
-	{ "cpuset", "cpuset.cpus", cpus_limit },  { "cpuset", "cpuset.mems", nodes_limit },
+	{ "memory", "memory.max", memory_limit },
+	{ "memory", "memory.swap.max", swap_limit },
+	{ "pids", "pids.max", pids_limit },
+	{ "cpu", "cpu.max", cpu_limit },
+	{ "cpuset", "cpuset.cpus", cpus_limit },
+	{ "cpuset", "cpuset.mems", nodes_limit },
 	{ "blkio", "io.max", io_limit },
+	{ "hugetlb", "hugetlb.2MB.max", huge_limit },
+	{ "hugetlb", "hugetlb.1GB.max", giant_limit },
+	{ "hugetlb", "hugetlb.2MB.rsvd.max", huge_promise },
+	{ "hugetlb", "hugetlb.1GB.rsvd.max", giant_promise },
+	{ "devices", "devices.list", device_list },
+	{ "net_cls", "net_cls.classid", packet_class },
+	{ "net_prio", "net_prio.ifpriomap", packet_priorities },
 };
 
 /* Who limits others, too, limits by what is the invoker's, not the container's. */
@@ -155,11 +206,12 @@ static bool is_own(const struct dump *d, int dir)
 	return count > 0;
 }
 
+/* That of none: there is no such row. */
 static uint32_t attribute_number(const char *file)
 {
 	uint32_t number = 0;
 
-	while (strcmp(cgroup_attributes[number].file, file) != 0)
+	while (number < cgroup_attribute_count && strcmp(cgroup_attributes[number].file, file) != 0)
 		number++;
 	return number;
 }
@@ -184,15 +236,18 @@ static void find_limit(const struct dump *d, int proc, size_t number, struct buf
 	}
 }
 
-void cgroup_v1_limits(const struct dump *d, cgroup_v1_put_fn *put, void *argument)
+void cgroup_v1_limits(struct dump *d, cgroup_v1_put_fn *put, void *argument)
 {
 	const struct dump_task *first = dump_next_task(d, NULL);
 
 	for (size_t i = 0; first && i < sizeof(limits) / sizeof(limits[0]); i++) {
+		uint32_t row = attribute_number(limits[i].attribute);
 		auto_buf struct buf text = BUF_EMPTY;
 
 		find_limit(d, first->proc, i, &text);
-		if (text.size > 0)
-			put(argument, attribute_number(limits[i].attribute), text.data);
+		if (text.size > 0 && row < cgroup_attribute_count)
+			put(argument, row, text.data);
+		else if (text.size > 0)
+			dump_loss(d, LOSS_CGROUP, 0, 1, limits[i].attribute);
 	}
 }

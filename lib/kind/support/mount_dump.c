@@ -99,7 +99,8 @@ static bool is_next(const struct saving *saving, size_t n)
 
 static bool is_rootfs(const struct saving *saving, int proc, bool *ret_is_changed)
 {
-	auto_close int wanted = open(saving->origin->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const char *path = saving->origin->rootfs;
+	auto_close int wanted = path ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
 	auto_close int found = openat(proc, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct statvfs wanted_fs;
 	struct statvfs found_fs;
@@ -139,8 +140,8 @@ static bool is_made(const struct saving *saving, struct saved *saved)
 	const struct mount_origin *origin = saving->origin;
 	const char *options = mountinfo_made_options(saved->info->point);
 
-	if ((!origin->rootfs && !origin->has_made) ||
-	    !mountinfo_is_made(saved->info, origin->rootfs != NULL))
+	if ((!origin->has_root && !origin->has_made) ||
+	    !mountinfo_is_made(saved->info, origin->has_root))
 		return false;
 	for (size_t i = 0; i < saving->order_count; i++) {
 		const struct saved *other = &saving->saved[saving->order[i]];
@@ -155,7 +156,7 @@ static bool is_made(const struct saving *saving, struct saved *saved)
 
 static bool is_there(struct saving *saving, struct saved *saved, int proc)
 {
-	if (saved->is_root && saving->origin->rootfs) {
+	if (saved->is_root && saving->origin->has_root) {
 		saved->is_changed = saving->origin->is_foreign;
 		return is_rootfs(saving, proc, &saved->is_changed) || saving->origin->is_foreign;
 	}
@@ -177,7 +178,7 @@ static int find_attributes(struct saving *saving, struct saved *saved)
 	    (strcmp(saved->info->super, "ro") == 0 || strncmp(saved->info->super, "ro,", 3) == 0))
 		saved->attributes |= MOUNT_ATTR_RDONLY;
 	/* Ours: its size may be another. */
-	if (saved->how == MOUNT_THERE && saving->origin->rootfs && !saved->is_root &&
+	if (saved->how == MOUNT_THERE && saving->origin->has_root && !saved->is_root &&
 	    strcmp(saved->info->type, "tmpfs") == 0) {
 		saved->content = dump_new_id(saving->d);
 		if (!mount_options_filter("tmpfs", saved->info->super, &saved->options, &stranger))
@@ -216,7 +217,7 @@ static int order_mounts(struct saving *saving, int proc)
 	return saving->order_count == saving->count ? 0 : -ELOOP;
 }
 
-static bool has_group(const struct saving *saving, uint32_t group)
+bool saving_has_group(const struct saving *saving, uint32_t group)
 {
 	for (size_t i = 0; i < saving->count; i++) {
 		if (saving->mounts[i].group == group)
@@ -230,6 +231,23 @@ static bool is_shared(const struct saving *saving, uint32_t group)
 {
 	for (size_t i = 0; i < saving->origin->own_count; i++) {
 		if (saving->origin->own[i].group == group)
+			return true;
+	}
+	return false;
+}
+
+/* Engines leave the root, and what they take from the host, slaves of the host's mounts. */
+static bool is_followed(const struct saving *saving, const struct mountinfo *mount)
+{
+	bool is_ours = saving->d->ns && (is_shared(saving, mount->master) ||
+					 (mount->group && is_shared(saving, mount->group)));
+
+	if (!saving->origin->may_follow || is_ours)
+		return false;
+	if (mount->master && !saving_has_group(saving, mount->master))
+		return true;
+	for (size_t i = 0; mount->group && i < saving->host_count; i++) {
+		if (saving->host[i].group == mount->group)
 			return true;
 	}
 	return false;
@@ -275,8 +293,11 @@ static void check_propagation(struct saving *saving)
 {
 	for (size_t i = 0; i < saving->count; i++) {
 		const struct mountinfo *mount = &saving->mounts[i];
+		struct saved *saved = &saving->saved[i];
 
-		if (mount->master && !has_group(saving, mount->master))
+		saved->is_followed = is_followed(saving, mount);
+		if (mount->master && !saving_has_group(saving, mount->master) &&
+		    !saved->is_followed)
 			(void)saving_block(saving, mount, NULL, "a slave of a mount outside");
 		if (saving->d->ns && mount->group && is_shared(saving, mount->group))
 			(void)saving_block(
@@ -303,7 +324,7 @@ static int read_all(struct saving *saving, int proc, struct err *err)
 	saving->saved = mem_alloc(saving->count, sizeof(*saving->saved));
 	saving->order = mem_alloc(saving->count, sizeof(*saving->order));
 	saving->is_used = mem_alloc(saving->origin->own_count + 1, sizeof(*saving->is_used));
-	if (saving->origin->rootfs)
+	if (saving->origin->has_root)
 		saving_add_nodes(saving);
 	return 0;
 }

@@ -6,14 +6,17 @@
 
 /* What the namespace was made from. */
 struct mount_origin {
-	/* The mounts of the namespace that it is a copy of; borrowed. Where it has a root directory
-	 * of its own, none. */
+	bool has_root; /* a directory of its own */
+	/* The mounts that it is a copy of; borrowed. Where it has such a root, none. */
 	const struct mountinfo *own;
 	size_t own_count;
-	const char *rootfs; /* else this, and what ctckpt mounts in it; NULL */
+	/* Else this, and what ctckpt mounts in it; NULL: not known. */
+	const char *rootfs;
 	/* An engine made the root from whatever it had; it is found at `rootfs` by the engine only.
 	 */
 	bool is_foreign;
+	/* An engine made the container: what is mounted outside of it may show on these. */
+	bool may_follow;
 	/* ctckpt has mounted its own proc and mqueue over the copy. */
 	bool has_made;
 };

@@ -47,12 +47,13 @@ static struct mount_entry entry_of(const struct saving *saving, size_t n)
 	struct mount_entry entry = {
 		.how = saved->how,
 		.flags = (saved->is_changed ? MOUNT_CHANGED : 0u) |
-			 (!is_there && saved->is_root ? MOUNT_ROOT : 0u),
+			 (!is_there && saved->is_root ? MOUNT_ROOT : 0u) |
+			 (saved->is_followed ? MOUNT_FOLLOWED : 0u),
 		.content = saved->content,
 		.attributes = saved->attributes,
 		.propagation = info->is_unbindable ? MOUNT_UNBINDABLE : 0u,
 		.group = info->group,
-		.master = info->master,
+		.master = saving_has_group(saving, info->master) ? info->master : 0,
 		.point = text(is_there ? info->point : saving_point(saving, n)),
 		.root = text(saved->root),
 		.type = text(is_new || saved->content ? info->type : NULL),
@@ -104,11 +105,11 @@ static void list_gone(const struct saving *saving, struct mount_list *list)
 	char **points;
 	size_t count;
 
-	points = mountinfo_points(origin->rootfs != NULL, &count);
+	points = mountinfo_points(origin->has_root, &count);
 	for (size_t i = 0; i < count; i++) {
 		bool is_device = strncmp(points[i], "/dev/", 5) == 0;
 
-		if (origin->rootfs && is_there_at(saving, "/") && (!is_device || has_dev) &&
+		if (origin->has_root && is_there_at(saving, "/") && (!is_device || has_dev) &&
 		    !is_there_at(saving, points[i]) && !saving_has_node(saving, points[i]))
 			add_gone(list, points[i]);
 		free(points[i]);
@@ -130,7 +131,7 @@ static void list_mount(struct saving *saving, size_t n, struct mount_list *list)
 
 void saving_write(struct saving *saving, const struct kind *kind, uint32_t id)
 {
-	auto_mount_list struct mount_list list = { .has_root = saving->origin->rootfs != NULL };
+	auto_mount_list struct mount_list list = { .has_root = saving->origin->has_root };
 	auto_buf struct buf body = BUF_EMPTY;
 
 	mark_needed(saving);

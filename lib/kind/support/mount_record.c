@@ -224,7 +224,7 @@ static bool has_known_bits(const struct mount_entry *entry)
 {
 	uint32_t atime = entry->attributes & MOUNT_ATTR__ATIME;
 
-	return (entry->flags & ~(uint32_t)(MOUNT_CHANGED | MOUNT_ROOT)) == 0 &&
+	return (entry->flags & ~(uint32_t)(MOUNT_CHANGED | MOUNT_ROOT | MOUNT_FOLLOWED)) == 0 &&
 	       (entry->attributes & ~(uint32_t)MOUNT_ATTRIBUTES) == 0 &&
 	       (atime == 0 || atime == MOUNT_ATTR_NOATIME || atime == MOUNT_ATTR_STRICTATIME) &&
 	       (entry->propagation & ~(uint32_t)MOUNT_UNBINDABLE) == 0 &&

@@ -29,8 +29,10 @@ enum mount_how {
 };
 
 enum mount_flags {
-	MOUNT_CHANGED = 1, /* THERE: its attributes are not those that it was made with */
-	MOUNT_ROOT = 2,	   /* it becomes the root, in place of the container's first one */
+	MOUNT_CHANGED = 1,  /* THERE: its attributes are not those that it was made with */
+	MOUNT_ROOT = 2,	    /* it becomes the root, in place of the container's first one */
+	MOUNT_FOLLOWED = 4, /* what was mounted on it outside of the container showed there, or the
+			     * other way: not any more */
 };
 
 enum mount_propagation {

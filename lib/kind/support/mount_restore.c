@@ -367,6 +367,19 @@ static int make_all(struct making *making, struct err *err)
 	return r < 0 ? r : mount_set_propagation(&making->list, making->roots, err);
 }
 
+static void note_losses(const struct making *making)
+{
+	size_t followed = 0;
+
+	for (size_t i = 0; i < making->list.count; i++)
+		followed += (making->list.entries[i].flags & MOUNT_FOLLOWED) != 0;
+	if (followed > 0 && !making->is_by_bundle)
+		restore_note(making->rs,
+			     "what is mounted outside of the container does not show on %zu of its "
+			     "mounts any more",
+			     followed);
+}
+
 int mount_restore(struct restore *rs, const struct record *record, struct err *err)
 {
 	const struct bound *bound = plan_facts(rs->plan)->bound;
@@ -391,5 +404,7 @@ int mount_restore(struct restore *rs, const struct record *record, struct err *e
 	if (r == 0)
 		r = make_all(&making, err);
 	(void)umask(mask);
+	if (r == 0)
+		note_losses(&making);
 	return r;
 }

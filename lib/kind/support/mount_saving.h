@@ -14,12 +14,13 @@ struct saved {
 	const struct mountinfo *info;
 	ssize_t parent; /* number in the same array */
 	enum mount_how how;
-	bool is_done;	 /* it has its place in the order */
-	bool is_root;	 /* of the task */
-	bool is_needed;	 /* something of the list refers to it */
-	bool is_changed; /* there, with other attributes */
-	bool is_made;	 /* there, by ctckpt */
-	bool is_along;	 /* it comes with the mount that it is on */
+	bool is_done;	  /* it has its place in the order */
+	bool is_root;	  /* of the task */
+	bool is_needed;	  /* something of the list refers to it */
+	bool is_changed;  /* there, with other attributes */
+	bool is_made;	  /* there, by ctckpt */
+	bool is_along;	  /* it comes with the mount that it is on */
+	bool is_followed; /* tied to mounts outside of the container: see MOUNT_FOLLOWED */
 	ssize_t source;
 	char *root;    /* owned: below the source, or in the file system */
 	char *options; /* owned */
@@ -53,6 +54,9 @@ const char *saving_point(const struct saving *saving, size_t n);
 /* Like dump_block(), for a mount; the reason may be NULL. */
 int saving_block(struct saving *saving, const struct mountinfo *mount, const char *remedy,
 		 const char *reason);
+
+/* Are there mounts of this group of peers? */
+bool saving_has_group(const struct saving *saving, uint32_t group);
 
 /* mount_source.c: how a mount that is not there is to be made. */
 int saving_find_how(struct saving *saving, struct saved *saved);

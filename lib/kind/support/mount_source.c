@@ -136,7 +136,21 @@ static bool is_covered(const struct saving *saving, size_t n)
 	return false;
 }
 
-static bool take_source(const struct saving *saving, size_t n, struct saved *saved)
+/* Is another mount on the way from the root of mount `n` to a path in it, by the time that this is
+ * looked for? */
+static bool is_blocked_way(const struct saving *saving, size_t n, const char *path)
+{
+	for (size_t i = 0; i < saving->order_count; i++) {
+		size_t other = saving->order[i];
+		const char *point = saving_point(saving, other);
+
+		if (saving->saved[other].parent == (ssize_t)n && *point && path_below(path, point))
+			return true;
+	}
+	return false;
+}
+
+static bool take_source(const struct saving *saving, size_t n, bool is_clear, struct saved *saved)
 {
 	const struct mountinfo *source = saving->saved[n].info;
 	const char *rest;
@@ -145,30 +159,37 @@ static bool take_source(const struct saving *saving, size_t n, struct saved *sav
 	    source->dev_minor != saved->info->dev_minor)
 		return false;
 	rest = path_below(saved->info->root, source->root);
-	if (!rest)
+	if (!rest || (is_clear && is_blocked_way(saving, n, rest)))
 		return false;
 	saved->source = (ssize_t)n;
 	saved->root = mem_string(rest);
 	return true;
 }
 
-/* A mount before this one that shows the same part of the same file system. */
-static bool find_source(const struct saving *saving, struct saved *saved)
+static bool find_before(const struct saving *saving, bool is_clear, struct saved *saved)
 {
-	for (size_t i = 0; i < saving->node_count; i++) {
-		if (take_source(saving, saving->count + i, saved))
-			return true;
-	}
 	for (size_t i = 0; i < saving->order_count; i++) {
 		size_t n = saving->order[i];
 
 		if (saving->saved[n].how == MOUNT_THERE && is_covered(saving, n))
 			continue;
-		if (take_source(saving, n, saved))
+		if (take_source(saving, n, is_clear, saved))
 			return true;
 	}
+	return false;
+}
+
+/* A mount before this one that shows the same part of the same file system. */
+static bool find_source(const struct saving *saving, struct saved *saved)
+{
+	for (size_t i = 0; i < saving->node_count; i++) {
+		if (take_source(saving, saving->count + i, false, saved))
+			return true;
+	}
+	if (find_before(saving, true, saved) || find_before(saving, false, saved))
+		return true;
 	for (size_t i = 0; i < saving->left_count; i++) {
-		if (take_source(saving, saving->count + i, saved))
+		if (take_source(saving, saving->count + i, false, saved))
 			return true;
 	}
 	return false;

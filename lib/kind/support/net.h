@@ -36,6 +36,7 @@ enum net_item {
 	NET_NEIGHBOUR = 5,
 	NET_SYSCTL = 6,
 	NET_NFTABLES = 7,
+	NET_FEATURES = 8,
 };
 
 enum net_link_kind {
@@ -107,6 +108,10 @@ struct net_sysctl_rec {
 	le32 name_size; /* of the path below /proc/sys/net, with its NUL; the value follows */
 	le32 value_size;
 };
+struct net_features_rec {
+	le32 index;    /* of an interface */
+	le32 reserved; /* names follow, each with + (on) or - in front, and a NUL */
+};
 RECORDS_END
 static_assert(sizeof(struct net_item_rec) == 8, "image format");
 static_assert(sizeof(struct net_link_rec) == 40, "image format");
@@ -115,6 +120,7 @@ static_assert(sizeof(struct net_route_rec) == 12, "image format");
 static_assert(sizeof(struct net_rule_rec) == 12, "image format");
 static_assert(sizeof(struct net_neighbour_rec) == 8, "image format");
 static_assert(sizeof(struct net_sysctl_rec) == 8, "image format");
+static_assert(sizeof(struct net_features_rec) == 8, "image format");
 
 /* A network namespace of the container: for veth pairs that join two of them. */
 struct net_space {
@@ -172,6 +178,8 @@ struct net_saving {
 int net_add_item(struct net_saving *saving, enum net_item type, const void *rec, size_t rec_size,
 		 const void *rest, size_t rest_size, struct err *err);
 int net_save_links(struct net_saving *saving, struct netlink *netlink, struct err *err);
+/* Of the links that are in the content. */
+int net_save_features(struct net_saving *saving, struct err *err);
 int net_save_tables(struct net_saving *saving, struct netlink *netlink, struct err *err);
 int net_save_sysctls(struct net_saving *saving, struct err *err);
 int net_save_nftables(struct net_saving *saving, struct err *err);
@@ -186,6 +194,7 @@ int net_list(struct netlink *netlink, enum net_item type, struct net_saving *sav
 /* Hostile bytes. */
 int net_check(const void *content, size_t size, struct err *err);
 bool net_sysctl_is_valid(const char *name, const char *value);
+int net_check_features(const char *text, size_t size, struct err *err);
 int net_check_nftables(const void *declared, size_t size, struct err *err);
 
 /* ---- restore ---- */
@@ -205,6 +214,8 @@ int net_match(struct netlink *netlink, enum net_item type, const void *content, 
 /* With `is_late`, those that make addresses; else all others. `rs` takes the notes. */
 int net_restore_sysctls(struct restore *rs, const void *content, size_t size, bool is_late,
 			struct err *err);
+/* `rs` takes the notes. */
+void net_restore_features(struct restore *rs, const void *content, size_t size);
 int net_restore_nftables(const void *content, size_t size, struct err *err);
 
 /* ---- a child process of ours ---- */

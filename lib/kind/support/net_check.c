@@ -22,6 +22,8 @@ static size_t rec_size(enum net_item type)
 		return sizeof(struct net_neighbour_rec);
 	case NET_SYSCTL:
 		return sizeof(struct net_sysctl_rec);
+	case NET_FEATURES:
+		return sizeof(struct net_features_rec);
 	case NET_NFTABLES:
 		return 0;
 	}
@@ -185,6 +187,16 @@ static int check_sysctl(const struct net_view *view, struct err *err)
 	return 0;
 }
 
+static int check_features(const struct net_view *view, struct err *err)
+{
+	const struct net_features_rec *rec = view->rec;
+	int r = check_index(le32_get(rec->index), err);
+
+	if (r == 0 && le32_get(rec->reserved))
+		r = err_set(err, ERR_DAMAGED, "impossible offload");
+	return r < 0 ? r : net_check_features(view->attributes, view->size, err);
+}
+
 static int check_item(const struct net_view *view, struct err *err)
 {
 	switch (view->type) {
@@ -200,6 +212,8 @@ static int check_item(const struct net_view *view, struct err *err)
 		return check_neighbour(view, err);
 	case NET_SYSCTL:
 		return check_sysctl(view, err);
+	case NET_FEATURES:
+		return check_features(view, err);
 	case NET_NFTABLES:
 		return net_check_nftables(view->rec, view->size, err);
 	}

@@ -28,6 +28,8 @@ int net_restore_links(struct restore *rs, const void *content, size_t size, stru
 		return err_set(err, r, "open a netlink socket");
 	r = net_set_links(netlink, content, size, err);
 	if (r == 0)
+		net_restore_features(rs, content, size);
+	if (r == 0)
 		r = net_restore_sysctls(rs, content, size, false, err);
 	return r < 0 ? r : net_raise_links(netlink, content, size, err);
 }

@@ -86,6 +86,8 @@ static int save_here(const struct work *work, struct net_saving *saving, struct 
 	saving->nsids = nsids;
 	r = net_save_links(saving, netlink, err);
 	if (r == 0)
+		r = net_save_features(saving, err);
+	if (r == 0)
 		r = net_save_tables(saving, netlink, err);
 	if (r == 0)
 		r = net_find_others(saving, netlink, err);

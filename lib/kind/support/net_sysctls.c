@@ -190,12 +190,24 @@ static bool makes_addresses(const char *name)
 	return length > tail && strcmp(name + length - tail, "/addr_gen_mode") == 0;
 }
 
+/* Those that the new network does not have are said in one line: of a network of root's, they are
+ * many. */
+static void note_setting(struct restore *rs, const char *name, const char *value, int error,
+			 struct buf *missing)
+{
+	if (error == -ENOENT)
+		buf_printf(missing, "%s%s (%s)", missing->size ? ", " : "", name, value);
+	else
+		restore_note(rs, "net.%s is not %s as before: %s", name, value, strerror(-error));
+}
+
 /* Sets all; false: none had to be. */
 static bool restore_settings(struct restore *rs, const void *content, size_t size, bool is_late,
 			     bool is_last)
 {
 	struct reader reader = reader_of(content, size);
 	struct net_view view;
+	auto_buf struct buf missing = BUF_EMPTY;
 	bool is_there = has_settings(rs);
 	bool is_changed = false;
 
@@ -210,9 +222,10 @@ static bool restore_settings(struct restore *rs, const void *content, size_t siz
 		r = is_there ? restore_setting(rs, name, value) : -ENOENT;
 		is_changed |= r != 0;
 		if (r < 0 && is_last)
-			restore_note(rs, "net.%s is not %s as before: %s", name, value,
-				     strerror(-r));
+			note_setting(rs, name, value, r, &missing);
 	}
+	if (missing.size > 0)
+		restore_note(rs, "settings below net are not there any more: %s", missing.data);
 	return is_changed;
 }
 

@@ -1,11 +1,11 @@
 /* Puts options of sockets back. See putback.h. */
 #include "kind/support/putback.h"
 
+#include <assert.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -18,11 +18,13 @@
 
 /* Shared with the process that waits. */
 struct altered {
-	atomic_bool is_altered;
-	int fd;
-	int level;
-	int option;
-	int value;
+	atomic_int count;
+	struct {
+		int fd;
+		int level;
+		int option;
+		int value;
+	} options[PUTBACK_MAX];
 };
 
 struct putback {
@@ -37,9 +39,10 @@ static _Noreturn void wait_and_put_back(const struct altered *altered, int paren
 
 	while (poll(&end, 1, -1) < 0 && errno == EINTR)
 		;
-	if (end.revents & POLLIN && atomic_load(&altered->is_altered))
-		(void)setsockopt(altered->fd, altered->level, altered->option, &altered->value,
-				 sizeof(altered->value));
+	for (int i = 0; end.revents & POLLIN && i < atomic_load(&altered->count); i++)
+		(void)setsockopt(altered->options[i].fd, altered->options[i].level,
+				 altered->options[i].option, &altered->options[i].value,
+				 sizeof(altered->options[i].value));
 	_exit(0);
 }
 
@@ -83,15 +86,17 @@ void putback_end(struct putback *putback)
 void putback_set(struct putback *putback, int fd, int level, int option, int value)
 {
 	struct altered *altered = putback->altered;
+	int count = atomic_load(&altered->count);
 
-	altered->fd = fd;
-	altered->level = level;
-	altered->option = option;
-	altered->value = value;
-	atomic_store(&altered->is_altered, true);
+	assert(count < PUTBACK_MAX);
+	altered->options[count].fd = fd;
+	altered->options[count].level = level;
+	altered->options[count].option = option;
+	altered->options[count].value = value;
+	atomic_store(&altered->count, count + 1);
 }
 
 void putback_done(struct putback *putback)
 {
-	atomic_store(&putback->altered->is_altered, false);
+	atomic_store(&putback->altered->count, 0);
 }

@@ -1,5 +1,5 @@
-/* An option of a socket that is altered for a moment: should we be killed in that moment, a process
- * of its own puts it back. It shares our descriptors, and waits for our end. */
+/* Options of a socket that are altered for a moment: should we be killed in that moment, a process
+ * of its own puts them back. It shares our descriptors, and waits for our end. */
 #pragma once
 
 #include "core/err.h"
@@ -9,6 +9,8 @@ struct putback;
 int putback_begin(struct putback **ret_putback, struct err *err);
 /* NULL is nothing. */
 void putback_end(struct putback *putback);
+
+enum { PUTBACK_MAX = 2 }; /* options at a time */
 
 /* From now on, until putback_done(), the option of `fd` is to be `value` when we are gone. */
 void putback_set(struct putback *putback, int fd, int level, int option, int value);

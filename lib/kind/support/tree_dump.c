@@ -3,8 +3,10 @@
  * nothing is opened before it was looked at. See tree_record.h. */
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -13,6 +15,7 @@
 #include "core/cleanup.h"
 #include "kind/support/file_content.h"
 #include "kind/support/leases.h"
+#include "kind/support/loss.h"
 #include "kind/support/mount_saving.h"
 #include "kind/support/tree_choice.h"
 #include "kind/support/tree_record.h"
@@ -34,6 +37,7 @@ struct tree {
 	size_t inlined;
 	struct named *named; /* owned */
 	size_t named_count;
+	uint32_t flagged; /* files with flags of chattr(1) */
 	bool has_nodes;
 	bool is_blocked;
 	const struct tree_choice *choice; /* NULL: all files */
@@ -121,6 +125,16 @@ static int read_xattrs(struct file *file)
 	return size < 0 ? -errno : r;
 }
 
+/* Those that somebody sets; others tell how a file system stores a file. */
+static bool has_flags(const struct file *file)
+{
+	int flags = 0;
+
+	return ioctl(file->fd, FS_IOC_GETFLAGS, &flags) == 0 &&
+	       (flags & (FS_IMMUTABLE_FL | FS_APPEND_FL | FS_NODUMP_FL | FS_NOATIME_FL |
+			 FS_SYNC_FL | FS_DIRSYNC_FL | FS_SECRM_FL | FS_UNRM_FL)) != 0;
+}
+
 static int read_inline(struct tree *tree, struct file *file)
 {
 	char *bytes = buf_append(&file->data, NULL, (size_t)file->stat.st_size);
@@ -199,6 +213,7 @@ static int read_file(struct tree *tree, int dir, const char *name, struct file *
 			return -errno;
 		if (now.st_ino != file->stat.st_ino || now.st_mode != file->stat.st_mode)
 			return -EAGAIN;
+		tree->flagged += has_flags(file);
 		r = read_xattrs(file);
 		return r == 0 && S_ISREG(now.st_mode) ? read_content(tree, file) : r;
 	case S_IFLNK:
@@ -419,6 +434,9 @@ static int dump_all(struct tree *tree, const struct kind *kind, uint32_t id, int
 	rec.count = le32_make(tree->count);
 	memcpy(tree->body.data, &rec, sizeof(rec));
 	dump_record(tree->d, id, kind, tree->body.data, tree->body.size);
+	if (tree->flagged > 0)
+		dump_loss(tree->d, LOSS_FILE_FLAGS, 0, tree->flagged,
+			  *tree->place ? tree->place : "/");
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <linux/sockios.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -242,32 +243,50 @@ static ssize_t peek_datagram(int fd, int offset, struct unix_message *ret_messag
 	return r < 0 ? r : peek(fd, room, MSG_TRUNC, ret_message);
 }
 
-/* At the end of a sequence of packets, an end of file is like an empty packet. */
-static bool is_end(int fd, int type, int offset, const struct unix_message *message)
+/* At the end of a sequence of packets, an end of file is like an empty packet from nobody. */
+static bool is_end(int fd, int type, const struct unix_message *message)
 {
-	int total = 0;
+	return message->size == 0 && !message->has_credentials && unix_queue_has_end(fd, type);
+}
 
-	return type == SOCK_SEQPACKET && message->size == 0 && message->file_count == 0 &&
-	       ioctl(fd, SIOCINQ, &total) == 0 && offset >= total;
+/* The first one is seen without an offset, also if it is empty and was looked at before: others
+ * like it are not. Behind a look, the next is found by its offset. */
+static int peek_first(int fd, int type, struct unix_queue *queue)
+{
+	auto_with(message_free) struct unix_message message = { .data = NULL };
+	ssize_t size = peek_datagram(fd, -1, &message);
+
+	if (size == 0 && !is_end(fd, type, &message))
+		add(queue, &message);
+	/* A socket for packets that was never connected has no queue. */
+	return size == -EAGAIN || size == -ENOTCONN ? 0 : size < 0 ? (int)size : 1;
 }
 
 static int peek_datagrams(int fd, int type, struct unix_queue *queue)
 {
 	int offset = 0;
+	int r = peek_first(fd, type, queue);
 
+	if (r <= 0)
+		return r;
 	for (;;) {
 		auto_with(message_free) struct unix_message message = { .data = NULL };
 		ssize_t size = peek_datagram(fd, offset, &message);
 
-		/* A socket for packets that was never connected has no queue. */
-		if (size == -EAGAIN || size == -ENOTCONN ||
-		    (size >= 0 && is_end(fd, type, offset, &message)))
+		if (size == -EAGAIN || (size >= 0 && is_end(fd, type, &message)))
 			return 0;
 		if (size < 0 || queue->count >= UNIX_MESSAGES_MAX)
 			return size < 0 ? (int)size : -EPROTO;
 		add(queue, &message);
 		offset += (int)size;
 	}
+}
+
+bool unix_queue_has_end(int fd, int type)
+{
+	struct pollfd end = { .fd = fd, .events = POLLRDHUP };
+
+	return type == SOCK_SEQPACKET && poll(&end, 1, 0) > 0 && end.revents & POLLRDHUP;
 }
 
 int unix_queue_peek(int fd, int type, struct unix_queue *ret_queue)

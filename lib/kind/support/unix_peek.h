@@ -41,6 +41,8 @@ void unix_queue_free(struct unix_queue *queue);
 int unix_name_own(int fd, struct unix_name *ret_name);
 int unix_name_peer(int fd, struct unix_name *ret_name);
 
+/* Behind the packets there is an end of file: they must have credentials to be told from it. */
+bool unix_queue_has_end(int fd, int type);
 /* All messages of a queue of this type. Of a stream, a message is what cannot be read in pieces
  * that begin elsewhere without a difference: it ends where descriptors or credentials do.
  * The offset of SO_PEEK_OFF is moved for a moment. Returns a negative errno; -EPROTO when something

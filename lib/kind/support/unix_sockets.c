@@ -197,6 +197,21 @@ static int find_senders(struct dump *d, struct unix_socket *own, struct err *err
 	return r;
 }
 
+/* With credentials, packets are told from the end of file, whether the program wants them or not.
+ */
+static void peek_to_end(struct putback *putback, struct unix_socket *own)
+{
+	const int yes = 1;
+	int wanted = socket_number(own->fd, SO_PASSCRED);
+
+	putback_set(putback, own->fd, SOL_SOCKET, SO_PASSCRED, wanted);
+	(void)setsockopt(own->fd, SOL_SOCKET, SO_PASSCRED, &yes, sizeof(yes));
+	own->queue_error = unix_queue_peek(own->fd, own->type, &own->queue);
+	(void)setsockopt(own->fd, SOL_SOCKET, SO_PASSCRED, &wanted, sizeof(wanted));
+	for (size_t i = 0; i < own->queue.count; i++)
+		own->queue.messages[i].has_credentials &= wanted != 0;
+}
+
 static int peek_queue(struct unix_sockets *sockets, struct unix_socket *own, struct err *err)
 {
 	int r = sockets->putback ? 0 : putback_begin(&sockets->putback, err);
@@ -205,7 +220,10 @@ static int peek_queue(struct unix_sockets *sockets, struct unix_socket *own, str
 		return r;
 	putback_set(sockets->putback, own->fd, SOL_SOCKET, SO_PEEK_OFF,
 		    socket_number(own->fd, SO_PEEK_OFF));
-	own->queue_error = unix_queue_peek(own->fd, own->type, &own->queue);
+	if (unix_queue_has_end(own->fd, own->type))
+		peek_to_end(sockets->putback, own);
+	else
+		own->queue_error = unix_queue_peek(own->fd, own->type, &own->queue);
 	putback_done(sockets->putback);
 	return 0;
 }

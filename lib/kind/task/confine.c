@@ -11,6 +11,7 @@
 
 #include "core/cleanup.h"
 #include "kind/kind.h"
+#include "kind/support/loss.h"
 #include "kind/support/owner.h"
 #include "kind/support/seccomp.h"
 
@@ -104,6 +105,22 @@ static bool has_our_label(const struct dump *d)
 	       strcmp(label.data, own.data) == 0;
 }
 
+enum restriction { RESTRICTION_NONE, RESTRICTION_LANDLOCK, RESTRICTION_UNKNOWN };
+
+/* Without a witness there is no Landlock, or it was refused already. */
+static enum restriction restriction_of(const struct dump *d, const struct confine_answers *at)
+{
+	const uint64_t args[6] = { (uint64_t)d->thread->witness };
+	int64_t result = script_result(d->script, at->look);
+
+	if (!d->thread->witness || result == 0)
+		return RESTRICTION_NONE;
+	if (result == -EPERM && has_our_label(d) &&
+	    remote_call_is_allowed(&d->thread->remote, SYS_get_robust_list, args))
+		return RESTRICTION_LANDLOCK;
+	return RESTRICTION_UNKNOWN;
+}
+
 static int confine_dump(struct dump *d, struct err *err)
 {
 	const struct procfs_status *status = &d->thread->status;
@@ -116,10 +133,12 @@ static int confine_dump(struct dump *d, struct err *err)
 		return r;
 	if (script_result(d->script, at->flusher) == 1)
 		return dump_block(d, NULL, "PR_SET_IO_FLUSHER is not supported");
-	if (d->thread->witness && script_result(d->script, at->look) == -EPERM && has_our_label(d))
+	if (restriction_of(d, at) == RESTRICTION_LANDLOCK)
 		return dump_block(d, "tell the program not to restrict itself, if it can be told",
 				  "thread %d is restricted by Landlock, and no kernel tells how",
 				  d->thread->vtid);
+	if (restriction_of(d, at) == RESTRICTION_UNKNOWN)
+		dump_loss(d, LOSS_LANDLOCK, d->thread->id, 1, NULL);
 	dump_record(d, d->thread->id, &kind_confine, &rec, sizeof(rec));
 	return 0;
 }

@@ -13,6 +13,7 @@
 #include "kind/support/files.h"
 #include "kind/support/owner.h"
 #include "kind/support/tree.h"
+#include "kind/support/zombie.h"
 #include "restore/open.h"
 
 extern const struct kind kind_identity;
@@ -38,7 +39,7 @@ FIELDS_OF(identity, struct task_rec, IDENTITY_FIELDS);
 
 /* ---- dump ---- */
 
-static int dump_zombie(struct dump *d)
+static int dump_zombie(struct dump *d, struct err *err)
 {
 	const struct dump_task *task = d->task;
 	struct task_rec rec = {
@@ -51,7 +52,7 @@ static int dump_zombie(struct dump *d)
 
 	memcpy(rec.comm, task->stat.comm, strnlen(task->stat.comm, 15));
 	dump_record(d, task->id, &kind_identity, &rec, sizeof(rec));
-	return 0;
+	return zombie_note_losses(d, err);
 }
 
 static int read_personality(const struct dump_task *task, uint32_t *ret_personality,
@@ -105,7 +106,7 @@ static int identity_dump(struct dump *d, struct err *err)
 	int r;
 
 	if (!d->thread)
-		return dump_zombie(d);
+		return dump_zombie(d, err);
 	r = read_personality(task, &personality, err);
 	if (r == 0)
 		r = check_root(d, err);

@@ -1,5 +1,5 @@
-/* posix_timers: the timers of timer_create(2), with their ids. Overruns that were not asked for yet
- * are lost. */
+/* posix_timers: the timers of timer_create(2), with their ids. Overruns are lost, and said to be.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -12,8 +12,10 @@
 #include "core/cleanup.h"
 #include "kind/kind.h"
 #include "kind/support/alarm.h"
+#include "kind/support/loss.h"
 #include "kind/support/owner.h"
 #include "kind/support/timer_list.h"
+#include "kind/support/timer_overrun.h"
 
 extern const struct kind kind_posix_timers;
 
@@ -141,20 +143,32 @@ static bool dump_line(struct dump *d, const struct timer_line *line, struct posi
 	return true;
 }
 
+static bool has_overruns(const struct dump *d, const struct timer_line *line,
+			 const struct itimerspec *time, int64_t told)
+{
+	bool is_periodic = time->it_interval.tv_sec != 0 || time->it_interval.tv_nsec != 0;
+
+	return told > 0 || (is_periodic && timer_signal_waits(d->task, line));
+}
+
 /* Appends `count` records, with the time that is left. */
 static int dump_batch(struct dump *d, const struct timer_line *lines, size_t count,
-		      struct buf *body, struct err *err)
+		      struct buf *body, uint32_t *overruns, struct err *err)
 {
 	auto_script struct script s = SCRIPT_NONE;
 	const struct itimerspec *times;
+	size_t told[QUERY_BATCH];
 	uint64_t out;
 	int r;
 
 	script_init(&s, &d->thread->remote);
 	out = script_out(&s, count * sizeof(*times));
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		(void)script_syscall(&s, "get timer", 0, SYS_timer_gettime, lines[i].id,
 				     out + i * sizeof(*times));
+		told[i] = script_syscall(&s, "get overruns", SCRIPT_MAY_FAIL, SYS_timer_getoverrun,
+					 lines[i].id);
+	}
 	r = script_run(&s, err);
 	if (r < 0)
 		return r;
@@ -166,6 +180,7 @@ static int dump_batch(struct dump *d, const struct timer_line *lines, size_t cou
 
 		if (!dump_line(d, &lines[i], &rec))
 			continue;
+		*overruns += has_overruns(d, &lines[i], &times[i], script_result(&s, told[i]));
 		rec.interval_s = le64_make((uint64_t)times[i].it_interval.tv_sec);
 		rec.interval_ns = le64_make((uint64_t)times[i].it_interval.tv_nsec);
 		rec.left_s = le64_make((uint64_t)times[i].it_value.tv_sec);
@@ -180,6 +195,7 @@ static int posix_timers_dump(struct dump *d, struct err *err)
 	auto_buf struct buf text = BUF_EMPTY;
 	auto_buf struct buf body = BUF_EMPTY;
 	auto_free struct timer_line *lines = NULL;
+	uint32_t overruns = 0;
 	size_t count = 0;
 	int r;
 
@@ -195,12 +211,14 @@ static int posix_timers_dump(struct dump *d, struct err *err)
 	for (size_t i = 0; i < count; i += QUERY_BATCH) {
 		size_t size = count - i < QUERY_BATCH ? count - i : QUERY_BATCH;
 
-		r = dump_batch(d, lines + i, size, &body, err);
+		r = dump_batch(d, lines + i, size, &body, &overruns, err);
 		if (r < 0)
 			return r;
 	}
 	if (body.size > 0)
 		dump_record(d, d->task->id, &kind_posix_timers, body.data, body.size);
+	if (overruns > 0)
+		dump_loss(d, LOSS_OVERRUNS, d->task->id, overruns, NULL);
 	return 0;
 }
 
