@@ -54,10 +54,11 @@ def make_raw():
 
 
 def make_hidden():
-    uid = os.getuid()
+    texts = {"uid_map": f"0 {os.getuid()} 1", "setgroups": "deny", "gid_map": f"0 {os.getgid()} 1"}
     call("unshare", CLONE_NEWUSER | CLONE_NEWNS)
-    with open("/proc/self/uid_map", "w", encoding="ascii") as ids:
-        ids.write(f"0 {uid} 1")
+    for name, text in texts.items():
+        with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
+            file.write(text)
     call("mount", None, b"/", None, MS_REC | MS_PRIVATE, None)
     call("mount", b"none", b"/tmp", b"tmpfs", 0, None)
     return os.open("/tmp/hidden", os.O_RDWR | os.O_CREAT, 0o600)
