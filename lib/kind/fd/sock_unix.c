@@ -130,11 +130,12 @@ static struct unix_credentials credentials_of(const struct dump *d, const struct
 static void note_groups(struct dump *d, const struct unix_socket *own)
 {
 	socklen_t size = 0;
-	auto_free gid_t *groups = NULL;
+	auto_free gid_t *groups = mem_alloc(1, sizeof(*groups));
 
-	if (getsockopt(own->fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &size) < 0 && errno != ERANGE)
+	/* It says how much room it needs. */
+	if (getsockopt(own->fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) < 0 && errno != ERANGE)
 		return;
-	groups = mem_alloc(size + 1, 1);
+	groups = mem_resize(groups, size + 1, 1);
 	if (getsockopt(own->fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) == 0 &&
 	    !own_groups_are(groups, size / sizeof(*groups)))
 		dump_loss(d, LOSS_PEER_GROUPS, own->id, 1, NULL);
