@@ -97,6 +97,7 @@ struct ctckpt_join {
 	uint32_t uid;	      /* 0: tasks may have all ids of the container, else this one */
 	const uint32_t *gids; /* then */
 	size_t gid_count;
+	const char *bundle; /* the engine's directory for it; NULL: not known */
 	const char *filter; /* seccomp, installed in it: as of filter_print(); NULL: not known */
 	/* Called when it cannot be done, while the container is still there; then it is killed. */
 	void (*failed)(void *argument, const struct err *err);

@@ -14,6 +14,15 @@
 #include "core/procfs.h"
 #include "target/target.h"
 
+/* Its users would mean that one. */
+static bool is_known_to_engine(const char *name)
+{
+	auto_target struct target target = TARGET_NONE;
+	struct err ignored;
+
+	return target_find(name, &target, &ignored) == 0;
+}
+
 static bool is_taken(const char *name)
 {
 	struct registry_entry *entries;
@@ -26,7 +35,7 @@ static bool is_taken(const char *name)
 	for (size_t i = 0; i < count; i++)
 		found |= strcmp(entries[i].name, name) == 0;
 	registry_list_free(entries, count);
-	return found || !registry_name_is_free(name);
+	return found || !registry_name_is_free(name) || is_known_to_engine(name);
 }
 
 int entry_choose_name(struct entry *entry, const char *asked, const char *preferred,

@@ -97,6 +97,7 @@ static int restore(struct restoring *restoring, struct err *err)
 				    .uid = state->annotations.uid,
 				    .gids = state->annotations.gids,
 				    .gid_count = state->annotations.gid_count,
+				    .bundle = state->bundle,
 				    .filter = filter,
 				    .failed = say_failure,
 				    .argument = restoring };

@@ -16,6 +16,7 @@
 #include "container/join.h"
 #include "core/cleanup.h"
 #include "core/scan.h"
+#include "kind/support/mount_join.h"
 
 /* ---- what the container allows ---- */
 
@@ -128,7 +129,7 @@ static int read_status(const struct ctckpt_join *join, struct host_facts *facts,
 		r = keep_ids(&join->uid, 1, &bound->uids, &bound->uid_count, err);
 	if (r == 0 && join->uid != 0)
 		r = keep_ids(join->gids, join->gid_count, &bound->gids, &bound->gid_count, err);
-	return r;
+	return r < 0 ? r : mount_add_joined(join->pid, join->bundle, bound, err);
 }
 
 int join_take_facts(const struct ctckpt_join *join, struct host_facts *facts, struct err *err)
@@ -186,13 +187,15 @@ int join_check(struct restore *rs, const struct ctckpt_join *join, struct err *e
 		r = check_ipc(rs, join, err);
 	if (r < 0)
 		return r;
-	restore_note(rs, "mounts, files in tmpfs, network, host name and limits are those of the "
-			 "container's engine, not the saved ones");
+	restore_note(rs, "mounts, network, host name and limits are those of the container's "
+			 "engine, not the saved ones");
 	if (image_next(rs->image, TAG_TIME, NULL))
 		restore_note(rs,
 			     "the container's clocks are those of this host: CLOCK_MONOTONIC does "
-			     "not go on from where it was");
-	return 0;
+			     "not go on from where it was, since no process can enter a time "
+			     "namespace that its engine has not made");
+	return mount_find_own_memory(join->pid, join->bundle, &rs->own->memory,
+				     &rs->own->memory_count, err);
 }
 
 /* ---- the first task ---- */

@@ -426,6 +426,7 @@ void restore_free(struct restore *rs)
 	free(own->anon_offsets);
 	free(own->finishes);
 	free(own->devices);
+	free(own->memory);
 	filter_free(&own->engine_filter);
 	free(own->fresh);
 	if (own->shared)

@@ -148,7 +148,9 @@ struct restore_private {
 	struct filter filter;		    /* seccomp, borrowed from the image */
 	struct filter bundle_filter;	    /* borrowed: for all tasks, besides that */
 	const struct bundle_mounts *bundle; /* oci/bundle.h; NULL: there is none */
-	bool is_joined;			    /* the container was made by an engine: see join.h */
+	dev_t *memory; /* owned: then, the file systems in memory that are its own: mount_join.h */
+	size_t memory_count;
+	bool is_joined; /* the container was made by an engine: see join.h */
 	struct filter
 	    engine_filter;  /* owned: then, what the engine has installed; may be unknown */
 	bool has_filter;    /* it is the same as the saved one */

@@ -53,8 +53,7 @@ static int restore_record(struct restore *rs, const struct kind *kind, const str
 static bool is_there(const struct restore *rs, const struct kind *kind, const struct record *record)
 {
 	return rs->own->is_joined && kind->scope == SCOPE_CONTAINER &&
-	       (kind->namespace == NAMESPACE_MNT || kind->namespace == NAMESPACE_NET ||
-		kind->namespace == NAMESPACE_UTS) &&
+	       (kind->namespace == NAMESPACE_NET || kind->namespace == NAMESPACE_UTS) &&
 	       !namespace_find(rs->image, record->id);
 }
 

@@ -100,75 +100,111 @@ returns() {
 }
 
 # The clients compare all data, and end.
-succeeds() {
+verifies() {
 	: >"$VICTIM_DIR/go"
 	"$AWAIT" -t 100 -p "$PID" "$VICTIM_DIR/result"
 	assert_equal "$(<"$VICTIM_DIR/result")" ok
 	"$AWAIT" -t 100 -p "$PID"
+}
+
+succeeds() {
+	verifies
 	assert_equal "$(ctckpt state "$VICTIM" | status_of)" stopped
 	run -0 ctckpt delete "$VICTIM"
+}
+
+# travels NAME: $IMAGE through a layout, which other tools copy, and back.
+travels() {
+	local layout=$BATS_TEST_TMPDIR/layout copy=$BATS_TEST_TMPDIR/copy
+	export TMPDIR=$BATS_TEST_TMPDIR
+	run -0 ctckpt export "$IMAGE" "oci:$layout:v1"
+	run -0 skopeo inspect --raw "oci:$layout:v1"
+	assert_contains "$output" "\"org.criu.checkpoint.container.name\": \"$1\""
+	run -0 skopeo --insecure-policy copy "oci:$layout:v1" "oci:$copy:v1"
+	run -0 ctckpt import "oci:$copy:v1" -o "$IMAGE.back"
+	cmp "$IMAGE" "$IMAGE.back"
+	rm -r "$layout" "$copy"
+	mv "$IMAGE.back" "$IMAGE"
+}
+
+# returns_as_init ENGINE: in a new container of the engine's, by the bundle as precreate changes it.
+returns_as_init() {
+	run -0 ctckpt checkpoint --force "$VICTIM" -o "$IMAGE"
+	run -0 ctckpt delete "$VICTIM"
+	bundle_hook "org.ctckpt.restore=$IMAGE" "org.ctckpt.name=$VICTIM"
+	ctckpt oci-hook --below / precreate <"$BUNDLE/config.json" >"$BUNDLE/new"
+	mv "$BUNDLE/new" "$BUNDLE/config.json"
+	bundle_start "$1" "$VICTIM"
+	: >"$VICTIM_DIR/ping"
+	goes_on
+	assert_equal "$(ctckpt ps --quiet | grep -cx "$VICTIM")" 1
 }
 
 # bundle_lives ENGINE FILE
 bundle_lives() {
 	bundle_service "$@"
 	lives "$VICTIM"
+	travels "$VICTIM"
 	assert_equal "$("$1" state "$VICTIM" | status_of)" stopped
 	run -0 "$1" delete "$VICTIM"
 	returns "$BUNDLE"
-	succeeds
+	returns_as_init "$1"
+	verifies
+	run -0 "$1" delete --force "$VICTIM"
 }
 
 # podman_lives FILE: and then as the first process of another container of podman's, and at last
 # without podman.
 podman_lives() {
-	local config
+	# Root's are in one registry, whichever test they are of.
+	local config web=web-$VICTIM again=again-$VICTIM
 	export CTCKPT_ENGINE_ROOT=$STORAGE/root
 	services_rootfs
 	podman_hooks
-	podman_service web /usr/bin/python3 "/services/$1"
+	podman_service "$web" /usr/bin/python3 "/services/$1"
 	service_awaits
-	lives web
+	lives "$web"
 	"$AWAIT" -t 100 -p "$CONMON"
-	assert_equal "$(engine_podman inspect --format '{{.State.Status}}' web)" exited
-	config=$(engine_podman inspect --format '{{.OCIConfigPath}}' web)
+	travels "$web"
+	assert_equal "$(engine_podman inspect --format '{{.State.Status}}' "$web")" exited
+	config=$(engine_podman inspect --format '{{.OCIConfigPath}}' "$web")
 
-	podman_service again --annotation=org.ctckpt.restore="$IMAGE" ignored
+	podman_service "$again" --annotation=org.ctckpt.restore="$IMAGE" ignored
 	: >"$VICTIM_DIR/ping"
 	goes_on
-	run -0 ctckpt checkpoint --force again -o "$IMAGE"
+	run -0 ctckpt checkpoint --force "$again" -o "$IMAGE"
 	"$AWAIT" -t 100 -p "$CONMON"
-	assert_equal "$(engine_podman inspect --format '{{.State.Status}}' again)" exited
+	assert_equal "$(engine_podman inspect --format '{{.State.Status}}' "$again")" exited
 	returns "$(dirname "$config")"
 	succeeds
 }
 
 @test "engine services: nginx in runc's container" {
-	engine_requires runc subuid cmd-nginx
+	engine_requires runc subuid cmd-skopeo cmd-nginx
 	bundle_lives runc nginx.py
 }
 
 @test "engine services: redis in runc's container" {
-	engine_requires runc cmd-redis-server
+	engine_requires runc cmd-skopeo cmd-redis-server
 	bundle_lives runc redis.py
 }
 
 @test "engine services: nginx in crun's container" {
-	engine_requires crun subuid cmd-nginx
+	engine_requires crun subuid cmd-skopeo cmd-nginx
 	bundle_lives crun nginx.py
 }
 
 @test "engine services: redis in crun's container" {
-	engine_requires crun cmd-redis-server
+	engine_requires crun cmd-skopeo cmd-redis-server
 	bundle_lives crun redis.py
 }
 
 @test "engine services: nginx in podman's container" {
-	engine_requires podman cmd-nginx
+	engine_requires podman cmd-skopeo cmd-nginx
 	podman_lives nginx.py
 }
 
 @test "engine services: redis in podman's container" {
-	engine_requires podman cmd-redis-server
+	engine_requires podman cmd-skopeo cmd-redis-server
 	podman_lives redis.py
 }

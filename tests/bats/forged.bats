@@ -843,6 +843,31 @@ socket_end() {
 	rejects 4 "a second init" "NSPX.$i+56:4=1"
 }
 
+# place_in_pid_namespace PID: the number of the NSPX of who has this pid in the namespace below the
+# container's.
+place_in_pid_namespace() {
+	local i=0
+	until [[ $("$FORGE" get "$IMAGE" "NSPX.$i+44:4") == 1 &&
+		$("$FORGE" get "$IMAGE" "NSPX.$i+56:4") == "$1" ]]; do
+		((i += 1))
+	done
+	echo "$i"
+}
+
+@test "forged: sessions and process groups that lead out of a pid namespace" {
+	local task=0
+	victim_saved nsproxy
+	# It lost its parent, which led its session.
+	rejects 3 "task 8 cannot be put into session 7, which leads out of its pid namespace" \
+		"NSPX.$(place_in_pid_namespace 6)+52:4=0"
+	# It leads its own group, and would be in one that its parent is not in.
+	until [[ $("$FORGE" get "$IMAGE" "TASK.$task+0:4") == 6 ]]; do
+		((task += 1))
+	done
+	rejects 3 "task 6 cannot be put into process group 2, which leads out of its pid namespace" \
+		"NSPX.$(place_in_pid_namespace 4)+48:4=0" "TASK.$task+8:4=2"
+}
+
 @test "forged: programs of 32 bits" {
 	requires programs-32
 	victim_saved 32/tls

@@ -103,6 +103,43 @@ confinement() {
 	assert_contains "$(engine_podman logs again)" bye
 }
 
+@test "restore as init: files in memory come along, where the container has a place for them" {
+	local options=(--cgroup-parent "/$VICTIM") script
+	engine_requires podman user
+	((EUID == 0)) || options=()
+	engine_rootfs
+	podman_hooks
+	# shellcheck disable=SC2016 # the container's shell
+	script='echo kept >/dev/shm/file; mkdir /scratch/dir; cat /bin/busybox >/scratch/dir/large
+echo tool >/scratch/tool; busybox chmod 4711 /scratch/tool; exec 5>>/dev/shm/log; echo first >&5
+trap "echo second >&5; busybox cmp /bin/busybox /scratch/dir/large && : >/v/same" USR1
+: >/v/ready; while :; do sleep 0.1; done'
+	podman_start web --annotation=org.ctckpt.name=web --tmpfs=/scratch sh -c "$script"
+	"$AWAIT" -t 100 "$VICTIM_DIR/ready"
+	run -0 ctckpt checkpoint web -o "$IMAGE"
+	engine_podman wait web >/dev/null
+	podman_start again --annotation=org.ctckpt.name=again "--annotation=org.ctckpt.restore=$IMAGE" \
+		--tmpfs=/scratch ignored
+	restored again
+	engine_podman kill --signal USR1 again >/dev/null
+	"$AWAIT" -t 100 -p "$PID" "$VICTIM_DIR/same" || fail "$(why)"
+	assert_equal "$(engine_podman exec again cat /dev/shm/file /dev/shm/log)" $'kept\nfirst\nsecond'
+	# Who executes it would be another user than the configuration says.
+	assert_equal "$(engine_podman exec again busybox stat -c '%a %n' /scratch/tool)" "711 /scratch/tool"
+	assert_contains "$(cat "$XDG_RUNTIME_DIR/ctckpt/hooks.log")" "files of /scratch have lost set-id bits"
+	assert_contains "$(cat "$XDG_RUNTIME_DIR/ctckpt/hooks.log")" "CLOCK_MONOTONIC does not go on from where it was"
+	engine_podman rm --force --time 0 again >/dev/null
+	# No place, and one that is the host's.
+	run -137 engine_podman run --name third "${options[@]}" "--annotation=org.ctckpt.restore=$IMAGE" \
+		--rootfs "$ROOTFS" ignored
+	assert_contains "$output" "mount /scratch: the container has no file system in memory of its own there"
+	assert_contains "$output" "hint: start it with the mounts that were saved: --tmpfs /scratch"
+	run -137 engine_podman run --name fourth "${options[@]}" "--annotation=org.ctckpt.restore=$IMAGE" \
+		--volume=/dev/shm:/scratch --rootfs "$ROOTFS" ignored
+	assert_contains "$output" "mount /scratch: the container has no file system in memory of its own there"
+	[[ ! -e /dev/shm/tool ]]
+}
+
 @test "restore as init: the configuration is an upper bound, the saved state another" {
 	engine_requires podman user
 	# More than the second has, and no filter.

@@ -301,6 +301,7 @@ static void upper_directories(struct unit *unit)
 	EXPECT(unit, mkdirat(proc, "root", 0700) == 0);
 	(void)close(made.task.proc);
 	made.task.proc = proc;
+	made.target.has_root = true;
 	made.target.rootfs = (char *)"/";
 	made.own.outside.file_system = "";
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

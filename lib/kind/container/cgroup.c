@@ -72,6 +72,19 @@ static void add_setting(void *argument, uint32_t attribute, const char *text)
 	survey->setting_count++;
 }
 
+/* Counters of huge pages begin with all that they can count, which the kernel does not call "max"
+ * where it is no multiple of that size: less than the largest huge page below the end is none. */
+static bool is_usual(const struct cgroup_attribute *attribute, const char *text)
+{
+	const uint64_t end = (uint64_t)LONG_MAX - (UINT64_C(1) << 30);
+	uint64_t number;
+
+	if (strcmp(text, attribute->usual) == 0)
+		return true;
+	return strcmp(attribute->usual, "max") == 0 &&
+	       scan_number(&text, 10, UINT64_MAX, &number) && *text == '\0' && number > end;
+}
+
 static int survey_setting(struct survey *survey, int dir, uint32_t number, struct err *err)
 {
 	const struct cgroup_attribute *attribute = &cgroup_attributes[number];
@@ -87,7 +100,7 @@ static int survey_setting(struct survey *survey, int dir, uint32_t number, struc
 		return 0;
 	while (text.size > 0 && text.data[text.size - 1] == '\n')
 		text.data[--text.size] = '\0';
-	if (strcmp(text.data, attribute->usual) == 0)
+	if (is_usual(attribute, text.data))
 		return 0;
 	add_setting(survey, number, text.data);
 	return 0;

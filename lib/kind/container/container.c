@@ -7,10 +7,20 @@
 
 extern const struct kind kind_container;
 
+/* Its users' word for it, if that can be a name here. */
+static const char *name_of(const struct target *target)
+{
+	if (target->is_registered)
+		return target->name;
+	return target->engine_name && registry_name_is_valid(target->engine_name)
+		   ? target->engine_name
+		   : "";
+}
+
 static int container_dump(struct dump *d, struct err *err)
 {
 	const struct target *target = d->own->target;
-	const char *name = target->is_registered ? target->name : "";
+	const char *name = name_of(target);
 	auto_buf struct buf body = BUF_EMPTY;
 	struct container_rec rec = { .name_length = le32_make((uint32_t)strlen(name)) };
 	uint32_t flags = 0;

@@ -9,6 +9,7 @@
 #include "kind/support/files.h"
 #include "kind/support/mount_bound.h"
 #include "kind/support/mount_dump.h"
+#include "kind/support/mount_join.h"
 #include "kind/support/mount_record.h"
 #include "kind/support/mount_restore.h"
 #include "kind/support/namespaces.h"
@@ -151,6 +152,8 @@ static int ns_mnt_restore(struct restore *rs, const struct record *record, struc
 {
 	const struct record *namespace = image_find(rs->image, TAG_NAMESPACE, record->id);
 
+	if (!namespace && rs->own->is_joined)
+		return mount_join(rs, record, err);
 	if (!namespace && is_abandoned(rs->image))
 		restore_note(rs, "no task is in the container's own mount namespace: in copies of "
 				 "it, what was mounted cannot be unmounted");

@@ -1,9 +1,13 @@
 /* Following a path through saved mounts. See mount_place.h. */
 #include "kind/support/mount_place.h"
 
+#include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "core/buf.h"
 #include "core/cleanup.h"
@@ -219,7 +223,19 @@ static bool is_elsewhere(const struct plan *plan, const char *point)
 		if (rest && (i > 0 || !*rest))
 			return false;
 	}
-	return plan_facts(plan)->bound != NULL;
+	return plan_facts(plan)->bound && !plan_facts(plan)->is_joined;
+}
+
+/* What an engine has put into a file system in memory stays. Owned; NULL: it is not there. */
+static char *find_joined(const struct plan *plan, const char *point, const char *rest)
+{
+	struct open_how how = { .flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
+				.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
+	auto_free char *path = joined(point, rest);
+	auto_close int fd =
+	    (int)syscall(SYS_openat2, plan_facts(plan)->root, path, &how, sizeof(how));
+
+	return fd < 0 ? NULL : take_ptr(path);
 }
 
 static void find_end(struct plan *plan, struct places *places, ssize_t at, const char *rest,
@@ -243,6 +259,10 @@ static void find_end(struct plan *plan, struct places *places, ssize_t at, const
 	}
 	tree =
 	    at == NONE ? NULL : image_find(plan_image(plan), TAG_TREE, list->entries[at].content);
+	if (tree && list->entries[at].how == MOUNT_THERE && plan_facts(plan)->is_joined)
+		place->path = find_joined(plan, list->entries[at].point, path);
+	if (place->path)
+		return;
 	if (tree)
 		find_file(tree_of(places, tree), path, place);
 	else if (at == NONE)

@@ -100,6 +100,10 @@ int tree_dump_chosen(struct dump *d, const struct kind *kind, uint32_t id, int d
  * file system yet. `place` for messages. */
 int tree_restore(struct restore *rs, const struct record *record, int dir, const char *place,
 		 struct err *err);
+/* Adds to a file system in memory that the container has from its engine. What is there already
+ * stays; what is below a mount, which hid it, is left out; set-id bits are not set. */
+int tree_add(struct restore *rs, const struct record *record, int dir, const char *place,
+	     struct err *err);
 /* Likewise in the container's root directory, whatever is in it: through no link and no mount. What
  * is in the way goes; set-id bits are not set. */
 int tree_put(struct restore *rs, const struct record *record, int dir, struct err *err);

@@ -36,6 +36,8 @@ struct making {
 	/* In a root directory: what is to be there. NULL: in a file system that only we have. */
 	const struct tree_index *index;
 	size_t tamed; /* files there that have lost set-id bits or capabilities */
+	bool adds;    /* to what an engine has put there, which stays */
+	size_t kept;  /* files of the engine's in place of saved ones */
 };
 
 static void making_free(struct making *making)
@@ -77,6 +79,12 @@ static int fail(const struct making *making, uint32_t number, const char *what, 
 
 /* ---- what all files have ---- */
 
+/* Others than those that had them may meet such files. */
+static bool is_tame(const struct making *making)
+{
+	return making->index || making->adds;
+}
+
 static void set_xattrs(struct making *making, int fd, const struct tree_entry *entry)
 {
 	const char *at = entry->xattrs;
@@ -86,7 +94,7 @@ static void set_xattrs(struct making *making, int fd, const struct tree_entry *e
 	uint32_t size;
 
 	while (at < end && tree_next_xattr(&at, end, &name, &value, &size)) {
-		if (making->index && strncmp(name, "security.", 9) == 0)
+		if (is_tame(making) && strncmp(name, "security.", 9) == 0)
 			making->tamed++;
 		else if (fsetxattr(fd, name, value, size, 0) < 0)
 			making->bare++;
@@ -109,20 +117,16 @@ static int set_owner(struct making *making, int dir, const char *name,
 	return 0;
 }
 
-static int set_times(int dir, const char *name, const struct tree_entry_rec *rec)
+static void get_times(const struct tree_entry_rec *rec, struct timespec times[2])
 {
-	struct timespec times[2] = {
-		{ les64_get(rec->atime_s), le32_get(rec->atime_ns) },
-		{ les64_get(rec->mtime_s), le32_get(rec->mtime_ns) },
-	};
-
-	return utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW);
+	times[0] = (struct timespec){ les64_get(rec->atime_s), le32_get(rec->atime_ns) };
+	times[1] = (struct timespec){ les64_get(rec->mtime_s), le32_get(rec->mtime_ns) };
 }
 
 /* Others than the container find them there, too. */
 static mode_t tame(struct making *making, mode_t mode)
 {
-	if (!making->index || S_ISDIR(mode) || !(mode & (S_ISUID | S_ISGID)))
+	if (!is_tame(making) || S_ISDIR(mode) || !(mode & (S_ISUID | S_ISGID)))
 		return mode & 07777;
 	making->tamed++;
 	return mode & 01777;
@@ -132,11 +136,9 @@ static mode_t tame(struct making *making, mode_t mode)
 static int set_open(struct making *making, int fd, const struct tree_entry *entry, struct err *err)
 {
 	mode_t mode = tame(making, le32_get(entry->rec->mode));
-	struct timespec times[2] = {
-		{ les64_get(entry->rec->atime_s), le32_get(entry->rec->atime_ns) },
-		{ les64_get(entry->rec->mtime_s), le32_get(entry->rec->mtime_ns) },
-	};
+	struct timespec times[2];
 
+	get_times(entry->rec, times);
 	if (set_owner(making, fd, "", entry, &mode) < 0 || fchmod(fd, mode) < 0)
 		return fail(making, entry->number, "set owner and mode of", err);
 	set_xattrs(making, fd, entry);
@@ -149,10 +151,12 @@ static int set_named(struct making *making, int dir, const char *name,
 		     const struct tree_entry *entry, struct err *err)
 {
 	mode_t mode = le32_get(entry->rec->mode) & 07777;
+	struct timespec times[2];
 
+	get_times(entry->rec, times);
 	if (set_owner(making, dir, name, entry, &mode) < 0 ||
 	    (!S_ISLNK(le32_get(entry->rec->mode)) && fchmodat(dir, name, mode, 0) < 0) ||
-	    set_times(dir, name, entry->rec) < 0)
+	    utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW) < 0)
 		return fail(making, entry->number, "set owner, mode and times of", err);
 	return 0;
 }
@@ -163,7 +167,7 @@ static int make_regular(struct making *making, int dir, const char *name,
 			const struct tree_entry *entry, struct err *err)
 {
 	int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY;
-	auto_close int fd = openat(dir, name, flags | (making->index ? O_EXCL : 0), 0600);
+	auto_close int fd = openat(dir, name, flags | (is_tame(making) ? O_EXCL : 0), 0600);
 	uint32_t content = le32_get(entry->rec->content);
 	int r;
 
@@ -173,7 +177,7 @@ static int make_regular(struct making *making, int dir, const char *name,
 	    pwrite(fd, entry->data, entry->data_length, 0) != (ssize_t)entry->data_length)
 		return fail(making, entry->number, "write", err);
 	r = set_open(making, fd, entry, err);
-	if (r == 0 && content && making->index)
+	if (r == 0 && content && is_tame(making))
 		restore_add_file(making->rs, fd);
 	if (r == 0 && content)
 		r = file_content_restore(making->rs, content, fd, err);
@@ -237,11 +241,12 @@ static int enter_directory(struct making *making, int dir, const char *name,
 	const int flags = O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 	bool is_on_way = le32_get(entry->rec->flags) & TREE_ON_WAY;
 	bool is_new = mkdirat(dir, name, 0700) == 0;
-	struct level level = { .number = entry->number, .is_kept = is_on_way && !is_new };
+	bool may_stay = is_on_way || making->adds;
+	struct level level = { .number = entry->number, .is_kept = may_stay && !is_new };
 
 	if (!is_new && errno != EEXIST)
 		return fail(making, entry->number, "create", err);
-	if (!making->index)
+	if (!is_tame(making))
 		level.fd = openat(dir, name, flags | O_RDONLY);
 	else
 		level.fd = tree_open_here(dir, name, level.is_kept, &level.is_mount);
@@ -278,9 +283,22 @@ static int clear_name(int dir, const char *name, mode_t mode)
 	return unlinkat(dir, name, S_ISDIR(stat.st_mode) ? AT_REMOVEDIR : 0);
 }
 
+/* An engine's file stays; of a saved one that had something in it, that is said. */
+static bool stays(struct making *making, int dir, const char *name, const struct tree_entry *entry)
+{
+	mode_t mode = le32_get(entry->rec->mode);
+	struct stat stat;
+
+	if (fstatat(dir, name, &stat, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    (S_ISDIR(mode) && S_ISDIR(stat.st_mode)))
+		return false;
+	making->kept += S_ISREG(mode) && le64_get(entry->rec->size) > 0;
+	return true;
+}
+
 /* In a root directory: directories stay; all else is made anew, and not written to: it may have
  * other names, or be in use. */
-static int clear_place(const struct making *making, int dir, const char *name,
+static int clear_place(struct making *making, int dir, const char *name,
 		       const struct tree_entry *entry, bool *ret_stays)
 {
 	mode_t mode = le32_get(entry->rec->mode);
@@ -288,6 +306,10 @@ static int clear_place(const struct making *making, int dir, const char *name,
 	bool is_there;
 
 	*ret_stays = false;
+	if (making->adds) {
+		*ret_stays = stays(making, dir, name, entry);
+		return 0;
+	}
 	if (!making->index)
 		return clear_name(dir, name, mode);
 	is_there = fstatat(dir, name, &stat, AT_SYMLINK_NOFOLLOW) == 0;
@@ -302,6 +324,16 @@ static int clear_place(const struct making *making, int dir, const char *name,
 	return errno == 0 ? 0 : -1;
 }
 
+/* With what is in it. */
+static int leave_out(struct making *making, const struct tree_entry *entry)
+{
+	if (S_ISDIR(le32_get(entry->rec->mode)))
+		making->levels[making->depth++] = (struct level){
+			.number = entry->number, .fd = -1, .is_kept = true, .is_mount = true
+		};
+	return 0;
+}
+
 static int make_entry(struct making *making, const struct tree_entry *entry, struct err *err)
 {
 	auto_free char *name = name_of(entry);
@@ -310,13 +342,15 @@ static int make_entry(struct making *making, const struct tree_entry *entry, str
 	int dir = level->fd;
 	bool is_done;
 
+	if (level->is_mount && making->adds)
+		return leave_out(making, entry);
 	if (level->is_mount)
 		return err_set(err, ERR_FAILED, "make %s/%s: it is on another mount", making->place,
 			       name);
 	if (clear_place(making, dir, name, entry, &is_done) < 0)
 		return fail(making, entry->number, "replace", err);
 	if (is_done)
-		return 0;
+		return making->adds ? leave_out(making, entry) : 0;
 	if (le32_get(entry->rec->link))
 		return make_link(making, dir, name, entry, err);
 	switch (mode & S_IFMT) {
@@ -405,6 +439,9 @@ static void note_losses(const struct making *making, const char *place)
 	if (making->bare > 0)
 		restore_note(making->rs, "%zu files of %s have lost an extended attribute",
 			     making->bare, place);
+	if (making->kept > 0)
+		restore_note(making->rs, "%zu files of %s are the engine's, not the saved ones",
+			     making->kept, place);
 	if (making->tamed > 0)
 		restore_note(making->rs, "%zu files of %s have lost set-id bits or capabilities",
 			     making->tamed, place);
@@ -428,6 +465,19 @@ int tree_restore(struct restore *rs, const struct record *record, int dir, const
 	if (r > 0)
 		r = remove_others(&making, dir, &walk, err);
 	if (r == 0)
+		r = make_all(&making, &walk, dir, err);
+	note_losses(&making, place);
+	return r;
+}
+
+int tree_add(struct restore *rs, const struct record *record, int dir, const char *place,
+	     struct err *err)
+{
+	auto_with(making_free) struct making making = { .rs = rs, .place = place, .adds = true };
+	struct tree_walk walk;
+	int r = tree_begin(record->body, record->length, &walk, err);
+
+	if (r > 0)
 		r = make_all(&making, &walk, dir, err);
 	note_losses(&making, place);
 	return r;
