@@ -60,6 +60,13 @@ GIVEN=(--grant fd50=9 --grant fd51=10 --grant fd52=11 --grant fd53=12 --grant fd
 	"$AWAIT" "$VICTIM_DIR/answered"
 }
 
+@test "external: a file that only others see" {
+	outsider_starts hidden
+	run -3 --separate-stderr ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	assert_contains "$stderr" "descriptor 50: /hidden is outside of the container"
+	outsider_ends
+}
+
 @test "external: each wrong descriptor is refused" {
 	outsider_starts "${ALL[@]}"
 	run -0 ctckpt checkpoint --external "$VICTIM" -o "$IMAGE"

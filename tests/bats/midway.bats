@@ -64,14 +64,14 @@ cut_midway() {
 	cut_midway "" "set times of a file"
 }
 
-# Only while the first of them are read: what comes later is whole.
+# It is whole again once the first of them were read.
 @test "midway: an image that is cut while huge pages are read" {
 	requires kernel-6.8
 	grep -qF "[madvise]" /sys/kernel/mm/transparent_hugepage/enabled || skip "no huge pages"
 	victim_saved large
 	cp "$IMAGE" "$IMAGE.whole"
 	# shellcheck disable=SC2016
-	cut_midway "task 1: " "map a window" "unregister memory" 'cat "$IMAGE.whole" >"$IMAGE"'
+	cut_midway "task 1: " "map a window" "read pages" 'cat "$IMAGE.whole" >"$IMAGE"'
 }
 
 @test "midway: a task that is killed" {
