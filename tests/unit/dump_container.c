@@ -301,9 +301,12 @@ static void upper_directories(struct unit *unit)
 	EXPECT(unit, mkdirat(proc, "root", 0700) == 0);
 	(void)close(made.task.proc);
 	made.task.proc = proc;
-	made.target.has_root = true;
 	made.target.rootfs = (char *)"/";
 	made.own.outside.file_system = "";
+	EXPECT_TEXT(unit, made_dump(&made, "file_system"),
+		    "files cannot be carried along by a container without a root directory of its "
+		    "own");
+	made.target.has_root = true;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		put_file(proc, "mountinfo", cases[i].mountinfo);
 		EXPECT_TEXT(unit, made_dump(&made, "file_system"), cases[i].refusal);
