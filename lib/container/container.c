@@ -128,11 +128,6 @@ int container_wait_exec(struct container *container, struct err *err)
 	return (int)got;
 }
 
-ssize_t container_receive(struct container *container, void *message, size_t size, struct err *err)
-{
-	return sync_receive(container->sync, message, size, err);
-}
-
 void container_kill(struct container *container)
 {
 	if (container->init <= 0)

@@ -54,9 +54,6 @@ int container_go(struct container *container, struct err *err);
 /* Waits until the first task has executed its command (the sync socket closes on exec) or failed:
  * then the error is the task's own. */
 int container_wait_exec(struct container *container, struct err *err);
-/* The next message that main sent by container_sync_fd(), at most 1 KiB: its size; 0 when the
- * socket is closed; if main failed, its error. */
-ssize_t container_receive(struct container *container, void *message, size_t size, struct err *err);
 /* Kills it and reaps it. */
 void container_kill(struct container *container);
 /* Closes descriptors; the container goes on. */

@@ -245,19 +245,6 @@ char *cgroup_own_base(void)
 	return access(above, W_OK | X_OK) == 0 ? take_ptr(above) : NULL;
 }
 
-int cgroup_own_put(const struct cgroup_own *own, pid_t pid, struct err *err)
-{
-	char text[16];
-	int r = 0;
-
-	(void)snprintf(text, sizeof(text), "%d", pid);
-	if (own->v1 >= 0 && cgroup_file_write(own->v1, "cgroup.procs", text, err) < 0)
-		r = err_wrap(err, "put task %d into cgroup %s", pid, own->v1_path);
-	else if (own->v2 >= 0 && cgroup_file_write(own->v2, "cgroup.procs", text, err) < 0)
-		r = err_wrap(err, "put task %d into cgroup %s", pid, own->v2_path);
-	return r;
-}
-
 void cgroup_own_free(struct cgroup_own *own)
 {
 	drop_fd(&own->v1);

@@ -32,8 +32,6 @@ char *cgroup_own_base(void);
 /* Makes cgroups called `name` below the caller's own (below `ctckpt` in the root cgroup). It is no
  * error if the invoker may not; it is one (-EEXIST) if tasks live in a cgroup of that name. */
 int cgroup_own_create(const char *name, struct cgroup_own *ret_own, struct err *err);
-/* Moves a process into them. */
-int cgroup_own_put(const struct cgroup_own *own, pid_t pid, struct err *err);
 /* Removes them, as cgroup_destroy(). The object still needs cgroup_own_free(). */
 int cgroup_own_remove(const struct cgroup_own *own, struct err *err);
 /* Closes and frees; the cgroups stay. */

@@ -118,11 +118,6 @@ void json_add_string(struct json *array, const char *text)
 	json_add(array, outer(new_string(text)));
 }
 
-void json_add_u64(struct json *array, uint64_t number)
-{
-	json_add(array, outer(new_u64(number)));
-}
-
 static json_t *copy_value(json_t *value, bool (*is_left_out)(const char *key))
 {
 	json_t *copy = NULL;

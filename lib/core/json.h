@@ -29,7 +29,6 @@ void json_put_bool(struct json *object, const char *key, bool is_true);
 void json_put(struct json *object, const char *key, struct json *value);
 void json_add(struct json *array, struct json *value);
 void json_add_string(struct json *array, const char *text);
-void json_add_u64(struct json *array, uint64_t number);
 
 /* All of a value, but for members of objects in it whose key `is_left_out`; NULL: none. */
 struct json *json_copy_without(const struct json *value, bool (*is_left_out)(const char *key));

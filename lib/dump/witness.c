@@ -3,7 +3,6 @@
  * witness, whom every thread with its ids could look at: a child of ours that has ended, has no
  * capability, and is not reaped as long as it is needed. Nobody who was not stopped gains anything
  * by it: it never runs code, and has none of our memory and descriptors, while it is in reach. */
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -23,6 +22,7 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "core/elf_header.h"
 #include "core/sys.h"
 #include "dump/dump.h"
 
@@ -97,16 +97,7 @@ static int make_program(void)
 		Elf64_Ehdr header;
 		Elf64_Phdr code;
 	} head = {
-		.header = { .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64,
-					 ELFDATA2LSB, EV_CURRENT },
-			    .e_type = ET_EXEC,
-			    .e_machine = EM_X86_64,
-			    .e_version = EV_CURRENT,
-			    .e_entry = address,
-			    .e_phoff = sizeof(Elf64_Ehdr),
-			    .e_ehsize = sizeof(Elf64_Ehdr),
-			    .e_phentsize = sizeof(Elf64_Phdr),
-			    .e_phnum = 1 },
+		.header = elf_header(address, 1),
 		.code = { .p_type = PT_LOAD,
 			  .p_flags = PF_R,
 			  .p_vaddr = address,

@@ -229,12 +229,3 @@ int oci_config_read(const char *bundle, struct oci_config **ret_config, struct e
 
 	return oci_config_read_file(path, ret_config, err);
 }
-
-const char *oci_config_annotation(const struct oci_config *config, const char *key)
-{
-	for (size_t i = 0; i < config->annotations.count; i++) {
-		if (strcmp(config->annotations.list[i].key, key) == 0)
-			return config->annotations.list[i].value;
-	}
-	return NULL;
-}

@@ -169,6 +169,3 @@ static inline void oci_config_cleanup(struct oci_config **config)
 	oci_config_free(*config);
 }
 #define auto_oci_config __attribute__((cleanup(oci_config_cleanup)))
-
-/* NULL: there is none. */
-const char *oci_config_annotation(const struct oci_config *config, const char *key);

@@ -5,7 +5,6 @@
  * to the container's user namespace (one that was forked from us would belong to ours, and tasks
  * that are not dumpable would be out of reach for the container's root), and there is nothing
  * of ours to unmap in each task. */
-#include <elf.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -16,6 +15,7 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "core/elf_header.h"
 #include "kind/support/compat.h"
 #include "remote/gadget.h"
 #include "restore/huge.h"
@@ -107,7 +107,7 @@ int restore_find_hole(struct restore *rs, struct err *err)
 	/* What programs of 32 bits can name. */
 	if (image_next(rs->image, TAG_COMPAT, NULL) || image_next(rs->image, TAG_TLS, NULL))
 		limit = UINT32_MAX;
-	if (objects >= MM_ADDRESS_MAX || size + gap > limit || at > limit - size - gap)
+	if (size + gap > limit || at > limit - size - gap)
 		return err_set(err, ERR_REFUSED,
 			       "no free range of %" PRIu64 " bytes is common to all address spaces",
 			       size);
@@ -134,16 +134,7 @@ static int make_program(const struct restore *rs, const void *text, size_t size,
 		Elf64_Ehdr header;
 		Elf64_Phdr code, stack;
 	} head = {
-		.header = { .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64,
-					 ELFDATA2LSB, EV_CURRENT },
-			    .e_type = ET_EXEC,
-			    .e_machine = EM_X86_64,
-			    .e_version = EV_CURRENT,
-			    .e_entry = rs->own->hole.program,
-			    .e_phoff = sizeof(Elf64_Ehdr),
-			    .e_ehsize = sizeof(Elf64_Ehdr),
-			    .e_phentsize = sizeof(Elf64_Phdr),
-			    .e_phnum = 2 },
+		.header = elf_header(rs->own->hole.program, 2),
 		.code = { .p_type = PT_LOAD,
 			  .p_flags = PF_R | PF_X,
 			  .p_offset = PAGE,

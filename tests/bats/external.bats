@@ -37,6 +37,7 @@ GIVEN=(--grant fd50=9 --grant fd51=10 --grant fd52=11 --grant fd53=12 --grant fd
 	run -3 --separate-stderr ctckpt checkpoint "$VICTIM" -o "$IMAGE"
 	assert_contains "$stderr" "descriptor 50: terminal /dev/pts/"
 	assert_contains "$stderr" "descriptor 51: the other end of a pipe is outside of the container"
+	assert_contains "$stderr" "descriptor 52: a socket of another network namespace is not supported"
 	assert_contains "$stderr" "descriptor 53: device /dev/"
 	run -0 ctckpt checkpoint --external "$VICTIM" -o "$IMAGE"
 	outsider_ends
@@ -57,6 +58,13 @@ GIVEN=(--grant fd50=9 --grant fd51=10 --grant fd52=11 --grant fd53=12 --grant fd
 	run -0 lend "${ALL[@]}" "$CTCKPT" restore --detach "${GIVEN[@]}" "$IMAGE"
 	victim_succeeds
 	"$AWAIT" "$VICTIM_DIR/answered"
+}
+
+@test "external: a file that only others see" {
+	outsider_starts hidden
+	run -3 --separate-stderr ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	assert_contains "$stderr" "descriptor 50: /hidden is outside of the container"
+	outsider_ends
 }
 
 @test "external: each wrong descriptor is refused" {

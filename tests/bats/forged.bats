@@ -598,6 +598,37 @@ socket_end() {
 	rejects 4 "is no socket" UNIX-
 }
 
+@test "forged: unix sockets that cannot have been connected like this" {
+	local n=0 at id rec named=() nameless=()
+	victim_saved unix_queue
+	# Sockets for datagrams: their places and ids.
+	while read -r id; do
+		at=UNIX.$n
+		((n += 1))
+		rec=$((32 + $("$FORGE" get "$IMAGE" "$at+20:4")))
+		[[ $("$FORGE" get "$IMAGE" "$at+12:4") == 2 &&
+			$("$FORGE" get "$IMAGE" "$at+$((rec + 4)):4") == 0 ]] || continue
+		if [[ $("$FORGE" get "$IMAGE" "$at+$((rec + 28)):4") != 0 ]]; then
+			named+=("$at+$rec $id")
+		else
+			nameless+=("$at+$rec $id")
+		fi
+	done < <("$FORGE" list "$IMAGE" | awk '$1 == "UNIX" { print $2 }')
+	# connects SOCKET PEER: the edits.
+	connects() {
+		local place=${1% *}
+		echo "$place:4=2" "${place%+*}+$((${place#*+} + 8)):4=${2#* }"
+	}
+	# shellcheck disable=SC2046 # words
+	rejects 4 "is connected in a circle" $(connects "${named[0]}" "${named[1]}") \
+		$(connects "${named[1]}" "${named[2]}") $(connects "${named[2]}" "${named[0]}")
+	# The one that has no name would have been made together with two others.
+	local place=${nameless[0]% *}
+	# shellcheck disable=SC2046
+	rejects 4 "has no name to connect with" $(connects "${named[0]}" "${nameless[0]}") \
+		"$place:4=0" "${place%+*}+$((${place#*+} + 8)):4=0"
+}
+
 @test "forged: what waits in unix sockets" {
 	local n=0 length
 	victim_saved unix_queue
@@ -841,6 +872,31 @@ socket_end() {
 		((i += 1))
 	done
 	rejects 4 "a second init" "NSPX.$i+56:4=1"
+}
+
+# place_in_pid_namespace PID: the number of the NSPX of who has this pid in the namespace below the
+# container's.
+place_in_pid_namespace() {
+	local i=0
+	until [[ $("$FORGE" get "$IMAGE" "NSPX.$i+44:4") == 1 &&
+		$("$FORGE" get "$IMAGE" "NSPX.$i+56:4") == "$1" ]]; do
+		((i += 1))
+	done
+	echo "$i"
+}
+
+@test "forged: sessions and process groups that lead out of a pid namespace" {
+	local task=0
+	victim_saved nsproxy
+	# It lost its parent, which led its session.
+	rejects 3 "task 8 cannot be put into session 7, which leads out of its pid namespace" \
+		"NSPX.$(place_in_pid_namespace 6)+52:4=0"
+	# It leads its own group, and would be in one that its parent is not in.
+	until [[ $("$FORGE" get "$IMAGE" "TASK.$task+0:4") == 6 ]]; do
+		((task += 1))
+	done
+	rejects 3 "task 6 cannot be put into process group 2, which leads out of its pid namespace" \
+		"NSPX.$(place_in_pid_namespace 4)+48:4=0" "TASK.$task+8:4=2"
 }
 
 @test "forged: programs of 32 bits" {

@@ -47,3 +47,11 @@ refuses() {
 @test "names: a current directory that a mount hides" {
 	refuses hidden-directory "its current directory $VICTIM_DIR/hidden is below a mount"
 }
+
+@test "names: an executable under a path that is too long" {
+	refuses deep-program "the path of its executable is too long"
+}
+
+@test "names: an open file whose path leads through another file" {
+	refuses below-file "$VICTIM_DIR/top/middle/file cannot be looked up: Not a directory"
+}

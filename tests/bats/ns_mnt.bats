@@ -107,6 +107,20 @@ root_survives() {
 	victim_succeeds
 }
 
+@test "ns_mnt: more mounts than an image may hold are refused" {
+	victim_start ns_mnt many
+	run -3 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	[[ $output == *" 1"[0-9][0-9][0-9]" mounts of its own are not supported"* ]] || fail "$output"
+	victim_succeeds
+}
+
+@test "ns_mnt: more mounts than are looked at are refused" {
+	victim_start ns_mnt crowd
+	run -3 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	[[ $output == *" 8"[0-9][0-9][0-9]" mounts are not supported"* ]] || fail "$output"
+	victim_succeeds
+}
+
 @test "ns_mnt: an open file below a mount is refused" {
 	victim_start ns_mnt hidden
 	run -3 ctckpt checkpoint "$VICTIM" -o "$IMAGE"

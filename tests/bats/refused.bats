@@ -33,9 +33,21 @@ refuses() {
 	assert_equal "$(grep -o "was cut, protected or advised" <<<"$stderr" | wc -l)" 3
 }
 
-@test "refused: corks, timers of threads that are gone, directories" {
+@test "refused: corks, timers of threads that are gone, directories, a lonely connection" {
 	victim_start refused more
 	refuses "a UDP socket with a datagram that is not whole yet" \
 		"notifies a thread that is gone" \
-		"is gone, in a mount namespace of its own"
+		"is gone, in a mount namespace of its own" \
+		"a TCP connection to itself is not supported"
+	[[ -e $VICTIM_DIR/no-table ]] ||
+		assert_contains "$stderr" "a local descriptor table is not supported"
+}
+
+@test "refused: mappings" {
+	victim_start refused mappings
+	refuses "(socket:["
+	assert_contains "$stderr" "): device memory is not supported"
+	[[ -e $VICTIM_DIR/no-seal ]] || assert_contains "$stderr" "a sealed mapping is not supported"
+	[[ -e $VICTIM_DIR/no-droppable ]] ||
+		assert_contains "$stderr" "a droppable mapping is not supported"
 }

@@ -275,6 +275,14 @@ static inline bool edited_apply_all(struct edited_image *image, const char *edit
 	return true;
 }
 
+/* What the reader makes of it; it needs `data`, which is owned by the caller. */
+static inline int edited_parse(const struct edited_image *image, struct buf *data,
+			       struct image **ret_image, struct err *err)
+{
+	edited_make(image, data);
+	return image_parse(data->data, data->size, &image_default_limits, ret_image, err);
+}
+
 /* What the reader says of it: "" if it takes it. */
 static inline char *edited_verdict(const struct edited_image *image)
 {
@@ -282,8 +290,7 @@ static inline char *edited_verdict(const struct edited_image *image)
 	auto_image struct image *parsed = NULL;
 	struct err err = ERR_NONE;
 
-	edited_make(image, &data);
-	if (image_parse(data.data, data.size, &image_default_limits, &parsed, &err) == 0)
+	if (edited_parse(image, &data, &parsed, &err) == 0)
 		return mem_string("");
 	return mem_string(err.text);
 }

@@ -14,6 +14,7 @@ KIND is
   udp       a socket of this network
   raw       a socket of a network that only its owner could make
   eventfd   a counter, of 7
+  hidden    a file in a file system that nobody else sees
   device    one that ctckpt does not know
 """
 import array
@@ -25,7 +26,8 @@ import time
 
 LIMIT = 60
 FIRST = 9
-CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
+CLONE_NEWUSER, CLONE_NEWNET, CLONE_NEWNS = 0x10000000, 0x40000000, 0x00020000
+MS_REC, MS_PRIVATE = 0x4000, 0x40000
 DEVICES = ["/dev/autofs", "/dev/kmsg", "/dev/fuse", "/dev/net/tun", "/dev/kvm"]
 
 
@@ -41,20 +43,34 @@ def answer(connection):
             pass
 
 
-def send_raw(connection):
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0:
-        raise OSError(ctypes.get_errno(), "unshare")
-    raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
-    socket.send_fds(connection, [b"raw"], [raw.fileno()])
+def call(name, *arguments):
+    if getattr(ctypes.CDLL(None, use_errno=True), name)(*arguments) < 0:
+        raise OSError(ctypes.get_errno(), name)
 
 
-def take_raw():
+def make_raw():
+    call("unshare", CLONE_NEWUSER | CLONE_NEWNET)
+    return socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP).detach()
+
+
+def make_hidden():
+    texts = {"uid_map": f"0 {os.getuid()} 1", "setgroups": "deny", "gid_map": f"0 {os.getgid()} 1"}
+    call("unshare", CLONE_NEWUSER | CLONE_NEWNS)
+    for name, text in texts.items():
+        with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
+            file.write(text)
+    call("mount", None, b"/", None, MS_REC | MS_PRIVATE, None)
+    call("mount", b"none", b"/tmp", b"tmpfs", 0, None)
+    return os.open("/tmp/hidden", os.O_RDWR | os.O_CREAT, 0o600)
+
+
+def take(maker):
+    """What a child makes that leaves our namespaces."""
     ours, theirs = socket.socketpair()
     pid = os.fork()
     if pid == 0:
         ours.close()
-        send_raw(theirs)
+        socket.send_fds(theirs, [b"x"], [maker()])
         os._exit(0)
     theirs.close()
     ours.settimeout(LIMIT)
@@ -89,7 +105,9 @@ def make(kind):
     if kind == "udp":
         return socket.socket(socket.AF_INET, socket.SOCK_DGRAM).detach(), None
     if kind == "raw":
-        return take_raw(), None
+        return take(make_raw), None
+    if kind == "hidden":
+        return take(make_hidden), None
     if kind == "eventfd":
         return os.eventfd(7), None
     return open_device(), None
@@ -122,7 +140,8 @@ def be_at_the_other_end(fds, others):
 
 def main(words):
     fds, others = [], []
-    while words[0] in ("unix", "alone", "pipe", "terminal", "udp", "raw", "eventfd", "device"):
+    while words[0] in ("unix", "alone", "pipe", "terminal", "udp", "raw", "eventfd", "hidden",
+                       "device"):
         fd, other = make(words.pop(0))
         fds.append(fd)
         others.append(other)

@@ -134,13 +134,6 @@ static int inside_exec(void *argument, struct err *err)
 	return err_set(err, -errno, "run true");
 }
 
-static int inside_message(void *argument, struct err *err)
-{
-	(void)argument;
-	CHECK(write(container_sync_fd(), "hello", 5) == 5);
-	_exit(0);
-}
-
 static int inside_wait(void *argument, struct err *err)
 {
 	(void)argument;
@@ -261,24 +254,6 @@ static void test_failure(struct unit *unit)
 	EXPECT(unit, r == -ENOENT);
 	EXPECT_TEXT(unit, err.text, "look for nothing: No such file or directory");
 	EXPECT_TEXT(unit, err.hint, "look elsewhere");
-}
-
-static void test_message(struct unit *unit)
-{
-	struct err err = ERR_NONE;
-	struct container container = CONTAINER_NONE;
-	struct setting setting;
-	char text[64] = "";
-	ssize_t got = -1;
-
-	setting_init(&setting, inside_message);
-	if (container_start(&setting.spec, &container, &err) == 0 &&
-	    container_go(&container, &err) == 0)
-		got = container_receive(&container, text, sizeof(text), &err);
-	EXPECT(unit, got == 5);
-	EXPECT_TEXT(unit, text, "hello");
-	container_kill(&container);
-	container_free(&container);
 }
 
 /* With the mount points that were made in it. */
@@ -456,10 +431,10 @@ static void test_join(struct unit *unit)
 }
 
 static const struct unit_case cases[] = {
-	UNIT_CASE(test_basics), UNIT_CASE(test_exec),	     UNIT_CASE(test_other_id),
-	UNIT_CASE(test_clocks), UNIT_CASE(test_failure),     UNIT_CASE(test_message),
-	UNIT_CASE(test_rootfs), UNIT_CASE(test_rootfs_link), UNIT_CASE(test_foreign_ids),
-	UNIT_CASE(test_seize),	UNIT_CASE(test_orphans),     UNIT_CASE(test_join),
+	UNIT_CASE(test_basics),	     UNIT_CASE(test_exec),	  UNIT_CASE(test_other_id),
+	UNIT_CASE(test_clocks),	     UNIT_CASE(test_failure),	  UNIT_CASE(test_rootfs),
+	UNIT_CASE(test_rootfs_link), UNIT_CASE(test_foreign_ids), UNIT_CASE(test_seize),
+	UNIT_CASE(test_orphans),     UNIT_CASE(test_join),
 };
 
 int main(void)

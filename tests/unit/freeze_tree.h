@@ -92,6 +92,18 @@ static inline bool tree_choose_cgroup(struct tree *tree)
 	return tree->target.cgroup >= 0;
 }
 
+static inline bool tree_put_root(const struct tree *tree, struct err *err)
+{
+	const int cgroups[] = { tree->own.v1, tree->own.v2 };
+	auto_free char *pid = mem_printf("%d", tree->root);
+
+	for (size_t i = 0; i < 2; i++) {
+		if (cgroups[i] >= 0 && cgroup_file_write(cgroups[i], "cgroup.procs", pid, err) < 0)
+			return false;
+	}
+	return true;
+}
+
 /* Starts `body` as the root of the tree; in a pid namespace of its own for `form` container. */
 static inline bool tree_start(struct tree *tree, enum target_form form,
 			      void (*body)(struct shared *, unsigned int), unsigned int argument)
@@ -119,7 +131,7 @@ static inline bool tree_start(struct tree *tree, enum target_form form,
 		body(tree->shared, argument);
 		_exit(0);
 	}
-	if (cgroup_own_put(&tree->own, tree->root, &err) < 0) {
+	if (!tree_put_root(tree, &err)) {
 		fprintf(stderr, "# %s\n", err.text);
 		return false;
 	}

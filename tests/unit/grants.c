@@ -50,8 +50,7 @@ static void find(struct unit *unit, const char *name, const char *const *texts, 
 
 	if (!EXPECT(unit, hostile_load(name, &edited)))
 		return;
-	edited_make(&edited, &data);
-	EXPECT(unit, image_parse(data.data, data.size, &image_default_limits, &image, &err) == 0);
+	EXPECT(unit, edited_parse(&edited, &data, &image, &err) == 0);
 	EXPECT(unit, grants_take(texts, &grants, &err) == 0);
 	(void)grants_find(&grants, image, &facts, &err);
 	EXPECT_TEXT(unit, err.text, words);

@@ -77,14 +77,14 @@ static void writes(struct unit *unit)
 	json_put_i64(value, "i", INT64_MIN);
 	json_put_bool(value, "b", false);
 	json_add_string(list, "x");
-	json_add_u64(list, 7);
+	json_add_string(list, "y");
 	json_put(value, "l", list);
 	text = json_print(value, false);
 	EXPECT_TEXT(
 	    unit, text,
 	    "{\"s\": \"a\\\"\\n\xef\xbf\xbd\xc3\xa4\xef\xbf\xbd\xef\xbf\xbd\", \"n\": null, "
 	    "\"big\": \"18446744073709551615\", \"i\": -9223372036854775808, \"b\": false, "
-	    "\"l\": [\"x\", 7]}");
+	    "\"l\": [\"x\", \"y\"]}");
 }
 
 static const struct unit_case cases[] = {

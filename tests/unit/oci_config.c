@@ -50,8 +50,9 @@ static void everything(struct unit *unit)
 	EXPECT_TEXT(unit, config->rootfs, "rootfs");
 	EXPECT(unit, config->is_rootfs_read_only && config->has_terminal && config->no_new_privs);
 	EXPECT_TEXT(unit, config->hostname, "h");
-	EXPECT_TEXT(unit, oci_config_annotation(config, "org.x"), "9223372036854775808");
-	EXPECT(unit, !oci_config_annotation(config, "org.y"));
+	EXPECT(unit, config->annotations.count == 1);
+	EXPECT_TEXT(unit, config->annotations.list[0].key, "org.x");
+	EXPECT_TEXT(unit, config->annotations.list[0].value, "9223372036854775808");
 	EXPECT(unit, config->uid == 7 && config->gid == 8 && config->args.count == 2);
 	EXPECT(unit, config->groups.count == 2 && config->groups.list[0] == 9 &&
 			 config->groups.list[1] == 10);

@@ -83,6 +83,8 @@ static void bad_members(struct unit *unit)
 		{ P "\"extends\": \"\xc3\xa4\", \"b\": 2}",
 		  "p:2:13: no policy is called \"\xc3\xa4\": there are strict, map, same-host and "
 		  "forensic" },
+		{ P "\"extends\": \"/nowhere/at/all\"}",
+		  "p:2:13: policy /nowhere/at/all: open it: No such file or directory" },
 		{ P "\"caps\": \"drop\", \"b\\n\": 2}", "p:2:18: \"b\n\" is not known" },
 	};
 

@@ -249,6 +249,45 @@ static void test_confinement(struct checks *checks)
 	plan_free(plan);
 }
 
+static enum outcome label_outcome(const char *preset, bool is_own)
+{
+	const struct host_facts facts = user_facts();
+	struct plan *plan = new_plan(preset, &facts);
+	const struct question question = {
+		.class = CLASS_LSM, .id = 7, .saved = 1, .invoker = is_own
+	};
+	const struct decision *decision;
+	enum outcome outcome;
+
+	plan_ask(plan, &question);
+	plan_settle(plan);
+	decision = plan_answer(plan, CLASS_LSM, 7, 0);
+	outcome = decision->outcome;
+	/* What comes out is the invoker's, whatever was saved. */
+	if (outcome != OUTCOME_REFUSE && decision->effective != question.invoker)
+		outcome = OUTCOME_RECORD;
+	plan_free(plan);
+	return outcome;
+}
+
+static void test_labels(struct checks *checks)
+{
+	check_case(checks, "a label that is the invoker's is kept",
+		   label_outcome("strict", true) == OUTCOME_KEEP &&
+		       label_outcome("map", true) == OUTCOME_KEEP &&
+		       label_outcome("same-host", true) == OUTCOME_KEEP);
+	check_case(checks, "another label becomes the invoker's",
+		   label_outcome("strict", false) == OUTCOME_INHERIT &&
+		       label_outcome("map", false) == OUTCOME_INHERIT);
+	check_case(checks, "same-host refuses another label",
+		   label_outcome("same-host", false) == OUTCOME_REFUSE);
+	check_case(checks, "keys are replaced by fresh keyrings",
+		   both_give(CLASS_KEYRING, 2, 3, OUTCOME_SUBSTITUTE, 0));
+	check_case(checks, "what is lost is dropped, and no other keyring is known",
+		   both_give(CLASS_LOSS, 1, 3, OUTCOME_DROP, 0) &&
+		       both_refuse(CLASS_KEYRING, 3, 1));
+}
+
 static enum outcome file_outcome(uint64_t error)
 {
 	const struct host_facts facts = user_facts();
@@ -567,6 +606,7 @@ int main(void)
 	test_sched(&checks);
 	test_affinity(&checks);
 	test_confinement(&checks);
+	test_labels(&checks);
 	test_files(&checks);
 	test_connections(&checks);
 	test_grants(&checks);

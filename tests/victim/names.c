@@ -107,6 +107,25 @@ static void hold_deep(const char *what)
 		EXPECT(chdir("/") == 0);
 }
 
+/* Executed from there; what it does then, the argument says. */
+static void execute_deep(void)
+{
+	char *words[] = { "names", "idle", NULL };
+	char bytes[65536];
+	int from = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	int to;
+	ssize_t n;
+
+	go_deep();
+	to = open("program", O_WRONLY | O_CREAT | O_EXCL, 0700);
+	EXPECT(from >= 0 && to >= 0);
+	while ((n = read(from, bytes, sizeof(bytes))) > 0)
+		EXPECT(write(to, bytes, (size_t)n) == n);
+	EXPECT(close(to) == 0);
+	to = open("program", O_RDONLY | O_CLOEXEC);
+	EXPECT(n == 0 && to >= 0 && chdir("/") == 0 && fexecve(to, words, environ) == 0);
+}
+
 /* The same path leads to another file than the one that is open, with the same name. */
 static void hold_hidden(const char *what)
 {
@@ -131,11 +150,30 @@ static void hold_hidden(const char *what)
 		EXPECT(chdir("/") == 0);
 }
 
+/* A part of the path is no directory any more. */
+static void hold_below_file(void)
+{
+	int fd;
+
+	EXPECT(mkdir("top", 0700) == 0 && mkdir("top/middle", 0700) == 0);
+	fd = make_file("top/middle/file");
+	EXPECT(fd >= 0 && mount("cover", "top", "tmpfs", 0, NULL) == 0);
+	EXPECT(close(make_file("top/middle")) == 0);
+}
+
 int main(int argc, char **argv)
 {
+	if (argc > 1 && strcmp(argv[1], "idle") == 0) {
+		wait_for_restore();
+		victim_done();
+	}
 	EXPECT(chdir(victim_dir()) == 0);
 	if (argc < 2)
 		hold_all();
+	else if (strcmp(argv[1], "deep-program") == 0)
+		execute_deep();
+	else if (strcmp(argv[1], "below-file") == 0)
+		hold_below_file();
 	else if (strncmp(argv[1], "deep-", 5) == 0)
 		hold_deep(argv[1]);
 	else

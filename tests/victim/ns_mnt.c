@@ -324,6 +324,33 @@ static void cwd_build(void)
 	mount_at("cwd", "tmpfs", 0, NULL);
 }
 
+/* Each place often, so that none of the piles is high. */
+static void pile_up(int count)
+{
+	enum { PLACES = 100 };
+	char name[32];
+
+	make_dir("piles");
+	for (int i = 0; i < PLACES; i++) {
+		(void)snprintf(name, sizeof(name), "piles/%d", i);
+		make_dir(name);
+	}
+	for (int i = 0; i < count; i++) {
+		(void)snprintf(name, sizeof(name), "piles/%d", i % PLACES);
+		EXPECT(mount(at(name), at(name), NULL, MS_BIND, NULL) == 0);
+	}
+}
+
+static void many_build(void)
+{
+	pile_up(1100);
+}
+
+static void crowd_build(void)
+{
+	pile_up(8300);
+}
+
 static const struct {
 	const char *name;
 	void (*build)(void);
@@ -336,7 +363,8 @@ static const struct {
 	{ "again", again_build, again_verify },	   { "ramfs", ramfs_build, ramfs_verify },
 	{ "locked", locked_build, locked_verify }, { "volume", volume_build, volume_verify },
 	{ "hidden", hidden_build, ramfs_verify },  { "cwd", cwd_build, ramfs_verify },
-	{ "way", way_build, way_verify },
+	{ "way", way_build, way_verify },	   { "many", many_build, ramfs_verify },
+	{ "crowd", crowd_build, ramfs_verify },
 };
 
 static void run(int argc, char **argv, bool is_build)

@@ -1,6 +1,7 @@
-/* Many things that cannot be saved, all at once: each must be named. "descriptors", "more", or
- * else what tasks have besides. */
+/* Many things that cannot be saved, all at once: each must be named. "descriptors", "mappings",
+ * "more", or else what tasks have besides. */
 #include <arpa/inet.h>
+#include <asm/ldt.h>
 #include <linux/aio_abi.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
@@ -209,8 +210,56 @@ static pid_t make_child(void (*leave)(void))
 	return child;
 }
 
+/* ---- what is mapped, and leads nowhere else ---- */
+
+#ifndef MAP_DROPPABLE
+#define MAP_DROPPABLE 8
+#endif
+enum { SYSCALL_MSEAL = 462, PAGE = 4096 };
+
+static void make_mappings(void)
+{
+	int receiver = socket(AF_INET, SOCK_STREAM, 0);
+	void *sealed = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	EXPECT(receiver >= 0 && mmap(NULL, PAGE, PROT_READ, MAP_SHARED, receiver, 0) != MAP_FAILED);
+	EXPECT(sealed != MAP_FAILED);
+	/* Since 6.10 and 6.11. */
+	if (syscall(SYSCALL_MSEAL, sealed, PAGE, 0) < 0)
+		victim_write("no-seal", "");
+	if (mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_DROPPABLE | MAP_ANONYMOUS, -1, 0) ==
+	    MAP_FAILED)
+		victim_write("no-droppable", "");
+}
+
+/* Both ends are one socket. */
+static void connect_to_itself(void)
+{
+	struct sockaddr_in place = { .sin_family = AF_INET,
+				     .sin_port = htons(7010),
+				     .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	EXPECT(fd >= 0 && bind(fd, (struct sockaddr *)&place, sizeof(place)) == 0);
+	EXPECT(connect(fd, (struct sockaddr *)&place, sizeof(place)) == 0);
+}
+
+/* A segment of its own. */
+static void make_table(void)
+{
+	struct user_desc segment = { .limit = 10, .seg_32bit = 1 };
+
+	/* A kernel may be without. */
+	if (syscall(SYS_modify_ldt, 1, &segment, sizeof(segment)) < 0) {
+		EXPECT(errno == ENOSYS);
+		victim_write("no-table", "");
+	}
+}
+
 static void make_more(void)
 {
+	connect_to_itself();
+	make_table();
 	set(make_udp(7006), IPPROTO_UDP, UDP_CORK, 1);
 	run_thread(make_orphan);
 	(void)make_child(leave_mounts);
@@ -224,6 +273,8 @@ int main(int argc, char **argv)
 		make_files();
 	} else if (argc > 1 && strcmp(argv[1], "more") == 0) {
 		make_more();
+	} else if (argc > 1 && strcmp(argv[1], "mappings") == 0) {
+		make_mappings();
 	} else {
 		make_timer(make_child(leave_root));
 		make_rings();

@@ -1,5 +1,6 @@
 /* mapfile: the executable was deleted, as an upgrade does, or never had a name; it can still be
  * executed. */
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/wait.h>
@@ -54,10 +55,34 @@ static int execute_again(void)
 	return status;
 }
 
+/* Has the same executable. */
+static pid_t make_twin(void)
+{
+	pid_t twin = fork();
+
+	EXPECT(twin >= 0);
+	while (twin == 0)
+		(void)pause();
+	return twin;
+}
+
+static void expect_same(pid_t twin)
+{
+	struct stat own, other;
+	char path[64];
+	int status;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/exe", twin);
+	EXPECT(stat("/proc/self/exe", &own) == 0 && stat(path, &other) == 0);
+	EXPECT(own.st_dev == other.st_dev && own.st_ino == other.st_ino);
+	EXPECT(kill(twin, SIGKILL) == 0 && waitpid(twin, &status, 0) == twin);
+}
+
 int main(int argc, char **argv)
 {
 	bool is_memfd = argc > 1 && strcmp(argv[1], "memfd") == 0;
 	char path[PATH_MAX];
+	pid_t twin;
 
 	if (argc == 4)
 		return 42;
@@ -68,7 +93,9 @@ int main(int argc, char **argv)
 		execute_file(path);
 	if (!is_memfd)
 		EXPECT(unlink(path) == 0);
+	twin = make_twin();
 	wait_for_restore();
+	expect_same(twin);
 	EXPECT(execute_again() == 42 << 8);
 	victim_done();
 }

@@ -97,8 +97,7 @@ static int type_of(struct dump *d, const struct procfs_vma *vma, enum vma_type *
 				  "mapping %" PRIx64 "-%" PRIx64 " (%s): %s is not supported",
 				  vma->start, vma->end, vma->name, reason);
 	if (vma->inode == 0 && vma->name[0] != '/') {
-		if (vma->is_shared || strncmp(vma->name, "anon_inode:", 11) == 0 ||
-		    strcmp(vma->name, "[uprobes]") == 0)
+		if (vma->is_shared || strcmp(vma->name, "[uprobes]") == 0)
 			return dump_block(d, NULL, "mapping of %s is not supported", vma->name);
 		return 0;
 	}

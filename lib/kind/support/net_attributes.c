@@ -29,7 +29,7 @@ bool net_name_is_valid(const char *name, size_t size)
 
 static bool text_is_valid(const char *text, size_t size, size_t max)
 {
-	if (size == 0 || size > max || strnlen(text, size) + 1 != size)
+	if (size > max || strnlen(text, size) + 1 != size)
 		return false;
 	for (size_t i = 0; i + 1 < size; i++) {
 		if (iscntrl((unsigned char)text[i]))

@@ -107,8 +107,8 @@ static bool carrier_save(struct dump *d, struct pipe_rec *rec, struct buf *conte
 	int length = 0;
 	int r = 0;
 
-	if (capacity <= 0 || (uint32_t)capacity > PIPE_CAPACITY_MAX ||
-	    ioctl(fd->fd, FIONREAD, &length) < 0 || length < 0) {
+	if (capacity < 0 || (uint32_t)capacity > PIPE_CAPACITY_MAX ||
+	    ioctl(fd->fd, FIONREAD, &length) < 0) {
 		(void)dump_block(d, NULL, "a pipe of %d bytes is not supported", capacity);
 		return false;
 	}

@@ -34,7 +34,8 @@ static bool is_path(const char *path)
 	while (*path) {
 		size_t length = strcspn(path, "/");
 
-		if (length == 0 || length > 255 || strncmp(path, ".", length) == 0 ||
+		/* Nothing is the beginning of everything. */
+		if (length > 255 || strncmp(path, ".", length) == 0 ||
 		    strncmp(path, "..", length < 2 ? 2 : length) == 0)
 			return false;
 		path += length;

@@ -272,7 +272,7 @@ static int make_datagram_pairs(struct restore *rs, struct err *err)
 		    !unix_parts(rs->image, le32_get(own.rec->peer), &peer) ||
 		    peer.name_length > 0 || restore_fd(rs, own.id) >= 0)
 			continue;
-		if (restore_fd(rs, peer.id) >= 0 || peer.id == own.id)
+		if (restore_fd(rs, peer.id) >= 0)
 			return err_set(err, ERR_DAMAGED,
 				       "unix socket: object %u has no name to connect with",
 				       peer.id);
