@@ -240,6 +240,7 @@ podman_quit() {
 	local pause=$STORAGE/tmp/pause.pid
 	engine_podman rm --all --force --time 0 >/dev/null || true
 	# What ids of the containers own; then the process that keeps their user namespace.
+	# shellcheck disable=SC2016 # the other shell's
 	((EUID == 0)) || engine_podman unshare sh -c 'umount "$1/overlay" 2>/dev/null; rm -rf "$1"' - "$STORAGE/root"
 	[[ ! -s $pause ]] || kill_tasks "$(<"$pause")"
 }

@@ -119,6 +119,7 @@ inspect() {
 @test "podman: what a container has changed on its overlay goes along, into another root directory" {
 	local other=$BATS_TEST_TMPDIR/other
 	engine_requires podman user
+	# shellcheck disable=SC2034 # engine_podman's
 	ENGINE_DRIVER=overlay
 	engine_rootfs
 	cp -a "$ROOTFS" "$other"
