@@ -282,6 +282,7 @@ static void take_entry(struct target *target, struct registry_entry *entry)
 	target->rootfs = take_ptr(entry->rootfs);
 	target->seccomp = take_ptr(entry->seccomp);
 	target->is_registered = true;
+	target->is_hooked = entry->id != NULL;
 }
 
 /* A record says only where to look. */

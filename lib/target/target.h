@@ -27,6 +27,7 @@ struct target {
 	int cgroup;	    /* directory descriptor of the cgroup to freeze; -1 without one */
 	char *cgroup_path;  /* owned; absolute, for messages; NULL without one */
 	bool is_registered; /* it has a ctckpt name */
+	bool is_hooked;	    /* that it has from a hook: another engine has started it */
 	char *seccomp;	    /* owned; see struct registry_entry; NULL: not known */
 	/* Of a container that another engine started, else NULL: */
 	const char *engine; /* see struct engine_container, also for the following */

@@ -214,7 +214,7 @@ engine_podman() {
 	fi
 	CONTAINERS_CONF=$STORAGE/containers.conf timeout 120 podman --log-level error \
 		--root "$STORAGE/root" --runroot "$STORAGE/run" --tmpdir "$STORAGE/tmp" \
-		--storage-driver vfs "$@" 3>&-
+		--storage-driver "${ENGINE_DRIVER:-vfs}" "$@" 3>&-
 }
 
 # podman_start NAME [OPTION...] COMMAND...: in $ROOTFS (made if it is not there). Sets PID and CONMON.
@@ -240,6 +240,7 @@ podman_quit() {
 	local pause=$STORAGE/tmp/pause.pid
 	engine_podman rm --all --force --time 0 >/dev/null || true
 	# What ids of the containers own; then the process that keeps their user namespace.
-	((EUID == 0)) || engine_podman unshare rm -rf "$STORAGE/root"
+	# shellcheck disable=SC2016 # the other shell's
+	((EUID == 0)) || engine_podman unshare sh -c 'umount "$1/overlay" 2>/dev/null; rm -rf "$1"' - "$STORAGE/root"
 	[[ ! -s $pause ]] || kill_tasks "$(<"$pause")"
 }

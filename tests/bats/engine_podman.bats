@@ -115,3 +115,31 @@ inspect() {
 	run -0 ctckpt checkpoint --leave-running web -o "$IMAGE"
 	engine_succeeds
 }
+
+@test "podman: what a container has changed on its overlay goes along, into another root directory" {
+	local other=$BATS_TEST_TMPDIR/other
+	engine_requires podman user
+	# shellcheck disable=SC2034 # engine_podman's
+	ENGINE_DRIVER=overlay
+	engine_rootfs
+	cp -a "$ROOTFS" "$other"
+	tar --owner=0 --group=0 -C "$ROOTFS" -cf "$BATS_TEST_TMPDIR/root.tar" .
+	engine_podman import --quiet "$BATS_TEST_TMPDIR/root.tar" base >/dev/null
+	engine_podman run --detach --name web --volume="$VICTIM_DIR:/v" base sh -c \
+		'exec </dev/null >/dev/null 2>&1 5>>/etc/log; echo first >&5; echo changed >/etc/passwd; busybox rm /bin/id
+		: >/v/ready; until [ -e /v/go ]; do sleep 0.1; done; echo second >&5; cat /etc/passwd /etc/log >/v/result'
+	read -r PID CONMON < <(engine_podman inspect --format '{{.State.Pid}} {{.State.ConmonPid}}' web)
+	echo "conmon $CONMON" >>"$ENGINE_STARTED"
+	"$AWAIT" -t 100 -p "$PID" "$VICTIM_DIR/ready"
+	assert_contains "$(awk '$5 == "/"' "/proc/$PID/mountinfo")" " - overlay overlay "
+	export CTCKPT_ENGINE_ROOT=$STORAGE/root
+	ROOTFS=$other engine_checkpoint web --file-system
+	run -0 ctckpt restore --detach --name "$VICTIM" --policy map --rootfs "$other" --file-system \
+		"${VOLUMES[@]}" "$IMAGE"
+	: >"$VICTIM_DIR/go"
+	"$AWAIT" -t 100 "$VICTIM_DIR/result"
+	assert_equal "$(<"$VICTIM_DIR/result")" $'changed\nfirst\nsecond'
+	# As podman's are; bats could not remove it.
+	chmod u+w "$other"
+	[[ ! -e $other/bin/id && $(<"$ROOTFS/etc/passwd") == root:* ]]
+}

@@ -9,6 +9,13 @@ load helper
 load engine
 load hooks
 
+setup() {
+	test_setup
+	engine_setup
+	NAME=web-$VICTIM
+	REGISTRY=$XDG_RUNTIME_DIR/ctckpt
+}
+
 teardown() {
 	engine_teardown
 	test_teardown
@@ -16,17 +23,17 @@ teardown() {
 
 # hooked ID COMMAND...: registered, saved once, and gone with its end, which that command brings.
 hooked() {
-	local timer stem=$IMAGES/web@$1
+	local timer stem=$IMAGES/$NAME@$1
 	shift
-	"$AWAIT" -t 100 "$stem.000001.ckpt" || fail "$(cat "$stem.log" "$XDG_RUNTIME_DIR/ctckpt/hooks.log")" || return
-	assert_equal "$(ctckpt ps | awk '$1 == "web" { print $2 }')" "$PID" || return
-	run -0 ctckpt checkpoint --leave-running web -o "$IMAGE" || return
+	"$AWAIT" -t 100 "$stem.000001.ckpt" || fail "$(cat "$stem.log" "$REGISTRY/hooks.log")" || return
+	assert_equal "$(ctckpt ps | awk -v name="$NAME" '$1 == name { print $2 }')" "$PID" || return
+	run -0 ctckpt checkpoint --leave-running "$NAME" -o "$IMAGE" || return
 	timer=$(<"$stem.pid")
 	"$@"
 	"$AWAIT" -t 100 -p "$timer"
 	"$AWAIT" -t 100 -p "$PID"
-	[[ ! -e $XDG_RUNTIME_DIR/ctckpt/web.json ]] || fail "its entry is still there"
-	[[ ! -e $XDG_RUNTIME_DIR/ctckpt/hooks.log ]] || fail "$(cat "$XDG_RUNTIME_DIR/ctckpt/hooks.log")"
+	[[ ! -e $REGISTRY/$NAME.json ]] || fail "its entry is still there"
+	[[ ! -e $REGISTRY/hooks.log ]] || fail "$(cat "$REGISTRY/hooks.log")"
 }
 
 runtime_ends() {
@@ -47,7 +54,7 @@ runtime_calls() {
 	engine_requires "$1"
 	IMAGES=$BATS_TEST_TMPDIR/images
 	bundle_make sleep 1000
-	bundle_hook org.ctckpt.name=web org.ctckpt.auto=on-start "org.ctckpt.images=$IMAGES"
+	bundle_hook "org.ctckpt.name=$NAME" org.ctckpt.auto=on-start "org.ctckpt.images=$IMAGES"
 	bundle_start "$1" "$VICTIM"
 	hooked "$VICTIM" runtime_ends "$1"
 }
@@ -61,13 +68,14 @@ runtime_calls() {
 }
 
 @test "hooks: podman calls them by the files that are installed" {
+	engine_requires podman
 	# Root's keeps the test's registry from its hooks.
-	engine_requires podman user
+	((EUID != 0)) || REGISTRY=/run/ctckpt
 	IMAGES=$BATS_TEST_TMPDIR/images
 	hook_files "$BATS_TEST_TMPDIR/hooks.d"
 	engine_podman info >/dev/null
 	sed -i "/^\[engine\]/a hooks_dir = [\"$BATS_TEST_TMPDIR/hooks.d\"]" "$STORAGE/containers.conf"
-	podman_start web --annotation=org.ctckpt.name=web --annotation=org.ctckpt.auto=on-start \
+	podman_start web "--annotation=org.ctckpt.name=$NAME" --annotation=org.ctckpt.auto=on-start \
 		--annotation="org.ctckpt.images=$IMAGES" sleep 1000
 	hooked "$(engine_podman inspect --format "{{.Id}}" web | cut -c1-12)" podman_ends
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "container/mountinfo.h"
@@ -141,12 +142,32 @@ static bool may_be_open(const struct record *record, uint64_t limit)
 	return large <= limit / 2;
 }
 
+/* Others than the container may find them: they are put there without (tree_restore.c). */
+static uint32_t count_set_id(const struct record *record)
+{
+	struct tree_walk walk;
+	struct tree_entry entry;
+	struct err ignored;
+	uint32_t count = 0;
+	int r = tree_begin(record->body, record->length, &walk, &ignored);
+
+	while (r > 0 && (r = tree_next(&walk, &entry, &ignored)) > 0) {
+		mode_t mode = le32_get(entry.rec->mode);
+
+		count += !S_ISDIR(mode) && mode & (S_ISUID | S_ISGID);
+	}
+	return count;
+}
+
 static int file_system_ask(struct plan *plan, const struct image *image,
 			   const struct record *record, struct err *err)
 {
 	const struct host_facts *facts = plan_facts(plan);
 	const struct tree_rec *rec = record->body;
-	auto_free char *files = mem_printf("%u files", le32_get(rec->count));
+	uint32_t set_id = count_set_id(record);
+	auto_free char *files =
+	    set_id == 0 ? mem_printf("%u files", le32_get(rec->count))
+			: mem_printf("%u files, %u of them set-id", le32_get(rec->count), set_id);
 	enum files_offer offer =
 	    facts->takes_files && facts->root > 0 ? FILES_TAKEN : FILES_REFUSED;
 
@@ -160,7 +181,9 @@ static int file_system_ask(struct plan *plan, const struct image *image,
 					   .invoker = offer,
 					   .subject = "files below the root",
 					   .saved_text = files,
-					   .invoker_text = offer ? "put there" : "-" });
+					   .invoker_text = !offer   ? "-"
+							   : set_id ? "put there, without set-id"
+								    : "put there" });
 	return 0;
 }
 

@@ -28,11 +28,16 @@ static void own_mounts_free(struct own_mounts *own)
 	mountinfo_free(own->mounts, own->count);
 }
 
+static bool is_of_engine(const struct target *target)
+{
+	return target->engine || target->is_hooked;
+}
+
 /* A copy of the container's, and what was done in it since. */
 static int dump_nested(struct dump *d, struct err *err)
 {
 	auto_with(own_mounts_free) struct own_mounts own = { .mounts = NULL };
-	struct mount_origin origin = { .may_follow = d->own->target->engine != NULL };
+	struct mount_origin origin = { .may_follow = is_of_engine(d->own->target) };
 	int r = mountinfo_read(file_first_task(d)->proc, "mountinfo", &own.mounts, &own.count, err);
 
 	if (r < 0)
@@ -48,8 +53,8 @@ static int ns_mnt_dump(struct dump *d, struct err *err)
 	struct mount_origin origin = { .has_root = d->own->target->has_root,
 				       .rootfs = d->own->target->rootfs,
 				       .has_made = true,
-				       .is_foreign = d->own->target->engine != NULL,
-				       .may_follow = d->own->target->engine != NULL };
+				       .is_foreign = is_of_engine(d->own->target),
+				       .may_follow = is_of_engine(d->own->target) };
 	int r = 0;
 
 	if (d->ns)

@@ -308,6 +308,12 @@ static void find_carried(struct plan *plan, struct places *places, struct mount_
 	place->is_known = !place->is_missing && length == 0;
 }
 
+/* One that was there, and of which something was altered. */
+static bool is_root(const struct mount_entry *entry)
+{
+	return entry->how == MOUNT_THERE && strcmp(entry->point, "/") == 0;
+}
+
 void mount_place_find(struct plan *plan, const char *path, struct mount_place *ret_place)
 {
 	struct places *places = places_of(plan);
@@ -324,7 +330,7 @@ void mount_place_find(struct plan *plan, const char *path, struct mount_place *r
 	while (step(places, &at, &path))
 		;
 	find_end(plan, places, at, path, ret_place);
-	if (at == NONE)
+	if (at == NONE || is_root(&places->list.entries[at]))
 		find_carried(plan, places, ret_place);
 }
 
