@@ -21,7 +21,7 @@ int profile_number(const struct json *object, const char *key, uint64_t max, uin
 		   struct err *err)
 {
 	const struct json *value = json_get(object, key);
-	uint64_t number;
+	uint64_t number = 0;
 
 	if (!value || json_holds_nothing(value))
 		return 0;

@@ -71,6 +71,7 @@
 #define SECCOMP_REMEDY	"start the container without a seccomp filter"
 #define LSM_REMEDY	"restore from under that label, as runcon or aa-exec do"
 #define FILES_REMEDY	"--file-system lets them, with --rootfs"
+#define LANDLOCK_REMEDY	"if its programs do not restrict themselves by it, let a policy drop landlock"
 #define CPU_REMEDY	"restore on a processor that has it, or let a policy drop cpu"
 #define CGROUP_REMEDY	"have one delegated to the invoker, see cgroups(7)"
 #define FILE_REMEDY	"look at the file: it is not what it was when the image was made"
@@ -159,6 +160,9 @@
 	  OR_REFUSED(FILES_REMEDY), OR_REFUSED(FILES_REMEDY), OR_REFUSED(FILES_REMEDY), RECORDED)  \
 	X(LOSS, "loss", "losses", same, nothing, DETAIL_ANY, loss, MAY_LOSE,                       \
 	  LOST, LOST, LOST, RECORDED)                                                              \
+	X(LANDLOCK, "landlock", "landlock", same, nothing, DETAIL_ANY, landlock, MAY_LOSE,         \
+	  OR_REFUSED(LANDLOCK_REMEDY), OR_REFUSED(LANDLOCK_REMEDY), OR_REFUSED(LANDLOCK_REMEDY),   \
+	  RECORDED)                                                                                \
 	X(GRANT, "grant", "grants", same, nothing, DETAIL_NONE, grant, MAY_REPLACE,                \
 	  REPLACED, REPLACED, REPLACED, RECORDED)
 

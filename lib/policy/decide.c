@@ -260,6 +260,20 @@ void decide_loss(const struct policy_rule *rule, const struct host_facts *facts,
 	decision->reason = "it does not come back";
 }
 
+/* What may have confined the task must not be lost without a word of whoever restores it. */
+void decide_landlock(const struct policy_rule *rule, const struct host_facts *facts,
+		     struct decision *decision)
+{
+	(void)facts;
+	decision->effective = 0;
+	if (rule->action == OUTCOME_DROP) {
+		decision->outcome = OUTCOME_DROP;
+		decision->reason = "if it was restricted, it is not any more";
+		return;
+	}
+	decision_refuse(decision, "nobody can tell whether it was restricted", rule->remedy);
+}
+
 /* A timer that wakes the machine up needs a capability in the initial user namespace, where no
  * restored task is. */
 void decide_alarm(const struct policy_rule *rule, const struct host_facts *facts,

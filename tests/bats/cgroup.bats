@@ -47,6 +47,17 @@ nested_start() {
 	assert_contains "$stderr" "task 2 (cgroup): its cgroup namespace does not begin where the container's own does"
 }
 
+@test "cgroup: threaded cgroups are refused by name" {
+	requires cgroup-v2
+	victim_start cgroup
+	mkdir "$(own_cgroup)/threads"
+	echo threaded >"$(own_cgroup)/threads/cgroup.type"
+	run -3 --separate-stderr ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	assert_contains "$stderr" "threaded cgroups are not supported"
+	rmdir "$(own_cgroup)/threads"
+	victim_succeeds
+}
+
 @test "cgroup: settings come back" {
 	requires cgroup-v2
 	nested_start

@@ -154,7 +154,7 @@ as_another() {
 
 @test "changed: what is still the same file by its name goes on, and differences are said" {
 	local before=" 56789"
-	changed_saved r:same r:longer r:written r:shorter w:other a:appended r:hardlink r:mode \
+	changed_saved r:same r:longer r:written r:shorter w:other a:appended a:cut r:hardlink r:mode \
 		d:newdir m:maplonger m:mapwritten s:sharedlonger r:in/parentlink i:rewatched f:newfifo \
 		p:newplace c:cwd r:$'new\nline'
 	printf more >>longer
@@ -162,6 +162,7 @@ as_another() {
 	printf abcdefghij >written
 	touch -d 2001-01-01 written
 	truncate -s 7 shorter
+	truncate -s 3 cut
 	cp -a other copy && mv copy other
 	printf x >>appended
 	ln hardlink another
@@ -183,6 +184,7 @@ as_another() {
 	reopened shorter read ": the file was truncated: 10 bytes then, 7 now"
 	reopened other "read and write" ""
 	reopened appended "read and write" ": the file was appended to: 10 bytes then, 11 now"
+	reopened cut "read and write" ": the file was truncated: 10 bytes then, 3 now"
 	reopened hardlink read ""
 	reopened mode read ""
 	reopened newdir read ""

@@ -2,6 +2,8 @@
 # Containers of docker and containerd are those of a runc which keeps its state where they tell it to;
 # here the tests do.
 
+# shellcheck disable=SC2034 # engine.bash reads them
+
 load helper
 load engine
 

@@ -4,6 +4,8 @@
 
 # bats file_tags=cgroup
 
+# shellcheck disable=SC2034 # engine.bash reads them
+
 load helper
 load engine
 

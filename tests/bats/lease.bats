@@ -21,6 +21,21 @@ load helper
 	victim_succeeds
 }
 
+# bats test_tags=root
+@test "lease: a file that has become another's is refused by name" {
+	requires root
+	victim_start lease
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	chmod 0666 "$VICTIM_DIR/write"
+	chown 12345 "$VICTIM_DIR/write"
+	run -3 ctckpt restore --detach "$IMAGE"
+	assert_contains "$output" "$VICTIM_DIR/write: only its owner can take a lease"
+	assert_equal "$(ctckpt ps --quiet)" ""
+	chown 0 "$VICTIM_DIR/write"
+	run -0 ctckpt restore --detach "$IMAGE"
+	victim_succeeds
+}
+
 @test "lease: one that is being broken is refused by name" {
 	victim_start blocked lease
 	run -3 ctckpt checkpoint "$VICTIM" -o "$IMAGE"

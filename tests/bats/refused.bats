@@ -39,6 +39,8 @@ refuses() {
 		"notifies a thread that is gone" \
 		"is gone, in a mount namespace of its own" \
 		"a TCP connection to itself is not supported"
+	[[ -e $VICTIM_DIR/no-table ]] ||
+		assert_contains "$stderr" "a local descriptor table is not supported"
 }
 
 @test "refused: mappings" {

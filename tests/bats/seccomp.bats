@@ -51,10 +51,14 @@ DENY='{ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
 		-- "$BUILD/victim/idle" >"$VICTIM_DIR/name"
 	victim_await ready result
 	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
-	run -0 ctckpt plan "$IMAGE"
+	run -3 ctckpt plan "$IMAGE"
 	assert_contains "$(tr -s ' ' <<<"$output")" \
-		"saved 1 restriction by Landlock, if there was one: nobody can tell invoker - -> drop rule strict/losses"
-	run -0 --separate-stderr ctckpt restore --detach "$IMAGE"
+		"saved 1 restriction by Landlock, if there was one: nobody can tell invoker - -> REFUSE rule strict/landlock"
+	run -3 ctckpt restore --detach --policy map "$IMAGE"
+	assert_contains "$output" "Landlock: nobody can tell whether it was restricted"
+	echo '{ "ctckpt_policy": 1, "extends": "strict", "landlock": "drop" }' >"$BATS_TEST_TMPDIR/policy"
+	chmod 600 "$BATS_TEST_TMPDIR/policy"
+	run -0 --separate-stderr ctckpt restore --policy "$BATS_TEST_TMPDIR/policy" --detach "$IMAGE"
 	assert_contains "$stderr" "task 1 loses 1 restriction by Landlock, if there was one: nobody can tell"
 	victim_succeeds
 }

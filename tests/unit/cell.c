@@ -87,6 +87,23 @@ static void impossible_verdicts(struct unit *unit)
 	EXPECT(unit, strlen(err.hint) == sizeof(err.hint) - 1);
 }
 
+static int say_nothing(void *argument, struct err *err)
+{
+	(void)err;
+	return *(int *)argument;
+}
+
+/* A failure that does not say what has failed. */
+static void silent_verdict(struct unit *unit)
+{
+	struct err err = ERR_NONE;
+	int code = ERR_REFUSED;
+	struct cell_job job = job_of(say_nothing, &code);
+
+	EXPECT(unit, cell_run(&job, &err) == ERR_DAMAGED);
+	EXPECT_TEXT(unit, err.text, "the cell gave an impossible verdict");
+}
+
 static int alter(void *argument, struct err *err)
 {
 	(void)err;
@@ -530,6 +547,7 @@ static void open_cell(struct unit *unit)
 static const struct unit_case cases[] = {
 	UNIT_CASE(verdicts),
 	UNIT_CASE(impossible_verdicts),
+	UNIT_CASE(silent_verdict),
 	UNIT_CASE(our_memory_stays),
 	UNIT_CASE(forbidden_calls),
 	UNIT_CASE(input_is_read_only),

@@ -102,6 +102,16 @@ static void processors(struct unit *unit)
 		       (struct decision){ .class = CLASS_CPU, .saved = CPU_CHOSEN }, OUTCOME_DROP);
 }
 
+static void restrictions(struct unit *unit)
+{
+	const struct host_facts facts = HOST_FACTS_NONE;
+	const struct decision unknown = { .class = CLASS_LANDLOCK, .saved = 1 };
+
+	expect_refused(unit, decide_landlock, &keep, &facts, unknown,
+		       "nobody can tell whether it was restricted");
+	expect_outcome(unit, decide_landlock, &drop, &facts, unknown, OUTCOME_DROP);
+}
+
 /* What is mapped or watched is no descriptor. */
 static void nothing_in_its_place(struct unit *unit)
 {
@@ -136,8 +146,8 @@ static void connections(struct unit *unit)
 }
 
 static const struct unit_case cases[] = {
-	UNIT_CASE(shortfalls),		 UNIT_CASE(impossible_values), UNIT_CASE(processors),
-	UNIT_CASE(nothing_in_its_place), UNIT_CASE(connections),
+	UNIT_CASE(shortfalls),	 UNIT_CASE(impossible_values),	  UNIT_CASE(processors),
+	UNIT_CASE(restrictions), UNIT_CASE(nothing_in_its_place), UNIT_CASE(connections),
 };
 
 int main(void)

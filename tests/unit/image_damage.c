@@ -68,12 +68,39 @@ static void zstd(struct unit *unit)
 	damage(unit, IMAGE_ZSTD, 8192, true);
 }
 
+/* The reader of pages is a process that an image may have taken over. */
+static void more_pages_than_there_are(struct unit *unit)
+{
+	auto_image struct image *image = NULL;
+	struct image_stream *stream = NULL;
+	struct err err = ERR_NONE;
+	auto_close int fd = memory_file();
+	struct image_writer *writer = image_writer_new(fd, IMAGE_PLAIN, 0);
+	auto_free void *data = mem_alloc(2, IMAGE_BLOCK);
+	uint64_t offset, size;
+
+	add_content(writer, 1, 0, 2 * IMAGE_BLOCK);
+	EXPECT_OK(unit, image_writer_begin(writer, &offset, &err), &err);
+	EXPECT_OK(unit, image_writer_pages(writer, data, 2 * IMAGE_BLOCK, &err), &err);
+	EXPECT_OK(unit, image_writer_end(writer, &size, &err), &err);
+	image_writer_free(writer);
+	(void)lseek(fd, 0, SEEK_SET);
+	EXPECT_OK(unit, image_read(fd, &image_default_limits, &image, &err), &err);
+	EXPECT_OK(unit, image_stream_open(image, &stream, &err), &err);
+	/* From here on we know of one, it of both. */
+	image->pages_size = IMAGE_BLOCK;
+	EXPECT(unit, image_stream_finish(stream, &err) == ERR_DAMAGED);
+	EXPECT_TEXT(unit, err.text, "the reader of pages has too many");
+	image_stream_free(stream);
+}
+
 static const struct unit_case cases[] = {
 	{ "image: every byte and length of a plain image in a file", plain_in_file },
 	{ "image: every byte and length of a plain image as a stream", plain_as_stream },
 	{ "image: every byte and length of an image without pages", no_pages },
 	{ "image: every byte and length of an lz4 image", lz4 },
 	{ "image: every byte and length of a zstd image", zstd },
+	UNIT_CASE(more_pages_than_there_are),
 };
 
 int main(void)

@@ -54,6 +54,7 @@ static const struct samples samples[] = {
 	{ CLASS_CPU, 3, { 0, 1, 2 } },
 	{ CLASS_FILE_SYSTEM, 3, { 0, 1, 2 } },
 	{ CLASS_LOSS, 3, { 0, 1, ID_NONE } },
+	{ CLASS_LANDLOCK, 3, { 0, 1, ID_NONE } },
 	{ CLASS_GRANT, 3, { 0, 1, ID_NONE } },
 };
 

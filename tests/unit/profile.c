@@ -73,6 +73,8 @@ static void bad_profiles(struct unit *unit)
 		{ P "\"architectures\": [1]}", "an architecture is not the name of one" },
 		{ P "\"architectures\": [\"XXXX_ARCH_X86\"]}",
 		  "an architecture is not the name of one" },
+		{ P "\"architectures\": [\"SCMP_ARCH_S390X\"]}",
+		  "architecture SCMP_ARCH_S390X: Numerical argument out of domain" },
 		{ P "\"archMap\": [1]}", "archMap is not an object" },
 		{ P "\"archMap\": [{\"architecture\": \"SCMP_ARCH_X86_64\", "
 		    "\"subArchitectures\": [2]}]}",
@@ -112,9 +114,9 @@ static void bad_rules(struct unit *unit)
 
 static void bad_versions(struct unit *unit)
 {
-	static const char *const versions[] = {
-		"5", "\"\"", "\"x.1\"", "\"5\"", "\"5:1\"", "\"5.\"", "\"5.x\"", "\"4294967296.1\""
-	};
+	static const char *const versions[] = { "5",	   "\"\"",    "\".1\"",
+						"\"x.1\"", "\"5\"",   "\"5:1\"",
+						"\"5.\"",  "\"5.x\"", "\"4294967296.1\"" };
 
 	for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
 		auto_free char *text =

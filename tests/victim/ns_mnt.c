@@ -363,8 +363,8 @@ static const struct {
 	{ "again", again_build, again_verify },	   { "ramfs", ramfs_build, ramfs_verify },
 	{ "locked", locked_build, locked_verify }, { "volume", volume_build, volume_verify },
 	{ "hidden", hidden_build, ramfs_verify },  { "cwd", cwd_build, ramfs_verify },
-	{ "many", many_build, ramfs_verify },	   { "crowd", crowd_build, ramfs_verify },
-	{ "way", way_build, way_verify },
+	{ "way", way_build, way_verify },	   { "many", many_build, ramfs_verify },
+	{ "crowd", crowd_build, ramfs_verify },
 };
 
 static void run(int argc, char **argv, bool is_build)

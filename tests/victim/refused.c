@@ -1,6 +1,7 @@
 /* Many things that cannot be saved, all at once: each must be named. "descriptors", "mappings",
  * "more", or else what tasks have besides. */
 #include <arpa/inet.h>
+#include <asm/ldt.h>
 #include <linux/aio_abi.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
@@ -243,9 +244,22 @@ static void connect_to_itself(void)
 	EXPECT(connect(fd, (struct sockaddr *)&place, sizeof(place)) == 0);
 }
 
+/* A segment of its own. */
+static void make_table(void)
+{
+	struct user_desc segment = { .limit = 10, .seg_32bit = 1 };
+
+	/* A kernel may be without. */
+	if (syscall(SYS_modify_ldt, 1, &segment, sizeof(segment)) < 0) {
+		EXPECT(errno == ENOSYS);
+		victim_write("no-table", "");
+	}
+}
+
 static void make_more(void)
 {
 	connect_to_itself();
+	make_table();
 	set(make_udp(7006), IPPROTO_UDP, UDP_CORK, 1);
 	run_thread(make_orphan);
 	(void)make_child(leave_mounts);

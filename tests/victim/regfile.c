@@ -27,6 +27,7 @@ int main(void)
 	int twin = dup(reader);
 	int deleted = file_open("deleted", O_RDWR | O_CREAT);
 	int deleted_again = file_open("deleted", O_RDONLY);
+	int beyond = file_open("beyond", O_RDONLY | O_CREAT);
 	int unnamed = open(victim_dir(), O_TMPFILE | O_RDWR, 0600);
 	struct stat st;
 	char text[16], link[64];
@@ -34,6 +35,7 @@ int main(void)
 	EXPECT(write(both, "0123456789", 10) == 10);
 	EXPECT(lseek(both, 2, SEEK_SET) == 2);
 	EXPECT(lseek(reader, 5, SEEK_SET) == 5 && twin >= 0);
+	EXPECT(lseek(beyond, 100, SEEK_SET) == 100);
 	EXPECT(pwrite(deleted, "front", 5, 0) == 5 && pwrite(deleted, "end", 3, HOLE) == 3);
 	EXPECT(ftruncate(deleted, HOLE + 100) == 0 && lseek(deleted, HOLE, SEEK_SET) == HOLE);
 	EXPECT(unlink(file_path("deleted")) == 0);
@@ -46,7 +48,7 @@ int main(void)
 	       (O_WRONLY | O_APPEND | O_NONBLOCK));
 	EXPECT(fcntl(reader, F_GETFD) == FD_CLOEXEC && fcntl(twin, F_GETFD) == 0);
 	EXPECT(read(reader, text, 2) == 2 && memcmp(text, "56", 2) == 0);
-	EXPECT(lseek(twin, 0, SEEK_CUR) == 7);
+	EXPECT(lseek(twin, 0, SEEK_CUR) == 7 && lseek(beyond, 0, SEEK_CUR) == 100);
 	EXPECT(write(append, "x", 1) == 1 && pread(both, text, 1, 10) == 1 && text[0] == 'x');
 
 	EXPECT(fstat(deleted, &st) == 0 && st.st_nlink == 0 && st.st_size == HOLE + 100);

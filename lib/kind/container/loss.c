@@ -113,19 +113,21 @@ static int loss_ask(struct plan *plan, const struct image *image, const struct r
 {
 	const struct loss_rec *rec = record->body;
 	auto_free char *text = describe(rec);
+	enum loss what = (enum loss)le32_get(rec->what);
 	uint32_t id = le32_get(rec->object);
 
 	(void)image;
 	(void)err;
 	if (is_of_engine(plan, rec))
 		return 0;
-	plan_ask(plan, &(struct question){ .class = CLASS_LOSS,
-					   .id = id ? id : record->id,
-					   .detail = le32_get(rec->what),
-					   .subject = losses[le32_get(rec->what)].subject,
-					   .saved = le32_get(rec->count),
-					   .saved_text = text,
-					   .invoker_text = "-" });
+	plan_ask(plan,
+		 &(struct question){ .class = what == LOSS_LANDLOCK ? CLASS_LANDLOCK : CLASS_LOSS,
+				     .id = id ? id : record->id,
+				     .detail = what,
+				     .subject = losses[what].subject,
+				     .saved = le32_get(rec->count),
+				     .saved_text = text,
+				     .invoker_text = "-" });
 	return 0;
 }
 

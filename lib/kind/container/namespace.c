@@ -126,13 +126,11 @@ static int check_within(const struct image *image, const struct namespace_rec *r
 	uint32_t parent = le32_get(rec->parent);
 
 	for (uint32_t i = 0; i < uids + le32_get(rec->gid_count); i++) {
-		uint32_t first = le32_get(map[i].outside);
-		uint32_t last = first + le32_get(map[i].count) - 1;
-		uint32_t (*find)(const struct image *, uint32_t, uint32_t) =
-		    i < uids ? namespace_map_uid : namespace_map_gid;
+		uint32_t left;
 
-		if (find(image, parent, first) == NAMESPACE_NO_ID ||
-		    find(image, parent, last) == NAMESPACE_NO_ID)
+		if (namespace_map_ids(image, parent, i >= uids, le32_get(map[i].outside), &left) ==
+			NAMESPACE_NO_ID ||
+		    left < le32_get(map[i].count))
 			return err_set(err, ERR_DAMAGED,
 				       "namespace: maps an id that is not in its parent");
 	}

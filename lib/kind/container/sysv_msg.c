@@ -17,8 +17,8 @@ extern const struct kind kind_sysv_msg;
 static const char what[] = "message queue";
 
 enum {
-	MESSAGES_MAX = 1 << 20,
-	BYTES_MAX = 64 << 20, /* of one queue */
+	MESSAGES_MAX = 1 << 14, /* to copy one, the kernel goes through all in front of it */
+	BYTES_MAX = 64 << 20,	/* of one queue */
 };
 
 RECORDS_BEGIN

@@ -58,10 +58,10 @@ static const char *chardev_path(const struct chardev_rec *rec)
 	return (const char *)(rec + 1);
 }
 
+/* Of one that is a character device. */
 static bool is_device(const struct chardev_rec *rec, const struct stat *st)
 {
-	return S_ISCHR(st->st_mode) &&
-	       st->st_rdev == makedev(le32_get(rec->major), le32_get(rec->minor));
+	return st->st_rdev == makedev(le32_get(rec->major), le32_get(rec->minor));
 }
 
 static bool chardev_match(const struct target_fd *fd)

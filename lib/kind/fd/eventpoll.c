@@ -177,14 +177,14 @@ static int eventpoll_dump(struct dump *d, struct err *err)
 	if (file_block_extras(d))
 		return 0;
 	r = epoll_items_parse(d->fd->fdinfo, &items.list, &items.count, err);
+	if (r == 0 && items.count > ITEMS_MAX)
+		return dump_block(d, NULL, "epoll watches more than %u files", ITEMS_MAX);
 	if (r == 0)
 		r = epoll_items_find(d, items.list, items.count, err);
 	if (r < 0)
 		return r;
 	if (block_strangers(d, &items))
 		return 0;
-	if (items.count > ITEMS_MAX)
-		return dump_block(d, NULL, "epoll watches more than %u files", ITEMS_MAX);
 	dump_items(d, &items, find_owner(d, &items));
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "core/scan.h"
 #include "kind/kind.h"
 #include "kind/support/file_trial.h"
 #include "kind/support/files.h"
@@ -103,13 +104,23 @@ static const char *find_line(const char *line, const char *start)
 	return line;
 }
 
+static bool scan_field(const char **at, const char *name, uint32_t *ret_value)
+{
+	uint64_t value;
+
+	if (!scan_text(at, name) || !scan_number(at, 16, UINT32_MAX, &value))
+		return false;
+	*ret_value = (uint32_t)value;
+	return true;
+}
+
 static bool parse_mark(const char *line, struct mark *ret_mark, struct watched *ret_watched)
 {
-	const char *flags = strstr(line, " mflags:");
+	const char *at = strstr(line, " mflags:");
 
-	return flags &&
-	       sscanf(flags, " mflags:%" SCNx32 " mask:%" SCNx32 " ignored_mask:%" SCNx32,
-		      &ret_mark->flags, &ret_mark->mask, &ret_mark->ignored) == 3 &&
+	return at && scan_field(&at, " mflags:", &ret_mark->flags) &&
+	       scan_field(&at, " mask:", &ret_mark->mask) &&
+	       scan_field(&at, " ignored_mask:", &ret_mark->ignored) &&
 	       watched_parse(line, ret_watched);
 }
 
@@ -162,13 +173,13 @@ static bool block_marks(struct dump *d, const struct marks *marks)
 		if (mark->flags & ~MARK_FLAGS || (mark->mask | mark->ignored) & ~MARK_MASK)
 			(void)dump_block(d, NULL, "fanotify mark %#x, %#x, %#x is not supported",
 					 mark->flags, mark->mask, mark->ignored);
+		else if (strlen(watched->handle) >= HANDLE_MAX)
+			(void)dump_block(d, NULL, "fanotify marks a file with a long handle");
 		else if (watched->file == 0 && !watched->path)
 			(void)dump_block(d, "let the program remove the mark",
 					 "fanotify marks a file that was not found (inode %" PRIu64
 					 " of device %u:%u)",
 					 watched->inode, watched->dev_major, watched->dev_minor);
-		else if (strlen(watched->handle) >= HANDLE_MAX)
-			(void)dump_block(d, NULL, "fanotify marks a file with a long handle");
 		else
 			continue;
 		is_blocked = true;

@@ -17,7 +17,7 @@
 
 extern const struct kind kind_sock_packet;
 
-enum { MEMBERS_MAX = 1024 };
+enum { MEMBERS_MAX = 512 };
 
 RECORDS_BEGIN
 struct packet_socket_rec {
@@ -129,6 +129,10 @@ static int list_members(void *argument, struct buf *members, struct err *err)
 	(void)buf_append(members, NULL, 1);
 	netlink_begin(&message, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, &header, sizeof(header));
 	r = netlink_ask(netlink, &message, &reader);
+	/* A list that finds no room in the first answer is left out: the next may be as long as
+	 * what was read of that one. */
+	if (r == 0 && !diagnosis->is_found)
+		r = netlink_ask(netlink, &message, &reader);
 	if (r < 0 || !diagnosis->is_found)
 		return err_set(err, ERR_HOST,
 			       "this kernel does not tell the groups of packet "

@@ -312,7 +312,7 @@ static int sock_unix_check(const void *body, size_t length, struct err *err)
 
 static int link_listener(const struct image *image, const struct unix_parts *own, struct err *err)
 {
-	struct unix_parts listener;
+	struct unix_parts listener = { .rec = NULL };
 
 	if (!unix_parts(image, le32_get(own->rec->listener), &listener) ||
 	    le32_get(listener.rec->state) != UNIX_LISTENING || listener.type != own->type)
@@ -351,7 +351,7 @@ static int link_datagram(const struct unix_parts *own, const struct unix_parts *
 static int sock_unix_link(const struct image *image, const struct record *record, struct err *err)
 {
 	struct unix_parts own;
-	struct unix_parts peer;
+	struct unix_parts peer = { .rec = NULL };
 	int r = 0;
 
 	(void)unix_parts(image, record->id, &own);

@@ -135,7 +135,7 @@ static int link_waiting(const struct image *image, const struct unix_parts *own,
 		return err_set(err, ERR_DAMAGED, "unix queue: object %u does not listen", own->id);
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t id = le32_get(queue->waiting[i]);
-		struct unix_parts client;
+		struct unix_parts client = { .rec = NULL };
 
 		if (!unix_parts(image, id, &client) ||
 		    le32_get(client.rec->state) != UNIX_WAITING ||

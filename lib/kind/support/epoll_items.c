@@ -1,9 +1,8 @@
 /* Whose files an epoll watches. See epoll_items.h. */
 #include "kind/support/epoll_items.h"
 
-#include <inttypes.h>
+#include <limits.h>
 #include <linux/kcmp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -11,6 +10,7 @@
 
 #include "core/buf.h"
 #include "core/cleanup.h"
+#include "core/scan.h"
 #include "kind/support/files.h"
 
 static int compare_numbers(const void *left, const void *right)
@@ -36,6 +36,31 @@ static void set_nth(struct epoll_item *items, size_t count)
 	}
 }
 
+static bool scan_field(const char **at, const char *name, int base, uint64_t max,
+		       uint64_t *ret_value)
+{
+	scan_blanks(at);
+	if (!scan_text(at, name))
+		return false;
+	scan_blanks(at);
+	return scan_number(at, base, max, ret_value);
+}
+
+static bool parse_item(const char *line, struct epoll_item *ret_item)
+{
+	uint64_t number;
+	uint64_t events;
+	uint64_t data;
+
+	if (!scan_field(&line, "tfd:", 10, INT_MAX, &number) ||
+	    !scan_field(&line, "events:", 16, UINT32_MAX, &events) ||
+	    !scan_field(&line, "data:", 16, UINT64_MAX, &data))
+		return false;
+	*ret_item =
+	    (struct epoll_item){ .number = (int)number, .events = (uint32_t)events, .data = data };
+	return true;
+}
+
 int epoll_items_parse(const char *fdinfo, struct epoll_item **ret_items, size_t *ret_count,
 		      struct err *err)
 {
@@ -43,14 +68,12 @@ int epoll_items_parse(const char *fdinfo, struct epoll_item **ret_items, size_t 
 	size_t count = 0;
 
 	for (const char *line = fdinfo; line; line = strchr(line, '\n')) {
-		struct epoll_item item = { .number = -1 };
+		struct epoll_item item;
 
 		line += *line == '\n';
 		if (strncmp(line, "tfd:", 4) != 0)
 			continue;
-		if (sscanf(line, "tfd: %d events: %" SCNx32 " data: %" SCNx64, &item.number,
-			   &item.events, &item.data) != 3 ||
-		    item.number < 0) {
+		if (!parse_item(line, &item)) {
 			free(items);
 			return err_set(err, ERR_HOST, "this kernel shows epolls in another form");
 		}

@@ -1,12 +1,11 @@
 /* The watches of an inotify. See inotify_watches.h. */
 #include "kind/support/inotify_watches.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/buf.h"
+#include "core/scan.h"
 
 void inotify_watches_free(struct inotify_watches *watches)
 {
@@ -29,6 +28,20 @@ static void reverse(struct inotify_watches *watches)
 	}
 }
 
+static bool parse_watch(const char *line, struct inotify_watch *ret_watch)
+{
+	const char *mask = strstr(line, " mask:");
+	uint64_t number;
+	uint64_t bits;
+
+	if (!mask || !scan_text(&line, "inotify wd:") ||
+	    !scan_number(&line, 16, UINT32_MAX, &number) || !scan_text(&mask, " mask:") ||
+	    !scan_number(&mask, 16, UINT32_MAX, &bits))
+		return false;
+	*ret_watch = (struct inotify_watch){ (uint32_t)number, (uint32_t)bits };
+	return true;
+}
+
 int inotify_watches_parse(const char *fdinfo, struct inotify_watches *watches, struct err *err)
 {
 	for (const char *line = fdinfo; line; line = strchr(line, '\n')) {
@@ -38,10 +51,7 @@ int inotify_watches_parse(const char *fdinfo, struct inotify_watches *watches, s
 		line += *line == '\n';
 		if (strncmp(line, "inotify ", 8) != 0)
 			continue;
-		if (sscanf(line, "inotify wd:%" SCNx32, &watch.number) != 1 ||
-		    !strstr(line, " mask:") ||
-		    sscanf(strstr(line, " mask:"), " mask:%" SCNx32, &watch.mask) != 1 ||
-		    !watched_parse(line, &watched))
+		if (!parse_watch(line, &watch) || !watched_parse(line, &watched))
 			return err_set(err, ERR_HOST, "this kernel shows inotify in another form");
 		if (watches->count > 0 && watches->list[watches->count - 1].number <= watch.number)
 			return err_set(err, ERR_HOST, "this kernel orders watches in another way");

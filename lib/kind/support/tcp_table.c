@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/cleanup.h"
 #include "kind/support/files.h"
 
 static void map_address(unsigned char address[16], const unsigned char v4[4])
@@ -55,10 +56,13 @@ static bool parse_line(const char *text, struct tcp_line *line)
 void tcp_table_parse(struct tcp_table *table, const char *text)
 {
 	for (const char *at = text; at && *at; at = strchr(at, '\n')) {
+		auto_free char *text_of_one = NULL;
 		struct tcp_line line;
 
 		at += *at == '\n';
-		if (!parse_line(at, &line))
+		/* sscanf() measures all that it is given. */
+		text_of_one = mem_copy(at, strcspn(at, "\n"));
+		if (!parse_line(text_of_one, &line))
 			continue;
 		array_grow(table->lines, table->count);
 		table->lines[table->count++] = line;

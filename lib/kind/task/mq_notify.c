@@ -145,7 +145,7 @@ static int dump_one(struct dump *d, const struct dump_queue *queue, struct buf *
 	uint64_t value = 0;
 	int r = 0;
 
-	if (number < 0 || signal < 0 || signal > SIGNALS)
+	if (number < 0 || signal > SIGNALS)
 		return dump_block(d, NULL,
 				  "notifications of a message queue of which it has no "
 				  "descriptor are not supported");

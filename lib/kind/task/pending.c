@@ -14,7 +14,8 @@
 extern const struct kind kind_pending;
 
 /* What the kernel keeps of a siginfo_t; the rest of its 128 bytes is zero. */
-enum { SIGINFO_SIZE = 48, PENDING_MAX = 65536 };
+/* For each signal that is looked at, the kernel goes through all in front of it. */
+enum { SIGINFO_SIZE = 48, PENDING_MAX = 16384 };
 
 RECORDS_BEGIN
 struct pending_rec {
@@ -37,14 +38,19 @@ static int signal_of(const unsigned char *siginfo)
 	return signal;
 }
 
-/* Appends all queued signals and takes their bits out of *unseen. */
+static size_t count_in(const struct buf *body)
+{
+	return (body->size - sizeof(struct pending_rec)) / SIGINFO_SIZE;
+}
+
+/* Appends all queued signals, or more than can be saved, and takes their bits out of *unseen. */
 static int append_queued(const struct dump_thread *thread, unsigned int flags, struct buf *body,
 			 uint64_t *unseen, struct err *err)
 {
 	siginfo_t infos[16];
 	struct __ptrace_peeksiginfo_args args = { .flags = flags, .nr = 16 };
 
-	for (;;) {
+	while (count_in(body) <= PENDING_MAX) {
 		long n = ptrace(PTRACE_PEEKSIGINFO, thread->tid, &args, infos);
 
 		if (n < 0)
@@ -57,6 +63,7 @@ static int append_queued(const struct dump_thread *thread, unsigned int flags, s
 		}
 		args.off += (uint64_t)n;
 	}
+	return 0;
 }
 
 /* When its queue is full, the kernel notes just the number; this is what the task would get. */
@@ -93,7 +100,7 @@ static int pending_dump(struct dump *d, struct err *err)
 	if (r < 0)
 		return r;
 	append_unqueued(unseen, &body);
-	own_count = (body.size - sizeof(rec)) / SIGINFO_SIZE;
+	own_count = count_in(&body);
 	if (thread == &d->task->threads[0]) {
 		unseen = thread->status.shared_pending;
 		r = append_queued(thread, PTRACE_PEEKSIGINFO_SHARED, &body, &unseen, err);
@@ -101,7 +108,7 @@ static int pending_dump(struct dump *d, struct err *err)
 			return r;
 		append_unqueued(unseen, &body);
 	}
-	shared_count = (body.size - sizeof(rec)) / SIGINFO_SIZE - own_count;
+	shared_count = count_in(&body) - own_count;
 	if (own_count + shared_count == 0)
 		return 0;
 	if (own_count + shared_count > PENDING_MAX)

@@ -1,0 +1,165 @@
+/* What kinds refuse while they restore: what has changed since the plan, and what no reader of
+ * images sees. The images are those of tests/hostile; the root is ours. */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+
+#include "core/cleanup.h"
+#include "hostile.h"
+#include "kind/kind.h"
+#include "policy/plan_private.h"
+#include "restore/restore.h"
+#include "unit.h"
+
+struct work {
+	struct image *image;
+	struct plan plan; /* nothing was asked */
+	struct restore rs;
+};
+
+static bool begin(struct unit *unit, struct work *work, const char *name, const char *edits)
+{
+	auto_edited struct edited_image edited = EDITED_IMAGE_NONE;
+	auto_buf struct buf data = BUF_EMPTY;
+	struct err err = ERR_NONE;
+
+	*work = (struct work){ .image = NULL };
+	if (!EXPECT(unit, hostile_load(name, &edited) && edited_apply_all(&edited, edits)))
+		return false;
+	edited_make(&edited, &data);
+	(void)image_parse(data.data, data.size, &image_default_limits, &work->image, &err);
+	if (work->image)
+		(void)restore_init(&work->rs, work->image, &work->plan, &err);
+	if (!EXPECT_TEXT(unit, err.text, ""))
+		return false;
+	work->rs.own->root.dir = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	work->rs.own->root.proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return true;
+}
+
+static void end(struct work *work)
+{
+	if (work->rs.own) {
+		(void)close(work->rs.own->root.dir);
+		(void)close(work->rs.own->root.proc);
+	}
+	restore_free(&work->rs);
+	image_free(work->image);
+}
+#define auto_work __attribute__((cleanup(end)))
+
+/* The error of restoring that record; "" if there is none. */
+static const char *restore(struct work *work, const struct record *record)
+{
+	static struct err err;
+
+	err = ERR_NONE;
+	(void)kind_by_tag(record->tag)->restore(&work->rs, record, &err);
+	return err.text;
+}
+
+static void another_device(struct unit *unit)
+{
+	auto_work struct work work;
+	const struct record *record;
+
+	if (!begin(unit, &work, "file_system-1.zst", "CHRD.0+8:4=5"))
+		return;
+	record = image_next(work.image, kind_by_name("chardev")->tag, NULL);
+	EXPECT_TEXT(unit, restore(&work, record), "/dev/null is device 1:3, not 1:5");
+}
+
+/* A record of the image's, but for the path. Owned. */
+static struct record *with_path(const struct record *record, size_t head, const char *path)
+{
+	size_t length = head + strlen(path) + 1;
+	struct record *copy = mem_alloc(1, sizeof(*copy) + length);
+	unsigned char *body = (unsigned char *)(copy + 1);
+
+	*copy = *record;
+	memcpy(body, record->body, head);
+	memcpy(body + head, path, strlen(path) + 1);
+	copy->body = body;
+	copy->length = (uint32_t)length;
+	return copy;
+}
+
+/* One of 10 bytes, that had `size`. */
+static void cut_off(struct unit *unit)
+{
+	static const struct {
+		uint32_t flags;
+		uint64_t position, size;
+		bool is_good;
+	} cases[] = {
+		{ O_RDONLY, 10, 25880, true },
+		{ O_RDONLY, 11, 25880, false },
+		{ O_RDONLY, 11, 10, true },
+		{ O_RDWR | O_APPEND, 11, 25880, true },
+	};
+	char path[] = "/tmp/unit-cut-XXXXXX";
+	auto_close int file = mkostemp(path, O_CLOEXEC);
+	auto_free char *refusal =
+	    mem_printf("file %s has been truncated below the saved position", path);
+
+	EXPECT(unit, file >= 0 && ftruncate(file, 10) == 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		auto_work struct work work;
+		auto_free struct record *record = NULL;
+		auto_free char *edits = mem_printf(
+		    "REGF.0+0:4=%u REGF.0+16:8=%llu REGF.0+24:8=%llu", cases[i].flags,
+		    (unsigned long long)cases[i].position, (unsigned long long)cases[i].size);
+
+		if (!begin(unit, &work, "file_system-1.zst", edits))
+			break;
+		record = with_path(image_next(work.image, kind_by_name("regfile")->tag, NULL), 120,
+				   path);
+		EXPECT_TEXT(unit, restore(&work, record), cases[i].is_good ? "" : refusal);
+	}
+	(void)unlink(path);
+}
+
+static void two_other_ends(struct unit *unit)
+{
+	auto_work struct work work;
+	const struct record *record;
+	struct err err = ERR_NONE;
+	uint32_t carrier;
+
+	if (!begin(unit, &work, "sock_tcp_connection-5.zst", ""))
+		return;
+	record = image_find(work.image, kind_by_name("sock_tcp_connection")->tag, 14);
+	carrier = 13;
+	/* As if another had made it. */
+	EXPECT(unit, restore_give_fd(&work.rs, image_find(work.image, record->tag, carrier),
+				     eventfd(0, EFD_CLOEXEC), &err) == 0);
+	EXPECT_TEXT(unit, restore(&work, record), "object 13 has two other ends");
+}
+
+static void no_ids(struct unit *unit)
+{
+	auto_work struct work work;
+	auto_script struct script script = SCRIPT_NONE;
+	struct remote nobody = { .zone = { .size = 1 << 16 } };
+	const struct record *record;
+	struct err err = ERR_NONE;
+
+	if (!begin(unit, &work, "file_system-1.zst", ""))
+		return;
+	script_init(&script, &nobody);
+	record = image_next(work.image, kind_by_name("creds")->tag, NULL);
+	EXPECT(unit, creds_take_ids(&work.rs, record->id, 0, &script, &err) == ERR_REFUSED);
+	EXPECT_TEXT(unit, err.text, "uid.real: the plan has no id");
+}
+
+static const struct unit_case cases[] = {
+	UNIT_CASE(another_device),
+	UNIT_CASE(cut_off),
+	UNIT_CASE(two_other_ends),
+	UNIT_CASE(no_ids),
+};
+
+int main(void)
+{
+	return UNIT_RUN(cases);
+}
