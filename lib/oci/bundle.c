@@ -6,13 +6,13 @@
 #include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/buf.h"
 #include "core/cleanup.h"
 #include "core/confine.h"
 #include "core/procfs.h"
+#include "core/sys.h"
 #include "policy/plan.h"
 
 void bundle_free(struct bundle *bundle)
@@ -120,7 +120,7 @@ char *bundle_resolve(int root, const char *rootfs, const char *point)
 		if (point[length] != '/' && point[length] != '\0')
 			continue;
 		part[length] = '\0';
-		fd = (int)syscall(SYS_openat2, root, part, &how, sizeof(how));
+		fd = sys_openat2(root, part, &how);
 		if (fd < 0)
 			continue;
 		self = mem_printf("/proc/self/fd/%d", fd);

@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
 #include "core/scan.h"
+#include "core/sys.h"
 #include "image/image.h"
 #include "oci/hook.h"
 
@@ -41,7 +41,7 @@ static int open_below(int dir, const char *path, uint64_t flags)
 		.flags = flags | O_CLOEXEC,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
 	};
-	int fd = (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
+	int fd = sys_openat2(dir, path, &how);
 
 	return fd < 0 ? -errno : fd;
 }

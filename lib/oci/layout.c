@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/buf.h"
 #include "core/cleanup.h"
+#include "core/sys.h"
 
 void layout_free(struct layout *layout)
 {
@@ -61,7 +61,7 @@ static int open_beneath(const struct layout *layout, const char *name, int *ret_
 	struct open_how how = { .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
 				.resolve =
 				    RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
-	auto_close int fd = (int)syscall(SYS_openat2, layout->dir, name, &how, sizeof(how));
+	auto_close int fd = sys_openat2(layout->dir, name, &how);
 	struct stat stat;
 
 	if (fd < 0)

@@ -6,13 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "core/buf.h"
 #include "core/cleanup.h"
 #include "core/lock.h"
+#include "core/sys.h"
 #include "ctckpt/inspect.h"
 #include "ctckpt/layout.h"
 #include "dump/output.h"
@@ -346,7 +346,7 @@ static int make_directory(int parent, const char *name, int *ret_fd, struct err 
 
 	if (mkdirat(parent, name, 0700) < 0 && errno != EEXIST)
 		return err_set(err, -errno, "make %s in the layout", name);
-	*ret_fd = (int)syscall(SYS_openat2, parent, name, &how, sizeof(how));
+	*ret_fd = sys_openat2(parent, name, &how);
 	return *ret_fd < 0 ? err_set(err, -errno, "open %s in the layout", name) : 0;
 }
 

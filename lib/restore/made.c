@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "core/sys.h"
 #include "restore/restore.h"
 
 /* The path follows, with its NUL. Inode 0: a directory that may have been made, and is empty then.
@@ -82,7 +83,7 @@ static void take_away(int root, const struct made *made, const char *path)
 	};
 	const char *name = strrchr(path, '/') + 1;
 	auto_free char *parent = mem_copy(path, (size_t)(name - path));
-	auto_close int dir = (int)syscall(SYS_openat2, root, parent, &how, sizeof(how));
+	auto_close int dir = sys_openat2(root, parent, &how);
 	struct stat st;
 
 	if (dir >= 0 && made->inode == 0)

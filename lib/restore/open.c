@@ -8,12 +8,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/vfs.h>
 
 #include "core/buf.h"
 #include "core/cleanup.h"
 #include "core/procfs.h"
+#include "core/sys.h"
 #include "kind/kind.h"
 
 const char *open_type_name(mode_t type)
@@ -44,7 +44,7 @@ static int resolve(int root, const char *path, uint64_t flags, uint64_t rules)
 		.flags = O_PATH | O_CLOEXEC | flags,
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | rules,
 	};
-	int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+	int fd = sys_openat2(root, path, &how);
 
 	return fd < 0 ? -errno : fd;
 }

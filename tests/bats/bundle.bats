@@ -293,11 +293,11 @@ busybox mkdir /tmp/new 2>>/v/inside; busybox ln -s a /tmp/link 2>>/v/inside; tru
 for names in process["capabilities"].values():
 	names[:] = ["CAP_DAC_OVERRIDE", "CAP_SYS_ADMIN", "CAP_SYS_PTRACE"]'
 	inside_edit 'grep CapEff /proc/self/status >/v/inside
-ls /proc/1/fd >>/v/inside 2>&1; cat /proc/1/environ >>/v/inside 2>&1; ls /proc/1/root/ >>/v/inside 2>&1; true'
+cat /proc/1/fd/2 >>/v/inside 2>&1; cat /proc/1/environ >>/v/inside 2>&1; ls /proc/1/root/ >>/v/inside 2>&1; true'
 	restored
 	assert_contains "$(sed -n 1p "$VICTIM_DIR/inside")" "0000000000280002"
 	assert_equal "$(sed -n '2,$p' "$VICTIM_DIR/inside")" "\
-ls: can't open '/proc/1/fd': Permission denied
+cat: can't open '/proc/1/fd/2': Permission denied
 cat: can't open '/proc/1/environ': Permission denied
 ls: /proc/1/root/: Permission denied"
 }

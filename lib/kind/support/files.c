@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/vfs.h>
 
 #include "core/cleanup.h"
+#include "core/sys.h"
 #include "restore/open.h"
 
 #define DELETED " (deleted)"
@@ -99,7 +99,7 @@ static int leads_to(int root, const char *path, const struct stat *stat)
 	struct stat found;
 	auto_close int fd = -1;
 
-	fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+	fd = sys_openat2(root, path, &how);
 	if (fd < 0 || fstat(fd, &found) < 0)
 		return -errno;
 	if (found.st_dev != stat->st_dev || found.st_ino != stat->st_ino)

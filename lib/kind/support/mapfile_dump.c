@@ -4,11 +4,11 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "core/sys.h"
 #include "kind/support/files.h"
 #include "kind/support/leases.h"
 #include "kind/support/mapped_inode.h"
@@ -73,7 +73,7 @@ static int open_mapped(struct dump *d, const struct procfs_vma *vma)
 
 	if (root < 0)
 		return -1;
-	place = (int)syscall(SYS_openat2, root, vma->name, &how, sizeof(how));
+	place = sys_openat2(root, vma->name, &how);
 	if (place < 0 || fstat(place, &stat) < 0 || !S_ISREG(stat.st_mode) ||
 	    stat.st_ino != vma->inode)
 		return -1;

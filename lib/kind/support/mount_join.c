@@ -9,13 +9,13 @@
 #include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include "container/mountinfo.h"
 #include "core/cleanup.h"
+#include "core/sys.h"
 #include "kind/support/mount_record.h"
 #include "kind/support/tree_record.h"
 #include "restore/restore.h"
@@ -114,7 +114,7 @@ static int open_memory(const struct restore *rs, const char *place)
 {
 	struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
 				.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
-	auto_close int fd = (int)syscall(SYS_openat2, AT_FDCWD, place, &how, sizeof(how));
+	auto_close int fd = sys_openat2(AT_FDCWD, place, &how);
 	struct statx mount;
 	struct statfs fs;
 	struct stat stat;

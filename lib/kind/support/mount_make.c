@@ -7,11 +7,11 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/buf.h"
 #include "core/cleanup.h"
+#include "core/sys.h"
 
 #ifndef MOVE_MOUNT_SET_GROUP
 #define MOVE_MOUNT_SET_GROUP 0x00000100 /* 5.15 */
@@ -108,7 +108,7 @@ static int check_directories(const char *value, struct err *err)
 
 	while ((path = take_directory(&value))) {
 		auto_free char *name = path;
-		auto_close int fd = (int)syscall(SYS_openat2, AT_FDCWD, name, &how, sizeof(how));
+		auto_close int fd = sys_openat2(AT_FDCWD, name, &how);
 
 		if (fd < 0)
 			return err_set(err, -errno, "open directory %s", name);

@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/buf.h"
 #include "core/cleanup.h"
+#include "core/sys.h"
 #include "kind/support/files.h"
 #include "kind/support/mount_bound.h"
 #include "kind/support/mount_record.h"
@@ -232,8 +232,7 @@ static char *find_joined(const struct plan *plan, const char *point, const char 
 	struct open_how how = { .flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
 				.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
 	auto_free char *path = joined(point, rest);
-	auto_close int fd =
-	    (int)syscall(SYS_openat2, plan_facts(plan)->root, path, &how, sizeof(how));
+	auto_close int fd = sys_openat2(plan_facts(plan)->root, path, &how);
 
 	return fd < 0 ? NULL : take_ptr(path);
 }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "core/sys.h"
 #include "kind/support/mount_bound.h"
 #include "kind/support/mount_make.h"
 #include "kind/support/mount_proc.h"
@@ -48,7 +49,7 @@ static int open_below(int dir, const char *path, uint64_t resolve)
 
 	if (*path == '\0')
 		return fcntl(dir, F_DUPFD_CLOEXEC, 0);
-	return (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
+	return sys_openat2(dir, path, &how);
 }
 
 /* ---- what is there ---- */

@@ -13,11 +13,11 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "core/sys.h"
 
 enum { PATIENCE_MS = 60000 }; /* for one step: a mount may belong to a server that stands still */
 
@@ -103,7 +103,7 @@ static int take(const struct mount_step *step, int *ret_fd, struct answer *answe
 		.flags = O_PATH | O_CLOEXEC,
 		.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
 	};
-	auto_close int place = (int)syscall(SYS_openat2, AT_FDCWD, step->point, &how, sizeof(how));
+	auto_close int place = sys_openat2(AT_FDCWD, step->point, &how);
 	auto_close int tree = -1;
 
 	if (place < 0)

@@ -9,11 +9,11 @@
 #include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "core/sys.h"
 #include "restore/open.h"
 
 enum { NAME_MAX_SIZE = 256, VALUE_MAX_SIZE = 65536, DEPTH_MAX = 5 };
@@ -148,7 +148,7 @@ static int open_setting(const struct restore *rs, const char *name)
 	struct open_how how = { .flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW,
 				.resolve =
 				    RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV };
-	long fd = syscall(SYS_openat2, restore_root(rs)->proc, path, &how, sizeof(how));
+	long fd = sys_openat2(restore_root(rs)->proc, path, &how);
 
 	return fd < 0 ? -errno : (int)fd;
 }

@@ -6,12 +6,12 @@
 #include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include "core/buf.h"
 #include "core/cleanup.h"
+#include "core/sys.h"
 
 void tree_choice_free(struct tree_choice *choice)
 {
@@ -89,7 +89,7 @@ static int open_upper(const struct tree_choice *choice, const char *path)
 	struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
 				.resolve =
 				    RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
-	int fd = (int)syscall(SYS_openat2, choice->upper, *path ? path : ".", &how, sizeof(how));
+	int fd = sys_openat2(choice->upper, *path ? path : ".", &how);
 
 	return fd < 0 ? -errno : fd;
 }

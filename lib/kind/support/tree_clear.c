@@ -7,10 +7,10 @@
 #include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "core/sys.h"
 
 enum { DEPTH_MAX = 512 };
 
@@ -19,7 +19,7 @@ int tree_open_here(int dir, const char *name, bool may_be_mount, bool *ret_is_mo
 	struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
 				.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
 					   RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV };
-	int fd = (int)syscall(SYS_openat2, dir, name, &how, sizeof(how));
+	int fd = sys_openat2(dir, name, &how);
 
 	*ret_is_mount = fd < 0 && errno == EXDEV && may_be_mount;
 	return *ret_is_mount ? openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)

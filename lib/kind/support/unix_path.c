@@ -6,9 +6,9 @@
 #include <linux/sockios.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
 
 #include "core/cleanup.h"
+#include "core/sys.h"
 #include "kind/support/files.h"
 
 static const struct dump_task *first_living(const struct dump *d)
@@ -58,7 +58,7 @@ static int look_beneath(const struct dump *d, const char *path, const struct uni
 
 	if (root < 0)
 		return -errno;
-	fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+	fd = sys_openat2(root, path, &how);
 	if (fd < 0 || fstat(fd, ret_stat) < 0 || !S_ISSOCK(ret_stat->st_mode) ||
 	    (uint32_t)ret_stat->st_ino != own->facts.file_inode)
 		return 0;

@@ -8,12 +8,12 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "container/mountinfo.h"
 #include "core/cleanup.h"
+#include "core/sys.h"
 #include "dump/dump.h"
 #include "kind/support/files.h"
 #include "kind/support/watched_search.h"
@@ -164,7 +164,7 @@ static void try_path(struct search *search, const char *path, uint64_t flags)
 
 	if (!file_path_is_valid(path, strlen(path) + 1))
 		return;
-	fd = (int)syscall(SYS_openat2, search->root, path, &how, sizeof(how));
+	fd = sys_openat2(search->root, path, &how);
 	if (fd >= 0)
 		search_try(search, fd, 0, path);
 }

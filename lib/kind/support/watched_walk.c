@@ -3,11 +3,11 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "core/sys.h"
 #include "kind/support/files.h"
 #include "kind/support/watched_search.h"
 
@@ -41,7 +41,7 @@ static int open_below(int dir, const char *path, uint64_t flags)
 		    RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
 	};
 
-	return (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
+	return sys_openat2(dir, path, &how);
 }
 
 static bool has_inode(const struct search *search, uint64_t inode)
@@ -100,7 +100,7 @@ void search_walk(struct search *search, const char *point, bool asks_all)
 		.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
-	auto_close int mount = (int)syscall(SYS_openat2, search->root, point, &how, sizeof(how));
+	auto_close int mount = sys_openat2(search->root, point, &how);
 	auto_with(walk_free) struct walk walk = {
 		.search = search,
 		.point = point,
