@@ -465,7 +465,7 @@ $SERVE"
 	engine_requires podman
 	engine_rootfs
 	mkfifo "$VICTIM_DIR/ask"
-	podman_start web --hostname=inside sh -c "exec </dev/null >/dev/null 2>&1; $SERVE"
+	podman_start web --ipc=private --hostname=inside sh -c "exec </dev/null >/dev/null 2>&1; $SERVE"
 	ask 'echo kept >/dev/shm/file'
 	run -0 ctckpt checkpoint --leave-running "$(<"$BATS_TEST_TMPDIR/web.id")" -o "$IMAGE"
 	BUNDLE=$(dirname "$(engine_podman inspect --format '{{.OCIConfigPath}}' web)")

@@ -224,8 +224,9 @@ podman_start() {
 	[[ -d $ROOTFS ]] || engine_rootfs
 	# What comes before the command are options: --rootfs has to be the last.
 	local options=()
-	# Root's podman never removes the cgroup above its containers.
-	((EUID != 0)) || options+=(--cgroup-parent "/$VICTIM")
+	# Root's podman never removes the cgroup above its containers; and what it mounts for them, for
+	# all to see, is gone with them: other tests' containers may have it among theirs.
+	((EUID != 0)) || options+=(--cgroup-parent "/$VICTIM" --ipc none)
 	while [[ $1 == -* ]]; do
 		options+=("$1")
 		shift
