@@ -54,55 +54,30 @@ static void bytes_limit(const struct place *at, const char *file, struct buf *ou
 		buf_printf(out, "%" PRIu64, bytes);
 }
 
-static void memory_limit(const struct place *at, struct buf *out)
-{
-	bytes_limit(at, "memory.limit_in_bytes", out);
-}
-
-static void huge_limit(const struct place *at, struct buf *out)
-{
-	bytes_limit(at, "hugetlb.2MB.limit_in_bytes", out);
-}
-
-static void giant_limit(const struct place *at, struct buf *out)
-{
-	bytes_limit(at, "hugetlb.1GB.limit_in_bytes", out);
-}
-
-static void huge_promise(const struct place *at, struct buf *out)
-{
-	bytes_limit(at, "hugetlb.2MB.rsvd.limit_in_bytes", out);
-}
-
-static void giant_promise(const struct place *at, struct buf *out)
-{
-	bytes_limit(at, "hugetlb.1GB.rsvd.limit_in_bytes", out);
-}
-
 /* v1 limits the sum of both. */
-static void swap_limit(const struct place *at, struct buf *out)
+static void swap_limit(const struct place *at, const char *file, struct buf *out)
 {
 	uint64_t bytes, both;
 
-	if (read_number(at->dir, "memory.memsw.limit_in_bytes", &both) && has_bytes(both) &&
+	if (read_number(at->dir, file, &both) && has_bytes(both) &&
 	    read_number(at->dir, "memory.limit_in_bytes", &bytes))
 		buf_printf(out, "%" PRIu64, both > bytes ? both - bytes : 0);
 }
 
-static void pids_limit(const struct place *at, struct buf *out)
+static void count_limit(const struct place *at, const char *file, struct buf *out)
 {
 	uint64_t count;
 
-	if (read_number(at->dir, "pids.max", &count))
+	if (read_number(at->dir, file, &count))
 		buf_printf(out, "%" PRIu64, count);
 }
 
 /* "-1" is none, and no number. */
-static void cpu_limit(const struct place *at, struct buf *out)
+static void cpu_limit(const struct place *at, const char *file, struct buf *out)
 {
 	uint64_t quota, period;
 
-	if (read_number(at->dir, "cpu.cfs_quota_us", &quota) &&
+	if (read_number(at->dir, file, &quota) &&
 	    read_number(at->dir, "cpu.cfs_period_us", &period))
 		buf_printf(out, "%" PRIu64 " %" PRIu64, quota, period);
 }
@@ -116,31 +91,6 @@ static void set_limit(const struct place *at, const char *file, struct buf *out)
 	if (read_file(at->dir, file, &own) && read_file(at->above, file, &above) &&
 	    strcmp(own.data, above.data) != 0)
 		buf_printf(out, "%s", own.data);
-}
-
-static void cpus_limit(const struct place *at, struct buf *out)
-{
-	set_limit(at, "cpuset.cpus", out);
-}
-
-static void nodes_limit(const struct place *at, struct buf *out)
-{
-	set_limit(at, "cpuset.mems", out);
-}
-
-static void device_list(const struct place *at, struct buf *out)
-{
-	set_limit(at, "devices.list", out);
-}
-
-static void packet_class(const struct place *at, struct buf *out)
-{
-	set_limit(at, "net_cls.classid", out);
-}
-
-static void packet_priorities(const struct place *at, struct buf *out)
-{
-	set_limit(at, "net_prio.ifpriomap", out);
 }
 
 /* "8:0 1048576" a line becomes "8:0 rbps=1048576". */
@@ -161,9 +111,9 @@ static void throttle(const struct place *at, const char *file, const char *key, 
 	}
 }
 
-static void io_limit(const struct place *at, struct buf *out)
+static void io_limit(const struct place *at, const char *file, struct buf *out)
 {
-	throttle(at, "blkio.throttle.read_bps_device", "rbps", out);
+	throttle(at, file, "rbps", out);
 	throttle(at, "blkio.throttle.write_bps_device", "wbps", out);
 	throttle(at, "blkio.throttle.read_iops_device", "riops", out);
 	throttle(at, "blkio.throttle.write_iops_device", "wiops", out);
@@ -172,22 +122,23 @@ static void io_limit(const struct place *at, struct buf *out)
 static const struct {
 	const char *controller;
 	const char *attribute; /* of v2; or what has none there, and is lost */
-	void (*read)(const struct place *at, struct buf *out);
+	const char *file;      /* of v1, or the first of those that are read */
+	void (*read)(const struct place *at, const char *file, struct buf *out);
 } limits[] = {
-	{ "memory", "memory.max", memory_limit },
-	{ "memory", "memory.swap.max", swap_limit },
-	{ "pids", "pids.max", pids_limit },
-	{ "cpu", "cpu.max", cpu_limit },
-	{ "cpuset", "cpuset.cpus", cpus_limit },
-	{ "cpuset", "cpuset.mems", nodes_limit },
-	{ "blkio", "io.max", io_limit },
-	{ "hugetlb", "hugetlb.2MB.max", huge_limit },
-	{ "hugetlb", "hugetlb.1GB.max", giant_limit },
-	{ "hugetlb", "hugetlb.2MB.rsvd.max", huge_promise },
-	{ "hugetlb", "hugetlb.1GB.rsvd.max", giant_promise },
-	{ "devices", "devices.list", device_list },
-	{ "net_cls", "net_cls.classid", packet_class },
-	{ "net_prio", "net_prio.ifpriomap", packet_priorities },
+	{ "memory", "memory.max", "memory.limit_in_bytes", bytes_limit },
+	{ "memory", "memory.swap.max", "memory.memsw.limit_in_bytes", swap_limit },
+	{ "pids", "pids.max", "pids.max", count_limit },
+	{ "cpu", "cpu.max", "cpu.cfs_quota_us", cpu_limit },
+	{ "cpuset", "cpuset.cpus", "cpuset.cpus", set_limit },
+	{ "cpuset", "cpuset.mems", "cpuset.mems", set_limit },
+	{ "blkio", "io.max", "blkio.throttle.read_bps_device", io_limit },
+	{ "hugetlb", "hugetlb.2MB.max", "hugetlb.2MB.limit_in_bytes", bytes_limit },
+	{ "hugetlb", "hugetlb.1GB.max", "hugetlb.1GB.limit_in_bytes", bytes_limit },
+	{ "hugetlb", "hugetlb.2MB.rsvd.max", "hugetlb.2MB.rsvd.limit_in_bytes", bytes_limit },
+	{ "hugetlb", "hugetlb.1GB.rsvd.max", "hugetlb.1GB.rsvd.limit_in_bytes", bytes_limit },
+	{ "devices", "devices.list", "devices.list", set_limit },
+	{ "net_cls", "net_cls.classid", "net_cls.classid", set_limit },
+	{ "net_prio", "net_prio.ifpriomap", "net_prio.ifpriomap", set_limit },
 };
 
 /* Who limits others, too, limits by what is the invoker's, not the container's. */
@@ -232,7 +183,7 @@ static void find_limit(const struct dump *d, int proc, size_t number, struct buf
 			return;
 		*slash = '\0';
 		(void)cgroup_open(path, &above, &none);
-		limits[number].read(&(struct place){ dir, above }, out);
+		limits[number].read(&(struct place){ dir, above }, limits[number].file, out);
 	}
 }
 
