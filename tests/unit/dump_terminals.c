@@ -1,4 +1,5 @@
-/* Terminals whose other end is outside of the container: it has one at most. */
+/* Terminals that a dump refuses: the second whose other end is outside of the container, and one
+ * that was hung up by an administrator. */
 #include <stdlib.h>
 
 #include "dump_made.h"
@@ -63,8 +64,38 @@ static void second_outside(struct unit *unit)
 	(void)close(second.slave);
 }
 
+/* As vhangup(2) leaves it: a description that was hung up, and a master. */
+static void hung_up(struct unit *unit)
+{
+	struct ends alive = open_ends();
+	struct ends dead = open_ends();
+	struct target_fd files[] = { { .id = 5, .fd = alive.master },
+				     { .id = 6, .fd = dead.slave } };
+	struct dump_terminal_end ends[] = { { &files[0], PTY_MASTER, 0 },
+					    { &files[1], PTY_SLAVE, 0 } };
+	auto_made struct made made;
+	struct err err = ERR_NONE;
+	uint32_t id;
+
+	made_begin(&made);
+	made.d.fd = NULL;
+	made.own.terminals =
+	    (struct dump_terminals){ .ends = ends, .end_count = 2, .is_scanned = true };
+	(void)close(dead.master);
+	EXPECT(unit, alive.slave >= 0 && terminal_is_hung_up(dead.slave));
+	EXPECT(unit, terminal_at(&made.d, 0, &id, &err) == 0);
+	EXPECT_TEXT(unit, made.own.blockers.data,
+		    "task 1 (made): terminal /dev/pts/0 was hung up, and is in use again");
+	EXPECT(unit, made.own.record_count == 0);
+	free(made.own.terminals.pairs);
+	(void)close(alive.master);
+	(void)close(alive.slave);
+	(void)close(dead.slave);
+}
+
 static const struct unit_case cases[] = {
 	UNIT_CASE(second_outside),
+	UNIT_CASE(hung_up),
 };
 
 int main(void)
