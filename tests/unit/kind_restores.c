@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 
 #include "core/cleanup.h"
 #include "hostile.h"
