@@ -119,23 +119,6 @@ static void cut_off(struct unit *unit)
 	(void)unlink(path);
 }
 
-static void two_other_ends(struct unit *unit)
-{
-	auto_work struct work work;
-	const struct record *record;
-	struct err err = ERR_NONE;
-	uint32_t carrier;
-
-	if (!begin(unit, &work, "sock_tcp_connection-5.zst", ""))
-		return;
-	record = image_find(work.image, kind_by_name("sock_tcp_connection")->tag, 14);
-	carrier = 13;
-	/* As if another had made it. */
-	EXPECT(unit, restore_give_fd(&work.rs, image_find(work.image, record->tag, carrier),
-				     eventfd(0, EFD_CLOEXEC), &err) == 0);
-	EXPECT_TEXT(unit, restore(&work, record), "object 13 has two other ends");
-}
-
 static void no_ids(struct unit *unit)
 {
 	auto_work struct work work;
@@ -155,7 +138,6 @@ static void no_ids(struct unit *unit)
 static const struct unit_case cases[] = {
 	UNIT_CASE(another_device),
 	UNIT_CASE(cut_off),
-	UNIT_CASE(two_other_ends),
 	UNIT_CASE(no_ids),
 };
 
