@@ -78,11 +78,25 @@ static bool leads_session(const struct restore *rs, const struct restore_task *t
 	return (pid_t)le32_get(task->rec->sid) == task->vpid;
 }
 
+/* A zombie's own session was not saved: it is that of the process group that it leads. */
+static pid_t session_of_group(const struct restore *rs, pid_t group)
+{
+	for (size_t i = 0; i < rs->own->task_count; i++) {
+		const struct restore_task *task = &rs->own->tasks[i];
+
+		if (task->rec && !is_zombie(task) && (pid_t)le32_get(task->rec->pgid) == group)
+			return (pid_t)le32_get(task->rec->sid);
+	}
+	return 0;
+}
+
 /* The session that a task must inherit; 0: any will do. */
 static pid_t wanted_session(const struct restore *rs, const struct restore_task *task)
 {
-	if (is_zombie(task) || leads_session(rs, task))
+	if (leads_session(rs, task))
 		return 0;
+	if (is_zombie(task))
+		return session_of_group(rs, task->vpid);
 	return (pid_t)le32_get(task->rec->sid);
 }
 

@@ -11,7 +11,7 @@
 
 #include "family.h"
 
-enum { MEMBERS = 9 };
+enum { MEMBERS = 10 };
 
 /* What every process sees of itself, by a number that stays. */
 struct view {
@@ -112,6 +112,31 @@ static void make_headless_group(int number, bool is_reaped, pid_t *ret_zombie)
 	EXPECT(waitid(P_PID, (id_t)leader, &info, WEXITED | (is_reaped ? 0 : WNOWAIT)) == 0);
 	if (!is_reaped)
 		*ret_zombie = leader;
+}
+
+/* In a session whose leader is gone, one of a group whose leader is a zombie. */
+static void make_left_group(int number, pid_t *ret_zombie)
+{
+	pid_t leader = fork();
+	siginfo_t info;
+
+	if (leader == 0) {
+		pid_t first;
+
+		lead_session();
+		first = fork();
+		if (first == 0) {
+			lead_group();
+			(void)start(number, NULL);
+			await_count(&board->built, number + 1);
+			_exit(9);
+		}
+		EXPECT(waitid(P_PID, (id_t)first, &info, WEXITED | WNOWAIT) == 0);
+		_exit(0);
+	}
+	EXPECT(waitpid(leader, NULL, 0) == leader);
+	*ret_zombie = board->views[number].group;
+	board->views[number].parent = getpid();
 }
 
 /* A child that was in its parent's session before the parent got its own. */
@@ -240,7 +265,7 @@ static _Noreturn void share_with_orphan(void)
 
 int main(int argc, char **argv)
 {
-	pid_t zombies[4];
+	pid_t zombies[5];
 	pid_t stopped[2];
 	pid_t announcer;
 	sigset_t set;
@@ -264,7 +289,8 @@ int main(int argc, char **argv)
 	make_headless_group(4, false, &zombies[3]);
 	make_old_session(5);
 	announcer = make_announcer();
-	await_count(&board->built, MEMBERS);
+	await_count(&board->built, 9);
+	make_left_group(9, &zombies[4]);
 	zombies[0] = make_zombie(33, 0);
 	zombies[1] = make_zombie(0, SIGKILL);
 	zombies[2] = make_zombie(0, SIGTERM);
@@ -280,6 +306,7 @@ int main(int argc, char **argv)
 	EXPECT(waitpid(zombies[1], &status, 0) == zombies[1] && WTERMSIG(status) == SIGKILL);
 	EXPECT(waitpid(zombies[2], &status, 0) == zombies[2] && WTERMSIG(status) == SIGTERM);
 	EXPECT(waitpid(zombies[3], &status, 0) == zombies[3] && WEXITSTATUS(status) == 7);
+	EXPECT(waitpid(zombies[4], &status, 0) == zombies[4] && WEXITSTATUS(status) == 9);
 	for (int i = 0; i < 2; i++)
 		expect_stopped(stopped[i]);
 	/* Orphans of the subreaper among them. */
