@@ -78,7 +78,7 @@ static int read_words(int pagemap, uint64_t start, uint64_t end, struct page_run
 
 			if (words[i] >> 62)
 				add_run(runs, count, at, at + IMAGE_PAGE, words[i] >> 61 & 1,
-					false);
+					words[i] >> 58 & 1);
 		}
 		start += (uint64_t)n / 8 * IMAGE_PAGE;
 	}
