@@ -1,5 +1,7 @@
 /* identity: a tree with process groups and sessions, some of which lost their leader, orphans,
- * zombies, stopped processes, and a child that announces its end by another signal. */
+ * zombies, stopped processes, and a child that announces its end by another signal. With the
+ * argument "shared", an orphan in a session whose leader is dead, which shares descriptors with its
+ * parent. */
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -225,7 +227,43 @@ static void expect_announced(pid_t child)
 	EXPECT(waitpid(child, NULL, __WCLONE) == child);
 }
 
-int main(void)
+static pid_t fork_sharing(void)
+{
+	struct clone_args {
+		uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+	} args = { .flags = CLONE_FILES, .exit_signal = SIGCHLD };
+
+	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+}
+
+static void be_shared_leader(void)
+{
+	lead_session();
+	if (fork_sharing() == 0) {
+		lead_group();
+		live(0);
+		_exit(0);
+	}
+	await_count(&board->built, 1);
+	_exit(0);
+}
+
+static _Noreturn void share_with_orphan(void)
+{
+	pid_t leader = fork_sharing();
+	int status;
+
+	if (leader == 0)
+		be_shared_leader();
+	EXPECT(waitpid(leader, &status, 0) == leader && status == 0);
+	board->views[0].parent = getpid();
+	wait_for_restore();
+	await_count(&board->verified, 1);
+	EXPECT(wait(&status) > 0 && status == 0);
+	victim_done();
+}
+
+int main(int argc, char **argv)
 {
 	pid_t zombies[5];
 	pid_t stopped[2];
@@ -239,6 +277,8 @@ int main(void)
 	EXPECT(sigemptyset(&set) == 0 && sigaddset(&set, SIGUSR2) == 0);
 	EXPECT(sigprocmask(SIG_BLOCK, &set, NULL) == 0);
 	EXPECT(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
+	if (argc > 1 && strcmp(argv[1], "shared") == 0)
+		share_with_orphan();
 
 	(void)start(0, lead_group);
 	await_count(&board->built, 1);
