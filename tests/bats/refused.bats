@@ -57,3 +57,9 @@ refuses() {
 	[[ ! -e $VICTIM_DIR/no-keys ]] || skip "requires the kernel's pkeys"
 	refuses "memory that is only executed, beside protection keys of the program's own, is not supported"
 }
+
+@test "refused: a container whose only process has lost its main thread" {
+	victim_start refused alone
+	refuses "the main thread has ended, and others have not"
+	victim_succeeds
+}

@@ -275,6 +275,23 @@ static void make_more(void)
 	(void)make_child(leave_mounts);
 }
 
+/* The process goes on without its main thread. */
+static void *live_alone(void *unused)
+{
+	(void)unused;
+	wait_for_restore();
+	victim_done();
+}
+
+static _Noreturn void leave_alone(void)
+{
+	pthread_t thread;
+
+	EXPECT(pthread_create(&thread, NULL, live_alone, NULL) == 0);
+	for (;;)
+		(void)syscall(SYS_exit, 0);
+}
+
 int main(int argc, char **argv)
 {
 	(void)victim_dir();
@@ -285,6 +302,8 @@ int main(int argc, char **argv)
 		make_more();
 	} else if (argc > 1 && strcmp(argv[1], "mappings") == 0) {
 		make_mappings();
+	} else if (argc > 1 && strcmp(argv[1], "alone") == 0) {
+		leave_alone();
 	} else if (argc > 1 && strcmp(argv[1], "code") == 0) {
 		make_code();
 	} else {
