@@ -7,10 +7,10 @@ older() {
 }
 
 @test "older: memory is found where nothing scans for pages" {
-	local victim
-	for victim in mapping large; do
+	local program
+	for program in mapping large; do
 		rm -rf "${VICTIM_DIR:?}"/* "$IMAGE"
-		victim_start "$victim"
+		victim_start "$program"
 		older checkpoint "$VICTIM" -o "$IMAGE"
 		run -0 ctckpt restore --detach "$IMAGE"
 		victim_succeeds
@@ -18,10 +18,10 @@ older() {
 }
 
 @test "older: what older kernels have comes back without what they lack" {
-	local victim
-	for victim in large memfd mempolicy posix_timers prctl sysv_shm thread timerfd; do
+	local program
+	for program in large memfd mempolicy posix_timers prctl sysv_shm thread timerfd; do
 		rm -rf "${VICTIM_DIR:?}"/* "$IMAGE"
-		victim_start "$victim"
+		victim_start "$program"
 		older checkpoint "$VICTIM" -o "$IMAGE"
 		older restore --detach "$IMAGE"
 		victim_succeeds
