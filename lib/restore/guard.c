@@ -168,7 +168,7 @@ int restore_journal_begin(struct restore *rs, int root, int end, struct err *err
 	return guard->journal < 0 ? err_set(err, -errno, "make a journal") : 0;
 }
 
-int restore_journal(const struct restore *rs)
+int restore_take_journal(struct restore *rs)
 {
 	rs->own->shared->files_uid = geteuid();
 	rs->own->shared->files_gid = getegid();

@@ -224,8 +224,12 @@ data_look() {
 		assert_equal "$(data_look)" "$before"
 		assert_equal "$(ctckpt ps --quiet --engine ctckpt)$(test_tasks)" ""
 	done
-	run -0 ctckpt restore --detach --rootfs "$OTHER" --file-system "$IMAGE"
-	assert_equal "$(find "$OTHER" -name ".ctckpt*")" ""
+	# What a restore has left that was killed as a whole.
+	mkdir "$OTHER/.ctckpt-files-0123456789abcdef"
+	run -0 --separate-stderr ctckpt restore --detach --rootfs "$OTHER" --file-system "$IMAGE"
+	assert_contains "$stderr" \
+		"/.ctckpt-files-0123456789abcdef has what another restore has replaced, which goes on or was killed"
+	assert_equal "$(cd "$OTHER" && echo .ctckpt*)" .ctckpt-files-0123456789abcdef
 	other_succeeds
 }
 

@@ -419,7 +419,7 @@ static void note_shelves(struct making *making, int dir)
 
 static int begin_shelf(struct making *making, int dir, struct err *err)
 {
-	int r = tree_shelf_begin(dir, restore_journal(making->rs), &making->shelf);
+	int r = tree_shelf_begin(dir, restore_take_journal(making->rs), &making->shelf);
 
 	return r < 0 ? err_set(err, r, "make a place for what is replaced") : 0;
 }
