@@ -8,7 +8,8 @@ deps_build=(gcc make pkg-config libc6-dev libcap-dev libseccomp-dev libcgroup-de
 deps_test=(bats bubblewrap gcc-multilib parallel uidmap util-linux procps iproute2 nftables python3 perl
 	sqlite3 redis-server
 	postgresql nginx nodejs default-jdk-headless tmux vim-tiny
-	golang-github-containers-common runc crun podman skopeo busybox-static)
+	golang-github-containers-common runc crun podman skopeo docker-registry
+	busybox-static)
 deps_lint=(clang llvm libclang-rt-dev zstd clang-format cppcheck shellcheck mandoc)
 
 deps_missing() {

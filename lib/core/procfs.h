@@ -64,6 +64,7 @@ struct procfs_vma {
 	 * one with a newline. */
 	char *name;
 	uint64_t vm_flags; /* VMF_* */
+	uint64_t key;	   /* of pkeys(7); 0: none of its own */
 };
 /* VmFlags of smaps, proc(5), one bit for each two-letter word. */
 /* clang-format off */

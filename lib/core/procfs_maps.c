@@ -96,6 +96,17 @@ static bool scan_header(const char *at, const char *end, struct procfs_vma *vma)
 	return vma->start < vma->end;
 }
 
+static void scan_attribute(const char *line, const char *end, struct procfs_vma *vma)
+{
+	if (scan_text(&line, "VmFlags:")) {
+		vma->vm_flags = scan_vm_flags(line, end);
+	} else if (scan_text(&line, "ProtectionKey:")) {
+		scan_blanks(&line);
+		if (!scan_number(&line, 10, UINT64_MAX, &vma->key))
+			vma->key = UINT64_MAX;
+	}
+}
+
 struct maps {
 	struct procfs_vma *vmas; /* owned */
 	size_t count;
@@ -114,8 +125,7 @@ static int add_line(struct maps *maps, const char *line, const char *end, struct
 	if (*line >= 'A' && *line <= 'Z') {
 		if (maps->count == 0 || !memchr(line, ':', (size_t)(end - line)))
 			return err_set(err, ERR_FAILED, "maps: a line that is none of ours");
-		if (scan_text(&line, "VmFlags:"))
-			maps->vmas[maps->count - 1].vm_flags = scan_vm_flags(line, end);
+		scan_attribute(line, end, &maps->vmas[maps->count - 1]);
 		return 0;
 	}
 	is_good = scan_header(line, end, &vma);

@@ -73,6 +73,14 @@ static int open_init(const struct oci_state *state, int *ret_pidfd, struct err *
 	return 0;
 }
 
+/* Waits for that, as long as we are patient. */
+static bool has_ended(int pidfd)
+{
+	struct pollfd polls = { pidfd, POLLIN, 0 };
+
+	return poll(&polls, 1, PATIENCE_MS) > 0;
+}
+
 static int kill_all(const char *id, int number, struct err *err)
 {
 	auto_target struct target target = TARGET_NONE;
@@ -111,7 +119,12 @@ int ctckpt_oci_kill(const char *id, int number, bool is_to_all, struct err *err)
 	if (r < 0 || is_to_all)
 		return r < 0 ? r : kill_all(id, number, err);
 	r = sys_pidfd_send_signal(pidfd, number);
-	return r < 0 ? err_set(err, r, "send signal %d to container %s", number, id) : 0;
+	if (r < 0)
+		return err_set(err, r, "send signal %d to container %s", number, id);
+	/* So that a delete that follows finds it ended. */
+	if (number == SIGKILL && !is_frozen(id))
+		(void)has_ended(pidfd);
+	return 0;
 }
 
 /* ---- delete ---- */
@@ -120,7 +133,6 @@ int ctckpt_oci_kill(const char *id, int number, bool is_to_all, struct err *err)
 static int end(const struct oci_state *state, struct err *err)
 {
 	struct ctckpt_freeze_result result;
-	struct pollfd polls = { .events = POLLIN };
 	auto_close int pidfd = -1;
 	struct err ignored;
 	int r = open_init(state, &pidfd, &ignored);
@@ -132,8 +144,7 @@ static int end(const struct oci_state *state, struct err *err)
 		return err_set(err, r, "kill container %s", state->id);
 	if (is_frozen(state->id))
 		(void)ctckpt_thaw(state->id, &result, &ignored);
-	polls.fd = pidfd;
-	if (poll(&polls, 1, PATIENCE_MS) == 0)
+	if (!has_ended(pidfd))
 		return err_set(err, ERR_FAILED, "container %s does not end", state->id);
 	return 0;
 }

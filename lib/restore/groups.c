@@ -33,16 +33,20 @@ int growth_lead_groups(struct restore *rs, struct err *err)
 	return 0;
 }
 
+/* As the container sees it; 0: it does not. */
+static pid_t group_of(const struct procfs_status *status, size_t level)
+{
+	return status->ns_depth > level ? status->ns_pgid[status->ns_depth - 1 - level] : 0;
+}
+
 static int check_group(const struct restore_task *task, pid_t group, struct err *err)
 {
 	auto_with(procfs_status_free) struct procfs_status status = { .groups = NULL };
 	int r = procfs_status_read(task->pid, &status, err);
-	size_t level;
 
 	if (r < 0)
 		return r;
-	level = le32_get(task->ns->level_count);
-	if (status.ns_depth <= level || status.ns_pgid[status.ns_depth - 1 - level] != group)
+	if (group_of(&status, le32_get(task->ns->level_count)) != group)
 		return err_set(
 		    err, ERR_REFUSED,
 		    "task %d cannot be put into process group %d, which leads out of its "

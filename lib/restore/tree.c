@@ -78,11 +78,25 @@ static bool leads_session(const struct restore *rs, const struct restore_task *t
 	return (pid_t)le32_get(task->rec->sid) == task->vpid;
 }
 
+/* A zombie's own session was not saved: it is that of the process group that it leads. */
+static pid_t session_of_group(const struct restore *rs, pid_t group)
+{
+	for (size_t i = 0; i < rs->own->task_count; i++) {
+		const struct restore_task *task = &rs->own->tasks[i];
+
+		if (task->rec && !is_zombie(task) && (pid_t)le32_get(task->rec->pgid) == group)
+			return (pid_t)le32_get(task->rec->sid);
+	}
+	return 0;
+}
+
 /* The session that a task must inherit; 0: any will do. */
 static pid_t wanted_session(const struct restore *rs, const struct restore_task *task)
 {
-	if (is_zombie(task) || leads_session(rs, task))
+	if (leads_session(rs, task))
 		return 0;
+	if (is_zombie(task))
+		return session_of_group(rs, task->vpid);
 	return (pid_t)le32_get(task->rec->sid);
 }
 
@@ -110,12 +124,13 @@ static bool has_all(const struct restore *rs, const struct restore_task *task,
 	return true;
 }
 
-/* Who shares it can be made by none but its parent or a sibling that has all of it. *ret_maker is
- * NULL for a task that shares nothing with those that are there. */
+/* Who shares it can be made by none but its parent or a sibling that has all of it, and is in the
+ * session. *ret_maker is NULL for a task that shares nothing with those that are there. */
 static int find_maker(const struct restore *rs, struct restore_task *task,
 		      struct restore_task **ret_maker, struct err *err)
 {
 	struct restore_task *parent = parent_of(rs, task);
+	pid_t session = wanted_session(rs, task);
 	bool is_sharing = false;
 
 	*ret_maker = NULL;
@@ -128,7 +143,8 @@ static int find_maker(const struct restore *rs, struct restore_task *task,
 			    le32_get(other->rec->exit_signal) == le32_get(task->rec->exit_signal);
 
 			is_sharing = true;
-			if ((other == parent || is_sibling) && has_all(rs, task, other)) {
+			if ((other == parent || is_sibling) && has_all(rs, task, other) &&
+			    (session == 0 || other->session == session)) {
 				*ret_maker = other;
 				return 0;
 			}
@@ -350,24 +366,6 @@ static int find_member(struct growth *growth, struct restore_task *task, pid_t s
 	return growth_call(&ghost->remote, "start a session", SYS_setsid, 0, 0, err);
 }
 
-static int check_parent(const struct restore *rs, struct restore_task *task, struct err *err)
-{
-	auto_close int proc = -1;
-	auto_buf struct buf text = BUF_EMPTY;
-	struct procfs_stat stat;
-	int r = procfs_open_pid(task->pid, &proc, err);
-
-	if (r == 0)
-		r = procfs_read(proc, "stat", &text, err);
-	if (r == 0)
-		r = procfs_stat_parse(text.data, &stat, err);
-	if (r == 0 && stat.ppid != parent_of(rs, task)->pid)
-		return err_set(err, ERR_REFUSED,
-			       "task %d cannot be put into session %u below its parent %d",
-			       task->vpid, le32_get(task->rec->sid), parent_of(rs, task)->vpid);
-	return r;
-}
-
 static int set_subreaper(struct restore *rs, struct restore_task *parent, bool on, struct err *err)
 {
 	if (parent == init_of(rs))
@@ -403,8 +401,6 @@ static int make_orphan(struct growth *growth, struct restore_task *task, struct 
 		r = reap(&member.remote, temporary, err);
 	if (r == 0)
 		r = set_subreaper(rs, parent, false, err);
-	if (r == 0)
-		r = check_parent(rs, task, err);
 	for (size_t i = 0; i < rs->own->task_count; i++) {
 		if (rs->own->tasks[i].pid == member.remote.tid)
 			rs->own->tasks[i].has_new_child = true;

@@ -333,7 +333,6 @@ ls: /proc/1/root/: Permission denied"
 	run -2 ctckpt kill "$VICTIM" SIGNONE
 	assert_contains "$output" "SIGNONE is not a signal"
 	run -0 ctckpt kill "$VICTIM" SIGKILL
-	"$AWAIT" -p "$PID"
 	assert_equal "$(state_of status) $(state_of pid)" "stopped 0"
 	run -1 ctckpt kill "$VICTIM"
 	assert_contains "$output" "container $VICTIM does not run"

@@ -66,6 +66,32 @@ blob() {
 	done
 }
 
+@test "export: to a registry and back" {
+	requires cmd-skopeo cmd-docker-registry
+	saved
+	run -0 ctckpt export "$IMAGE" "oci:$LAYOUT:v1"
+	cat >"$BATS_TEST_TMPDIR/registry.yml" <<-END
+		version: 0.1
+		storage: { filesystem: { rootdirectory: $BATS_TEST_TMPDIR/store } }
+		http: { addr: "127.0.0.1:5000" }
+	END
+	export HOME=$BATS_TEST_TMPDIR TMPDIR=$BATS_TEST_TMPDIR
+	# In a network of its own. The registry ends with the shell, the first process of its namespace.
+	run -0 unshare --user --map-current-user --keep-caps --net --pid --fork --kill-child \
+		bash -e -s "$LAYOUT" "$BATS_TEST_TMPDIR/registry.yml" <<-'END'
+		ip link set lo up
+		docker-registry serve "$2" >"$2.log" 2>&1 &
+		until (: </dev/tcp/127.0.0.1/5000) 2>/dev/null; do kill -0 $!; done
+		at=docker://127.0.0.1:5000/saved:v1
+		skopeo --insecure-policy copy --dest-tls-verify=false "oci:$1:v1" $at
+		skopeo inspect --tls-verify=false --raw $at
+		skopeo --insecure-policy copy --src-tls-verify=false $at "oci:$1.back:v1"
+	END
+	assert_contains "$output" "\"io.podman.annotations.checkpoint.name\":\"$VICTIM\""
+	run -0 ctckpt import "oci:$LAYOUT.back:v1" -o "$BACK"
+	cmp "$IMAGE" "$BACK"
+}
+
 @test "export: in the layer is what checkpointctl shows" {
 	saved
 	run -0 ctckpt export "$IMAGE" "oci:$LAYOUT"

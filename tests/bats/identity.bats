@@ -14,6 +14,13 @@ load helper
 	victim_succeeds
 }
 
+@test "identity: an orphan that shares with who adopted it is not put into that one's session" {
+	victim_start identity shared
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	run -3 --separate-stderr ctckpt restore --detach "$IMAGE"
+	assert_contains "$stderr" "task 3 shares memory, descriptors, directories or signal handlers with tasks of which none can make it"
+}
+
 @test "identity: names, arguments, environment and directory survive" {
 	victim_start process
 	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"

@@ -25,3 +25,19 @@ load helper
 	kill_tasks "$(container_pid "$VICTIM-twin")"
 	victim_succeeds
 }
+
+# refused FORM WORDS
+refused() {
+	victim_start nsproxy "$1"
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	run -3 --separate-stderr ctckpt restore --detach "$IMAGE"
+	[[ $stderr =~ $2 ]] || fail "$stderr"
+}
+
+@test "nsproxy: a session of no process in its pid namespace is refused" {
+	refused session "task [0-9]+ cannot be put into session [0-9]+, which leads out of its pid namespace"
+}
+
+@test "nsproxy: a group of no process in its pid namespace is refused" {
+	refused group "task [0-9]+ cannot be put into process group [0-9]+, which leads out of its pid namespace"
+}

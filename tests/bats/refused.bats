@@ -51,3 +51,14 @@ refuses() {
 	[[ -e $VICTIM_DIR/no-droppable ]] ||
 		assert_contains "$stderr" "a droppable mapping is not supported"
 }
+
+@test "refused: protection keys, with memory or without" {
+	local which
+	for which in key key-of-a-page; do
+		rm -f "$VICTIM_DIR"/*
+		victim_start refused "$which"
+		[[ ! -e $VICTIM_DIR/no-keys ]] || skip "requires the kernel's pkeys"
+		refuses "protection keys of memory (pkeys) are not supported"
+		victim_succeeds
+	done
+}

@@ -34,3 +34,7 @@ refused() {
 @test "terminal: one that was hung up and opened as /dev/tty is refused" {
 	refused tty "terminal /dev/tty is not supported"
 }
+
+@test "terminal: one that nobody has open, and nobody else may open, is refused" {
+	refused exclusive "terminal /dev/pts/0 cannot be opened: Device or resource busy"
+}

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <mqueue.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/ipc.h>
@@ -13,35 +12,19 @@
 #include <sys/shm.h>
 #include <sys/wait.h>
 
+#include "answers.h"
 #include "dump_made.h"
+#include "enter.h"
+#include "kind/support/mqueue.h"
 #include "kind/support/sysv.h"
 
 /* ---- an ipc namespace of one's own ---- */
-
-static bool put_text(const char *path, const char *text)
-{
-	auto_close int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	return fd >= 0 && write(fd, text, strlen(text)) > 0;
-}
 
 static bool set_sysctl(const char *name, const char *value)
 {
 	auto_free char *path = mem_printf("/proc/sys/kernel/%s", name);
 
 	return put_text(path, value);
-}
-
-static bool enter(int flags)
-{
-	auto_free char *uids = mem_printf("0 %u 1", geteuid());
-	auto_free char *gids = mem_printf("0 %u 1", getegid());
-
-	if (unshare(flags) < 0)
-		return false;
-	return !(flags & CLONE_NEWUSER) ||
-	       (put_text("/proc/self/setgroups", "deny") && put_text("/proc/self/uid_map", uids) &&
-		put_text("/proc/self/gid_map", gids));
 }
 
 /* Runs a case in one; it ends with the process. */
@@ -176,6 +159,49 @@ static void ask_for_messages(struct unit *unit, struct made *made)
 static void foreign_notification(struct unit *unit)
 {
 	in_namespace(unit, ask_for_messages, CLONE_NEWUSER | CLONE_NEWIPC | CLONE_NEWNS);
+}
+
+struct shown_queue {
+	mqd_t queue;
+	const char *text; /* in place of what the kernel shows of it */
+};
+
+static bool show_queue(void *argument, pid_t tid, struct user_regs_struct *regs)
+{
+	const struct shown_queue *shown = argument;
+
+	if (!answer_is(regs, SYS_pread64) || regs->rdi != (unsigned long long)shown->queue)
+		return false;
+	regs->rax = strlen(shown->text);
+	return answer_write(tid, regs->rsi, shown->text, strlen(shown->text) + 1);
+}
+
+static void copy_queue(struct unit *unit, void *argument)
+{
+	const struct shown_queue *shown = argument;
+	auto_buf struct buf messages = BUF_EMPTY;
+	struct err err = ERR_NONE;
+
+	EXPECT(unit, mqueue_copy(shown->queue, &messages, &err) == ERR_REFUSED);
+	EXPECT_TEXT(unit, err.text, "a message queue holds more than 67108864 bytes");
+}
+
+static void queue_of_unknown_size(struct unit *unit)
+{
+	static const char *const texts[] = { "QSIZE:67108865 NOTIFY:0\n", "" };
+	auto_free char *name = mem_printf("/ctckpt-unit-%d", getpid());
+	mqd_t queue = mq_open(name, O_RDWR | O_CREAT | O_EXCL, 0600, NULL);
+
+	/* A kernel may be without. */
+	if (queue < 0)
+		return;
+	EXPECT(unit, mq_unlink(name) == 0 && mq_send(queue, "x", 1, 0) == 0);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct shown_queue shown = { queue, texts[i] };
+
+		with_answers(unit, copy_queue, show_queue, &shown);
+	}
+	EXPECT(unit, mq_close(queue) == 0);
 }
 
 /* ---- cgroups ---- */
@@ -318,9 +344,11 @@ static void upper_directories(struct unit *unit)
 }
 
 static const struct unit_case cases[] = {
-	UNIT_CASE(full_queues),	     UNIT_CASE(too_many_semaphores),  UNIT_CASE(left_memory),
-	UNIT_CASE(huge_pages),	     UNIT_CASE(foreign_notification), UNIT_CASE(frozen_cgroup),
-	UNIT_CASE(too_many_cgroups), UNIT_CASE(upper_directories),
+	UNIT_CASE(full_queues),	      UNIT_CASE(too_many_semaphores),
+	UNIT_CASE(left_memory),	      UNIT_CASE(queue_of_unknown_size),
+	UNIT_CASE(huge_pages),	      UNIT_CASE(foreign_notification),
+	UNIT_CASE(frozen_cgroup),     UNIT_CASE(too_many_cgroups),
+	UNIT_CASE(upper_directories),
 };
 
 int main(void)

@@ -1,14 +1,15 @@
 /* What kinds refuse while they restore: what has changed since the plan, and what no reader of
  * images sees. The images are those of tests/hostile; the root is ours. */
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 
 #include "core/cleanup.h"
 #include "hostile.h"
 #include "kind/kind.h"
 #include "policy/plan_private.h"
 #include "restore/restore.h"
+#include "told.h"
 #include "unit.h"
 
 struct work {
@@ -119,21 +120,51 @@ static void cut_off(struct unit *unit)
 	(void)unlink(path);
 }
 
-static void two_other_ends(struct unit *unit)
+/* All of a kind, until one fails. */
+static const char *restore_all(struct work *work, const char *name)
+{
+	const struct kind *kind = kind_by_name(name);
+	const struct record *record = NULL;
+	const char *words = "";
+
+	while (!words[0] && (record = image_next(work->image, kind->tag, record)))
+		words = restore(work, record);
+	return words;
+}
+
+/* In a network of its own: these have names. */
+static void expect_no_datagrams(struct unit *unit, const char *edits, const char *sockets,
+				const char *queues)
 {
 	auto_work struct work work;
-	const struct record *record;
-	struct err err = ERR_NONE;
-	uint32_t carrier;
 
-	if (!begin(unit, &work, "sock_tcp_connection-5.zst", ""))
+	if (!EXPECT(unit, unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0) ||
+	    !begin(unit, &work, "unix_queue-1.zst", edits))
 		return;
-	record = image_find(work.image, kind_by_name("sock_tcp_connection")->tag, 14);
-	carrier = 13;
-	/* As if another had made it. */
-	EXPECT(unit, restore_give_fd(&work.rs, image_find(work.image, record->tag, carrier),
-				     eventfd(0, EFD_CLOEXEC), &err) == 0);
-	EXPECT_TEXT(unit, restore(&work, record), "object 13 has two other ends");
+	EXPECT_TEXT(unit, restore_all(&work, "sock_unix"), sockets);
+	if (!sockets[0])
+		EXPECT_TEXT(unit, restore_all(&work, "unix_queue"), queues);
+}
+
+/* 15 and 19 would both be of a pair with 18. */
+static void connect_two(struct unit *unit)
+{
+	expect_no_datagrams(unit,
+			    "UNIX.14+680:4=0 UNIX.14+688:4=0 UNIX.11+680:4=2 UNIX.11+688:4=18",
+			    "unix socket: object 18 has no name to connect with", "");
+}
+
+/* 15 with 14, that with 13, that with 17, that with 15. */
+static void connect_circle(struct unit *unit)
+{
+	expect_no_datagrams(unit, "UNIX.11+680:4=2 UNIX.11+688:4=14 UNIX.6+680:4=2 UNIX.6+688:4=17",
+			    "", "unix socket 13 is connected in a circle");
+}
+
+static void datagrams(struct unit *unit)
+{
+	run_in_child(unit, connect_two);
+	run_in_child(unit, connect_circle);
 }
 
 static void no_ids(struct unit *unit)
@@ -155,7 +186,7 @@ static void no_ids(struct unit *unit)
 static const struct unit_case cases[] = {
 	UNIT_CASE(another_device),
 	UNIT_CASE(cut_off),
-	UNIT_CASE(two_other_ends),
+	UNIT_CASE(datagrams),
 	UNIT_CASE(no_ids),
 };
 

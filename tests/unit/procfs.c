@@ -185,9 +185,9 @@ static void maps_names(struct unit *unit)
 	static const char text[] =
 	    "1000-2000 r-xp 00001000 fe:01 42                         /a b \\012c\\134\\040 "
 	    "(deleted)\n"
-	    "Size: 4 kB\nVmFlags: rd ex mr mw me ac um2 zz sd \n"
+	    "Size: 4 kB\nVmFlags: rd ex mr mw me ac um2 zz sd \nProtectionKey:         3\n"
 	    "2000-3000 rw-s 00000000 00:00 0 \n"
-	    "Size: 4 kB\n"
+	    "Size: 4 kB\nProtectionKey: x\n"
 	    "3000-4000 ---p 00000000 00:00 0                          [anon:VmFlags: wr]\n"
 	    "fffffffffffff000-ffffffffffffffff --xp 00000000 fffff:fffff 18446744073709551615  "
 	    "  /VmFlags: rd wr\n";
@@ -203,6 +203,7 @@ static void maps_names(struct unit *unit)
 	EXPECT(unit, v[0].dev_major == 0xfe && v[0].dev_minor == 1 && v[0].inode == 42);
 	EXPECT(unit, v[0].vm_flags == (VMF(rd) | VMF(ex) | VMF(mr) | VMF(mw) | VMF(me) | VMF(ac) |
 				       VMF(sd) | VMF(unknown)));
+	EXPECT(unit, v[0].key == 3 && v[1].key == UINT64_MAX && v[2].key == 0);
 	EXPECT_TEXT(unit, v[1].name, "");
 	EXPECT(unit, v[1].is_shared && v[1].prot == (PROT_READ | PROT_WRITE) && v[1].vm_flags == 0);
 	EXPECT_TEXT(unit, v[2].name, "[anon:VmFlags: wr]");

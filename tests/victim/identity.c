@@ -1,5 +1,7 @@
 /* identity: a tree with process groups and sessions, some of which lost their leader, orphans,
- * zombies, stopped processes, and a child that announces its end by another signal. */
+ * zombies, stopped processes, and a child that announces its end by another signal. With the
+ * argument "shared", an orphan in a session whose leader is dead, which shares descriptors with its
+ * parent. */
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -9,7 +11,7 @@
 
 #include "family.h"
 
-enum { MEMBERS = 9 };
+enum { MEMBERS = 10 };
 
 /* What every process sees of itself, by a number that stays. */
 struct view {
@@ -112,6 +114,31 @@ static void make_headless_group(int number, bool is_reaped, pid_t *ret_zombie)
 		*ret_zombie = leader;
 }
 
+/* In a session whose leader is gone, one of a group whose leader is a zombie. */
+static void make_left_group(int number, pid_t *ret_zombie)
+{
+	pid_t leader = fork();
+	siginfo_t info;
+
+	if (leader == 0) {
+		pid_t first;
+
+		lead_session();
+		first = fork();
+		if (first == 0) {
+			lead_group();
+			(void)start(number, NULL);
+			await_count(&board->built, number + 1);
+			_exit(9);
+		}
+		EXPECT(waitid(P_PID, (id_t)first, &info, WEXITED | WNOWAIT) == 0);
+		_exit(0);
+	}
+	EXPECT(waitpid(leader, NULL, 0) == leader);
+	*ret_zombie = board->views[number].group;
+	board->views[number].parent = getpid();
+}
+
 /* A child that was in its parent's session before the parent got its own. */
 static void make_old_session(int number)
 {
@@ -200,9 +227,45 @@ static void expect_announced(pid_t child)
 	EXPECT(waitpid(child, NULL, __WCLONE) == child);
 }
 
-int main(void)
+static pid_t fork_sharing(void)
 {
-	pid_t zombies[4];
+	struct clone_args {
+		uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+	} args = { .flags = CLONE_FILES, .exit_signal = SIGCHLD };
+
+	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+}
+
+static void be_shared_leader(void)
+{
+	lead_session();
+	if (fork_sharing() == 0) {
+		lead_group();
+		live(0);
+		_exit(0);
+	}
+	await_count(&board->built, 1);
+	_exit(0);
+}
+
+static _Noreturn void share_with_orphan(void)
+{
+	pid_t leader = fork_sharing();
+	int status;
+
+	if (leader == 0)
+		be_shared_leader();
+	EXPECT(waitpid(leader, &status, 0) == leader && status == 0);
+	board->views[0].parent = getpid();
+	wait_for_restore();
+	await_count(&board->verified, 1);
+	EXPECT(wait(&status) > 0 && status == 0);
+	victim_done();
+}
+
+int main(int argc, char **argv)
+{
+	pid_t zombies[5];
 	pid_t stopped[2];
 	pid_t announcer;
 	sigset_t set;
@@ -214,6 +277,8 @@ int main(void)
 	EXPECT(sigemptyset(&set) == 0 && sigaddset(&set, SIGUSR2) == 0);
 	EXPECT(sigprocmask(SIG_BLOCK, &set, NULL) == 0);
 	EXPECT(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
+	if (argc > 1 && strcmp(argv[1], "shared") == 0)
+		share_with_orphan();
 
 	(void)start(0, lead_group);
 	await_count(&board->built, 1);
@@ -224,7 +289,8 @@ int main(void)
 	make_headless_group(4, false, &zombies[3]);
 	make_old_session(5);
 	announcer = make_announcer();
-	await_count(&board->built, MEMBERS);
+	await_count(&board->built, 9);
+	make_left_group(9, &zombies[4]);
 	zombies[0] = make_zombie(33, 0);
 	zombies[1] = make_zombie(0, SIGKILL);
 	zombies[2] = make_zombie(0, SIGTERM);
@@ -240,6 +306,7 @@ int main(void)
 	EXPECT(waitpid(zombies[1], &status, 0) == zombies[1] && WTERMSIG(status) == SIGKILL);
 	EXPECT(waitpid(zombies[2], &status, 0) == zombies[2] && WTERMSIG(status) == SIGTERM);
 	EXPECT(waitpid(zombies[3], &status, 0) == zombies[3] && WEXITSTATUS(status) == 7);
+	EXPECT(waitpid(zombies[4], &status, 0) == zombies[4] && WEXITSTATUS(status) == 9);
 	for (int i = 0; i < 2; i++)
 		expect_stopped(stopped[i]);
 	/* Orphans of the subreaper among them. */

@@ -93,33 +93,11 @@ static void verify_advised(void)
 static char *hidden;
 static char *read_only;
 static char *code;
+static char *hidden_code; /* that cannot be read, where the processor has protection keys */
+static bool code_is_hidden;
 static char *sparse;
 static char *guarded;
 static bool has_guard;
-
-static void make_others(void)
-{
-	static const unsigned char answer[] = { 0xb8, 42, 0, 0, 0, 0xc3 }; /* mov $42, %eax; ret */
-
-	hidden = map(16 * PAGE, PROT_READ | PROT_WRITE, 0);
-	(void)strcpy(hidden + 3 * PAGE, "hidden");
-	EXPECT(mprotect(hidden, 16 * PAGE, PROT_NONE) == 0);
-	read_only = map(PAGE, PROT_READ | PROT_WRITE, 0);
-	(void)strcpy(read_only, "read only");
-	EXPECT(mprotect(read_only, PAGE, PROT_READ) == 0);
-	code = map(PAGE, PROT_READ | PROT_WRITE, 0);
-	(void)memcpy(code, answer, sizeof(answer));
-	EXPECT(mprotect(code, PAGE, PROT_READ | PROT_EXEC) == 0);
-	sparse = map(SPARSE, PROT_READ | PROT_WRITE, MAP_NORESERVE);
-	for (size_t at = 0; at < SPARSE; at += SPARSE / 16)
-		sparse[at + 77] = 'x';
-	/* Read, never written: zeros that need no place in the image. */
-	for (size_t at = HUGE; at < 64 * HUGE; at += PAGE)
-		EXPECT(*(volatile char *)(sparse + at) == 0);
-	guarded = map(16 * PAGE, PROT_READ | PROT_WRITE, 0);
-	(void)memset(guarded, 'g', 16 * PAGE);
-	has_guard = madvise(guarded + 4 * PAGE, 2 * PAGE, MADV_GUARD_INSTALL) == 0;
-}
 
 static bool faults(const volatile char *at)
 {
@@ -137,6 +115,34 @@ static bool faults(const volatile char *at)
 	return WIFSIGNALED(status);
 }
 
+static void make_others(void)
+{
+	static const unsigned char answer[] = { 0xb8, 42, 0, 0, 0, 0xc3 }; /* mov $42, %eax; ret */
+
+	hidden = map(16 * PAGE, PROT_READ | PROT_WRITE, 0);
+	(void)strcpy(hidden + 3 * PAGE, "hidden");
+	EXPECT(mprotect(hidden, 16 * PAGE, PROT_NONE) == 0);
+	read_only = map(PAGE, PROT_READ | PROT_WRITE, 0);
+	(void)strcpy(read_only, "read only");
+	EXPECT(mprotect(read_only, PAGE, PROT_READ) == 0);
+	code = map(PAGE, PROT_READ | PROT_WRITE, 0);
+	(void)memcpy(code, answer, sizeof(answer));
+	EXPECT(mprotect(code, PAGE, PROT_READ | PROT_EXEC) == 0);
+	hidden_code = map(PAGE, PROT_READ | PROT_WRITE, 0);
+	(void)memcpy(hidden_code, answer, sizeof(answer));
+	EXPECT(mprotect(hidden_code, PAGE, PROT_EXEC) == 0);
+	code_is_hidden = faults(hidden_code);
+	sparse = map(SPARSE, PROT_READ | PROT_WRITE, MAP_NORESERVE);
+	for (size_t at = 0; at < SPARSE; at += SPARSE / 16)
+		sparse[at + 77] = 'x';
+	/* Read, never written: zeros that need no place in the image. */
+	for (size_t at = HUGE; at < 64 * HUGE; at += PAGE)
+		EXPECT(*(volatile char *)(sparse + at) == 0);
+	guarded = map(16 * PAGE, PROT_READ | PROT_WRITE, 0);
+	(void)memset(guarded, 'g', 16 * PAGE);
+	has_guard = madvise(guarded + 4 * PAGE, 2 * PAGE, MADV_GUARD_INSTALL) == 0;
+}
+
 static void verify_others(void)
 {
 	EXPECT(faults(hidden + 3 * PAGE) && faults(hidden));
@@ -144,6 +150,8 @@ static void verify_others(void)
 	EXPECT(strcmp(hidden + 3 * PAGE, "hidden") == 0 && hidden[0] == 0);
 	EXPECT(strcmp(read_only, "read only") == 0);
 	EXPECT(((int (*)(void))(uintptr_t)code)() == 42);
+	EXPECT(((int (*)(void))(uintptr_t)hidden_code)() == 42);
+	EXPECT(faults(hidden_code) == code_is_hidden);
 	for (size_t at = 0; at < SPARSE; at += SPARSE / 16)
 		EXPECT(sparse[at + 77] == 'x' && sparse[at + PAGE] == 0);
 	EXPECT(strstr(flags_at(sparse), " nr"));

@@ -1,6 +1,7 @@
 /* nsproxy: pid namespaces in the container, three deep, with and without user namespaces: their
  * first tasks, threads, sessions, groups, orphans, a zombie, a task whose parent is outside, and
- * one whose next children will be in one. */
+ * one whose next children will be in one. With an argument, a task whose "session" or "group" is
+ * none of its pid namespace, and has lost its leader. */
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -271,7 +272,80 @@ static bool is_same_user(int one, int other)
 	return strcmp(board->views[one].user_ns, board->views[other].user_ns) == 0;
 }
 
-int main(void)
+/* ---- led from above ---- */
+
+static void enter_namespace_of(pid_t first)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, first, 0);
+
+	EXPECT(pidfd >= 0 && setns(pidfd, CLONE_NEWPID) == 0 && close(pidfd) == 0);
+}
+
+static void await_end(pid_t child)
+{
+	int status;
+
+	EXPECT(waitpid(child, &status, 0) == child && status == 0);
+}
+
+/* Its parent ends, and the first task adopts it. */
+static void leave_in_session(pid_t first)
+{
+	pid_t child;
+
+	lead_session();
+	enter_namespace_of(first);
+	child = fork();
+	if (child == 0) {
+		(void)start(1, NULL);
+		_exit(0);
+	}
+	await_end(child);
+}
+
+static void leave_in_group(pid_t first)
+{
+	int built = board->built;
+
+	lead_group();
+	if (fork() == 0) {
+		enter_namespace_of(first);
+		(void)start(1, NULL);
+		live(2);
+		_exit(0);
+	}
+	await_count(&board->built, built + 2);
+}
+
+static _Noreturn void leave_without_leader(const char *what)
+{
+	struct clone_args {
+		uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+	} args = { .flags = CLONE_NEWPID, .exit_signal = SIGCHLD };
+	pid_t first = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	pid_t leader;
+
+	EXPECT(first >= 0);
+	if (first == 0) {
+		lead_session();
+		live(0);
+		_exit(0);
+	}
+	await_count(&board->built, 1);
+	leader = fork();
+	if (leader == 0) {
+		if (strcmp(what, "session") == 0)
+			leave_in_session(first);
+		else
+			leave_in_group(first);
+		_exit(0);
+	}
+	await_end(leader);
+	wait_for_restore();
+	victim_done();
+}
+
+int main(int argc, char **argv)
 {
 	struct view own;
 	pid_t outer;
@@ -280,6 +354,8 @@ int main(void)
 	board =
 	    mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	EXPECT(board != MAP_FAILED);
+	if (argc > 1)
+		leave_without_leader(argv[1]);
 	outer = fork();
 	if (outer == 0)
 		be_outer_parent();

@@ -232,6 +232,21 @@ static void make_mappings(void)
 		victim_write("no-droppable", "");
 }
 
+/* One that nothing has, or one that was freed and whose page still has it. */
+static void make_key(bool has_page)
+{
+	void *page = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int key = pkey_alloc(0, 0);
+
+	if (key < 0) {
+		victim_write("no-keys", "");
+		return;
+	}
+	EXPECT(page != MAP_FAILED);
+	if (has_page)
+		EXPECT(pkey_mprotect(page, PAGE, PROT_READ, key) == 0 && pkey_free(key) == 0);
+}
+
 /* Both ends are one socket. */
 static void connect_to_itself(void)
 {
@@ -275,6 +290,8 @@ int main(int argc, char **argv)
 		make_more();
 	} else if (argc > 1 && strcmp(argv[1], "mappings") == 0) {
 		make_mappings();
+	} else if (argc > 1 && strncmp(argv[1], "key", 3) == 0) {
+		make_key(strcmp(argv[1], "key-of-a-page") == 0);
 	} else {
 		make_timer(make_child(leave_root));
 		make_rings();

@@ -203,6 +203,8 @@ static void build_strange(const char *form)
 	} else if (strcmp(form, "status") == 0) {
 		EXPECT(ioctl(pair.master, TIOCPKT, &on) == 0);
 		EXPECT(tcflush(pair.slave, TCIFLUSH) == 0);
+	} else if (strcmp(form, "exclusive") == 0) {
+		EXPECT(ioctl(pair.slave, TIOCEXCL) == 0 && close(pair.slave) == 0);
 	} else {
 		EXPECT(strcmp(form, "tty") == 0 && ioctl(pair.slave, TIOCSCTTY, 0) == 0);
 		EXPECT(signal(SIGHUP, SIG_IGN) != SIG_ERR && open("/dev/tty", O_RDWR) >= 0);

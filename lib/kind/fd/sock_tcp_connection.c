@@ -1,6 +1,7 @@
 /* TCP connections. Those with both ends in the container always come back; the second of a pair of
  * records names the first, and makes both. */
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/cleanup.h"
@@ -222,6 +223,40 @@ static bool is_mirrored(const struct tcp_connection_rec *a, const struct tcp_con
 	return tcp_place_is_same(&ends[0], &ends[1]) && tcp_place_is_same(&ends[2], &ends[3]);
 }
 
+static int compare_ids(const void *a, const void *b)
+{
+	uint32_t one = *(const uint32_t *)a;
+	uint32_t other = *(const uint32_t *)b;
+
+	return one < other ? -1 : one > other;
+}
+
+/* No end is that of two others. */
+static int check_mates(const struct image *image, uint32_t tag, struct err *err)
+{
+	const struct record *record = NULL;
+	auto_free uint32_t *mates = NULL;
+	size_t count = 0;
+
+	while ((record = image_next(image, tag, record))) {
+		uint32_t mate = le32_get(tcp_end_take(record).rec->mate);
+
+		if (mate == 0)
+			continue;
+		array_grow(mates, count);
+		mates[count++] = mate;
+	}
+	if (count > 0)
+		qsort(mates, count, sizeof(*mates), compare_ids);
+	for (size_t i = 1; i < count; i++) {
+		if (mates[i] == mates[i - 1])
+			return err_set(err, ERR_DAMAGED,
+				       "sock_tcp_connection: object %u has two other ends",
+				       mates[i]);
+	}
+	return 0;
+}
+
 static int sock_tcp_connection_link(const struct image *image, const struct record *record,
 				    struct err *err)
 {
@@ -229,6 +264,9 @@ static int sock_tcp_connection_link(const struct image *image, const struct reco
 	const struct record *carrier;
 	struct tcp_end mate;
 
+	if (image_next(image, record->tag, NULL) == record &&
+	    check_mates(image, record->tag, err) < 0)
+		return err->code;
 	if (le32_get(end.rec->mate) == 0)
 		return 0;
 	carrier = file_carrier(image, record, le32_get(end.rec->mate), err);
@@ -295,8 +333,6 @@ static int restore_pair(struct restore *rs, const struct record *record, struct 
 	/* The second one makes both. */
 	if (!carrier)
 		return 0;
-	if (restore_fd(rs, carrier->id) >= 0)
-		return err_set(err, ERR_DAMAGED, "object %u has two other ends", carrier->id);
 	mate = tcp_end_take(carrier);
 	end.netns = netns_find(rs->image, record->id);
 	mate.netns = netns_find(rs->image, carrier->id);

@@ -165,10 +165,10 @@ static bool is_mounted_inside(const struct dump *d)
 	const struct target_fd *fd = d->fd;
 	struct err err = ERR_NONE;
 	auto_buf struct buf mounts = BUF_EMPTY;
-	uint64_t mount;
+	uint64_t mount = 0; /* no mount has it */
 
-	if (!procfs_field(fd->fdinfo, "mnt_id", 10, &mount) ||
-	    procfs_read(file_first_task(d)->proc, "mountinfo", &mounts, &err) < 0)
+	(void)procfs_field(fd->fdinfo, "mnt_id", 10, &mount);
+	if (procfs_read(file_first_task(d)->proc, "mountinfo", &mounts, &err) < 0)
 		return false;
 	for (const char *line = mounts.data; line; line = strchr(line, '\n')) {
 		line += *line == '\n';

@@ -43,6 +43,7 @@ static const char *unsupported_flag(const struct procfs_vma *vma)
 {
 	if (vma->vm_flags & VMF(ht))
 		return "huge pages of hugetlbfs";
+	/* Among it [uprobes], where instructions that are probed are executed. */
 	if (vma->vm_flags & (VMF(pf) | VMF(io) | VMF(mm)))
 		return "device memory";
 	if (vma->vm_flags & (VMF(um) | VMF(uw) | VMF(ui)))
@@ -97,7 +98,7 @@ static int type_of(struct dump *d, const struct procfs_vma *vma, enum vma_type *
 				  "mapping %" PRIx64 "-%" PRIx64 " (%s): %s is not supported",
 				  vma->start, vma->end, vma->name, reason);
 	if (vma->inode == 0 && vma->name[0] != '/') {
-		if (vma->is_shared || strcmp(vma->name, "[uprobes]") == 0)
+		if (vma->is_shared)
 			return dump_block(d, NULL, "mapping of %s is not supported", vma->name);
 		return 0;
 	}

@@ -169,7 +169,7 @@ int mqueue_copy(int fd, struct buf *messages, struct err *err)
 	char text[256] = "";
 	struct mq_attr attr;
 	struct copy *copy;
-	uint64_t bytes;
+	uint64_t bytes = 0;
 	size_t size;
 	int r;
 

@@ -32,8 +32,7 @@ bool pipe_leads_outside(const struct dump *d)
 	bool is_reader = file_can_read(fd->flags);
 	struct pollfd state = { .fd = fd->fd };
 
-	if (is_reader && file_can_write(fd->flags))
-		return false;
+	/* One that reads and writes is its own other end. */
 	if (dump_has_file(d, fd->stat.st_dev, fd->stat.st_ino, is_reader ? O_WRONLY : O_RDONLY))
 		return false;
 	/* A reader whose last writer is gone hangs up; a writer without readers has an error. */

@@ -26,6 +26,7 @@ struct compat_rec {
 RECORDS_END
 static_assert(sizeof(struct compat_rec) == 16, "image format");
 
+/* It has a few pages, and no task can make it larger. */
 enum { VDSO_MAX = 1 << 20 };
 
 static int sum_vdso(const struct remote *remote, uint64_t start, uint64_t size, uint64_t *ret_sum,
@@ -66,8 +67,7 @@ static int compat_dump(struct dump *d, struct err *err)
 
 	if (!d->thread || !remote_is_32(&d->thread->remote))
 		return 0;
-	if (!is_whole(d->task) || !remote_find_vdso(&d->thread->remote, &start, &end) ||
-	    end - start > VDSO_MAX)
+	if (!is_whole(d->task) || !remote_find_vdso(&d->thread->remote, &start, &end))
 		return dump_block(d, NULL, "a vdso that was moved in parts is not supported");
 	r = sum_vdso(&d->thread->remote, start, end - start, &sum, err);
 	if (r < 0)
