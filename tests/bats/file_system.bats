@@ -219,7 +219,7 @@ data_look() {
 	# shellcheck disable=SC2016 # not here
 	for text in 'kill -KILL "$TASK"' 'kill -KILL "$WORKER"'; do
 		run -1 --separate-stderr "$BATS_TEST_DIRNAME/../tools/midway.py" \
-			"set timer slack" "[[ -e '$OTHER/data/emptied/c' ]]; $text" -- \
+			"set umask" "[[ -e '$OTHER/data/emptied/c' ]]; $text" -- \
 			"$CTCKPT" restore --debug --detach --rootfs "$OTHER" --file-system "$IMAGE"
 		assert_equal "$(data_look)" "$before"
 		assert_equal "$(ctckpt ps --quiet --engine ctckpt)$(test_tasks)" ""
@@ -231,6 +231,31 @@ data_look() {
 		"/.ctckpt-files-0123456789abcdef has what another restore has replaced, which goes on or was killed"
 	assert_equal "$(cd "$OTHER" && echo .ctckpt*)" .ctckpt-files-0123456789abcdef
 	other_succeeds
+}
+
+# Only the container's root may put back what other ids of its ranges own.
+@test "file_system: files of other ids come back, too" {
+	requires user subuid
+	local before as_another=(unshare --user --map-root-user --map-auto)
+	data_make
+	VICTIM_DIR=/v ctckpt run --userns auto --detach --name "$VICTIM" --rootfs "$ROOT" \
+		--log "$ROOT/v/log" -- \
+		/bin/file_system >"$VICTIM_DIR/name"
+	victim_await ready
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE" --file-system=/data
+	data_block
+	"${as_another[@]}" chown -hR 33:34 "$OTHER/data/large" "$OTHER/data/emptied" "$OTHER/data/kept" \
+		"$OTHER/data/altered"
+	"${as_another[@]}" chmod 0700 "$OTHER/data/large/x"
+	before=$("${as_another[@]}" bash -c "$(declare -f data_look); OTHER=$OTHER data_look")
+	# shellcheck disable=SC2016 # not here
+	run -1 --separate-stderr "$BATS_TEST_DIRNAME/../tools/midway.py" "set umask" \
+		'kill -KILL "$WORKER"' -- "$CTCKPT" restore --debug --detach --policy map \
+		--rootfs "$OTHER" --file-system "$IMAGE"
+	assert_equal "$("${as_another[@]}" bash -c "$(declare -f data_look); OTHER=$OTHER data_look")" "$before"
+	ctckpt restore --detach --policy map --rootfs "$OTHER" --file-system "$IMAGE"
+	other_succeeds
+	"${as_another[@]}" rm -r "$OTHER/data"
 }
 
 # The names in an image lead nowhere but below the root, and to no mount.

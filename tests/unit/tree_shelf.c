@@ -99,6 +99,7 @@ static void replace(struct unit *unit, struct place *place, uint32_t number, int
 
 	EXPECT(unit, tree_shelf_move(&place->shelf, number, dir, name) == 0);
 	EXPECT(unit, !is_there(dir, name));
+	EXPECT(unit, tree_shelf_open(&place->shelf, number, dir) == 0);
 	put(place->shelf.dir, TREE_SHELF_NEW, "new");
 	EXPECT(unit, tree_shelf_place(&place->shelf, number, dir, name, &none) == 0 && none == 0);
 	EXPECT(unit, says(dir, name, "new"));
@@ -107,6 +108,7 @@ static void replace(struct unit *unit, struct place *place, uint32_t number, int
 static int make_directory(struct unit *unit, struct place *place, const char *name,
 			  uint32_t *ret_number)
 {
+	EXPECT(unit, tree_shelf_open(&place->shelf, 0, place->root) == 0);
 	EXPECT(unit, mkdirat(place->shelf.dir, TREE_SHELF_NEW, 0700) == 0);
 	EXPECT(unit, tree_shelf_place(&place->shelf, 0, place->root, name, ret_number) == 0);
 	return openat(place->root, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -255,10 +257,31 @@ static void in_the_way(struct unit *unit)
 
 	if (!begin(unit, &place))
 		return;
+	EXPECT(unit, tree_shelf_open(&place.shelf, 0, place.root) == 0);
 	put(place.shelf.dir, TREE_SHELF_NEW, "new");
 	EXPECT(unit, tree_shelf_place(&place.shelf, 0, place.root, "file", &ignored) == -EEXIST);
 	EXPECT(unit, says(place.root, "file", "text"));
 	EXPECT(unit, tree_shelf_move(&place.shelf, 0, place.root, "none") == 0);
+	end(&place);
+}
+
+/* Where nothing can be made in the root, the shelf is elsewhere; so it is if that is made itself.
+ */
+static void another_place(struct unit *unit)
+{
+	struct place place;
+	struct tree_undone undone;
+	struct stat dir;
+
+	if (!begin(unit, &place))
+		return;
+	(void)fchmod(place.root, 0555);
+	replace(unit, &place, place.dir, place.dir_fd, "inner");
+	EXPECT(unit, geteuid() == 0 || look(place.root, "dir").st_nlink == 4);
+	(void)fchmod(place.root, 0755);
+	EXPECT(unit, tree_shelf_undo(place.root, place.journal, &undone) == 0 && undone.left == 0);
+	dir = look(place.root, "dir");
+	EXPECT(unit, says(place.dir_fd, "inner", "inner") && dir.st_nlink == 3 && is_old(&dir));
 	end(&place);
 }
 
@@ -272,13 +295,9 @@ static void names(struct unit *unit)
 }
 
 static const struct unit_case cases[] = {
-	UNIT_CASE(all_is_undone),
-	UNIT_CASE(all_stays),
-	UNIT_CASE(others_were_there),
-	UNIT_CASE(directories_that_moved),
-	UNIT_CASE(cut_off),
-	UNIT_CASE(in_the_way),
-	UNIT_CASE(names),
+	UNIT_CASE(all_is_undone),	   UNIT_CASE(all_stays), UNIT_CASE(others_were_there),
+	UNIT_CASE(directories_that_moved), UNIT_CASE(cut_off),	 UNIT_CASE(in_the_way),
+	UNIT_CASE(another_place),	   UNIT_CASE(names),
 };
 
 int main(void)

@@ -6,7 +6,8 @@
 #include <time.h>
 
 enum tree_deed {
-	TREE_DEED_ROOT,	   /* the first: attributes of the root; the name is that of the shelf */
+	TREE_DEED_ROOT,	   /* the first: attributes of the root */
+	TREE_DEED_SHELF,   /* the next shelf, from 0, is made there under this name */
 	TREE_DEED_ENTER,   /* `number` is this directory, which was there: attributes follow */
 	TREE_DEED_MAKE,	   /* `number` is this directory, or 0: this file, which was not there */
 	TREE_DEED_MOVE,	   /* what was there is `number` on the shelf */
@@ -22,6 +23,6 @@ struct tree_step {
 	uint32_t uid, gid, mode;
 	uint32_t name_size;
 	uint32_t xattrs_size; /* name, NUL, int32_t size, value; size -1: it could not be read */
-	uint32_t reserved;
+	uint32_t shelf;	      /* of what is moved */
 	struct timespec times[2];
 };

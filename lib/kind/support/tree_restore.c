@@ -196,10 +196,13 @@ static int make_directory(struct making *making, const struct level *parent, con
 	int r;
 
 	*ret_number = 0;
-	if (making->shelf.dir < 0)
+	if (!making->index)
 		return mkdirat(parent->fd, name, 0700) < 0 ? -errno : 0;
 	if (fstatat(parent->fd, name, &stat, AT_SYMLINK_NOFOLLOW) == 0)
 		return -EEXIST;
+	r = tree_shelf_open(&making->shelf, parent->shelf_number, parent->fd);
+	if (r < 0)
+		return r;
 	if (mkdirat(making->shelf.dir, TREE_SHELF_NEW, 0700) < 0)
 		return -errno;
 	r = tree_shelf_place(&making->shelf, parent->shelf_number, parent->fd, name, ret_number);
@@ -218,8 +221,7 @@ static int enter_level(struct making *making, const struct level *parent, const 
 		level->fd = tree_open_here(parent->fd, name, level->is_kept, &level->is_mount);
 	if (level->fd < 0)
 		return -errno;
-	if (making->shelf.dir < 0 || level->is_mount || level->shelf_number > 0 ||
-	    making->depth == 0)
+	if (!making->index || level->is_mount || level->shelf_number > 0 || making->depth == 0)
 		return 0;
 	return tree_shelf_enter(&making->shelf, parent->shelf_number, name, level->fd,
 				&level->shelf_number);
@@ -287,8 +289,11 @@ static int make_on_shelf(struct making *making, const struct level *level, const
 			 const struct tree_entry *entry, struct err *err)
 {
 	uint32_t ignored;
-	int r = make_file(making, making->shelf.dir, TREE_SHELF_NEW, entry, err);
+	int r = tree_shelf_open(&making->shelf, level->shelf_number, level->fd);
 
+	errno = -r;
+	r = r < 0 ? tree_making_fail(making, entry->number, "create", err)
+		  : make_file(making, making->shelf.dir, TREE_SHELF_NEW, entry, err);
 	if (r < 0)
 		return r;
 	errno = -tree_shelf_place(&making->shelf, level->shelf_number, level->fd, name, &ignored);
@@ -313,8 +318,8 @@ static int make_entry(struct making *making, const struct tree_entry *entry, str
 		return making->adds ? leave_out(making, entry) : 0;
 	if (S_ISDIR(le32_get(entry->rec->mode)))
 		return enter_directory(making, &level, name, entry, err);
-	return making->shelf.dir >= 0 ? make_on_shelf(making, &level, name, entry, err)
-				      : make_file(making, level.fd, name, entry, err);
+	return making->index ? make_on_shelf(making, &level, name, entry, err)
+			     : make_file(making, level.fd, name, entry, err);
 }
 
 /* ---- the walk ---- */
@@ -421,7 +426,7 @@ static int begin_shelf(struct making *making, int dir, struct err *err)
 {
 	int r = tree_shelf_begin(dir, restore_take_journal(making->rs), &making->shelf);
 
-	return r < 0 ? err_set(err, r, "make a place for what is replaced") : 0;
+	return r < 0 ? err_set(err, r, "look at the root directory") : 0;
 }
 
 int tree_put(struct restore *rs, const struct record *record, int dir, struct err *err)

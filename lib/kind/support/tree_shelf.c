@@ -20,6 +20,12 @@
 #define PREFIX ".ctckpt-files-"
 enum { DIGITS = 16, DEPTH_MAX = 512, VALUE_MAX = 65536 };
 
+struct tree_shelf_one {
+	int dir;  /* owned */
+	int list; /* owned: a text in it: what is on it, for people */
+	dev_t device;
+};
+
 /* For the list. */
 struct tree_shelf_dir {
 	uint32_t parent;
@@ -31,8 +37,11 @@ void tree_shelf_free(struct tree_shelf *shelf)
 	for (uint32_t i = 0; i < shelf->dir_count; i++)
 		free(shelf->dirs[i].name);
 	free(shelf->dirs);
-	drop_fd(&shelf->dir);
-	drop_fd(&shelf->list);
+	for (uint32_t i = 0; i < shelf->shelf_count; i++) {
+		drop_fd(&shelf->shelves[i].dir);
+		drop_fd(&shelf->shelves[i].list);
+	}
+	free(shelf->shelves);
 	*shelf = TREE_SHELF_NONE;
 }
 
@@ -141,29 +150,32 @@ static int list(const struct tree_shelf *shelf, uint32_t number, uint32_t dir, c
 		free(path);
 		path = longer;
 	}
-	return dprintf(shelf->list, "%u %s\n", number, path) < 0 ? -errno : 0;
+	return dprintf(shelf->shelves[shelf->current].list, "%u %s\n", number, path) < 0 ? -errno
+											 : 0;
 }
 
-/* The root has another time of change by it; who finds nothing else changed there finds it old. */
-static int make_shelf(struct tree_shelf *shelf, const char *name, const struct timespec times[2])
+static void choose(struct tree_shelf *shelf, uint32_t current)
 {
-	if (mkdirat(shelf->root, name, 0700) < 0)
-		return -errno;
-	shelf->dir = openat(shelf->root, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (shelf->dir < 0)
-		return -errno;
-	shelf->list = openat(shelf->dir, "list",
-			     O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (shelf->list < 0)
-		return -errno;
-	(void)futimens(shelf->root, times);
-	return 0;
+	shelf->current = current;
+	shelf->dir = shelf->shelves[current].dir;
 }
 
-int tree_shelf_begin(int root, int journal, struct tree_shelf *ret_shelf)
+static int open_shelf(int dir, const char *name, struct tree_shelf_one *one)
 {
-	auto_tree_shelf struct tree_shelf shelf = TREE_SHELF_NONE;
-	struct tree_step step = { .deed = TREE_DEED_ROOT };
+	one->dir = openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (one->dir < 0)
+		return -errno;
+	one->list = openat(one->dir, "list",
+			   O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return one->list < 0 ? -errno : 0;
+}
+
+/* The directory has another time of change by it; who finds nothing else changed there finds it
+ * old. */
+static int make_shelf(struct tree_shelf *shelf, uint32_t number, int dir, const struct stat *st)
+{
+	struct tree_step step = { .deed = TREE_DEED_SHELF, .dir = number };
+	struct tree_shelf_one one = { .dir = -1, .list = -1, .device = st->st_dev };
 	uint64_t random = 0;
 	char name[64];
 	int r;
@@ -171,16 +183,48 @@ int tree_shelf_begin(int root, int journal, struct tree_shelf *ret_shelf)
 	if (getrandom(&random, sizeof(random), 0) < 0)
 		return -errno;
 	(void)snprintf(name, sizeof(name), PREFIX "%0*llx", DIGITS, (unsigned long long)random);
-	shelf.root = root;
-	shelf.journal = journal;
-	r = say_directory(&shelf, &step, name, root);
-	if (r == 0)
-		r = make_shelf(&shelf, name, step.times);
+	r = say(shelf, &step, name, NULL);
 	if (r < 0)
 		return r;
-	*ret_shelf = shelf;
-	shelf = TREE_SHELF_NONE;
-	return 0;
+	/* Also one that cannot be made has a number. */
+	array_grow(shelf->shelves, shelf->shelf_count);
+	shelf->shelves[shelf->shelf_count++] = one;
+	if (mkdirat(dir, name, 0700) < 0)
+		return -errno;
+	r = open_shelf(dir, name, &one);
+	shelf->shelves[shelf->shelf_count - 1] = one;
+	(void)futimens(dir, (struct timespec[]){ st->st_atim, st->st_mtim });
+	if (r == 0)
+		choose(shelf, shelf->shelf_count - 1);
+	return r;
+}
+
+int tree_shelf_open(struct tree_shelf *shelf, uint32_t number, int dir)
+{
+	struct stat st, root;
+	int r = -EXDEV;
+
+	if (fstat(dir, &st) < 0 || fstat(shelf->root, &root) < 0)
+		return -errno;
+	for (uint32_t i = 0; i < shelf->shelf_count; i++) {
+		if (shelf->shelves[i].dir >= 0 && shelf->shelves[i].device == st.st_dev) {
+			choose(shelf, i);
+			return 0;
+		}
+	}
+	if (root.st_dev == st.st_dev)
+		r = make_shelf(shelf, 0, shelf->root, &root);
+	return r == -EXDEV || r == -EACCES || r == -EPERM ? make_shelf(shelf, number, dir, &st) : r;
+}
+
+int tree_shelf_begin(int root, int journal, struct tree_shelf *ret_shelf)
+{
+	struct tree_step step = { .deed = TREE_DEED_ROOT };
+
+	*ret_shelf = TREE_SHELF_NONE;
+	ret_shelf->root = root;
+	ret_shelf->journal = journal;
+	return say_directory(ret_shelf, &step, "", root);
 }
 
 int tree_shelf_enter(struct tree_shelf *shelf, uint32_t number, const char *name, int fd,
@@ -268,7 +312,7 @@ static int dissolve(struct tree_shelf *shelf, uint32_t number, int dir, const ch
 
 static int move(struct tree_shelf *shelf, uint32_t number, int dir, const char *name)
 {
-	struct tree_step step = { .deed = TREE_DEED_MOVE, .dir = number };
+	struct tree_step step = { .deed = TREE_DEED_MOVE, .dir = number, .shelf = shelf->current };
 	struct stat st;
 	char place[16];
 	int r;
@@ -291,6 +335,8 @@ int tree_shelf_move(struct tree_shelf *shelf, uint32_t number, int dir, const ch
 
 	if (r == -ENOENT)
 		return 0;
+	if (r == 0)
+		r = tree_shelf_open(shelf, number, dir);
 	return r < 0 ? r : move(shelf, number, dir, name);
 }
 

@@ -23,8 +23,9 @@ struct undo_dir {
 };
 
 struct undoing {
-	int root;			/* owned */
-	int shelf;			/* owned */
+	int root;     /* owned */
+	int *shelves; /* owned, each and all; -1: it is not there */
+	size_t shelf_count;
 	struct buf journal;		/* owned */
 	const struct tree_step **steps; /* owned */
 	size_t step_count;
@@ -32,14 +33,15 @@ struct undoing {
 	size_t dir_count;
 	uint32_t open_number; /* the directory that was open last */
 	int open;	      /* owned; -1: none */
-	size_t left;
-	size_t left_there; /* of these, on the shelf */
+	struct tree_undone *undone;
 };
 
 static void undoing_free(struct undoing *undoing)
 {
 	drop_fd(&undoing->root);
-	drop_fd(&undoing->shelf);
+	for (size_t i = 0; i < undoing->shelf_count; i++)
+		drop_fd(&undoing->shelves[i]);
+	free(undoing->shelves);
 	drop_fd(&undoing->open);
 	buf_free(&undoing->journal);
 	free(undoing->steps);
@@ -96,23 +98,6 @@ static void find_steps(struct undoing *undoing)
 	}
 }
 
-static int begin(int root, int journal, struct undoing *undoing)
-{
-	int r = read_all(journal, &undoing->journal);
-
-	if (r < 0)
-		return r;
-	find_steps(undoing);
-	if (undoing->step_count == 0)
-		return 0;
-	undoing->root = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (undoing->root < 0)
-		return -errno;
-	undoing->shelf = openat(undoing->root, name_of(undoing->steps[0]),
-				O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return undoing->shelf < 0 && errno != ENOENT ? -errno : 0;
-}
-
 /* ---- directories ---- */
 
 static bool is_same(const struct stat *st, uint64_t device, uint64_t inode)
@@ -156,6 +141,37 @@ static int open_directory(struct undoing *undoing, uint32_t number)
 	undoing->open_number = number;
 	return fd;
 }
+
+static void open_shelf(struct undoing *undoing, const struct tree_step *step)
+{
+	int dir = open_directory(undoing, step->dir);
+	bool is_mount;
+
+	array_grow(undoing->shelves, undoing->shelf_count);
+	undoing->shelves[undoing->shelf_count++] =
+	    dir < 0 ? -1 : tree_open_here(dir, name_of(step), false, &is_mount);
+}
+
+static int begin(int root, int journal, struct undoing *undoing)
+{
+	int r = read_all(journal, &undoing->journal);
+
+	if (r < 0)
+		return r;
+	find_steps(undoing);
+	if (undoing->step_count == 0)
+		return 0;
+	undoing->root = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (undoing->root < 0)
+		return -errno;
+	for (size_t i = 0; i < undoing->step_count; i++) {
+		if (undoing->steps[i]->deed == TREE_DEED_SHELF)
+			open_shelf(undoing, undoing->steps[i]);
+	}
+	return 0;
+}
+
+/* ---- attributes ---- */
 
 static bool is_among(const char *at, size_t size, const char *name)
 {
@@ -244,21 +260,21 @@ static bool take_away(struct undoing *undoing, const struct tree_step *step)
 
 static bool put_back(struct undoing *undoing, const struct tree_step *step)
 {
+	int shelf = step->shelf < undoing->shelf_count ? undoing->shelves[step->shelf] : -1;
 	const char *name = name_of(step);
 	struct stat st;
 	char place[16];
 	int dir;
 
 	(void)snprintf(place, sizeof(place), "%u", step->number);
-	if (undoing->shelf < 0 || fstatat(undoing->shelf, place, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (shelf < 0 || fstatat(shelf, place, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return true;
 	dir = open_directory(undoing, step->dir);
-	if (dir >= 0 && renameat2(undoing->shelf, place, dir, name, RENAME_NOREPLACE) == 0)
+	if (dir >= 0 && renameat2(shelf, place, dir, name, RENAME_NOREPLACE) == 0)
 		return true;
 	if (dir >= 0 && errno == EINVAL && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 &&
-	    renameat(undoing->shelf, place, dir, name) == 0)
+	    renameat(shelf, place, dir, name) == 0)
 		return true;
-	undoing->left_there++;
 	return false;
 }
 
@@ -279,9 +295,72 @@ static bool make_again(struct undoing *undoing, const struct tree_step *step)
 	return true;
 }
 
+/* ---- shelves ---- */
+
+/* What is moved to it has a number for a name; the list is of these only. */
+static bool is_needed(const char *name)
+{
+	return name[0] >= '0' && name[0] <= '9';
+}
+
+/* -ENOTEMPTY: something was left there, and with `keeps` it stays. */
+static int clear_shelf(int shelf, bool keeps)
+{
+	int copy = openat(shelf, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_closedir DIR *names = copy < 0 ? NULL : fdopendir(copy);
+	const struct dirent *entry;
+	int r = 0;
+
+	while (names && (entry = readdir(names))) {
+		int one = 0;
+
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+		    strcmp(entry->d_name, "list") == 0)
+			continue;
+		one = keeps && is_needed(entry->d_name) ? -ENOTEMPTY
+							: tree_clear(shelf, entry->d_name);
+		r = r < 0 ? r : one;
+	}
+	return r < 0 ? r : tree_clear(shelf, "list");
+}
+
+/* The directory that it was in is as old afterwards as it was before. */
+static int remove_shelf(int dir, const char *name)
+{
+	struct stat st;
+
+	if (dir < 0)
+		return -ENOENT;
+	if (fstat(dir, &st) < 0 || unlinkat(dir, name, AT_REMOVEDIR) < 0)
+		return -errno;
+	(void)futimens(dir, (struct timespec[]){ st.st_atim, st.st_mtim });
+	return 0;
+}
+
+/* Shelves are taken from the last one to the first. */
+static bool end_shelf(struct undoing *undoing, const struct tree_step *step, bool keeps)
+{
+	int shelf = undoing->shelves[--undoing->shelf_count];
+	int r;
+
+	if (shelf < 0)
+		return true;
+	r = clear_shelf(shelf, keeps);
+	(void)close(shelf);
+	if (r == 0)
+		r = remove_shelf(open_directory(undoing, step->dir), name_of(step));
+	if (r < 0)
+		(void)snprintf(undoing->undone->shelf, sizeof(undoing->undone->shelf), "%s",
+			       name_of(step));
+	/* What was left in it is counted already. */
+	return r == 0 || (keeps && r == -ENOTEMPTY);
+}
+
 static bool undo_step(struct undoing *undoing, const struct tree_step *step)
 {
 	switch (step->deed) {
+	case TREE_DEED_SHELF:
+		return end_shelf(undoing, step, true);
 	case TREE_DEED_ENTER:
 		return put_attributes(open_directory(undoing, step->number), step);
 	case TREE_DEED_MAKE:
@@ -293,82 +372,36 @@ static bool undo_step(struct undoing *undoing, const struct tree_step *step)
 	}
 }
 
-/* ---- the shelf ---- */
-
-static int clear_shelf(const struct undoing *undoing)
-{
-	int copy = undoing->shelf < 0 ? -1 : openat(undoing->shelf, ".", O_RDONLY | O_CLOEXEC);
-	auto_closedir DIR *names = copy < 0 ? NULL : fdopendir(copy);
-	const struct dirent *entry;
-	int r = 0;
-
-	while (names && (entry = readdir(names))) {
-		int one = 0;
-
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			one = tree_clear(undoing->shelf, entry->d_name);
-		r = r < 0 ? r : one;
-	}
-	return r;
-}
-
-/* The root is as old afterwards as it was before. */
-static int remove_shelf(const struct undoing *undoing)
-{
-	struct stat st;
-
-	if (undoing->shelf < 0)
-		return 0;
-	if (fstat(undoing->root, &st) < 0 ||
-	    unlinkat(undoing->root, name_of(undoing->steps[0]), AT_REMOVEDIR) < 0)
-		return -errno;
-	(void)futimens(undoing->root, (struct timespec[]){ st.st_atim, st.st_mtim });
-	return 0;
-}
-
-static void name_shelf(const struct undoing *undoing, struct tree_undone *undone)
-{
-	(void)snprintf(undone->shelf, sizeof(undone->shelf), "%s", name_of(undoing->steps[0]));
-}
-
-#define UNDOING_NONE                                                                               \
+#define UNDOING_NONE(to)                                                                           \
 	{                                                                                          \
-		.root = -1, .shelf = -1, .open = -1                                                \
+		.root = -1, .open = -1, .undone = (to)                                             \
 	}
 
 int tree_shelf_undo(int root, int journal, struct tree_undone *ret_undone)
 {
-	auto_with(undoing_free) struct undoing undoing = UNDOING_NONE;
+	auto_with(undoing_free) struct undoing undoing = UNDOING_NONE(ret_undone);
 	int r = begin(root, journal, &undoing);
 
 	*ret_undone = (struct tree_undone){ .left = 0 };
 	if (r < 0 || undoing.step_count == 0)
 		return r;
 	for (size_t i = undoing.step_count; i-- > 1;)
-		undoing.left += !undo_step(&undoing, undoing.steps[i]);
-	if (undoing.left_there > 0) {
-		(void)tree_clear(undoing.shelf, TREE_SHELF_NEW);
-		name_shelf(&undoing, ret_undone);
-	} else if (clear_shelf(&undoing) < 0 || remove_shelf(&undoing) < 0) {
-		undoing.left++;
-		name_shelf(&undoing, ret_undone);
-	}
-	undoing.left += !put_attributes(undoing.root, undoing.steps[0]);
-	ret_undone->left = undoing.left;
+		ret_undone->left += !undo_step(&undoing, undoing.steps[i]);
+	ret_undone->left += !put_attributes(undoing.root, undoing.steps[0]);
 	return ftruncate(journal, 0) < 0 ? -errno : 0;
 }
 
 int tree_shelf_keep(int root, int journal, struct tree_undone *ret_undone)
 {
-	auto_with(undoing_free) struct undoing undoing = UNDOING_NONE;
+	auto_with(undoing_free) struct undoing undoing = UNDOING_NONE(ret_undone);
 	int r = begin(root, journal, &undoing);
 
 	*ret_undone = (struct tree_undone){ .left = 0 };
-	if (r < 0 || undoing.step_count == 0)
+	if (r < 0)
 		return r;
-	if (clear_shelf(&undoing) < 0 || remove_shelf(&undoing) < 0) {
-		ret_undone->left = 1;
-		name_shelf(&undoing, ret_undone);
+	for (size_t i = undoing.step_count; i-- > 0;) {
+		if (undoing.steps[i]->deed == TREE_DEED_SHELF)
+			ret_undone->left += !end_shelf(&undoing, undoing.steps[i], false);
 	}
 	return ftruncate(journal, 0) < 0 ? -errno : 0;
 }

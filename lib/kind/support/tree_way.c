@@ -9,11 +9,10 @@
 #include "core/cleanup.h"
 #include "kind/support/tree_making.h"
 
-/* Of a shelf that an earlier restore has left, nobody knows what is to become. */
+/* A shelf is ours; or an earlier restore has left it, and nobody knows what is to become of it. */
 static bool is_known(const struct making *making, uint32_t number, const char *name)
 {
-	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
-	       (number == 1 && tree_shelf_is_name(name)) ||
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || tree_shelf_is_name(name) ||
 	       tree_index_find(making->index, number, name, strlen(name));
 }
 
