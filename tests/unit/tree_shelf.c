@@ -230,6 +230,25 @@ static void directories_that_moved(struct unit *unit)
 	end(&place);
 }
 
+/* What somebody has taken away with the shelf is missed. */
+static void shelf_that_moved(struct unit *unit)
+{
+	struct place place;
+	struct tree_undone undone;
+	auto_free char *shelf = NULL;
+	char path[4096] = "";
+
+	if (!begin(unit, &place))
+		return;
+	replace(unit, &place, place.dir, place.dir_fd, "inner");
+	shelf = mem_printf("/proc/self/fd/%d", place.shelf.dir);
+	EXPECT(unit, readlink(shelf, path, sizeof(path) - 1) > 0 &&
+			 renameat(AT_FDCWD, path, place.root, "theirs") == 0);
+	EXPECT(unit, tree_shelf_undo(place.root, place.journal, &undone) == 0);
+	EXPECT(unit, undone.left == 1 && says(place.root, "theirs/1", "inner"));
+	end(&place);
+}
+
 /* The last step was not written as a whole: it was not begun. */
 static void cut_off(struct unit *unit)
 {
@@ -295,9 +314,15 @@ static void names(struct unit *unit)
 }
 
 static const struct unit_case cases[] = {
-	UNIT_CASE(all_is_undone),	   UNIT_CASE(all_stays), UNIT_CASE(others_were_there),
-	UNIT_CASE(directories_that_moved), UNIT_CASE(cut_off),	 UNIT_CASE(in_the_way),
-	UNIT_CASE(another_place),	   UNIT_CASE(names),
+	UNIT_CASE(all_is_undone),
+	UNIT_CASE(all_stays),
+	UNIT_CASE(others_were_there),
+	UNIT_CASE(directories_that_moved),
+	UNIT_CASE(shelf_that_moved),
+	UNIT_CASE(cut_off),
+	UNIT_CASE(in_the_way),
+	UNIT_CASE(another_place),
+	UNIT_CASE(names),
 };
 
 int main(void)

@@ -267,7 +267,10 @@ static bool put_back(struct undoing *undoing, const struct tree_step *step)
 	int dir;
 
 	(void)snprintf(place, sizeof(place), "%u", step->number);
-	if (shelf < 0 || fstatat(shelf, place, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	/* There was one when the step was written. */
+	if (shelf < 0)
+		return false;
+	if (fstatat(shelf, place, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return true;
 	dir = open_directory(undoing, step->dir);
 	if (dir >= 0 && renameat2(shelf, place, dir, name, RENAME_NOREPLACE) == 0)
