@@ -9,13 +9,11 @@
 #include "core/json.h"
 #include "policy/plan.h"
 
-/* One decision of this plan in columns, without a newline:
- *   TASK 7 (nginx)  caps.effective  saved net_bind_service  invoker -  -> drop  rule strict/caps
- */
-void plan_line(const struct plan *plan, const struct decision *decision, struct buf *out);
 /* All decisions, one a line: the container's, then each task's; alike ones of many tasks are one
- * line, which begins "TASKS 7-206 (200)". Remedies follow their line. With colours for a terminal:
- * what is refused, what is lost, and what is kept. */
+ * line, which begins "TASKS 7-206 (200)":
+ *   TASK 7 (nginx)  caps.effective  saved net_bind_service  invoker -  -> drop  rule strict/caps
+ * Remedies follow their line. With colours for a terminal: what is refused, what is lost, and what
+ * is kept. */
 void plan_text(const struct plan *plan, bool has_colour, struct buf *out);
 /* "41 keep, 6 clamp, 1 refuse: restore would refuse (exit 3)", without a newline. */
 void plan_summary(const struct plan *plan, struct buf *out);

@@ -154,6 +154,8 @@ static int add_task(struct dump *d, const struct frozen_thread *threads, size_t 
 		return r;
 	if (threads[0].is_zombie && count > 1) {
 		d->task = task;
+		/* It may be the only task: there is nobody to look at anything through. */
+		own->is_untouchable = true;
 		(void)dump_block(d, "wait until its threads have ended",
 				 "the main thread has ended, and others have not");
 		return 0;

@@ -59,7 +59,7 @@ static int scan(int pagemap, uint64_t start, uint64_t end, uint64_t guard, struc
 
 /* Before 6.7: one word a page, Documentation/admin-guide/mm/pagemap.rst. Zero pages look like
  * others. */
-static int scan_words(int pagemap, uint64_t start, uint64_t end, struct page_run **runs,
+static int read_words(int pagemap, uint64_t start, uint64_t end, struct page_run **runs,
 		      size_t *count, struct err *err)
 {
 	uint64_t words[4096];
@@ -78,11 +78,28 @@ static int scan_words(int pagemap, uint64_t start, uint64_t end, struct page_run
 
 			if (words[i] >> 62)
 				add_run(runs, count, at, at + IMAGE_PAGE, words[i] >> 61 & 1,
-					false);
+					words[i] >> 58 & 1);
 		}
 		start += (uint64_t)n / 8 * IMAGE_PAGE;
 	}
 	return 0;
+}
+
+/* Between mappings there are words, too: of the whole address space, too many to be read. */
+static int scan_words(int pagemap, const struct dump_task *task, uint64_t start, uint64_t end,
+		      struct page_run **runs, size_t *count, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < task->vma_count; i++) {
+		const struct procfs_vma *vma = &task->vmas[i];
+		uint64_t from = vma->start > start ? vma->start : start;
+		uint64_t to = vma->end < end ? vma->end : end;
+
+		if (from < to)
+			r = read_words(pagemap, from, to, runs, count, err);
+	}
+	return r;
 }
 
 int dump_scan_pages(const struct dump_task *task, uint64_t start, uint64_t end,
@@ -102,7 +119,7 @@ int dump_scan_pages(const struct dump_task *task, uint64_t start, uint64_t end,
 	}
 	if (r > 0) {
 		count = 0;
-		r = scan_words(pagemap, start, end, &runs, &count, err);
+		r = scan_words(pagemap, task, start, end, &runs, &count, err);
 	}
 	if (r < 0) {
 		free(runs);

@@ -227,6 +227,8 @@ static struct bound *make_bound(const struct bundle *bundle)
 		    (struct bound_limit){ config->limits[i].is_given, config->limits[i].soft,
 					  config->limits[i].hard };
 	bound->no_new_privs = config->no_new_privs;
+	bound->has_oom_score_adj = config->has_oom_score_adj;
+	bound->oom_score_adj = config->oom_score_adj;
 	bound->has_filter = bundle->filter.code != NULL;
 	bound->hostname = config->hostname ? mem_string(config->hostname) : NULL;
 	bound->domainname = config->domainname ? mem_string(config->domainname) : NULL;

@@ -113,10 +113,9 @@ static void note_all(const struct making *making)
 	if (config->has_limits)
 		restore_note(making->rs, "linux.resources of the bundle is not applied: the limits "
 					 "are those of the image");
-	if (config->apparmor && *config->apparmor)
-		restore_note(making->rs, "process.apparmorProfile of the bundle is not applied");
-	if (config->selinux && *config->selinux)
-		restore_note(making->rs, "process.selinuxLabel of the bundle is not applied");
+	for (size_t i = 0; i < config->unapplied.count; i++)
+		restore_note(making->rs, "%s of the bundle is not applied",
+			     config->unapplied.list[i]);
 }
 
 /* ---- the whole ---- */

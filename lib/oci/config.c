@@ -164,6 +164,7 @@ static void free_lists(struct oci_config *config)
 	oci_texts_free(&config->env);
 	oci_texts_free(&config->masked);
 	oci_texts_free(&config->read_only);
+	oci_texts_free(&config->unapplied);
 }
 
 void oci_config_free(struct oci_config *config)
@@ -177,8 +178,6 @@ void oci_config_free(struct oci_config *config)
 	free(config->hostname);
 	free(config->domainname);
 	free(config->cwd);
-	free(config->apparmor);
-	free(config->selinux);
 	free(config->propagation);
 	free(config->cgroup);
 	free(config->seccomp);

@@ -133,8 +133,10 @@ struct oci_config {
 	uint64_t caps[OCI_CAP_SETS]; /* capabilities that this program does not know are left out */
 	struct oci_limit limits[RLIM_NLIMITS];
 	bool no_new_privs;
-	char *apparmor;
-	char *selinux;
+	bool has_oom_score_adj;
+	int oom_score_adj;
+
+	struct oci_texts unapplied; /* "process.scheduler": what nobody heeds */
 
 	/* linux */
 	struct oci_namespace *namespaces;

@@ -85,6 +85,18 @@ static void add_text(struct oci_texts *texts, char *text)
 	texts->list[texts->count] = NULL;
 }
 
+int field_unapplied(const struct policy_node *node, void *destination, struct err *err)
+{
+	auto_buf struct buf path = BUF_EMPTY;
+	const char *text = json_get_string(node->value);
+
+	(void)err;
+	node_path(node, &path);
+	if (!text || *text)
+		add_text(destination, mem_string(path.data));
+	return 0;
+}
+
 static int add_element(void *argument, const struct policy_node *child, struct err *err)
 {
 	char *text = NULL;

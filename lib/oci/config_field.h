@@ -28,6 +28,9 @@ int field_flag(const struct policy_node *node, void *destination, struct err *er
 int field_u32(const struct policy_node *node, void *destination, struct err *err);   /* uint32_t */
 int field_u64(const struct policy_node *node, void *destination, struct err *err);   /* uint64_t */
 int field_texts(const struct policy_node *node, void *destination, struct err *err); /* oci_texts */
+/* Takes anything but an empty text, and adds its path. */
+int field_unapplied(const struct policy_node *node, void *destination,
+		    struct err *err);						     /* oci_texts */
 int field_ids(const struct policy_node *node, void *destination, struct err *err);   /* oci_ids */
 int field_pairs(const struct policy_node *node, void *destination, struct err *err); /* oci_pairs */
 /* A place in the container: absolute, and cleaned; ".." in it is an error. */

@@ -161,6 +161,12 @@ int config_read_linux(const struct policy_node *node, void *destination, struct 
 		{ "cgroupsPath", field_text, AT(cgroup), false },
 		{ "seccomp", read_seccomp, AT(seccomp), false },
 		{ "resources", read_resources, AT(has_limits), false },
+		{ "mountLabel", field_unapplied, AT(unapplied), false },
+		{ "intelRdt", field_unapplied, AT(unapplied), false },
+		{ "personality", field_unapplied, AT(unapplied), false },
+		{ "timeOffsets", field_unapplied, AT(unapplied), false },
+		{ "netDevices", field_unapplied, AT(unapplied), false },
+		{ "memoryPolicy", field_unapplied, AT(unapplied), false },
 		{ NULL, NULL, 0, false },
 	};
 #undef AT

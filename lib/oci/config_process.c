@@ -129,6 +129,20 @@ static int read_user(const struct policy_node *node, void *destination, struct e
 	return field_read_all(node, fields, destination, err);
 }
 
+/* As of proc(5). */
+static int read_oom_score_adj(const struct policy_node *node, void *destination, struct err *err)
+{
+	struct oci_config *config = destination;
+	int64_t value;
+	int r = node_number(node, -1000, 1000, &value, err);
+
+	if (r < 0)
+		return r;
+	config->has_oom_score_adj = true;
+	config->oom_score_adj = (int)value;
+	return 0;
+}
+
 int config_read_process(const struct policy_node *node, void *destination, struct err *err)
 {
 #define AT(field) offsetof(struct oci_config, field)
@@ -141,8 +155,12 @@ int config_read_process(const struct policy_node *node, void *destination, struc
 		{ "capabilities", read_cap_sets, AT(caps), false },
 		{ "rlimits", read_limits, AT(limits), false },
 		{ "noNewPrivileges", field_flag, AT(no_new_privs), false },
-		{ "apparmorProfile", field_text, AT(apparmor), false },
-		{ "selinuxLabel", field_text, AT(selinux), false },
+		{ "oomScoreAdj", read_oom_score_adj, 0, false },
+		{ "apparmorProfile", field_unapplied, AT(unapplied), false },
+		{ "selinuxLabel", field_unapplied, AT(unapplied), false },
+		{ "scheduler", field_unapplied, AT(unapplied), false },
+		{ "ioPriority", field_unapplied, AT(unapplied), false },
+		{ "execCPUAffinity", field_unapplied, AT(unapplied), false },
 		{ NULL, NULL, 0, false },
 	};
 #undef AT

@@ -92,6 +92,10 @@ static bool find_most(const struct bound *bound, const struct decision *decision
 		most->effective = 1;
 		most->outcome = OUTCOME_CLAMP;
 		return bound->no_new_privs;
+	case CLASS_OOM_SCORE_ADJ:
+		most->effective = (uint64_t)bound->oom_score_adj;
+		most->outcome = OUTCOME_CLAMP;
+		return bound->has_oom_score_adj;
 	default:
 		return false;
 	}

@@ -39,6 +39,8 @@ struct bound {
 	uint64_t caps[5]; /* by detail of CLASS_CAPS */
 	struct bound_limit limits[16];
 	bool no_new_privs;
+	bool has_oom_score_adj;
+	int64_t oom_score_adj;
 	bool has_filter;	    /* seccomp, for all tasks */
 	struct bound_point *points; /* owned */
 	size_t point_count;

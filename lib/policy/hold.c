@@ -24,13 +24,15 @@ struct hold {
 	size_t omitted;
 };
 
-/* A decision of the old plan. */
+/* A decision of the old plan. The texts are the plan's; NULL: it has none. */
 struct old {
 	enum policy_class class;
 	uint32_t id;
 	uint32_t detail;
 	enum outcome outcome;
 	uint64_t effective;
+	const char *effective_text;
+	const char *invoker_text;
 };
 
 static int damaged(size_t index, struct err *err)
@@ -98,11 +100,50 @@ static int parse_old(const struct json *value, size_t index, struct old *ret_old
 		return damaged(index, err);
 	old.id = (uint32_t)id;
 	old.detail = (uint32_t)detail;
+	old.effective_text = json_get_string(json_get(value, "effective_text"));
+	old.invoker_text = json_get_string(json_get(value, "invoker_text"));
 	*ret_old = old;
 	return 0;
 }
 
 /* ---- differences ---- */
+
+/* What a text of the old plan is compared with; NULL where nothing is. */
+static const char *old_text(const struct old *old, struct buf *now, const struct decision *decision)
+{
+	if (decision->outcome != old->outcome)
+		return NULL;
+	if (decision->outcome == OUTCOME_SUBSTITUTE) {
+		decision_effective(decision, now);
+		return old->effective_text;
+	}
+	if (decision->outcome != OUTCOME_REOPEN || !policy_class_is_file(decision->class))
+		return NULL;
+	decision_invoker(decision, now);
+	return old->invoker_text;
+}
+
+/* A file that was longer than saved may have grown further. */
+static bool says_the_same(const char *one, const char *other)
+{
+	while (*one && *one == *other) {
+		one += 1 + strspn(one + 1, "0123456789");
+		other += 1 + strspn(other + 1, "0123456789");
+	}
+	return *one == *other;
+}
+
+/* The outcome is the same, but something else takes its place, or the file is another one since. */
+static bool is_altered(const struct decision *decision, const struct old *old)
+{
+	auto_buf struct buf now = BUF_EMPTY;
+	const char *then = old_text(old, &now, decision);
+
+	if (!then || !now.data || strcmp(then, now.data) == 0)
+		return false;
+	return decision->outcome == OUTCOME_SUBSTITUTE ||
+	       (strcmp(now.data, "open") != 0 && !says_the_same(then, now.data));
+}
 
 static void add_difference(struct hold *hold, const struct buf *text)
 {
@@ -111,6 +152,18 @@ static void add_difference(struct hold *hold, const struct buf *text)
 		hold->omitted++;
 	else
 		buf_printf(&hold->text, "%s%s", hold->text.size ? "; " : "", text->data);
+}
+
+/* " was open and is open: the file was changed since" */
+static void append_altered(const struct decision *decision, const struct old *old, struct buf *out)
+{
+	auto_buf struct buf now = BUF_EMPTY;
+	const char *then = old_text(old, &now, decision);
+	const char *how = decision->outcome == OUTCOME_SUBSTITUTE ? "substitute " : "";
+
+	buf_printf(out, " was %s", how);
+	append_escaped(then, out);
+	buf_printf(out, " and is %s%s", how, now.data);
 }
 
 /* "task 7 (nginx) rlimit.nofile.hard was 4096 and is 1024" */
@@ -124,6 +177,11 @@ static void add_worse(struct hold *hold, const struct decision *decision, const 
 	plan_group_who(hold->plan, &group, &text);
 	buf_printf(&text, " ");
 	decision_subject(decision, &text);
+	if (is_altered(decision, old)) {
+		append_altered(decision, old, &text);
+		add_difference(hold, &text);
+		return;
+	}
 	buf_printf(&text, " was ");
 	if (lattice_has_values(decision->class))
 		lattice->explain(old->effective, decision->detail, &text);
@@ -164,7 +222,8 @@ static bool is_worse(const struct decision *decision, const struct old *old)
 	if (lattice_has_values(decision->class))
 		return !lattice->leq(value_of(decision->class, old->effective),
 				     value_of(decision->class, decision->effective));
-	return outcome_loss(decision->outcome) > outcome_loss(old->outcome);
+	return outcome_loss(decision->outcome) > outcome_loss(old->outcome) ||
+	       is_altered(decision, old);
 }
 
 static void compare(struct hold *hold, const struct old *old)

@@ -241,15 +241,3 @@ bool mapping_has(const struct mapping *mapping, uint32_t inside)
 {
 	return mapping_find(mapping, inside) != ID_NONE;
 }
-
-void mapping_default(const struct host_facts *facts, struct mapping *ret_uids,
-		     struct mapping *ret_gids)
-{
-	if (facts->may_map_all) {
-		mapping_make_identity(facts->own_uids, facts->own_uid_count, ret_uids);
-		mapping_make_identity(facts->own_gids, facts->own_gid_count, ret_gids);
-		return;
-	}
-	mapping_make_single(0, facts->uid, ret_uids);
-	mapping_make_single(0, facts->gid, ret_gids);
-}

@@ -56,7 +56,3 @@ bool mapping_has(const struct mapping *mapping, uint32_t inside);
 uint32_t mapping_find(const struct mapping *mapping, uint32_t inside);
 /* Which id leads there; ID_NONE if none does. */
 uint32_t mapping_inside(const struct mapping *mapping, uint32_t outside);
-
-/* For a new container: root in it is the invoker; with all ids, if the invoker may map them. */
-void mapping_default(const struct host_facts *facts, struct mapping *ret_uids,
-		     struct mapping *ret_gids);

@@ -302,6 +302,7 @@ struct section {
 	struct policy_file *file;
 	enum policy_class class;
 	int pass;
+	bool is_over; /* a rule of the array is for all */
 };
 
 static int parse_element(void *argument, const struct policy_node *node, struct err *err)
@@ -310,7 +311,12 @@ static int parse_element(void *argument, const struct policy_node *node, struct 
 	struct policy_case one = new_case(section->file, node, section->class);
 	int r = node_expect_object(node, err);
 
-	return r < 0 ? r : parse_rule(section->file, node, &one, err);
+	if (r == 0 && section->is_over)
+		return node_error(node, err, "it has no effect: a rule before it is for all");
+	if (r == 0)
+		r = parse_rule(section->file, node, &one, err);
+	section->is_over = !node_member(node, "match").value;
+	return r;
 }
 
 /* Members have no order: a part of an item goes first, then items, then the others. */
@@ -340,7 +346,7 @@ static int parse_by_detail(void *argument, const struct policy_node *node, struc
 int parse_rules(struct policy_file *file, const struct policy_node *node, enum policy_class class,
 		struct err *err)
 {
-	struct section section = { file, class, 0 };
+	struct section section = { .file = file, .class = class };
 	struct policy_case one;
 	int r = 0;
 

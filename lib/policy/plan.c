@@ -230,12 +230,6 @@ uint64_t plan_value(const struct plan *plan, enum policy_class class, uint32_t i
 	return decision ? decision->effective : otherwise;
 }
 
-const struct decision *plan_decisions(const struct plan *plan, size_t *ret_count)
-{
-	*ret_count = plan->decision_count;
-	return plan->decisions;
-}
-
 const struct host_facts *plan_facts(const struct plan *plan)
 {
 	return &plan->facts;

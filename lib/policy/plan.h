@@ -237,7 +237,6 @@ const struct decision *plan_answer_file(const struct plan *plan, uint32_t id);
 uint64_t plan_value(const struct plan *plan, enum policy_class class, uint32_t id, uint32_t detail,
 		    uint64_t otherwise);
 
-const struct decision *plan_decisions(const struct plan *plan, size_t *ret_count);
 const struct host_facts *plan_facts(const struct plan *plan);
 const struct image *plan_image(const struct plan *plan);
 /* A text that only this image has. Owned by the caller. */

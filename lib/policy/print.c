@@ -112,15 +112,6 @@ static void measure(const struct plan *plan, const struct plan_group *groups, si
 	}
 }
 
-void plan_line(const struct plan *plan, const struct decision *decision, struct buf *out)
-{
-	static const size_t widths[COLUMN_COUNT] = { 20, 20, 24, 20 };
-	uint32_t number = (uint32_t)(decision - plan->decisions);
-	struct plan_group group = { decision, &number, 1 };
-
-	append_row(plan, &group, widths, false, out);
-}
-
 /* The container's lines, then those about one task or several, by the first of them. */
 static pid_t first_pid(const struct plan *plan, const struct plan_group *group)
 {

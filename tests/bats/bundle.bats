@@ -141,6 +141,22 @@ process["rlimits"] = [{"type": "RLIMIT_NOFILE", "soft": 50, "hard": 60},
 	assert_equal "$(awk '/open files/ { print $4, $5 }' "/proc/$PID/limits")" "50 60"
 }
 
+@test "bundle: its tasks are killed before others if it says so; what is not applied is named" {
+	saved
+	bundle_edit '
+process["oomScoreAdj"] = 500
+process["apparmorProfile"] = ""
+process["scheduler"] = {"policy": "SCHED_BATCH"}
+linux["personality"] = {"domain": "LINUX32"}'
+	run -0 ctckpt plan --bundle "$BUNDLE" "$IMAGE"
+	assert_contains "$(grep oom_score_adj <<<"$output")" "-> clamp 500  rule bundle"
+	restored
+	assert_equal "$(<"/proc/$PID/oom_score_adj")" 500
+	assert_contains "$stderr" "note: process.scheduler of the bundle is not applied"
+	assert_contains "$stderr" "note: linux.personality of the bundle is not applied"
+	[[ $stderr != *apparmorProfile* ]]
+}
+
 @test "bundle: what the tasks did not have, it does not give" {
 	saved
 	bundle_edit '

@@ -26,6 +26,15 @@ lost() {
 	lost flags "1 files' flags of chattr(1) in $VICTIM_DIR/mount"
 }
 
+@test "loss: a time slice" {
+	requires kernel-6.12
+	lost slice "1 time slice that a thread asked for"
+}
+
+@test "loss: how an epoll polls" {
+	lost epoll "1 setting of an epoll for busy polling"
+}
+
 @test "loss: the session of a zombie" {
 	lost session "1 process group of a zombie"
 }
@@ -70,6 +79,14 @@ kept() {
 	victim_succeeds
 }
 
+@test "loss: nor the time slice that all have" {
+	kept slice
+}
+
+@test "loss: nor an epoll that was told nothing" {
+	kept epoll
+}
+
 @test "loss: a policy may refuse it" {
 	victim_saved loss waiting lost
 	echo '{"ctckpt_policy": 1, "extends": "strict", "losses": {"action": "refuse"}}' \
@@ -81,7 +98,7 @@ kept() {
 @test "loss: impossible records" {
 	victim_saved loss waiting lost
 	rejects 4 "loss: of something unknown" LOSS+0:4=0
-	rejects 4 "loss: of something unknown" LOSS+0:4=8
+	rejects 4 "loss: of something unknown" LOSS+0:4=99
 	rejects 4 "loss: of something unknown" LOSS+8:4=0
 	rejects 4 "loss: 16 bytes" LOSS+12:4=1
 	rejects 4 "is not what has lost it" LOSS+4:4=0

@@ -112,3 +112,28 @@ first_task_comes_back() {
 	first_task_comes_back bwrap --ro-bind / / --dev /dev --bind "$VICTIM_DIR" "$VICTIM_DIR" \
 		--unshare-user --unshare-net
 }
+
+# limited COMMAND...: a container whose shell sets limits, and what is said of it.
+limited() {
+	container_start "$VICTIM" sh -c "$1; : >'$VICTIM_DIR/ready'; exec sleep 1000"
+	victim_await ready
+	run -3 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	[[ ! -e $IMAGE ]]
+}
+
+@test "namespace: a limit of the container's user namespace is refused by name" {
+	limited 'echo 0 >/proc/sys/user/max_user_namespaces'
+	assert_contains "$output" "limit user.max_user_namespaces of a user namespace is not supported"
+}
+
+@test "namespace: a limit of a user namespace of single tasks is refused by name" {
+	requires cmd-unshare
+	limited "unshare --user --map-root-user sh -c 'echo 5 >/proc/sys/user/max_inotify_watches; : >$VICTIM_DIR/set; exec sleep 1000' & while [ ! -e $VICTIM_DIR/set ]; do sleep 0.01; done"
+	assert_contains "$output" "limit user.max_inotify_watches of a user namespace is not supported"
+}
+
+@test "namespace: a limit of pids is refused by name" {
+	requires kernel-6.14
+	limited 'echo 400 >/proc/sys/kernel/pid_max'
+	assert_contains "$output" "limit kernel.pid_max of a pid namespace is not supported"
+}

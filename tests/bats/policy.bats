@@ -152,6 +152,12 @@ for d in json.load(sys.stdin)["decisions"]:
 	echo '{"ctckpt_policy": 1, "files": [{"match": {"path": "**/secret"}, "action": "drop"}]}' >"$POLICY"
 	run -3 ctckpt restore --detach --plan "$plan" --policy "$POLICY" "$IMAGE"
 	assert_contains "$output" "TASK 1 (policy) $VICTIM_DIR/secret was reopen and is drop"
+	mv "$VICTIM_DIR/secret" "$BATS_TEST_TMPDIR/kept"
+	sed 's/^./x/' "$BATS_TEST_TMPDIR/kept" >"$VICTIM_DIR/secret"
+	run -3 ctckpt restore --detach --plan "$plan" "$IMAGE"
+	assert_contains "$output" \
+		"TASK 1 (policy) $VICTIM_DIR/secret was open and is open: the file was changed since"
+	mv "$BATS_TEST_TMPDIR/kept" "$VICTIM_DIR/secret"
 	run -0 ctckpt restore --detach --plan "$plan" "$IMAGE"
 	victim_succeeds
 }

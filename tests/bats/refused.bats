@@ -52,13 +52,14 @@ refuses() {
 		assert_contains "$stderr" "a droppable mapping is not supported"
 }
 
-@test "refused: protection keys, with memory or without" {
-	local which
-	for which in key key-of-a-page; do
-		rm -f "$VICTIM_DIR"/*
-		victim_start refused "$which"
-		[[ ! -e $VICTIM_DIR/no-keys ]] || skip "requires the kernel's pkeys"
-		refuses "protection keys of memory (pkeys) are not supported"
-		victim_succeeds
-	done
+@test "refused: memory that is only executed, beside protection keys" {
+	victim_start refused code
+	[[ ! -e $VICTIM_DIR/no-keys ]] || skip "requires the kernel's pkeys"
+	refuses "memory that is only executed, beside protection keys of the program's own, is not supported"
+}
+
+@test "refused: a container whose only process has lost its main thread" {
+	victim_start refused alone
+	refuses "the main thread has ended, and others have not"
+	victim_succeeds
 }

@@ -16,6 +16,8 @@ static const struct bound bound = {
 	.caps = { 0, 3, 3, 3, 0 },
 	.limits = { [RLIMIT_NOFILE] = { true, 10, 20 } },
 	.no_new_privs = true,
+	.has_oom_score_adj = true,
+	.oom_score_adj = -5,
 	.has_filter = true,
 };
 
@@ -40,6 +42,8 @@ static void decisions(struct unit *unit)
 	struct decision other = decided(CLASS_RLIMIT, 2 * RLIMIT_STACK, 15);
 	struct decision privs = decided(CLASS_NO_NEW_PRIVS, 0, 0);
 	struct decision filter = decided(CLASS_SECCOMP, 0, 0);
+	struct decision killed_first = decided(CLASS_OOM_SCORE_ADJ, 0, 7);
+	struct decision killed_last = decided(CLASS_OOM_SCORE_ADJ, 0, (uint64_t)INT64_C(-8));
 
 	EXPECT(unit, caps.effective == 2 && caps.outcome == OUTCOME_DROP);
 	EXPECT_TEXT(unit, caps.rule, "bundle");
@@ -49,6 +53,9 @@ static void decisions(struct unit *unit)
 	EXPECT(unit, other.effective == 15);
 	EXPECT(unit, privs.effective == 1 && privs.outcome == OUTCOME_CLAMP);
 	EXPECT(unit, filter.effective == SECCOMP_MODE_FILTER && filter.outcome == OUTCOME_CLAMP);
+	EXPECT(unit, killed_first.effective == 7 && killed_first.outcome == OUTCOME_KEEP);
+	EXPECT(unit, killed_last.effective == (uint64_t)INT64_C(-5) &&
+			 killed_last.outcome == OUTCOME_CLAMP);
 	filter = decided(CLASS_SECCOMP, 0, SECCOMP_MODE_FILTER);
 	EXPECT(unit, filter.outcome == OUTCOME_KEEP);
 	filter.outcome = OUTCOME_REFUSE;

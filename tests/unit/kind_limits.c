@@ -5,6 +5,7 @@
 
 #include "core/cleanup.h"
 #include "kind/kind.h"
+#include "kind/support/cgroup_limit.h"
 #include "kind/support/mm.h"
 #include "unit.h"
 
@@ -61,9 +62,18 @@ static void watches(struct unit *unit)
 	EXPECT_TEXT(unit, err.text, "inotify: 1572904 bytes for 65537 watches");
 }
 
+/* All that fits of bytes, and of the largest huge pages; and what the latter cannot say. */
+static void no_limits(struct unit *unit)
+{
+	EXPECT(unit, cgroup_limit_is_none(UINT64_C(0x7ffffffffffff000)));
+	EXPECT(unit, cgroup_limit_is_none(UINT64_C(0x7fffffffc0000000)));
+	EXPECT(unit, !cgroup_limit_is_none(UINT64_C(0x7fffffffbfffffff)));
+}
+
 static const struct unit_case cases[] = {
 	UNIT_CASE(watches),
 	UNIT_CASE(lengths),
+	UNIT_CASE(no_limits),
 };
 
 int main(void)

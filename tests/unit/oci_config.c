@@ -132,6 +132,8 @@ static void faults(struct unit *unit)
 		{ V "\"hooks\": {\"poststart\": [{\"path\": \"/t\", \"timeout\": 0}]}}",
 		  "c:2:52: it must be from 1 to 86400" },
 		{ V "\"process\": {}}", "c:2:13: cwd is missing" },
+		{ V "\"process\": {\"cwd\": \"/\", \"oomScoreAdj\": 1001}}",
+		  "c:2:41: it must be from -1000 to 1000" },
 		{ V "\"process\": {\"cwd\": \"/\", \"capabilities\": {\"bounding\": [\"KILL\"]}}}",
 		  "c:2:56: it is not the name of a capability" },
 		{ V "\"process\": {\"cwd\": \"/\", \"rlimits\": [{\"type\": \"RLIMIT_X\", "

@@ -223,7 +223,13 @@ static bool default_map_works(const struct host_facts *facts)
 	struct maps maps = { .may_setgroups = facts->may_map_all && !facts->is_setgroups_denied };
 	bool holds;
 
-	mapping_default(facts, &maps.uids, &maps.gids);
+	if (facts->may_map_all) {
+		mapping_make_identity(facts->own_uids, facts->own_uid_count, &maps.uids);
+		mapping_make_identity(facts->own_gids, facts->own_gid_count, &maps.gids);
+	} else {
+		mapping_make_single(0, facts->uid, &maps.uids);
+		mapping_make_single(0, facts->gid, &maps.gids);
+	}
 	holds = maps_work(&maps);
 	mapping_free(&maps.uids);
 	mapping_free(&maps.gids);

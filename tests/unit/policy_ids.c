@@ -430,20 +430,6 @@ static void test_denied(struct checks *checks)
 	check_case(checks, "root without setgroups keeps its own groups", holds);
 }
 
-static void test_default(struct checks *checks)
-{
-	const struct host_facts facts = { .uid = 1000, .gid = 100 };
-	struct mapping uids = MAPPING_NONE;
-	struct mapping gids = MAPPING_NONE;
-
-	mapping_default(&facts, &uids, &gids);
-	check_case(checks, "a new container: root is the invoker",
-		   uids.count == 1 && is_line(&uids, 0, 0, 1000, 1) && gids.count == 1 &&
-		       is_line(&gids, 0, 0, 100, 1));
-	mapping_free(&uids);
-	mapping_free(&gids);
-}
-
 int main(void)
 {
 	struct checks checks = { 0 };
@@ -460,6 +446,5 @@ int main(void)
 	test_root(&checks);
 	test_foreign_groups(&checks);
 	test_denied(&checks);
-	test_default(&checks);
 	return checks.failed != 0;
 }

@@ -118,8 +118,11 @@ static void bad_rules(struct unit *unit)
 		  "p:2:44: it can be off or on" },
 		{ P "\"files\": {\"action\": \"reopen\", \"with\": \"/x\"}}",
 		  "p:2:11: \"with\" is for substitute" },
-		{ P "\"files\": [{\"action\": \"reopen\"},\n  {\"action\": \"substitute\"}]}",
+		{ P "\"files\": [{\"match\": {\"mode\": \"r\"}, \"action\": \"reopen\"},\n  "
+		    "{\"action\": \"substitute\"}]}",
 		  "p:3:3: it lacks \"with\"" },
+		{ P "\"files\": [{\"action\": \"reopen\"},\n  {\"action\": \"drop\"}]}",
+		  "p:3:3: it has no effect: a rule before it is for all" },
 		{ P "\"files\": [{\"action\": \"substitute\", \"with\": \"x\"}]}",
 		  "p:2:45: it must be an absolute path" },
 		{ P "\"files\": [{\"action\": \"reopen\", \"on_fail\": \"keep\"}]}",

@@ -9,6 +9,7 @@
 #include "core/cleanup.h"
 #include "core/json.h"
 #include "ctckpt/policy.h"
+#include "policy/decide.h"
 #include "policy/language.h"
 #include "policy/lattice.h"
 #include "policy/plan_private.h"
@@ -343,6 +344,63 @@ static void plans_hold(struct unit *unit)
 	    "clamp");
 }
 
+static struct plan *make_plan_with(const char *place, const char *remark)
+{
+	const struct policy_rule rule = { .name = "files[0]",
+					  .action = OUTCOME_SUBSTITUTE,
+					  .with = place };
+	const struct question question = { .class = CLASS_FILE,
+					   .id = 99,
+					   .path = "/data",
+					   .subject = "/data",
+					   .is_descriptor = true,
+					   .invoker_text = remark };
+	const struct policy *preset = NULL;
+	struct err err = ERR_NONE;
+	struct plan *plan;
+
+	if (policy_preset("strict", &preset, &err) < 0)
+		abort();
+	plan = plan_new(NULL, preset, &facts);
+	plan_ask(plan, &question);
+	plan_settle(plan);
+	if (place)
+		decide_file(&rule, &facts, &plan->decisions[0]);
+	return plan;
+}
+
+/* Outcomes that are the same may be about something else. */
+static void plans_alter(struct unit *unit)
+{
+	static const char *const rows[][5] = {
+		/* then, now: what takes its place, what is said of it */
+		{ NULL, "open", NULL, "open", "" },
+		{ NULL, "open: the file was changed since", NULL, "open", "" },
+		{ NULL, "open", NULL, "open: the file was changed since",
+		  "FILE 99 /data was open and is open: the file was changed since" },
+		{ NULL, "open: 5 bytes then, 9 now", NULL, "open: 5 bytes then, 10 now", "" },
+		{ NULL, "open: 5 bytes then, 9 now", NULL, "open: 5 bytes then, 9 now, and more",
+		  "FILE 99 /data was open: 5 bytes then, 9 now and is open: 5 bytes then, 9 now, "
+		  "and more" },
+		{ "/dev/null", "open", "/dev/null", "open: the file was changed since", "" },
+		{ "/dev/null", "open", "/dev/zero", "open",
+		  "FILE 99 /data was substitute /dev/null and is substitute /dev/zero" },
+		{ "/log/1", "open", "/log/2", "open",
+		  "FILE 99 /data was substitute /log/1 and is substitute /log/2" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct plan *plan = make_plan_with(rows[i][0], rows[i][1]);
+		auto_json struct json *json = plan_json(plan);
+		auto_free char *text = json_print(json, true);
+		auto_free char *wanted = mem_printf(
+		    "%s%s", *rows[i][4] ? "the plan does not hold any more: " : "", rows[i][4]);
+
+		plan_free(plan);
+		expect_hold(unit, text, make_plan_with(rows[i][2], rows[i][3]), wanted);
+	}
+}
+
 /* More than anybody reads. */
 static void many_differences(struct unit *unit)
 {
@@ -389,8 +447,8 @@ static void no_plans(struct unit *unit)
 }
 
 static const struct unit_case cases[] = {
-	UNIT_CASE(only_narrows),     UNIT_CASE(says_nothing), UNIT_CASE(plans_hold),
-	UNIT_CASE(many_differences), UNIT_CASE(no_plans),
+	UNIT_CASE(only_narrows), UNIT_CASE(says_nothing),     UNIT_CASE(plans_hold),
+	UNIT_CASE(plans_alter),	 UNIT_CASE(many_differences), UNIT_CASE(no_plans),
 };
 
 int main(void)

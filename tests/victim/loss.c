@@ -2,9 +2,11 @@
 #include <grp.h>
 #include <linux/fs.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "victim.h"
@@ -103,6 +105,35 @@ static void run_files(bool has_flags)
 	EXPECT(close(fd) == 0);
 }
 
+/* ---- scheduling, polling ---- */
+
+static void run_slice(bool is_own)
+{
+	struct {
+		uint32_t size, policy;
+		uint64_t flags;
+		int32_t nice;
+		uint32_t priority;
+		uint64_t runtime, deadline, period;
+	} attr = { .size = sizeof(attr), .runtime = 12345678 };
+
+	EXPECT(!is_own || syscall(SYS_sched_setattr, 0, &attr, 0) == 0);
+}
+
+static void run_epoll(bool is_busy)
+{
+	struct {
+		uint32_t microseconds;
+		uint16_t budget;
+		uint8_t is_preferred, padding;
+	} params = { .microseconds = 50, .budget = 8 };
+	int fd = epoll_create1(0);
+
+	EXPECT(fd >= 0);
+	if (is_busy && ioctl(fd, _IOW(0x8a, 1, params), &params) < 0) /* EPIOCSPARAMS, 6.9 */
+		victim_write("missing", strerror(errno));
+}
+
 int main(int argc, char **argv)
 {
 	const char *sort = argc > 1 ? argv[1] : "";
@@ -119,6 +150,10 @@ int main(int argc, char **argv)
 		zombie = run_zombie(false, is_lost);
 	else if (strcmp(sort, "flags") == 0)
 		run_files(is_lost);
+	else if (strcmp(sort, "slice") == 0)
+		run_slice(is_lost);
+	else if (strcmp(sort, "epoll") == 0)
+		run_epoll(is_lost);
 	if (strcmp(sort, "ids") == 0)
 		run_sockets(is_lost);
 	wait_for_restore();

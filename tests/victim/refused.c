@@ -232,19 +232,14 @@ static void make_mappings(void)
 		victim_write("no-droppable", "");
 }
 
-/* One that nothing has, or one that was freed and whose page still has it. */
-static void make_key(bool has_page)
+/* The second key of a program that is only executed would be the first after a restore. */
+static void make_code(void)
 {
 	void *page = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	int key = pkey_alloc(0, 0);
 
-	if (key < 0) {
+	if (pkey_alloc(0, 0) < 0)
 		victim_write("no-keys", "");
-		return;
-	}
-	EXPECT(page != MAP_FAILED);
-	if (has_page)
-		EXPECT(pkey_mprotect(page, PAGE, PROT_READ, key) == 0 && pkey_free(key) == 0);
+	EXPECT(page != MAP_FAILED && mprotect(page, PAGE, PROT_EXEC) == 0);
 }
 
 /* Both ends are one socket. */
@@ -280,6 +275,23 @@ static void make_more(void)
 	(void)make_child(leave_mounts);
 }
 
+/* The process goes on without its main thread. */
+static void *live_alone(void *unused)
+{
+	(void)unused;
+	wait_for_restore();
+	victim_done();
+}
+
+static _Noreturn void leave_alone(void)
+{
+	pthread_t thread;
+
+	EXPECT(pthread_create(&thread, NULL, live_alone, NULL) == 0);
+	for (;;)
+		(void)syscall(SYS_exit, 0);
+}
+
 int main(int argc, char **argv)
 {
 	(void)victim_dir();
@@ -290,8 +302,10 @@ int main(int argc, char **argv)
 		make_more();
 	} else if (argc > 1 && strcmp(argv[1], "mappings") == 0) {
 		make_mappings();
-	} else if (argc > 1 && strncmp(argv[1], "key", 3) == 0) {
-		make_key(strcmp(argv[1], "key-of-a-page") == 0);
+	} else if (argc > 1 && strcmp(argv[1], "alone") == 0) {
+		leave_alone();
+	} else if (argc > 1 && strcmp(argv[1], "code") == 0) {
+		make_code();
 	} else {
 		make_timer(make_child(leave_root));
 		make_rings();

@@ -131,6 +131,9 @@ int main(int argc, char **argv)
 	EXPECT(inet_pton(AF_INET6, "ff02::1234", &six_membership.ipv6mr_multiaddr) == 1);
 	EXPECT(setsockopt(six, IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, &six_membership,
 			  sizeof(six_membership)) == 0);
+	for (int name = IPV6_2292PKTINFO; name <= IPV6_2292RTHDR; name++)
+		set(six, IPPROTO_IPV6, name, 1);
+	set(six, IPPROTO_IPV6, IPV6_2292HOPLIMIT, 1);
 	for (int i = 0; i < 2; i++) {
 		group[i] = make(AF_INET);
 		set(group[i], SOL_SOCKET, SO_REUSEPORT, 1);
@@ -195,6 +198,9 @@ int main(int argc, char **argv)
 			  sizeof(membership)) == 0);
 	EXPECT(setsockopt(six, IPPROTO_IPV6, IPV6_DROP_MEMBERSHIP, &six_membership,
 			  sizeof(six_membership)) == 0);
+	for (int name = IPV6_2292PKTINFO; name <= IPV6_2292RTHDR; name++)
+		EXPECT(get(six, IPPROTO_IPV6, name) == 1);
+	EXPECT(get(six, IPPROTO_IPV6, IPV6_2292HOPLIMIT) == 1);
 	EXPECT(get(sender, SOL_SOCKET, SO_BROADCAST) == 1);
 	EXPECT(get(sender, SOL_SOCKET, SO_REUSEADDR) == 0);
 	EXPECT(get(sender, IPPROTO_IP, IP_MULTICAST_TTL) == 5);

@@ -8,6 +8,7 @@
 #include "core/cleanup.h"
 #include "core/scan.h"
 #include "dump/dump.h"
+#include "kind/support/cgroup_limit.h"
 #include "kind/support/cgroup_tree.h"
 #include "kind/support/cgroup_v1.h"
 #include "kind/support/files.h"
@@ -72,17 +73,14 @@ static void add_setting(void *argument, uint32_t attribute, const char *text)
 	survey->setting_count++;
 }
 
-/* Counters of huge pages begin with all that they can count, which the kernel does not call "max"
- * where it is no multiple of that size: less than the largest huge page below the end is none. */
 static bool is_usual(const struct cgroup_attribute *attribute, const char *text)
 {
-	const uint64_t end = (uint64_t)LONG_MAX - (UINT64_C(1) << 30);
-	uint64_t number;
+	uint64_t limit;
 
 	if (strcmp(text, attribute->usual) == 0)
 		return true;
-	return strcmp(attribute->usual, "max") == 0 &&
-	       scan_number(&text, 10, UINT64_MAX, &number) && *text == '\0' && number > end;
+	return strcmp(attribute->usual, "max") == 0 && cgroup_limit_take(text, &limit) &&
+	       cgroup_limit_is_none(limit);
 }
 
 static int survey_setting(struct survey *survey, int dir, uint32_t number, struct err *err)
@@ -383,61 +381,6 @@ static int cgroup_link(const struct image *image, const struct record *record, s
 	return 0;
 }
 
-/* Limits that are one number, and "max" for none. False: it is not one. */
-static bool take_limit(const char *text, uint64_t *ret_limit)
-{
-	const char *at = text;
-
-	if (strcmp(text, "max") == 0)
-		*ret_limit = UINT64_MAX;
-	else if (!scan_number(&at, 10, UINT64_MAX, ret_limit) || *at != '\0')
-		return false;
-	return true;
-}
-
-/* The least that the invoker's cgroup, and those above, have for it. */
-static uint64_t limit_above(const char *cgroup, const char *file)
-{
-	auto_free char *path = mem_string(cgroup);
-	uint64_t least = UINT64_MAX;
-
-	while (path[0]) {
-		auto_buf struct buf text = BUF_EMPTY;
-		struct err none = ERR_NONE;
-		auto_close int dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		uint64_t limit;
-
-		if (dir < 0 || cgroup_file_read(dir, file, &text, &none) < 0)
-			break;
-		text.data[strcspn(text.data, "\n")] = '\0';
-		if (take_limit(text.data, &limit) && limit < least)
-			least = limit;
-		*strrchr(path, '/') = '\0';
-	}
-	return least;
-}
-
-/* Has the invoker's cgroup what makes this file? One of v1 may hold it. */
-static bool has_controller(const char *cgroup, const char *file)
-{
-	auto_close int dir = open(cgroup, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	auto_buf struct buf text = BUF_EMPTY;
-	struct err none = ERR_NONE;
-	size_t length = strcspn(file, ".");
-
-	if (strncmp(file, "cgroup.", length + 1) == 0 || dir < 0 ||
-	    cgroup_file_read(dir, "cgroup.controllers", &text, &none) < 0)
-		return true;
-	for (const char *at = text.data; *at;) {
-		size_t size = strcspn(at, " \n");
-
-		if (size == length && strncmp(at, file, length) == 0)
-			return true;
-		at += size + (at[size] != '\0');
-	}
-	return false;
-}
-
 static void ask_setting(struct plan *plan, uint32_t id, const struct cgroup_tree *tree,
 			size_t number)
 {
@@ -452,14 +395,14 @@ static void ask_setting(struct plan *plan, uint32_t id, const struct cgroup_tree
 				     .subject = subject,
 				     .invoker_text = base ? NULL : "no cgroup" };
 
-	if (take_limit(setting->text, &question.saved)) {
-		question.invoker = base ? limit_above(base, file) : 0;
+	if (cgroup_limit_take(setting->text, &question.saved)) {
+		question.invoker = base ? cgroup_limit_above(base, file) : 0;
 	} else {
 		question.saved_text = setting->text;
 		question.invoker_text = base ? "a cgroup" : "no cgroup";
 		question.saved = question.invoker = 1;
 	}
-	if (base && !has_controller(base, file)) {
+	if (base && !cgroup_has_controller(base, file)) {
 		question.invoker = 0;
 		question.invoker_text = "no such controller";
 	}

@@ -44,6 +44,8 @@ static const struct {
 	[LOSS_LANDLOCK] = { OWNER_THREAD, "Landlock",
 			    "restriction by Landlock, if there was one: nobody can tell" },
 	[LOSS_CGROUP] = { OWNER_CONTAINER, "cgroup", "setting of a cgroup of v1" },
+	[LOSS_SLICE] = { OWNER_THREAD, "sched", "time slice that a thread asked for" },
+	[LOSS_BUSY_POLL] = { OWNER_FILE, "epoll", "setting of an epoll for busy polling" },
 	[LOSS_FILE_FLAGS] = { OWNER_CONTAINER, "chattr", "files' flags of chattr(1)" },
 };
 

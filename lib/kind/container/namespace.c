@@ -8,6 +8,7 @@
 #include "core/cleanup.h"
 #include "dump/dump.h"
 #include "kind/support/namespaces.h"
+#include "kind/support/ns_limits.h"
 #include "restore/restore.h"
 
 extern const struct kind kind_namespace;
@@ -23,8 +24,10 @@ static int namespace_dump(struct dump *d, struct err *err)
 					     .owner = le32_make(ns->owner),
 					     .parent = le32_make(ns->parent),
 					     .owner_uid = le32_make(ns->owner_uid) };
-		int r = 0;
+		int r = ns_limits_dump(d, ns, err);
 
+		if (r < 0)
+			return r;
 		if (ns->id == 0)
 			continue;
 		(void)buf_append(&body, &rec, sizeof(rec));

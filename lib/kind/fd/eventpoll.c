@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include "kind/support/epoll_items.h"
 #include "kind/support/epoll_owner.h"
 #include "kind/support/files.h"
+#include "kind/support/loss.h"
 #include "kind/support/tree.h"
 #include "restore/open.h"
 
@@ -169,6 +171,15 @@ static void dump_items(struct dump *d, const struct items *items, const struct d
 	dump_record(d, d->fd->id, &kind_eventpoll, body.data, body.size);
 }
 
+#define EPOLL_GET_PARAMS _IOR(0x8a, 2, uint64_t) /* EPIOCGPARAMS, 6.9 */
+
+static bool polls_busily(const struct dump *d)
+{
+	uint64_t params = 0;
+
+	return ioctl(d->fd->fd, EPOLL_GET_PARAMS, &params) == 0 && params != 0;
+}
+
 static int eventpoll_dump(struct dump *d, struct err *err)
 {
 	auto_with(items_free) struct items items = { .list = NULL };
@@ -186,6 +197,8 @@ static int eventpoll_dump(struct dump *d, struct err *err)
 	if (block_strangers(d, &items))
 		return 0;
 	dump_items(d, &items, find_owner(d, &items));
+	if (polls_busily(d))
+		dump_loss(d, LOSS_BUSY_POLL, d->fd->id, 1, NULL);
 	return 0;
 }
 

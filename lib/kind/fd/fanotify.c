@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/fanotify.h>
 #include <sys/ioctl.h>
@@ -11,11 +10,10 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
-#include "core/scan.h"
 #include "kind/kind.h"
+#include "kind/support/fanotify_marks.h"
 #include "kind/support/file_trial.h"
 #include "kind/support/files.h"
-#include "kind/support/watched.h"
 #include "restore/open.h"
 
 extern const struct kind kind_fanotify;
@@ -76,71 +74,6 @@ static bool fanotify_match(const struct target_fd *fd)
 
 /* ---- dump ---- */
 
-struct mark {
-	uint32_t flags;
-	uint32_t mask;
-	uint32_t ignored;
-};
-
-struct marks {
-	struct mark *list;	 /* owned */
-	struct watched *watched; /* owned: what each of them is on */
-	size_t count;
-};
-
-static void marks_free(struct marks *marks)
-{
-	free(marks->list);
-	watched_free(marks->watched, marks->count);
-}
-
-/* The next line of the text that starts so, from `line` on; NULL at the end. */
-static const char *find_line(const char *line, const char *start)
-{
-	while (line && strncmp(line, start, strlen(start)) != 0) {
-		line = strchr(line, '\n');
-		line += line != NULL;
-	}
-	return line;
-}
-
-static bool scan_field(const char **at, const char *name, uint32_t *ret_value)
-{
-	uint64_t value;
-
-	if (!scan_text(at, name) || !scan_number(at, 16, UINT32_MAX, &value))
-		return false;
-	*ret_value = (uint32_t)value;
-	return true;
-}
-
-static bool parse_mark(const char *line, struct mark *ret_mark, struct watched *ret_watched)
-{
-	const char *at = strstr(line, " mflags:");
-
-	return at && scan_field(&at, " mflags:", &ret_mark->flags) &&
-	       scan_field(&at, " mask:", &ret_mark->mask) &&
-	       scan_field(&at, " ignored_mask:", &ret_mark->ignored) &&
-	       watched_parse(line, ret_watched);
-}
-
-static int parse_marks(const char *fdinfo, struct marks *marks, struct err *err)
-{
-	for (const char *line = find_line(fdinfo, "fanotify ino:"); line;
-	     line = find_line(line + 1, "fanotify ino:")) {
-		struct mark mark;
-		struct watched watched;
-
-		if (!parse_mark(line, &mark, &watched))
-			return err_set(err, ERR_HOST, "this kernel shows fanotify in another form");
-		array_grow(marks->list, marks->count);
-		array_grow(marks->watched, marks->count);
-		marks->list[marks->count] = mark;
-		marks->watched[marks->count++] = watched;
-	}
-	return 0;
-}
-
 /* What only the host's administrator may ask for. */
 static bool block_group(struct dump *d, uint32_t flags)
 {
@@ -149,8 +82,9 @@ static bool block_group(struct dump *d, uint32_t flags)
 	if (flags & ~(REPORT_ALL | GROUP_OTHERS) || !(flags & (REPORT_FID | REPORT_DIR)))
 		return dump_block(d, "let the program make it without privileges",
 				  "fanotify with flags %#x is not supported", flags) == 0;
-	if (find_line(fdinfo, "fanotify mnt_id:") || find_line(fdinfo, "fanotify sdev:") ||
-	    find_line(fdinfo, "fanotify mnt_ns:"))
+	if (fanotify_find_line(fdinfo, "fanotify mnt_id:") ||
+	    fanotify_find_line(fdinfo, "fanotify sdev:") ||
+	    fanotify_find_line(fdinfo, "fanotify mnt_ns:"))
 		return dump_block(d, "let the program mark files and directories",
 				  "fanotify marks a whole mount or file system") == 0;
 	if (d->fd->unread > 0) {
@@ -162,13 +96,13 @@ static bool block_group(struct dump *d, uint32_t flags)
 	return false;
 }
 
-static bool block_marks(struct dump *d, const struct marks *marks)
+static bool block_marks(struct dump *d, const struct fanotify_marks *marks)
 {
 	bool is_blocked = false;
 
 	for (size_t i = 0; i < marks->count; i++) {
 		const struct watched *watched = &marks->watched[i];
-		const struct mark *mark = &marks->list[i];
+		const struct fanotify_mark *mark = &marks->list[i];
 
 		if (mark->flags & ~MARK_FLAGS || (mark->mask | mark->ignored) & ~MARK_MASK)
 			(void)dump_block(d, NULL, "fanotify mark %#x, %#x, %#x is not supported",
@@ -187,7 +121,8 @@ static bool block_marks(struct dump *d, const struct marks *marks)
 	return is_blocked;
 }
 
-static void put_mark(struct buf *body, const struct mark *mark, const struct watched *watched)
+static void put_mark(struct buf *body, const struct fanotify_mark *mark,
+		     const struct watched *watched)
 {
 	size_t path_length = watched->file ? 0 : strlen(watched->path) + 1;
 	size_t handle_length = strlen(watched->handle) + 1;
@@ -209,7 +144,7 @@ static void put_mark(struct buf *body, const struct mark *mark, const struct wat
 }
 
 static void put_marks(struct dump *d, uint32_t flags, uint32_t event_flags,
-		      const struct marks *marks)
+		      const struct fanotify_marks *marks)
 {
 	struct fanotify_rec rec = {
 		.flags = le32_make(file_flags(d->fd)),
@@ -228,8 +163,8 @@ static void put_marks(struct dump *d, uint32_t flags, uint32_t event_flags,
 
 static int fanotify_dump(struct dump *d, struct err *err)
 {
-	auto_with(marks_free) struct marks marks = { .list = NULL };
-	const char *line = find_line(d->fd->fdinfo, "fanotify flags:");
+	auto_fanotify_marks struct fanotify_marks marks = { .list = NULL };
+	const char *line = fanotify_find_line(d->fd->fdinfo, "fanotify flags:");
 	uint32_t event_flags;
 	uint32_t flags;
 	int r;
@@ -244,7 +179,7 @@ static int fanotify_dump(struct dump *d, struct err *err)
 		return err_set(err, ERR_HOST, "this kernel shows fanotify in another form");
 	if (block_group(d, flags))
 		return 0;
-	r = parse_marks(d->fd->fdinfo, &marks, err);
+	r = fanotify_marks_parse(d->fd->fdinfo, &marks, err);
 	if (r < 0)
 		return r;
 	if (marks.count > MARKS_MAX)

@@ -1,5 +1,4 @@
 /* mapping: an address space: its mappings, its own pages, and where code, stack and heap are. */
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
@@ -12,13 +11,7 @@
 
 extern const struct kind kind_mapping;
 
-enum {
-	LDT_ENTRY = 8,
-	KEYS = 16, /* of pkeys(7); the first is everybody's */
-	KEY_OF_CODE =
-	    1, /* the kernel takes the first that is free, for memory that is only executed */
-};
-#define NOWHERE ((UINT64_C(1) << 56) - IMAGE_PAGE) /* no processor has user memory there */
+enum { LDT_ENTRY = 8 };
 
 /* ---- dump ---- */
 
@@ -104,25 +97,7 @@ static int find_pages(struct dump *d, struct own_pages *pages, struct err *err)
 
 struct mapping_answers {
 	size_t brk, table;
-	bool has_asked_for_keys;
-	size_t first_key;
 };
-
-/* Nothing is there to be changed, which is said only of keys that are in use. */
-static void query_keys(struct script *script, struct mapping_answers *at)
-{
-	const uint64_t args[6] = { NOWHERE, IMAGE_PAGE, PROT_READ, 1 };
-	struct err ignored = ERR_NONE;
-
-	if (remote_check_call(script->remote, "ask for a protection key", SYS_pkey_mprotect, args,
-			      &ignored) < 0)
-		return;
-	at->has_asked_for_keys = true;
-	at->first_key = script->count;
-	for (uint64_t key = 1; key < KEYS; key++)
-		(void)script_syscall(script, "ask for a protection key", SCRIPT_MAY_FAIL,
-				     SYS_pkey_mprotect, args[0], args[1], args[2], key);
-}
 
 static void mapping_query(struct dump *d, struct script *script, void *ret_answers)
 {
@@ -133,23 +108,6 @@ static void mapping_query(struct dump *d, struct script *script, void *ret_answe
 	/* A kernel may be without such tables. */
 	at->table = script_syscall(script, "get the local descriptor table", SCRIPT_MAY_FAIL,
 				   SYS_modify_ldt, 0, script_out(script, LDT_ENTRY), LDT_ENTRY);
-	query_keys(script, at);
-}
-
-/* What registers say of a key would be said of another, or of none. */
-static bool has_keys(const struct dump *d, const struct mapping_answers *at)
-{
-	for (size_t i = 0; i < d->task->vma_count; i++) {
-		const struct procfs_vma *vma = &d->task->vmas[i];
-
-		if (vma->key != 0 && (vma->prot != PROT_EXEC || vma->key != KEY_OF_CODE))
-			return true;
-	}
-	for (size_t key = 1; at->has_asked_for_keys && key < KEYS; key++) {
-		if (script_result(d->script, at->first_key + key - 1) == -ENOMEM)
-			return true;
-	}
-	return false;
 }
 
 static int make_head(struct dump *d, struct mm_rec *ret_head, struct err *err)
@@ -163,8 +121,6 @@ static int make_head(struct dump *d, struct mm_rec *ret_head, struct err *err)
 		return r;
 	if (script_result(d->script, at->table) > 0)
 		(void)dump_block(d, NULL, "a local descriptor table is not supported");
-	if (has_keys(d, at))
-		(void)dump_block(d, NULL, "protection keys of memory (pkeys) are not supported");
 	*ret_head = (struct mm_rec){
 		.start_code = le64_make(stat->start_code),
 		.end_code = le64_make(stat->end_code),

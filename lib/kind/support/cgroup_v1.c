@@ -8,6 +8,7 @@
 
 #include "core/cleanup.h"
 #include "core/scan.h"
+#include "kind/support/cgroup_limit.h"
 #include "kind/support/cgroup_tree.h"
 #include "kind/support/files.h"
 #include "kind/support/loss.h"
@@ -40,17 +41,11 @@ static bool read_number(int dir, const char *file, uint64_t *ret_number)
 	return scan_number(&at, 10, UINT64_MAX, ret_number) && *at == '\0';
 }
 
-/* Without a limit, the file has the most that fits: whole pages, of 1 GiB at most, below 2^63. */
-static bool has_bytes(uint64_t bytes)
-{
-	return bytes < (uint64_t)INT64_MAX - (UINT64_C(1) << 30);
-}
-
 static void bytes_limit(const struct place *at, const char *file, struct buf *out)
 {
 	uint64_t bytes;
 
-	if (read_number(at->dir, file, &bytes) && has_bytes(bytes))
+	if (read_number(at->dir, file, &bytes) && !cgroup_limit_is_none(bytes))
 		buf_printf(out, "%" PRIu64, bytes);
 }
 
@@ -59,7 +54,7 @@ static void swap_limit(const struct place *at, const char *file, struct buf *out
 {
 	uint64_t bytes, both;
 
-	if (read_number(at->dir, file, &both) && has_bytes(both) &&
+	if (read_number(at->dir, file, &both) && !cgroup_limit_is_none(both) &&
 	    read_number(at->dir, "memory.limit_in_bytes", &bytes))
 		buf_printf(out, "%" PRIu64, both > bytes ? both - bytes : 0);
 }

@@ -12,6 +12,8 @@ enum loss {
 	LOSS_ZOMBIE_GROUP, /* process group, session; of a task */
 	LOSS_LANDLOCK,	   /* of a thread, if it was restricted */
 	LOSS_CGROUP,	   /* a file of v1, by its name */
+	LOSS_SLICE,	   /* of processor time, that a thread asked for */
+	LOSS_BUSY_POLL,	   /* of an epoll: its parameters */
 	LOSSES,
 };
 

@@ -12,7 +12,7 @@
 /* Options of a segment, RFC 9293 and RFC 7323. */
 enum { OPTION_SEGMENT = 2, OPTION_SCALE = 3, OPTION_SACK = 4, OPTION_TIMESTAMPS = 8 };
 
-enum { CONNECTION_TIMEOUT = 10000 }; /* ms */
+enum { CONNECTION_TIMEOUT = 10000 }; /* ms; also until there is room to send */
 
 struct tcp_end tcp_end_take(const struct record *record)
 {
@@ -201,11 +201,17 @@ static int join_and_fill(struct restore *rs, struct tcp_end *a, struct tcp_end *
 
 /* ---- what comes after ---- */
 
+/* There is room again when the other end has confirmed what it has got: soon, but on a busy machine
+ * not at once. */
 int tcp_end_send(const struct tcp_end *end, const char *bytes, uint32_t size, struct err *err)
 {
+	struct pollfd room = { end->fd, POLLOUT, 0 };
+
 	for (uint32_t done = 0; done < size;) {
 		ssize_t n = send(end->fd, bytes + done, size - done, MSG_DONTWAIT | MSG_NOSIGNAL);
 
+		if (n < 0 && errno == EAGAIN && poll(&room, 1, CONNECTION_TIMEOUT) > 0)
+			continue;
 		if (n < 0)
 			return err_set(err, -errno, "put %u bytes into a send queue", size - done);
 		done += (uint32_t)n;

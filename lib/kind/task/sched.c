@@ -15,6 +15,7 @@
 #include "core/cleanup.h"
 #include "core/procfs.h"
 #include "kind/kind.h"
+#include "kind/support/loss.h"
 #include "kind/support/owner.h"
 
 extern const struct kind kind_sched;
@@ -156,6 +157,16 @@ static const char *find_unsupported(const struct dump *d, const struct kernel_sc
 	return NULL;
 }
 
+/* The kernel has one for all that asked for none (6.12): ours. */
+static bool has_slice(const struct kernel_sched_attr *attr)
+{
+	struct kernel_sched_attr own = { .size = 0 };
+
+	return (attr->policy == SCHED_OTHER || attr->policy == SCHED_BATCH) &&
+	       syscall(SYS_sched_getattr, 0, &own, sizeof(own), 0) == 0 &&
+	       own.policy == SCHED_OTHER && attr->runtime != own.runtime;
+}
+
 static void sched_write(struct dump *d, const struct kernel_sched_attr *attr, uint32_t io_priority,
 			const uint64_t *mask, size_t words)
 {
@@ -215,6 +226,8 @@ static int sched_dump(struct dump *d, struct err *err)
 	if (r < 0)
 		return r;
 	sched_write(d, &attr, (uint32_t)io_priority, mask, words);
+	if (has_slice(&attr))
+		dump_loss(d, LOSS_SLICE, d->thread->id, 1, NULL);
 	return 0;
 }
 
