@@ -158,6 +158,7 @@ struct oci_hook_settings {
 	const char *below;
 	int least;
 	int most;
+	bool by_name;
 };
 extern const struct option_row oci_hook_options[];
 int cmd_oci_hook(struct invocation *inv, const void *settings, struct err *err);

@@ -13,6 +13,8 @@ const struct option_row oci_hook_options[] = {
 	  OPTION_NUMBER, AT(least), 0, NULL },
 	{ "most", 0, "N", "no more images are kept [as annotated, for root 100]", OPTION_NUMBER,
 	  AT(most), 0, NULL },
+	{ "by-name", 0, NULL, "also images of containers that had the name before count, and go",
+	  OPTION_FLAG, AT(by_name), 0, NULL },
 	{ 0 },
 };
 #undef AT
@@ -26,6 +28,7 @@ int cmd_oci_hook(struct invocation *inv, const void *argument, struct err *err)
 		.below = settings->below,
 		.least = settings->least,
 		.most = settings->most,
+		.by_name = settings->by_name,
 		.input = STDIN_FILENO,
 		.output = STDOUT_FILENO,
 	};

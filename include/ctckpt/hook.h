@@ -2,6 +2,8 @@
  * starts and ends. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "core/err.h"
 
 struct ctckpt_hook_options {
@@ -11,6 +13,7 @@ struct ctckpt_hook_options {
 			    * restored */
 	int least;	   /* seconds between checkpoints; 0: 1, as root 10 */
 	int most;	   /* images that are kept; 0: any number, as root 100 */
+	bool by_name;	   /* so are those of containers that had the name before */
 	int input;	   /* the container's state, or its configuration, as JSON */
 	int output;	   /* precreate: the configuration, changed or as it was */
 };

@@ -291,6 +291,10 @@ void restore_add_file(struct restore *rs, int fd);
 void restore_made(struct restore *rs, const char *path, const struct stat *st);
 /* restore: an empty directory, under a name that nobody else would choose, is about to be made. */
 void restore_making_directory(struct restore *rs, const char *path);
+/* restore: the journal of what is done to files below the root directory:
+ * kind/support/tree_shelf.h. -1: there is none. The ids of whoever takes it undo what it tells of.
+ */
+int restore_take_journal(struct restore *rs);
 /* A line for the report: something that differs, and is not in the plan. */
 void restore_note(struct restore *rs, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

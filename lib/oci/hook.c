@@ -209,6 +209,7 @@ static struct hook_bounds choose_bounds(const struct ctckpt_hook_options *option
 		.most = is_root ? ROOT_MOST : UINT32_MAX,
 	};
 
+	bounds.by_name = options->by_name;
 	if (options->below)
 		bounds.below = options->below;
 	if (options->least > 0)

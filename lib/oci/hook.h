@@ -23,6 +23,7 @@ struct hook_bounds {
 	bool may_restore;  /* from any image there */
 	uint64_t least;	   /* seconds between checkpoints */
 	uint32_t most;	   /* images */
+	bool by_name;	   /* images of containers that had the name before count, and go, too */
 };
 
 /* hook_register.c: an entry for the container of the state, as /proc knows it. One that is there
@@ -48,6 +49,9 @@ int hook_file_stem(const char *name, const char *id, char **ret_stem, struct err
 int hook_next_image(int dir, const char *stem, char **ret_file, struct err *err);
 /* Removes all images of `stem` but the last `keep`. */
 int hook_prune_images(int dir, const char *stem, uint32_t keep, struct err *err);
+/* Besides that, of containers which were called `name` before, the oldest images, until `keep` are
+ * there in all. */
+int hook_prune_former(int dir, const char *name, const char *stem, uint32_t keep, struct err *err);
 /* An image for reading, likewise. */
 int hook_open_image(const char *path, const char *below, int *ret_fd, struct err *err);
 

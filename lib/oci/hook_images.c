@@ -262,3 +262,93 @@ int hook_prune_images(int dir, const char *stem, uint32_t keep, struct err *err)
 	}
 	return r;
 }
+
+/* ---- of containers that had the name before ---- */
+
+struct former {
+	char *file; /* owned */
+	struct timespec made;
+};
+
+struct formers {
+	struct former *list; /* owned */
+	size_t count;
+};
+
+static void formers_free(struct formers *formers)
+{
+	for (size_t i = 0; i < formers->count; i++)
+		free(formers->list[i].file);
+	free(formers->list);
+}
+
+/* NAME@ID.NUMBER.ckpt with any other id, which may have dots in it. */
+static bool is_former(const char *file, const char *name, const char *stem)
+{
+	size_t length = strlen(name);
+	const char *id = file + length + 1;
+	size_t end = strlen(file);
+	auto_free char *other = NULL;
+
+	if (strncmp(file, name, length) != 0 || file[length] != '@' || strchr(id, '@'))
+		return false;
+	for (int dots = 0; dots < 2 && file + end > id;)
+		dots += file[--end] == '.';
+	if (file + end <= id)
+		return false;
+	other = mem_copy(file, end);
+	return strcmp(other, stem) != 0 && number_of(file, other) > 0;
+}
+
+static int compare_formers(const void *left, const void *right)
+{
+	const struct former *a = left;
+	const struct former *b = right;
+
+	if (a->made.tv_sec != b->made.tv_sec)
+		return a->made.tv_sec < b->made.tv_sec ? -1 : 1;
+	if (a->made.tv_nsec != b->made.tv_nsec)
+		return a->made.tv_nsec < b->made.tv_nsec ? -1 : 1;
+	return strcmp(a->file, b->file);
+}
+
+/* The oldest first. */
+static int list_formers(int dir, const char *name, const char *stem, struct formers *formers,
+			struct err *err)
+{
+	auto_close int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_closedir DIR *stream = copy < 0 ? NULL : fdopendir(copy);
+	const struct dirent *entry;
+	struct stat stat;
+
+	if (!stream)
+		return err_set(err, -errno, "list images");
+	(void)take_fd(&copy);
+	while ((entry = readdir(stream))) {
+		if (!is_former(entry->d_name, name, stem) || !is_image(dir, entry->d_name) ||
+		    fstatat(dir, entry->d_name, &stat, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		array_grow(formers->list, formers->count);
+		formers->list[formers->count++] =
+		    (struct former){ mem_string(entry->d_name), stat.st_mtim };
+	}
+	if (formers->count > 0)
+		qsort(formers->list, formers->count, sizeof(*formers->list), compare_formers);
+	return 0;
+}
+
+int hook_prune_former(int dir, const char *name, const char *stem, uint32_t keep, struct err *err)
+{
+	auto_with(numbers_free) struct numbers own = { .list = NULL };
+	auto_with(formers_free) struct formers formers = { .list = NULL };
+	int r = list_images(dir, stem, &own, err);
+	size_t room = own.count < keep ? keep - own.count : 0;
+
+	if (r == 0)
+		r = list_formers(dir, name, stem, &formers, err);
+	for (size_t i = 0; r == 0 && i + room < formers.count; i++) {
+		if (unlinkat(dir, formers.list[i].file, 0) < 0 && errno != ENOENT)
+			r = err_set(err, -errno, "remove %s", formers.list[i].file);
+	}
+	return r;
+}

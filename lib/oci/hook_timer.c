@@ -39,6 +39,7 @@ struct timer {
 	struct registry_entry entry;
 	struct hook_times times;
 	uint32_t keep;
+	bool by_name;
 	int dir;
 	int pidfd; /* of the container's first task */
 	int clock; /* the interval */
@@ -141,7 +142,11 @@ static int save(const struct timer *timer, struct err *err)
 	path = mem_printf("/proc/self/fd/%d/%s", timer->dir, file);
 	options.image = path;
 	r = ctckpt_checkpoint(&options, &stats, err);
-	return r < 0 ? r : hook_prune_images(timer->dir, timer->name, timer->keep, err);
+	if (r == 0)
+		r = hook_prune_images(timer->dir, timer->name, timer->keep, err);
+	if (r == 0 && timer->by_name)
+		r = hook_prune_former(timer->dir, timer->target, timer->name, timer->keep, err);
+	return r;
 }
 
 static void set_clock(int fd, unsigned int milliseconds, uint64_t interval)
@@ -365,6 +370,7 @@ int hook_arm(const struct hook_state *state, const struct hook_bounds *bounds, s
 	auto_with(timer_free) struct timer timer = {
 		.times = annotations->times,
 		.keep = annotations->keep,
+		.by_name = bounds->by_name,
 		.dir = -1,
 		.pidfd = -1,
 		.clock = -1,

@@ -165,7 +165,8 @@ void bound_narrow(const struct bound *bound, struct decision *decision)
 
 	if (!bound || decision->outcome == OUTCOME_RECORD)
 		return;
-	if (decision->class == CLASS_MOUNT && decision->outcome == OUTCOME_REFUSE)
+	if (decision->class == CLASS_MOUNT && decision->outcome == OUTCOME_REFUSE &&
+	    decision->invoker == MOUNT_UNNAMED)
 		decision->remedy = "add it to the bundle's mounts";
 	if (decision->class == CLASS_SECCOMP)
 		narrow_seccomp(bound, decision);

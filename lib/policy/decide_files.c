@@ -73,8 +73,15 @@ void decide_mount(const struct policy_rule *rule, const struct host_facts *facts
 		  struct decision *decision)
 {
 	(void)facts;
-	if (decision->invoker == 0) {
+	if (decision->invoker == MOUNT_UNNAMED) {
 		decision_refuse(decision, "it is a mount of the host", rule->remedy);
+		return;
+	}
+	if (decision->invoker == MOUNT_NO_MEMORY) {
+		decision_refuse(decision,
+				"the container has no file system in memory of its own there, for "
+				"the files that were saved in it",
+				"start it with the mounts that were saved, as with --tmpfs DIR");
 		return;
 	}
 	decision->effective = decision->saved;

@@ -107,6 +107,13 @@ enum files_offer {
 	FILES_TOO_MANY, /* more large ones than he may have open */
 };
 
+/* What there is for a mount of the host, or one in memory. */
+enum mount_offer {
+	MOUNT_UNNAMED,
+	MOUNT_OFFERED,
+	MOUNT_NO_MEMORY, /* an engine's container has none there */
+};
+
 /* What CLASS_CPU asks about: a part of the processor. */
 enum cpu_need {
 	CPU_MISSING,

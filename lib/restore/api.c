@@ -38,7 +38,8 @@ struct job {
 	struct foreground foreground; /* in the command */
 	struct grants grants;	      /* owned, in the command and in the worker */
 	struct worker *worker;
-	int signals; /* signalfd; -1: none are for us */
+	int signals;  /* signalfd; -1: none are for us */
+	int guard[2]; /* a pipe that is open in its guard: for the command, and for the worker */
 	uint64_t last_told;
 };
 
@@ -57,17 +58,17 @@ struct work {
 	struct target target; /* once it is registered */
 	pid_t watcher;	      /* 0: none */
 	bool is_running;
+	struct err *err; /* borrowed */
 };
 
 static void work_free(struct work *work)
 {
 	restore_watch_end(&work->watcher);
 	if (!work->is_running) {
-		/* Of a first task that is dead, what it made is left to the guard, who outlives us.
-		 */
-		if (restore_undo(&work->rs, work->container.init))
-			restore_guard_end(&work->rs);
+		bool are_made_gone = restore_undo(&work->rs, work->container.init);
+
 		container_kill(&work->container);
+		restore_guard_undo(&work->rs, are_made_gone, work->err);
 		entry_remove(&work->entry);
 		runtime_end(&work->runtime);
 	}
@@ -204,16 +205,6 @@ static int make_tasks(struct work *work, struct ctckpt_stats *stats, struct err 
 
 /* ---- the job ---- */
 
-static void count_tasks(const struct work *work, struct ctckpt_stats *stats)
-{
-	const struct restore_private *own = work->rs.own;
-
-	for (size_t i = 0; i < own->task_count; i++) {
-		stats->tasks += own->tasks[i].record != NULL;
-		stats->threads += own->tasks[i].record ? (uint32_t)own->tasks[i].thread_count : 0;
-	}
-}
-
 static int take_terminal(struct work *work, struct err *err)
 {
 	work->console.lifeline = worker_lifeline(work->job->worker);
@@ -279,6 +270,8 @@ static int prepare(struct work *work, struct err *err)
 		r = choose_name(work, err);
 	if (r == 0)
 		r = restore_init(&work->rs, work->input.image, work->input.plan, err);
+	if (r == 0 && !options->join)
+		r = restore_journal_begin(&work->rs, work->input.root, work->job->guard[1], err);
 	if (r == 0 && options->bundle)
 		join_bundle(work);
 	if (r == 0)
@@ -361,7 +354,7 @@ static int create(struct work *work, struct ctckpt_stats *stats, struct err *err
 		r = runtime_started(&work->runtime, work->container.init, err);
 	work->is_running = r == 0;
 	if (r == 0)
-		restore_guard_end(&work->rs);
+		restore_guard_keep(&work->rs);
 	return r;
 }
 
@@ -435,6 +428,7 @@ static int job_work(struct worker *worker, void *argument, void *result, struct 
 		.console_socket = -1,
 		.entry = ENTRY_NONE,
 		.target = TARGET_NONE,
+		.err = err,
 	};
 	uint64_t start = clock_us();
 	int r;
@@ -449,7 +443,7 @@ static int job_work(struct worker *worker, void *argument, void *result, struct 
 	if (r < 0)
 		return r;
 	ret->stats.restore_time = clock_us() - start;
-	count_tasks(&work, &ret->stats);
+	restore_count_tasks(&work.rs, &ret->stats.tasks, &ret->stats.threads);
 	(void)snprintf(ret->name, sizeof(ret->name), "%s", work.entry.name);
 	ret->init = work.container.init;
 	message_notes(job->worker, work.rs.own->shared->notes, work.rs.own->shared->notes_missed);
@@ -467,11 +461,20 @@ static void job_told(void *argument, const void *message, size_t size)
 		grants_free(&job->grants);
 }
 
+static void await_guard(void *argument)
+{
+	restore_guard_await(((struct job *)argument)->guard);
+}
+
 int ctckpt_restore(const struct ctckpt_restore_options *options,
 		   struct ctckpt_restore_result *ret_result, struct err *err)
 {
-	struct job job = { .options = options, .foreground = FOREGROUND_NONE, .signals = -1 };
+	struct job job = { .options = options,
+			   .foreground = FOREGROUND_NONE,
+			   .signals = -1,
+			   .guard = { -1, -1 } };
 	struct worker_job worker = { .work = job_work,
+				     .after = await_guard,
 				     .told = job_told,
 				     .argument = &job,
 				     .result = ret_result,
@@ -483,11 +486,14 @@ int ctckpt_restore(const struct ctckpt_restore_options *options,
 		return err_set(err, ERR_USAGE,
 			       "--leave-frozen is for containers in the background");
 	r = grants_take(options->grants, &job.grants, err);
+	if (r == 0)
+		r = restore_guard_watch(job.guard, err);
 	if (r == 0 && !options->detach)
 		r = foreground_begin(&job.foreground, err);
 	if (r == 0)
 		r = worker_run(&worker, err);
 	foreground_end(&job.foreground);
 	grants_free(&job.grants);
+	restore_guard_forget(job.guard);
 	return r;
 }

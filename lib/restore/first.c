@@ -40,6 +40,7 @@ int restore_await_exec(struct container *container, struct err *err)
 		if (!WIFSTOPPED(status)) {
 			int r = container_wait_exec(container, err);
 
+			container->init = 0; /* its pid may be another's now */
 			return r < 0 ? r : err_set(err, ERR_FAILED, "the first task died");
 		}
 		if (status >> 16 == PTRACE_EVENT_EXEC)

@@ -233,6 +233,16 @@ struct restore_task *restore_task_by_id(const struct restore *rs, uint32_t id)
 	return NULL;
 }
 
+void restore_count_tasks(const struct restore *rs, uint32_t *ret_tasks, uint32_t *ret_threads)
+{
+	const struct restore_private *own = rs->own;
+
+	for (size_t i = 0; i < own->task_count; i++) {
+		*ret_tasks += own->tasks[i].record != NULL;
+		*ret_threads += own->tasks[i].record ? (uint32_t)own->tasks[i].thread_count : 0;
+	}
+}
+
 static void add_thread(struct restore_task *task, const struct record *record)
 {
 	const struct registers_rec *rec = record->body;
@@ -402,6 +412,7 @@ int restore_init(struct restore *rs, const struct image *image, const struct pla
 	*rs = (struct restore){ .image = image, .plan = plan, .own = own };
 	own->image = image;
 	own->held_caps = UINT64_MAX;
+	own->guard = RESTORE_GUARD_NONE;
 	own->root = (struct restore_root){ .dir = -1, .proc = -1 };
 	(void)seccomp_of_image(image, &own->filter);
 	r = make_shared(own, err);
@@ -429,6 +440,8 @@ void restore_free(struct restore *rs)
 	free(own->memory);
 	filter_free(&own->engine_filter);
 	free(own->fresh);
+	drop_fd(&own->guard.orders);
+	drop_fd(&own->guard.journal);
 	if (own->shared)
 		(void)munmap(own->shared, own->shared_size);
 	free(own);

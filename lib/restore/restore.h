@@ -24,6 +24,7 @@
 #include "kind/kind.h"
 #include "kind/support/mm.h"
 #include "kind/support/tree.h"
+#include "kind/support/tree_shelf.h"
 #include "remote/remote.h"
 #include "restore/open.h"
 
@@ -85,8 +86,12 @@ struct restore_shared {
 	int own_namespaces[NAMESPACE_TYPES]; /* the container's own, for who left them; -1 */
 	char notes[65536];
 	size_t notes_size;
-	size_t notes_missed;		 /* that had no room */
-	size_t made_size;		 /* of the list behind the objects: made.c */
+	size_t notes_missed; /* that had no room */
+	size_t made_size;    /* of the list behind the objects: made.c */
+	uid_t files_uid;     /* of the first task, when it puts files anywhere */
+	gid_t files_gid;
+	struct tree_undone undone;	 /* what the guard says of them */
+	int undone_code;		 /* 0, or a negative errno */
 	struct restore_object objects[]; /* hashed by id */
 };
 
@@ -122,8 +127,19 @@ struct restore_made_file {
 	ino_t inode;
 };
 
+/* guard.c */
+struct restore_guard {
+	pid_t pid;   /* 0: none */
+	int orders;  /* owned; -1: none */
+	int journal; /* owned: of what is done to files below the root; -1: nothing is */
+	int root;    /* borrowed: that directory; -1 */
+	int end;     /* borrowed: open for as long as the guard is there; -1 */
+};
+#define RESTORE_GUARD_NONE                                                                         \
+	((struct restore_guard){ .orders = -1, .journal = -1, .root = -1, .end = -1 })
+
 struct restore_private {
-	pid_t guard; /* 0: none; see restore_guard_begin() */
+	struct restore_guard guard;
 	const struct image *image;
 	struct restore_shared *shared; /* mapped shared */
 	size_t shared_size;
@@ -176,17 +192,34 @@ int restore_init(struct restore *rs, const struct image *image, const struct pla
 void restore_free(struct restore *rs);
 struct restore_object *restore_object(const struct restore *rs, uint32_t id);
 struct restore_task *restore_task_by_id(const struct restore *rs, uint32_t id);
+/* Adds those that were saved. */
+void restore_count_tasks(const struct restore *rs, uint32_t *ret_tasks, uint32_t *ret_threads);
 
-/* made.c: bytes for the list; removes what was made, in the first task or, as long as it is there,
- * as the tracer. */
+/* made.c: bytes for the list; removes what was made, beneath a directory, in the first task or, as
+ * long as that is there, as the tracer. */
 size_t restore_made_room(const struct image *image);
+void restore_undo_at(const struct restore *rs, int root);
 void restore_undo_here(const struct restore *rs);
 bool restore_undo(const struct restore *rs, pid_t init);
-/* A process that does so, and ends the container, should we be killed before the tasks are let go.
- * `cgroup_v1`: its directory in the v1 freezer, or -1. */
+
+/* guard.c: before there is a first task: what is going to be done to files below `root`, the root
+ * directory as the invoker sees it, or -1, will have a journal. Both are borrowed; `end` is kept
+ * open by the guard. */
+int restore_journal_begin(struct restore *rs, int root, int end, struct err *err);
+/* A process that undoes what was made, and ends the container, should we be killed before the tasks
+ * are let go. `cgroup_v1`: its directory in the v1 freezer, or -1. */
 int restore_guard_begin(struct restore *rs, pid_t init, int init_pidfd, int cgroup_v1,
 			struct err *err);
-void restore_guard_end(struct restore *rs);
+/* It is needed no more: all is done, and what files have replaced goes. */
+void restore_guard_keep(struct restore *rs);
+/* The restore has failed, and the container is dead: it does what is left to do. A hint says what
+ * could not be undone. */
+void restore_guard_undo(struct restore *rs, bool are_made_gone, struct err *err);
+/* In the command: a pipe whose second end is the `end` above. If its worker was killed, it waits
+ * until the guard has done its work, within bounds. */
+int restore_guard_watch(int *ret_pipe, struct err *err);
+void restore_guard_await(int *pipe);
+void restore_guard_forget(int *pipe);
 
 /* grants.c: in the first task: the invoker's descriptors are the objects that they are given for.
  */

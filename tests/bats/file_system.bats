@@ -143,12 +143,30 @@ other_succeeds() {
 			/bin/file_system
 		"$await" -t 100 "$top/root/v/ready"
 		"$ctckpt" checkpoint --file-system "$name" -o "$image"
+		# Directories of a lower layer cannot be moved: they are made again.
+		look() {
+			(cd "$top/new" && find . -printf '%p %y %m %U:%G %T@ %s %l\n' | sort)
+		}
+		mkdir "$top/upper2" "$top/work2" "$top/new"
+		rm "$other/data/removed"
+		mkdir -p "$other/data/removed/deep/deeper"
+		echo deep >"$other/data/removed/deep/file"
+		chmod 0710 "$other/data/removed/deep"
+		touch -d 2001-02-03 "$other/data/removed/deep" "$other/data/removed"
+		mount -t overlay overlay -o \
+			"userxattr,lowerdir=$other,upperdir=$top/upper2,workdir=$top/work2" "$top/new"
+		look >"$top/before"
+		"$ctckpt" restore --detach --rootfs "$top/new" --file-system --pid-file /none/pid \
+			"$image" && exit 1
+		look | diff "$top/before" -
+		cat "$top/new/data/removed/deep/file"
 		exec "$ctckpt" restore --detach --rootfs "$other" --file-system "$image"
 	END
 	run timeout 100 unshare --user --map-root-user --mount sh "$BATS_TEST_TMPDIR/script" \
 		"$CTCKPT" "$AWAIT" "$VICTIM" "$ROOT" "$top" "$IMAGE" "$OTHER"
 	[[ $status != 77 ]] || skip "no overlay in a user namespace here"
 	assert_equal "$status" 0 || fail "$output"
+	assert_contains "$output" deep
 	# The lower directory is as it was; of the other one, what nobody touched.
 	assert_equal "$(<"$ROOT/data/removed")" removed
 	[[ -e $OTHER/v/ready && ! -e $OTHER/data/removed ]]
@@ -168,18 +186,95 @@ other_succeeds() {
 	[[ -e $OTHER/data/removed ]]
 }
 
+# data_block: in $OTHER, something of each kind is in the way.
+data_block() {
+	mkdir -p "$OTHER/data/large/x/y" "$OTHER/data/emptied/d/e"
+	echo precious >"$OTHER/data/large/x/y/z"
+	echo new >"$OTHER/data/emptied/d/e/f"
+	ln -s nowhere "$OTHER/data/other name"
+	mkfifo "$OTHER/data/set"
+	ln "$OTHER/data/kept" "$OTHER/data/fifo"
+	chmod 0751 "$OTHER/data/emptied"
+	touch -d "2001-02-03 04:05:06.7" "$OTHER/data/emptied/d" "$OTHER/data/emptied" \
+		"$OTHER/data/turned" "$OTHER/data"
+	touch -d "2002-02-03 04:05:06.7" "$OTHER"
+}
+
+# data_look: all that can be seen in $OTHER, inodes and times included.
+data_look() {
+	(cd "$OTHER" && find . -printf '%p %y %i %n %m %U:%G %T@ %s %l\n' | sort &&
+		find . -type f -exec md5sum {} + | sort)
+}
+
+@test "file_system: a restore that fails afterwards leaves the root directory as it was" {
+	local before text
+	data_saved --file-system=/data
+	data_block
+	before=$(data_look)
+	run -1 --separate-stderr ctckpt restore --detach --rootfs "$OTHER" --file-system \
+		--pid-file "$BATS_TEST_TMPDIR/none/pid" "$IMAGE"
+	assert_contains "$stderr" "No such file or directory"
+	assert_equal "$(data_look)" "$before"
+	# The first task is not there any more, or nothing of the restore but what undoes it.
+	# shellcheck disable=SC2016 # not here
+	for text in 'kill -KILL "$TASK"' 'kill -KILL "$WORKER"'; do
+		run -1 --separate-stderr "$BATS_TEST_DIRNAME/../tools/midway.py" \
+			"set umask" "[[ -e '$OTHER/data/emptied/c' ]]; $text" -- \
+			"$CTCKPT" restore --debug --detach --rootfs "$OTHER" --file-system "$IMAGE"
+		assert_equal "$(data_look)" "$before"
+		assert_equal "$(ctckpt ps --quiet --engine ctckpt)$(test_tasks)" ""
+	done
+	# What a restore has left that was killed as a whole.
+	mkdir "$OTHER/.ctckpt-files-0123456789abcdef"
+	run -0 --separate-stderr ctckpt restore --detach --rootfs "$OTHER" --file-system "$IMAGE"
+	assert_contains "$stderr" \
+		"/.ctckpt-files-0123456789abcdef has what another restore has replaced, which goes on or was killed"
+	assert_equal "$(cd "$OTHER" && echo .ctckpt*)" .ctckpt-files-0123456789abcdef
+	other_succeeds
+}
+
+# Only the container's root may put back what other ids of its ranges own.
+@test "file_system: files of other ids come back, too" {
+	requires user subuid
+	local before as_another=(unshare --user --map-root-user --map-auto)
+	data_make
+	VICTIM_DIR=/v ctckpt run --userns auto --detach --name "$VICTIM" --rootfs "$ROOT" \
+		--log "$ROOT/v/log" -- \
+		/bin/file_system >"$VICTIM_DIR/name"
+	victim_await ready
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE" --file-system=/data
+	data_block
+	"${as_another[@]}" chown -hR 33:34 "$OTHER/data/large" "$OTHER/data/emptied" "$OTHER/data/kept" \
+		"$OTHER/data/altered"
+	"${as_another[@]}" chmod 0700 "$OTHER/data/large/x"
+	before=$("${as_another[@]}" bash -c "$(declare -f data_look); OTHER=$OTHER data_look")
+	# shellcheck disable=SC2016 # not here
+	run -1 --separate-stderr "$BATS_TEST_DIRNAME/../tools/midway.py" "set umask" \
+		'kill -KILL "$WORKER"' -- "$CTCKPT" restore --debug --detach --policy map \
+		--rootfs "$OTHER" --file-system "$IMAGE"
+	assert_equal "$("${as_another[@]}" bash -c "$(declare -f data_look); OTHER=$OTHER data_look")" "$before"
+	ctckpt restore --detach --policy map --rootfs "$OTHER" --file-system "$IMAGE"
+	other_succeeds
+	"${as_another[@]}" rm -r "$OTHER/data"
+}
+
 # The names in an image lead nowhere but below the root, and to no mount.
 @test "file_system: a name that leads to a mount" {
+	local before
 	root_make "$BUILD/victim/idle"
 	mkdir "$ROOT/work"
+	data_fill "$ROOT"
 	cp -a "$ROOT" "$OTHER"
+	rm -r "$OTHER/data/emptied"
 	root_start idle
-	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE" --file-system=/work
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE" --file-system=/data,/work
 	FORGED_OPTIONS=(--rootfs "$OTHER" --file-system)
 	forge "$(place_of work)=@proc"
+	before=$(data_look)
 	restore_forged
 	assert_equal "$status" 1
 	assert_contains "$stderr" "Invalid cross-device link"
+	assert_equal "$(data_look)" "$before"
 	assert_equal "$(test_tasks)" ""
 }
 

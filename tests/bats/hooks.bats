@@ -239,6 +239,33 @@ timer_pid() {
 	[[ -e $IMAGES/web@h1.000001.ckpt ]]
 }
 
+@test "hooks: images of containers that had the name before go where the hook file says so" {
+	local id timer
+	mkdir -m 0700 "$IMAGES"
+	run -0 ctckpt checkpoint --leave-running "$VICTIM" -o "$IMAGES/web@old.000007.ckpt"
+	for id in h1.000001 h0.x.000002 h9.000001; do
+		cp "$IMAGES/web@old.000007.ckpt" "$IMAGES/web@$id.ckpt"
+	done
+	cp "$IMAGES/web@old.000007.ckpt" "$IMAGES/other@h1.000001.ckpt"
+	cp "$IMAGES/web@old.000007.ckpt" "$IMAGES/web@h1.1.ckpt"
+	echo mine >"$IMAGES/web@h1.000009.ckpt"
+	touch -d 2001-01-01 "$IMAGES/web@h9.000001.ckpt" "$IMAGES/web@h1.000009.ckpt"
+	touch -d 2001-01-02 "$IMAGES/web@h0.x.000002.ckpt"
+	touch -d 2001-01-03 "$IMAGES/web@old.000007.ckpt"
+	run -0 hook createRuntime h2 "$PID" org.ctckpt.name=web
+	state_json h2 "$PID" org.ctckpt.name=web org.ctckpt.auto=on-start+on-signal org.ctckpt.keep=3 \
+		"org.ctckpt.images=$IMAGES" >"$BATS_TEST_TMPDIR/state"
+	run -0 ctckpt oci-hook --by-name --below / poststart <"$BATS_TEST_TMPDIR/state"
+	"$AWAIT" -t 100 "$IMAGES/web@h2.000001.ckpt"
+	timer=$(cat "$IMAGES/web@h2.pid")
+	kill -USR1 "$timer"
+	"$AWAIT" -t 100 "$IMAGES/web@h2.000002.ckpt"
+	run -0 hook poststop h2 0 org.ctckpt.name=web
+	"$AWAIT" -t 100 -p "$timer"
+	assert_equal "$(cd "$IMAGES" && echo *.ckpt)" \
+		"other@h1.000001.ckpt web@h1.000001.ckpt web@h1.000009.ckpt web@h1.1.ckpt web@h2.000001.ckpt web@h2.000002.ckpt"
+}
+
 @test "hooks: checkpoints are not more frequent, nor more images kept, than the hook file allows" {
 	run -0 hook createRuntime h1 "$PID" org.ctckpt.name=web
 	state_json h1 "$PID" org.ctckpt.name=web org.ctckpt.auto=every:9s org.ctckpt.keep=101 \

@@ -181,6 +181,52 @@ restore_leaves_no_file() {
 	restore_leaves_no_file -w
 }
 
+# other_look: all that can be seen of the other root directory, inodes and times included.
+other_look() {
+	(cd "$OTHER" && find . -printf '%p %y %i %n %m %U:%G %T@ %s %l\n' | sort)
+}
+
+# other_make: as it was, or is to be again.
+other_make() {
+	rm -rf "$OTHER"
+	cp -a "$ROOT.before" "$OTHER"
+	mkdir -p "$OTHER/data/large/x/y"
+	echo z >"$OTHER/data/large/x/y/z"
+	seen=$(other_look)
+}
+
+@test "kill: a restore or its worker at 20 moments leaves the root directory as it was" {
+	local n pid seen which
+	load roots
+	OTHER=$BATS_TEST_TMPDIR/other
+	root_make "$BUILD/victim/file_system"
+	mkdir -p "$ROOT/data/emptied"
+	touch "$ROOT"/data/{kept,altered,removed,emptied/a,emptied/b,turned}
+	cp -a "$ROOT" "$ROOT.before"
+	root_start file_system
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE" --file-system=/data
+	other_make
+	took ctckpt restore --detach --rootfs "$OTHER" --file-system "$IMAGE"
+	# shellcheck disable=SC2046 # no pid is no word
+	kill_tasks $(container_pid "$VICTIM")
+	other_make
+	before=$(test_tasks)
+	for ((n = 0; n < 20; n++)); do
+		which=()
+		((n % 2)) || which=(-w)
+		"$BUILD/tests/tools/killafter" "${which[@]}" "$(random_moment "$duration")" "$CTCKPT" \
+			restore --detach --rootfs "$OTHER" --file-system "$IMAGE" >/dev/null || true
+		pid=$(container_pid "$VICTIM")
+		if [[ -n $pid ]]; then
+			kill_tasks "$pid"
+			await_workers
+			other_make
+		fi
+		await_workers
+		assert_equal "$(other_look)" "$seen"
+	done
+}
+
 @test "kill: a full device" {
 	victim_start answering 4
 	run -1 --separate-stderr bash -c '"$1" checkpoint "$2" -o - >/dev/full' - "$CTCKPT" "$VICTIM"

@@ -133,7 +133,9 @@ trap "echo second >&5; busybox cmp /bin/busybox /scratch/dir/large && : >/v/same
 	run -137 engine_podman run --name third "${options[@]}" "--annotation=org.ctckpt.restore=$IMAGE" \
 		--rootfs "$ROOTFS" ignored
 	assert_contains "$output" "mount /scratch: the container has no file system in memory of its own there"
-	assert_contains "$output" "hint: start it with the mounts that were saved: --tmpfs /scratch"
+	assert_contains "$output" "hint: start it with the mounts that were saved, as with --tmpfs DIR"
+	# The plan says so, before anything is made.
+	assert_contains "$output" "1 refusal: container mount /scratch: "
 	run -137 engine_podman run --name fourth "${options[@]}" "--annotation=org.ctckpt.restore=$IMAGE" \
 		--volume=/dev/shm:/scratch --rootfs "$ROOTFS" ignored
 	assert_contains "$output" "mount /scratch: the container has no file system in memory of its own there"

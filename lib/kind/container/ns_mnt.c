@@ -98,6 +98,21 @@ static bool is_along(const struct mount_list *list, size_t n)
 	return parent != 0;
 }
 
+/* What a container of an engine's has not, is not made for it. */
+static bool has_no_memory(const struct plan *plan, const struct record *record,
+			  const struct mount_list *list, size_t n)
+{
+	const struct image *image = plan_image(plan);
+	auto_free char *place = mount_list_place(list, n);
+	const struct bound_point *point;
+
+	if (!plan_facts(plan)->is_joined || namespace_find(image, record->id) ||
+	    !mount_joined_files(image, list, n))
+		return false;
+	point = bound_point_at(plan_facts(plan)->bound, place);
+	return !point || point->sort != BOUND_TMPFS;
+}
+
 static void ask_for(struct plan *plan, const struct record *record, const struct mount_list *list,
 		    size_t n)
 {
@@ -105,21 +120,25 @@ static void ask_for(struct plan *plan, const struct record *record, const struct
 	auto_free char *place = mount_list_place(list, n);
 	auto_free char *subject = mem_printf("mount %s", place);
 	bool is_named = facts->is_joined;
+	enum mount_offer offer;
 
 	for (size_t i = 0; i < facts->volume_count; i++)
 		is_named |= strcmp(facts->volumes[i], place) == 0;
 	is_named |= facts->bound && bound_point_at(facts->bound, place);
-	plan_ask(plan, &(struct question){ .class = CLASS_MOUNT,
-					   .id = record->id,
-					   .detail = (uint32_t)n,
-					   .saved = 1,
-					   .invoker = is_named,
-					   .path = place,
-					   .subject = subject,
-					   .saved_text = list->entries[n].how == MOUNT_NAMED
-							     ? "of the host"
-							     : "with files",
-					   .invoker_text = is_named ? "named" : "-" });
+	offer = has_no_memory(plan, record, list, n) ? MOUNT_NO_MEMORY
+		: is_named			     ? MOUNT_OFFERED
+						     : MOUNT_UNNAMED;
+	plan_ask(plan, &(struct question){
+			   .class = CLASS_MOUNT,
+			   .id = record->id,
+			   .detail = (uint32_t)n,
+			   .saved = 1,
+			   .invoker = offer,
+			   .path = place,
+			   .subject = subject,
+			   .saved_text =
+			       list->entries[n].how == MOUNT_NAMED ? "of the host" : "with files",
+			   .invoker_text = offer == MOUNT_OFFERED ? "named" : "-" });
 }
 
 static int ns_mnt_ask(struct plan *plan, const struct image *image, const struct record *record,
@@ -131,7 +150,8 @@ static int ns_mnt_ask(struct plan *plan, const struct image *image, const struct
 	(void)image;
 	for (size_t i = 0; r == 0 && i < list.count; i++) {
 		if ((list.entries[i].how == MOUNT_NAMED && !is_along(&list, i)) ||
-		    mount_is_missed(&list, i, plan_facts(plan)->bound))
+		    mount_is_missed(&list, i, plan_facts(plan)->bound) ||
+		    has_no_memory(plan, record, &list, i))
 			ask_for(plan, record, &list, i);
 	}
 	return r;

@@ -154,23 +154,31 @@ static bool is_hidden(const struct mount_list *list, size_t n, const char *place
 	return false;
 }
 
+const struct record *mount_joined_files(const struct image *image, const struct mount_list *list,
+					size_t n)
+{
+	uint32_t content = list->entries[n].content;
+	const struct record *tree = content ? image_find(image, TAG_TREE, content) : NULL;
+	auto_free char *place = mount_list_place(list, n);
+
+	return tree && has_files(tree) && !is_hidden(list, n, place) ? tree : NULL;
+}
+
+/* The plan has found one there; what it is now, is looked at again. */
 static int fill(struct restore *rs, const struct mount_list *list, size_t n, struct err *err)
 {
-	const struct record *tree = image_find(rs->image, TAG_TREE, list->entries[n].content);
+	const struct record *tree = mount_joined_files(rs->image, list, n);
 	auto_free char *place = mount_list_place(list, n);
-	auto_close int dir = -1;
+	auto_close int dir = tree ? open_memory(rs, place) : -1;
 
-	if (!tree || !has_files(tree) || is_hidden(list, n, place))
+	if (!tree)
 		return 0;
-	dir = open_memory(rs, place);
-	if (dir >= 0)
-		return tree_add(rs, tree, dir, place, err);
-	(void)err_set(
-	    err, ERR_REFUSED,
-	    "mount %s: the container has no file system in memory of its own there, for the "
-	    "files that were saved in it",
-	    place);
-	return err_hint(err, "start it with the mounts that were saved: --tmpfs %s", place);
+	if (dir < 0)
+		return err_set(err, ERR_REFUSED,
+			       "mount %s: the container has no file system in memory of its own "
+			       "there any more",
+			       place);
+	return tree_add(rs, tree, dir, place, err);
 }
 
 int mount_join(struct restore *rs, const struct record *record, struct err *err)
@@ -179,10 +187,8 @@ int mount_join(struct restore *rs, const struct record *record, struct err *err)
 	mode_t mask = umask(0);
 	int r = mount_list_read(record->body, record->length, &list, err);
 
-	for (size_t i = 0; r == 0 && i < list.count; i++) {
-		if (list.entries[i].content)
-			r = fill(rs, &list, i, err);
-	}
+	for (size_t i = 0; r == 0 && i < list.count; i++)
+		r = fill(rs, &list, i, err);
 	(void)umask(mask);
 	return r;
 }

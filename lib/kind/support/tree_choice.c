@@ -12,6 +12,7 @@
 #include "core/buf.h"
 #include "core/cleanup.h"
 #include "core/sys.h"
+#include "kind/support/tree_shelf.h"
 
 void tree_choice_free(struct tree_choice *choice)
 {
@@ -128,7 +129,8 @@ static int names_of_upper(const struct tree_choice *choice, const char *path, ch
 	if (!dir)
 		return fd < 0 ? fd : -errno;
 	while ((entry = readdir(dir))) {
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+		    (*path || !tree_shelf_is_name(entry->d_name)))
 			add(names, count, mem_string(entry->d_name));
 	}
 	return 0;

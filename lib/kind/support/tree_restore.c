@@ -13,38 +13,14 @@
 #include "core/cleanup.h"
 #include "kind/support/file_content.h"
 #include "kind/support/tree_clear.h"
-#include "kind/support/tree_index.h"
-#include "kind/support/tree_record.h"
-
-/* A directory that is being filled. */
-struct level {
-	uint32_t number;
-	int fd;	       /* owned */
-	bool is_kept;  /* it is not altered itself */
-	bool is_mount; /* of others: nothing is made in it */
-};
-
-struct making {
-	struct restore *rs;
-	const char *place;
-	struct tree_entry *entries; /* owned: those so far, by number */
-	size_t count;
-	struct level levels[TREE_DEPTH_MAX + 2];
-	size_t depth;
-	size_t disowned; /* files whose ids the container does not have */
-	size_t bare;	 /* files without an attribute that they had */
-	/* In a root directory: what is to be there. NULL: in a file system that only we have. */
-	const struct tree_index *index;
-	size_t tamed; /* files there that have lost set-id bits or capabilities */
-	bool adds;    /* to what an engine has put there, which stays */
-	size_t kept;  /* files of the engine's in place of saved ones */
-};
+#include "kind/support/tree_making.h"
 
 static void making_free(struct making *making)
 {
 	while (making->depth > 0)
 		drop_fd(&making->levels[--making->depth].fd);
 	free(making->entries);
+	tree_shelf_free(&making->shelf);
 }
 
 static char *name_of(const struct tree_entry *entry)
@@ -52,8 +28,7 @@ static char *name_of(const struct tree_entry *entry)
 	return mem_copy(entry->name, entry->name_length);
 }
 
-/* Below the root of the tree. Owned. */
-static char *path_of(const struct making *making, uint32_t number)
+char *tree_making_path(const struct making *making, uint32_t number)
 {
 	auto_free char *path = name_of(&making->entries[number - 1]);
 
@@ -69,10 +44,11 @@ static char *path_of(const struct making *making, uint32_t number)
 	return take_ptr(path);
 }
 
-static int fail(const struct making *making, uint32_t number, const char *what, struct err *err)
+int tree_making_fail(const struct making *making, uint32_t number, const char *what,
+		     struct err *err)
 {
 	int code = -errno;
-	auto_free char *path = path_of(making, number);
+	auto_free char *path = tree_making_path(making, number);
 
 	return err_set(err, code, "%s %s/%s", what, making->place, path);
 }
@@ -140,10 +116,10 @@ static int set_open(struct making *making, int fd, const struct tree_entry *entr
 
 	get_times(entry->rec, times);
 	if (set_owner(making, fd, "", entry, &mode) < 0 || fchmod(fd, mode) < 0)
-		return fail(making, entry->number, "set owner and mode of", err);
+		return tree_making_fail(making, entry->number, "set owner and mode of", err);
 	set_xattrs(making, fd, entry);
 	if (futimens(fd, times) < 0)
-		return fail(making, entry->number, "set times of", err);
+		return tree_making_fail(making, entry->number, "set times of", err);
 	return 0;
 }
 
@@ -157,7 +133,7 @@ static int set_named(struct making *making, int dir, const char *name,
 	if (set_owner(making, dir, name, entry, &mode) < 0 ||
 	    (!S_ISLNK(le32_get(entry->rec->mode)) && fchmodat(dir, name, mode, 0) < 0) ||
 	    utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW) < 0)
-		return fail(making, entry->number, "set owner, mode and times of", err);
+		return tree_making_fail(making, entry->number, "set owner, mode and times of", err);
 	return 0;
 }
 
@@ -172,10 +148,10 @@ static int make_regular(struct making *making, int dir, const char *name,
 	int r;
 
 	if (fd < 0 || ftruncate(fd, 0) < 0 || ftruncate(fd, (off_t)le64_get(entry->rec->size)) < 0)
-		return fail(making, entry->number, "create", err);
+		return tree_making_fail(making, entry->number, "create", err);
 	if (entry->data_length > 0 &&
 	    pwrite(fd, entry->data, entry->data_length, 0) != (ssize_t)entry->data_length)
-		return fail(making, entry->number, "write", err);
+		return tree_making_fail(making, entry->number, "write", err);
 	r = set_open(making, fd, entry, err);
 	if (r == 0 && content && is_tame(making))
 		restore_add_file(making->rs, fd);
@@ -187,10 +163,10 @@ static int make_regular(struct making *making, int dir, const char *name,
 static int make_link(struct making *making, int dir, const char *name,
 		     const struct tree_entry *entry, struct err *err)
 {
-	auto_free char *path = path_of(making, le32_get(entry->rec->link));
+	auto_free char *path = tree_making_path(making, le32_get(entry->rec->link));
 
 	if (linkat(making->levels[0].fd, path, dir, name, 0) < 0)
-		return fail(making, entry->number, "link", err);
+		return tree_making_fail(making, entry->number, "link", err);
 	return 0;
 }
 
@@ -208,54 +184,71 @@ static int make_special(struct making *making, int dir, const char *name,
 		r = mknodat(dir, name, (mode & S_IFMT) | 0600, 0);
 	}
 	if (r < 0)
-		return fail(making, entry->number, "create", err);
+		return tree_making_fail(making, entry->number, "create", err);
 	return set_named(making, dir, name, entry, err);
 }
 
-/* Of what is in a directory of the root, all that is not to be there. */
-static int remove_unknown(struct making *making, uint32_t number, int dir, struct err *err)
+/* A new one is made as all else is. */
+static int make_directory(struct making *making, const struct level *parent, const char *name,
+			  uint32_t *ret_number)
 {
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	auto_closedir DIR *list = fd < 0 ? NULL : fdopendir(fd);
-	const struct dirent *entry;
+	struct stat stat;
+	int r;
 
-	if (!list)
-		return fail(making, number, "read", err);
-	while ((entry = readdir(list))) {
-		const char *name = entry->d_name;
-		int r;
-
-		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
-		    tree_index_find(making->index, number, name, strlen(name)))
-			continue;
-		r = tree_clear(fd, name);
-		if (r < 0)
-			return err_set(err, r, "remove %s/%s", making->place, name);
-	}
-	return 0;
+	*ret_number = 0;
+	if (!making->index)
+		return mkdirat(parent->fd, name, 0700) < 0 ? -errno : 0;
+	if (fstatat(parent->fd, name, &stat, AT_SYMLINK_NOFOLLOW) == 0)
+		return -EEXIST;
+	r = tree_shelf_open(&making->shelf, parent->shelf_number, parent->fd);
+	if (r < 0)
+		return r;
+	if (mkdirat(making->shelf.dir, TREE_SHELF_NEW, 0700) < 0)
+		return -errno;
+	r = tree_shelf_place(&making->shelf, parent->shelf_number, parent->fd, name, ret_number);
+	return r == -EEXIST ? -EBUSY : r;
 }
 
-static int enter_directory(struct making *making, int dir, const char *name,
-			   const struct tree_entry *entry, struct err *err)
+/* In the root directory, what it was like is noted first. */
+static int enter_level(struct making *making, const struct level *parent, const char *name,
+		       struct level *level)
 {
 	const int flags = O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-	bool is_on_way = le32_get(entry->rec->flags) & TREE_ON_WAY;
-	bool is_new = mkdirat(dir, name, 0700) == 0;
-	bool may_stay = is_on_way || making->adds;
-	struct level level = { .number = entry->number, .is_kept = may_stay && !is_new };
 
-	if (!is_new && errno != EEXIST)
-		return fail(making, entry->number, "create", err);
 	if (!is_tame(making))
-		level.fd = openat(dir, name, flags | O_RDONLY);
+		level->fd = openat(parent->fd, name, flags | O_RDONLY);
 	else
-		level.fd = tree_open_here(dir, name, level.is_kept, &level.is_mount);
-	if (level.fd < 0)
-		return fail(making, entry->number, "open", err);
+		level->fd = tree_open_here(parent->fd, name, level->is_kept, &level->is_mount);
+	if (level->fd < 0)
+		return -errno;
+	if (!making->index || level->is_mount || level->shelf_number > 0 || making->depth == 0)
+		return 0;
+	return tree_shelf_enter(&making->shelf, parent->shelf_number, name, level->fd,
+				&level->shelf_number);
+}
+
+static int enter_directory(struct making *making, const struct level *parent, const char *name,
+			   const struct tree_entry *entry, struct err *err)
+{
+	bool may_stay = le32_get(entry->rec->flags) & TREE_ON_WAY || making->adds;
+	struct level level = { .number = entry->number };
+	int r = make_directory(making, parent, name, &level.shelf_number);
+
+	errno = -r;
+	if (r < 0 && r != -EEXIST)
+		return tree_making_fail(making, entry->number, "create", err);
+	level.is_kept = may_stay && r == -EEXIST;
+	errno = -enter_level(making, parent, name, &level);
+	if (level.fd < 0 || errno != 0) {
+		int code = errno;
+
+		drop_fd(&level.fd);
+		errno = code;
+		return tree_making_fail(making, entry->number, "open", err);
+	}
 	making->levels[making->depth++] = level;
-	return le32_get(entry->rec->flags) & TREE_WHOLE
-		   ? remove_unknown(making, entry->number, level.fd, err)
-		   : 0;
+	return le32_get(entry->rec->flags) & TREE_WHOLE ? tree_remove_unknown(making, &level, err)
+							: 0;
 }
 
 /* Its time of change is known when all is in it. */
@@ -271,59 +264,6 @@ static int leave_directory(struct making *making, struct err *err)
 	return r;
 }
 
-/* What is there under this name already stays if it is of the same type: a mount may be on it. */
-static int clear_name(int dir, const char *name, mode_t mode)
-{
-	struct stat stat;
-
-	if (fstatat(dir, name, &stat, AT_SYMLINK_NOFOLLOW) < 0)
-		return 0;
-	if ((stat.st_mode & S_IFMT) == (mode & S_IFMT) && (S_ISREG(mode) || S_ISDIR(mode)))
-		return 0;
-	return unlinkat(dir, name, S_ISDIR(stat.st_mode) ? AT_REMOVEDIR : 0);
-}
-
-/* An engine's file stays; of a saved one that had something in it, that is said. */
-static bool stays(struct making *making, int dir, const char *name, const struct tree_entry *entry)
-{
-	mode_t mode = le32_get(entry->rec->mode);
-	struct stat stat;
-
-	if (fstatat(dir, name, &stat, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    (S_ISDIR(mode) && S_ISDIR(stat.st_mode)))
-		return false;
-	making->kept += S_ISREG(mode) && le64_get(entry->rec->size) > 0;
-	return true;
-}
-
-/* In a root directory: directories stay; all else is made anew, and not written to: it may have
- * other names, or be in use. */
-static int clear_place(struct making *making, int dir, const char *name,
-		       const struct tree_entry *entry, bool *ret_stays)
-{
-	mode_t mode = le32_get(entry->rec->mode);
-	struct stat stat;
-	bool is_there;
-
-	*ret_stays = false;
-	if (making->adds) {
-		*ret_stays = stays(making, dir, name, entry);
-		return 0;
-	}
-	if (!making->index)
-		return clear_name(dir, name, mode);
-	is_there = fstatat(dir, name, &stat, AT_SYMLINK_NOFOLLOW) == 0;
-	if (is_there && S_ISDIR(mode) && S_ISDIR(stat.st_mode))
-		return 0;
-	*ret_stays = is_there && S_ISREG(mode) && S_ISREG(stat.st_mode) &&
-		     le32_get(entry->rec->flags) & TREE_ON_WAY;
-	if (*ret_stays)
-		return 0;
-	errno = -tree_clear(dir, name);
-	*ret_stays = S_ISCHR(mode); /* it is gone: that is all */
-	return errno == 0 ? 0 : -1;
-}
-
 /* With what is in it. */
 static int leave_out(struct making *making, const struct tree_entry *entry)
 {
@@ -334,79 +274,59 @@ static int leave_out(struct making *making, const struct tree_entry *entry)
 	return 0;
 }
 
+static int make_file(struct making *making, int dir, const char *name,
+		     const struct tree_entry *entry, struct err *err)
+{
+	if (le32_get(entry->rec->link))
+		return make_link(making, dir, name, entry, err);
+	if (S_ISREG(le32_get(entry->rec->mode)))
+		return make_regular(making, dir, name, entry, err);
+	return make_special(making, dir, name, entry, err);
+}
+
+/* What is whole gets its name. */
+static int make_on_shelf(struct making *making, const struct level *level, const char *name,
+			 const struct tree_entry *entry, struct err *err)
+{
+	uint32_t ignored;
+	int r = tree_shelf_open(&making->shelf, level->shelf_number, level->fd);
+
+	errno = -r;
+	r = r < 0 ? tree_making_fail(making, entry->number, "create", err)
+		  : make_file(making, making->shelf.dir, TREE_SHELF_NEW, entry, err);
+	if (r < 0)
+		return r;
+	errno = -tree_shelf_place(&making->shelf, level->shelf_number, level->fd, name, &ignored);
+	return errno == 0 ? 0 : tree_making_fail(making, entry->number, "create", err);
+}
+
 static int make_entry(struct making *making, const struct tree_entry *entry, struct err *err)
 {
 	auto_free char *name = name_of(entry);
-	mode_t mode = le32_get(entry->rec->mode);
-	const struct level *level = &making->levels[making->depth - 1];
-	int dir = level->fd;
+	/* Another one may be added. */
+	const struct level level = making->levels[making->depth - 1];
 	bool is_done;
 
-	if (level->is_mount && making->adds)
+	if (level.is_mount && making->adds)
 		return leave_out(making, entry);
-	if (level->is_mount)
+	if (level.is_mount)
 		return err_set(err, ERR_FAILED, "make %s/%s: it is on another mount", making->place,
 			       name);
-	if (clear_place(making, dir, name, entry, &is_done) < 0)
-		return fail(making, entry->number, "replace", err);
+	if (tree_clear_place(making, &level, name, entry, &is_done) < 0)
+		return tree_making_fail(making, entry->number, "replace", err);
 	if (is_done)
 		return making->adds ? leave_out(making, entry) : 0;
-	if (le32_get(entry->rec->link))
-		return make_link(making, dir, name, entry, err);
-	switch (mode & S_IFMT) {
-	case S_IFDIR:
-		return enter_directory(making, dir, name, entry, err);
-	case S_IFREG:
-		return make_regular(making, dir, name, entry, err);
-	default:
-		return make_special(making, dir, name, entry, err);
-	}
+	if (S_ISDIR(le32_get(entry->rec->mode)))
+		return enter_directory(making, &level, name, entry, err);
+	return making->index ? make_on_shelf(making, &level, name, entry, err)
+			     : make_file(making, level.fd, name, entry, err);
 }
 
 /* ---- the walk ---- */
 
-static bool has_entry(const struct tree_walk *walk, const char *name)
-{
-	struct tree_walk rest;
-	struct tree_entry entry;
-	struct err ignored;
-	int r =
-	    tree_begin(walk->body, (size_t)(walk->reader.end - (const unsigned char *)walk->body),
-		       &rest, &ignored);
-
-	while (r > 0 && (r = tree_next(&rest, &entry, &ignored)) > 0) {
-		if (le32_get(entry.rec->parent) == 1 && entry.name_length == strlen(name) &&
-		    memcmp(entry.name, name, entry.name_length) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* Of what is in the root already, only what the record has too. */
-static int remove_others(const struct making *making, int dir, const struct tree_walk *walk,
-			 struct err *err)
-{
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	auto_closedir DIR *list = fd < 0 ? NULL : fdopendir(fd);
-	const struct dirent *entry;
-
-	if (!list)
-		return err_set(err, -errno, "read %s", making->place);
-	while ((entry = readdir(list))) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
-		    has_entry(walk, entry->d_name))
-			continue;
-		/* Under a mount of a bundle, it stays. */
-		if (unlinkat(fd, entry->d_name, 0) < 0 && errno != EBUSY &&
-		    (errno != EISDIR || unlinkat(fd, entry->d_name, AT_REMOVEDIR) < 0) &&
-		    errno != EBUSY)
-			return err_set(err, -errno, "remove %s/%s", making->place, entry->d_name);
-	}
-	return 0;
-}
-
 static int make_all(struct making *making, struct tree_walk *walk, int dir, struct err *err)
 {
+	const struct level top = { .fd = dir };
 	struct tree_entry entry;
 	int r;
 
@@ -420,7 +340,7 @@ static int make_all(struct making *making, struct tree_walk *walk, int dir, stru
 		       making->levels[making->depth - 1].number != parent)
 			r = leave_directory(making, err);
 		if (r == 0)
-			r = making->depth == 0 ? enter_directory(making, dir, ".", &entry, err)
+			r = making->depth == 0 ? enter_directory(making, &top, ".", &entry, err)
 					       : make_entry(making, &entry, err);
 		if (r < 0)
 			return r;
@@ -453,6 +373,7 @@ int tree_restore(struct restore *rs, const struct record *record, int dir, const
 	auto_with(making_free) struct making making = {
 		.rs = rs,
 		.place = strcmp(place, "/") == 0 ? "" : place,
+		.shelf = TREE_SHELF_NONE,
 	};
 	struct tree_walk walk;
 	struct stat stat;
@@ -463,7 +384,7 @@ int tree_restore(struct restore *rs, const struct record *record, int dir, const
 	if (r > 0)
 		restore_add_device(rs, stat.st_dev);
 	if (r > 0)
-		r = remove_others(&making, dir, &walk, err);
+		r = tree_remove_others(&making, dir, &walk, err);
 	if (r == 0)
 		r = make_all(&making, &walk, dir, err);
 	note_losses(&making, place);
@@ -473,7 +394,9 @@ int tree_restore(struct restore *rs, const struct record *record, int dir, const
 int tree_add(struct restore *rs, const struct record *record, int dir, const char *place,
 	     struct err *err)
 {
-	auto_with(making_free) struct making making = { .rs = rs, .place = place, .adds = true };
+	auto_with(making_free) struct making making = {
+		.rs = rs, .place = place, .adds = true, .shelf = TREE_SHELF_NONE
+	};
 	struct tree_walk walk;
 	int r = tree_begin(record->body, record->length, &walk, err);
 
@@ -483,16 +406,45 @@ int tree_add(struct restore *rs, const struct record *record, int dir, const cha
 	return r;
 }
 
+/* Of a restore that goes on, or of one that was killed with all that would have undone it. */
+static void note_shelves(struct making *making, int dir)
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_closedir DIR *list = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+
+	while (list && (entry = readdir(list))) {
+		if (tree_shelf_is_name(entry->d_name))
+			restore_note(making->rs,
+				     "/%s has what another restore has replaced, which goes on or "
+				     "was killed",
+				     entry->d_name);
+	}
+}
+
+static int begin_shelf(struct making *making, int dir, struct err *err)
+{
+	int r = tree_shelf_begin(dir, restore_take_journal(making->rs), &making->shelf);
+
+	return r < 0 ? err_set(err, r, "look at the root directory") : 0;
+}
+
 int tree_put(struct restore *rs, const struct record *record, int dir, struct err *err)
 {
 	auto_with(tree_index_free) struct tree_index index = { .tree = NULL };
-	auto_with(making_free) struct making making = { .rs = rs, .place = "", .index = &index };
+	auto_with(making_free) struct making making = {
+		.rs = rs, .place = "", .index = &index, .shelf = TREE_SHELF_NONE
+	};
 	struct tree_walk walk;
 	mode_t mask = umask(0);
 	int r = tree_begin(record->body, record->length, &walk, err);
 
 	tree_index_make(record, &index);
 	if (r > 0)
+		note_shelves(&making, dir);
+	if (r > 0)
+		r = begin_shelf(&making, dir, err);
+	if (r == 0)
 		r = make_all(&making, &walk, dir, err);
 	(void)umask(mask);
 	note_losses(&making, "/");
