@@ -145,9 +145,29 @@ static void connections(struct unit *unit)
 		       OUTCOME_DROP);
 }
 
+static void mounts(struct unit *unit)
+{
+	const struct host_facts facts = { .known_caps = 6 };
+
+	expect_refused(
+	    unit, decide_mount, &keep, &facts,
+	    (struct decision){ .class = CLASS_MOUNT, .saved = 1, .invoker = MOUNT_UNNAMED },
+	    "it is a mount of the host");
+	expect_refused(
+	    unit, decide_mount, &keep, &facts,
+	    (struct decision){ .class = CLASS_MOUNT, .saved = 1, .invoker = MOUNT_NO_MEMORY },
+	    "the container has no file system in memory of its own there, for the files "
+	    "that were saved in it");
+	expect_outcome(
+	    unit, decide_mount, &keep, &facts,
+	    (struct decision){ .class = CLASS_MOUNT, .saved = 1, .invoker = MOUNT_OFFERED },
+	    OUTCOME_SUBSTITUTE);
+}
+
 static const struct unit_case cases[] = {
 	UNIT_CASE(shortfalls),	 UNIT_CASE(impossible_values),	  UNIT_CASE(processors),
 	UNIT_CASE(restrictions), UNIT_CASE(nothing_in_its_place), UNIT_CASE(connections),
+	UNIT_CASE(mounts),
 };
 
 int main(void)

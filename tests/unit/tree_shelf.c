@@ -1,9 +1,11 @@
 /* Changes of a root directory that are undone, or stay: what there is afterwards. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -304,6 +306,67 @@ static void another_place(struct unit *unit)
 	end(&place);
 }
 
+/* Deeper than anybody has them: whoever made them cannot exhaust our stack. */
+static void too_deep(struct unit *unit)
+{
+	enum { LEVELS = 520 };
+	struct place place;
+	int dirs[LEVELS];
+	int depth = 0;
+
+	if (!begin(unit, &place))
+		return;
+	dirs[0] = dup(place.dir_fd);
+	while (depth + 1 < LEVELS && mkdirat(dirs[depth], "d", 0700) == 0) {
+		dirs[depth + 1] = openat(dirs[depth], "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		depth++;
+	}
+	EXPECT(unit, depth == LEVELS - 1);
+	EXPECT(unit, tree_shelf_move(&place.shelf, 0, place.root, "dir") == -ELOOP);
+	EXPECT(unit, is_there(place.root, "dir"));
+	for (; depth >= 0; depth--) {
+		(void)unlinkat(dirs[depth], "d", AT_REMOVEDIR);
+		(void)close(dirs[depth]);
+	}
+	end(&place);
+}
+
+static bool write_to(const char *path, const char *text)
+{
+	auto_close int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	return fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+}
+
+/* Root of a user namespace of one's own, with one id, may mount. */
+static bool may_mount(void)
+{
+	auto_free char *uids = mem_printf("0 %u 1", geteuid());
+	auto_free char *gids = mem_printf("0 %u 1", getegid());
+
+	return unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 &&
+	       write_to("/proc/self/setgroups", "deny") && write_to("/proc/self/uid_map", uids) &&
+	       write_to("/proc/self/gid_map", gids);
+}
+
+/* The last one: it stays in a namespace of its own. */
+static void mounts_within(struct unit *unit)
+{
+	auto_free char *file = NULL;
+	auto_free char *inner = NULL;
+	struct place place;
+
+	if (!EXPECT(unit, may_mount()) || !begin(unit, &place))
+		return;
+	file = mem_printf("%s/file", place.path);
+	inner = mem_printf("%s/dir/sub/deep", place.path);
+	EXPECT(unit, mount(file, inner, NULL, MS_BIND, NULL) == 0);
+	EXPECT(unit, tree_shelf_move(&place.shelf, 0, place.root, "dir") == -EXDEV);
+	EXPECT(unit, says(place.root, "dir/sub/deep", "text"));
+	EXPECT(unit, umount2(inner, MNT_DETACH) == 0);
+	end(&place);
+}
+
 static void names(struct unit *unit)
 {
 	EXPECT(unit, tree_shelf_is_name(".ctckpt-files-0123456789abcdef"));
@@ -323,6 +386,8 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(in_the_way),
 	UNIT_CASE(another_place),
 	UNIT_CASE(names),
+	UNIT_CASE(too_deep),
+	UNIT_CASE(mounts_within),
 };
 
 int main(void)

@@ -140,7 +140,7 @@ static int sock_tcp_restore(struct restore *rs, const struct record *record, str
 	auto_close int fd = -1;
 	int r;
 
-	r = tcp_make(rs, common, inet_tcp_options, &fd, err);
+	r = tcp_make(rs, common, inet_tcp_options, 0, &fd, err);
 	if (r == 0 && !inet_address_is_unbound(&rec->local))
 		r = tcp_bind(fd, &rec->local, !le32_get(rec->is_listening), err);
 	if (r < 0)

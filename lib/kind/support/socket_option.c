@@ -39,6 +39,8 @@ static socklen_t kernel_size(enum option_form form)
 	return 0;
 }
 
+enum { BUF_LOCK_SEND = 1 }; /* SOCK_SNDBUF_LOCK of SO_BUF_LOCK, Linux 5.14 */
+
 static bool is_variable(enum option_form form)
 {
 	return form == OPTION_TEXT || form == OPTION_BYTES;
@@ -273,6 +275,18 @@ static int restore_one(struct restore *rs, int fd, const struct socket_option *o
 	return 0;
 }
 
+/* Is there more room than there was, where that is in nobody's way? */
+static bool has_grown(int fd, const struct socket_option *option, const void *options, size_t size,
+		      bool is_early)
+{
+	int lock = socket_options_number(options, size, SOL_SOCKET, SO_BUF_LOCK, ~0);
+	struct value now;
+
+	return option->rules & OPTION_GROWS && (is_early || !(lock & BUF_LOCK_SEND)) &&
+	       value_get(fd, option, &now) &&
+	       now.number >= socket_options_number(options, size, option->level, option->name, 0);
+}
+
 static bool is_due(const struct socket_option *option, bool is_early)
 {
 	return is_early ? option->rules & OPTION_EARLY : !(option->rules & OPTION_ONCE);
@@ -286,7 +300,8 @@ int socket_options_restore(struct restore *rs, int fd, const void *options, size
 		    find_saved(options, size, option->level, option->name);
 		int r;
 
-		if (!rec || !is_due(option, is_early))
+		if (!rec || !is_due(option, is_early) ||
+		    has_grown(fd, option, options, size, is_early))
 			continue;
 		r = restore_one(rs, fd, option, rec, err);
 		if (r < 0)

@@ -27,6 +27,8 @@ enum option_rule {
 	OPTION_SOFT = 2,
 	/* Not again at the end, when it may have changed by itself. */
 	OPTION_ONCE = 4,
+	/* A size that may be larger: until the end, or if no program has set it. */
+	OPTION_GROWS = 8,
 };
 
 struct socket_option {

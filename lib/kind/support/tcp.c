@@ -121,14 +121,15 @@ static void sizes_end(struct sizes *sizes)
 }
 
 int tcp_make(struct restore *rs, const struct socket_rec *common,
-	     const struct socket_option *options, int *ret_fd, struct err *err)
+	     const struct socket_option *options, uint32_t room, int *ret_fd, struct err *err)
 {
+	int64_t send = (int64_t)socket_saved_number(common, SO_SNDBUF, 0) + room;
 	struct sizes to_send = { .fd = -1 };
 	struct sizes to_receive = { .fd = -1 };
 	auto_close int fd = -1;
 	int r;
 
-	sizes_begin(rs, "sys/net/ipv4/tcp_wmem", socket_saved_number(common, SO_SNDBUF, 0),
+	sizes_begin(rs, "sys/net/ipv4/tcp_wmem", send < INT32_MAX ? (int)send : INT32_MAX,
 		    &to_send);
 	sizes_begin(rs, "sys/net/ipv4/tcp_rmem", socket_saved_number(common, SO_RCVBUF, 0),
 		    &to_receive);

@@ -28,9 +28,10 @@ bool tcp_is_plain(struct dump *d);
 /* ---- restore ---- */
 
 /* A new socket with its early options. Buffers are as large as the saved ones, which the invoker's
- * limits do not allow, but the defaults of his own network namespace do. */
+ * limits do not allow, but the defaults of his own network namespace do; the one for sending is
+ * larger by `room` bytes. */
 int tcp_make(struct restore *rs, const struct socket_rec *common,
-	     const struct socket_option *options, int *ret_fd, struct err *err);
+	     const struct socket_option *options, uint32_t room, int *ret_fd, struct err *err);
 /* TCP_REPAIR: 1, 0 or TCP_REPAIR_OFF_NO_WP, without a packet to the other end. */
 int tcp_repair(int fd, int mode, struct err *err);
 #ifndef TCP_REPAIR_OFF_NO_WP

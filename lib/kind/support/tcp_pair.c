@@ -83,7 +83,7 @@ static int allow_foreign(const struct tcp_end *end, struct err *err)
 /* Without a packet: in repair mode, a connection is there at once. */
 int tcp_end_join(struct restore *rs, struct tcp_end *end, struct err *err)
 {
-	int r = tcp_make(rs, end->common, inet_connection_options, &end->fd, err);
+	int r = tcp_make(rs, end->common, inet_connection_options, end->room, &end->fd, err);
 
 	if (r == 0)
 		r = tcp_repair(end->fd, 1, err);
@@ -162,6 +162,10 @@ static int join_both(struct restore *rs, struct tcp_end *a, struct tcp_end *b, u
 	uint32_t starts[2];
 	int r;
 
+	/* What finds no place in the other's receive queue waits here, and a queue has an overhead.
+	 */
+	a->room = 2 * le32_get(b->rec->received);
+	b->room = 2 * le32_get(a->rec->received);
 	if (getrandom(starts, sizeof(starts), 0) != sizeof(starts))
 		return err_set(err, -errno, "get random bytes");
 	a->receive_sequence = starts[0];
@@ -430,7 +434,7 @@ static int waiting_restore(struct restore *rs, struct tcp_end *end, struct err *
 	union inet_address address;
 	socklen_t size = inet_address_load(&end->rec->peer, &address);
 	bool is_made = le32_get(end->rec->form) == TCP_FORM_WAITING;
-	int r = tcp_make(rs, end->common, inet_connection_options, &end->fd, err);
+	int r = tcp_make(rs, end->common, inet_connection_options, 0, &end->fd, err);
 
 	if (r == 0)
 		r = tcp_bind(end->fd, &end->rec->local, true, err);

@@ -67,6 +67,7 @@ struct tcp_end {
 	const char *unsent;
 	uint32_t netns;	 /* its network namespace; 0: the container's own */
 	bool is_foreign; /* its address need not be one of this network */
+	uint32_t room;	 /* to send, in bytes, beyond what it had */
 	int fd;		 /* owned; -1 */
 	uint32_t send_sequence, receive_sequence;
 };
