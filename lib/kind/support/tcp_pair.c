@@ -164,8 +164,8 @@ static int join_both(struct restore *rs, struct tcp_end *a, struct tcp_end *b, u
 
 	/* What finds no place in the other's receive queue waits here, and a queue has an overhead.
 	 */
-	a->room = 2 * le32_get(b->rec->received);
-	b->room = 2 * le32_get(a->rec->received);
+	a->room = le32_get(a->rec->unsent) + 2 * le32_get(b->rec->received);
+	b->room = le32_get(b->rec->unsent) + 2 * le32_get(a->rec->received);
 	if (getrandom(starts, sizeof(starts), 0) != sizeof(starts))
 		return err_set(err, -errno, "get random bytes");
 	a->receive_sequence = starts[0];
