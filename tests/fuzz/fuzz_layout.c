@@ -4,6 +4,7 @@
 #include "core/json.h"
 #include "oci/layout.h"
 #include "oci/tar.h"
+#include "oci/tar_library.h"
 
 #define MUST(condition) ((condition) ? (void)0 : abort())
 
@@ -40,7 +41,10 @@ static void read_layer(const void *data, size_t size)
 	struct source source = { 1 << 20, data, size };
 	const struct tar_search search = { LAYOUT_MEMBER, 1 << 20, next, discard, &source };
 	struct err err = ERR_NONE;
-	int r = tar_find(&search, &err);
+	int r = tar_library_load(&err);
+
+	MUST(r == 0);
+	r = tar_find(&search, &err);
 
 	MUST(r == 0 || (r < 0 && err.text[0] != '\0'));
 }
