@@ -9,6 +9,23 @@
 /* Each try takes microseconds: who disturbs so many is no accident. */
 enum { SCOPE_TRIES = 1000 };
 
+int sys_write_all(int fd, const void *data, size_t size)
+{
+	const char *at = data;
+
+	while (size > 0) {
+		ssize_t n = write(fd, at, size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		at += n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
 int sys_pidfd_open(pid_t pid)
 {
 	long r = syscall(SYS_pidfd_open, pid, 0);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "core/sys.h"
 #include "core/text.h"
 #include "oci/hook.h"
 
@@ -91,19 +92,11 @@ static int read_input(int fd, size_t max, struct buf *text, struct err *err)
 	return err_set(err, ERR_FAILED, "standard input is larger than %zu bytes", max);
 }
 
-static int write_all(int fd, const char *data, size_t size, struct err *err)
+static int write_out(int fd, const char *data, size_t size, struct err *err)
 {
-	while (size > 0) {
-		ssize_t n = write(fd, data, size);
+	int r = sys_write_all(fd, data, size);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_set(err, -errno, "write to standard output");
-		data += n;
-		size -= (size_t)n;
-	}
-	return 0;
+	return r < 0 ? err_set(err, r, "write to standard output") : 0;
 }
 
 /* ---- stages ---- */
@@ -172,7 +165,7 @@ static int pass_rest(int input, int output, struct err *err)
 			continue;
 		if (n < 0)
 			return err_set(err, -errno, "read standard input");
-		r = write_all(output, piece, (size_t)n, err);
+		r = write_out(output, piece, (size_t)n, err);
 	}
 	return r;
 }
@@ -189,7 +182,7 @@ static int precreate(const struct ctckpt_hook_options *options, const struct hoo
 
 	if (r == 0)
 		r = hook_precreate(text.data, text.size, bounds, &changed, err);
-	w = write_all(options->output, changed ? changed : text.data,
+	w = write_out(options->output, changed ? changed : text.data,
 		      changed ? strlen(changed) : text.size, &written);
 	if (w == 0 && text.size > CONFIG_MAX)
 		w = pass_rest(options->input, options->output, &written);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "core/sys.h"
 
 /* In front of what the work appended. */
 struct reply {
@@ -20,18 +21,6 @@ struct reply {
 };
 
 enum { CHILD_ANSWER_MAX = NET_CONTENT_MAX * 2 };
-
-static int write_all(int fd, const void *data, size_t size)
-{
-	for (size_t done = 0; done < size;) {
-		ssize_t r = write(fd, (const char *)data + done, size - done);
-
-		if (r < 0)
-			return -errno;
-		done += (size_t)r;
-	}
-	return 0;
-}
 
 /* Where we are in it already, no privilege is needed. */
 static bool is_entered(int fd)
@@ -56,8 +45,8 @@ static _Noreturn void child_main(int out, int fd, pid_t parent,
 		reply.result = err_set(&reply.err, -errno, "enter the network namespace");
 	else
 		reply.result = work(argument, &answer, &reply.err);
-	if (write_all(out, &reply, sizeof(reply)) < 0 ||
-	    write_all(out, answer.data, answer.size) < 0)
+	if (sys_write_all(out, &reply, sizeof(reply)) < 0 ||
+	    sys_write_all(out, answer.data, answer.size) < 0)
 		_exit(1);
 	_exit(0);
 }

@@ -14,6 +14,7 @@
 
 #include "core/buf.h"
 #include "core/cleanup.h"
+#include "core/sys.h"
 #include "kind/support/tree_clear.h"
 #include "kind/support/tree_journal.h"
 
@@ -55,21 +56,6 @@ bool tree_shelf_is_name(const char *name)
 
 /* ---- the journal ---- */
 
-static int write_all(int fd, const char *data, size_t size)
-{
-	while (size > 0) {
-		ssize_t n = write(fd, data, size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		data += n;
-		size -= (size_t)n;
-	}
-	return 0;
-}
-
 static int say(const struct tree_shelf *shelf, struct tree_step *step, const char *name,
 	       const struct buf *xattrs)
 {
@@ -84,7 +70,7 @@ static int say(const struct tree_shelf *shelf, struct tree_step *step, const cha
 	buf_align(&text, 8);
 	step->size = (uint32_t)text.size;
 	memcpy(text.data, step, sizeof(*step));
-	return write_all(shelf->journal, text.data, text.size);
+	return sys_write_all(shelf->journal, text.data, text.size);
 }
 
 static void add_xattr(int fd, const char *name, struct buf *xattrs)
