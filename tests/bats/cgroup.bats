@@ -11,7 +11,7 @@ load helper
 }
 
 own_cgroup() {
-	find /sys/fs/cgroup -type d -name "$VICTIM" 2>/dev/null
+	cgroups_like "*/$VICTIM"
 }
 
 # nested_start [WORD]: a child in the cgroup a/b below the container's, the first task in its own.

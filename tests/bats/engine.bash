@@ -53,7 +53,7 @@ engine_teardown() {
 	rm -rf "$STORAGE"
 	# crun makes directories where v2 would be (tests/in-mode), and writes files.
 	[[ -e /sys/fs/cgroup/unified/cgroup.procs ]] || rm -rf "/sys/fs/cgroup/unified/$VICTIM"
-	((EUID != 0)) || find /sys/fs/cgroup -depth -type d -path "*/$VICTIM*" -exec rmdir {} +
+	((EUID != 0)) || cgroups_like "*/$VICTIM*" | xargs -r rmdir
 }
 
 # engine_requires ENGINE [NEED...]: skips the test where this mode cannot have that engine's

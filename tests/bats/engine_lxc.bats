@@ -39,7 +39,7 @@ lxc_start() {
 	engine_requires runc root cgroup
 	bundle_make sleep 1000
 	lxc_start "/$VICTIM/lxc.payload.web-$VICTIM"
-	find /sys/fs/cgroup -type d -name "$VICTIM" -exec chown 1 {} +
+	cgroups_like "*/$VICTIM" | xargs chown 1
 	run -1 ctckpt freeze "lxc:web-$VICTIM"
 	assert_contains "$output" "there is no container web-$VICTIM"
 }
