@@ -165,8 +165,7 @@ int hook_register(const struct hook_state *state, struct err *err)
 	r = make_entry(state, name, &entry, err);
 	if (r < 0)
 		return r;
-	r = registry_add(&entry, err);
-	return r == -EEXIST && is_known(&entry) ? 0 : r;
+	return is_known(&entry) ? 0 : registry_add(&entry, err);
 }
 
 /* ---- poststop ---- */

@@ -174,6 +174,11 @@ static int look_everywhere(const char *name, struct registry_entry *ret_entry,
 	return r < 0 ? r : read_entry(dir, name, ret_entry, ret_state, err);
 }
 
+static bool is_same_container(const struct registry_entry *one, const struct registry_entry *other)
+{
+	return one->init == other->init && one->start_time == other->start_time;
+}
+
 int registry_add(const struct registry_entry *entry, struct err *err)
 {
 	auto_with(registry_entry_free) struct registry_entry old = { .name = NULL };
@@ -190,6 +195,8 @@ int registry_add(const struct registry_entry *entry, struct err *err)
 	r = look_everywhere(entry->name, &old, &state, err);
 	if (r < 0 && r != -ENOENT)
 		return r;
+	if (r == 0 && state == ENTRY_LIVES && is_same_container(entry, &old))
+		return write_entry(dir, entry, err);
 	if (r == 0 && state == ENTRY_LIVES)
 		return err_set(err, -EEXIST, "container %s (process %d)", old.name, old.init);
 	if (r == 0 && state == ENTRY_IS_ELSEWHERE)
@@ -198,11 +205,6 @@ int registry_add(const struct registry_entry *entry, struct err *err)
 		drop_dead(dir, &old);
 	errno = 0;
 	return write_entry(dir, entry, err);
-}
-
-static bool is_same_container(const struct registry_entry *one, const struct registry_entry *other)
-{
-	return one->init == other->init && one->start_time == other->start_time;
 }
 
 int registry_replace(const struct registry_entry *entry, struct err *err)

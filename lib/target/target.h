@@ -76,7 +76,8 @@ struct registry_entry {
 
 /* [A-Za-z0-9][A-Za-z0-9_.-]{0,63} */
 bool registry_name_is_valid(const char *name);
-/* Adds an entry; -EEXIST if a living container has the name. */
+/* Adds an entry, in place of one of that name for the same container; -EEXIST if another one that
+ * lives has the name. */
 int registry_add(const struct registry_entry *entry, struct err *err);
 /* In place of the entry of that name, if it is of the same container; -ENOENT if there is none. */
 int registry_replace(const struct registry_entry *entry, struct err *err);

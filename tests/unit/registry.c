@@ -209,7 +209,7 @@ static void add_find_remove(struct unit *unit)
 {
 	auto_home struct home home = new_home(unit);
 	auto_with(registry_entry_free) struct registry_entry got = { .name = NULL };
-	struct registry_entry entry = entry_of("web", getpid());
+	struct registry_entry entry = entry_of("web", getpid()), other = entry_of("web", getppid());
 	auto_free char *file = path_in(&home, "web.json"), *wanted = path_in(&home, "web.sock");
 	auto_free char *socket_path = NULL;
 	struct err err = ERR_NONE;
@@ -218,10 +218,13 @@ static void add_find_remove(struct unit *unit)
 	entry.rootfs = (char *)"/r";
 	EXPECT(unit, registry_add(&entry, &err) == 0);
 	EXPECT(unit, lstat(file, &stat) == 0 && (stat.st_mode & 07777) == 0600);
-	EXPECT(unit, registry_add(&entry, &err) == -EEXIST);
+	EXPECT(unit, registry_add(&other, &err) == -EEXIST);
+	/* What is known of the same container may change. */
+	entry.rootfs = (char *)"/new";
+	EXPECT(unit, registry_add(&entry, &err) == 0);
 	EXPECT(unit, list_count(unit) == 1);
 	EXPECT(unit, registry_find("web", &got, &err) == 0 && got.init == getpid());
-	EXPECT_TEXT(unit, got.rootfs, "/r");
+	EXPECT_TEXT(unit, got.rootfs, "/new");
 	EXPECT(unit, registry_socket_path("web", &socket_path, &err) == 0);
 	EXPECT_TEXT(unit, socket_path, wanted);
 	EXPECT(unit, registry_remove("web", &err) == 0 && registry_remove("web", &err) == 0);
@@ -349,27 +352,43 @@ static void other_pid_namespace(struct unit *unit)
 	EXPECT(unit, list_count(unit) == 0 && access(file, F_OK) < 0);
 }
 
+/* And lives until it is killed. */
+static _Noreturn void add_itself(const char *name, int results)
+{
+	struct registry_entry entry = entry_of(name, getpid());
+	struct err err = ERR_NONE;
+	char won = registry_add(&entry, &err) == 0;
+
+	(void)!write(results, &won, 1);
+	for (;;)
+		(void)pause();
+}
+
 static void adding_at_once(struct unit *unit)
 {
 	enum { RIVALS = 8 };
 	auto_home struct home home = new_home(unit);
-	struct registry_entry entry = entry_of("one", getpid());
-	struct err err = ERR_NONE;
 	pid_t rivals[RIVALS];
+	int results[2];
 	int winners = 0;
 
+	EXPECT(unit, pipe2(results, O_CLOEXEC) == 0);
 	for (int i = 0; i < RIVALS; i++) {
 		rivals[i] = fork();
 		if (rivals[i] == 0)
-			_exit(registry_add(&entry, &err) == 0 ? 0 : 1);
+			add_itself("one", results[1]);
 	}
 	for (int i = 0; i < RIVALS; i++) {
-		int status = -1;
+		char won = 0;
 
-		EXPECT(unit, rivals[i] > 0 && waitpid(rivals[i], &status, 0) > 0);
-		winners += status == 0;
+		EXPECT(unit, read(results[0], &won, 1) == 1);
+		winners += won;
 	}
 	EXPECT(unit, winners == 1 && list_count(unit) == 1);
+	for (int i = 0; i < RIVALS; i++)
+		EXPECT(unit, kill(rivals[i], SIGKILL) == 0 && waitpid(rivals[i], NULL, 0) > 0);
+	(void)close(results[0]);
+	(void)close(results[1]);
 }
 
 /* ---- ctckpt ps ---- */
