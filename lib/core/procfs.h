@@ -91,6 +91,8 @@ bool procfs_field(const char *text, const char *name, int base, uint64_t *ret_va
 /* Whole files below a directory descriptor (/proc/PID), in place of what buf held; text is
  * NUL-terminated. A link in the last component is not followed. */
 int procfs_read(int dir, const char *path, struct buf *buf, struct err *err);
+/* Where a process has the code that the kernel maps into it, vdso(7). False if it has none. */
+bool procfs_find_vdso(pid_t pid, uint64_t *ret_start, uint64_t *ret_end);
 /* The target of a link, of any length. Owned by the caller. */
 int procfs_readlink(int dir, const char *path, char **ret_link, struct err *err);
 /* An O_PATH descriptor of /proc/PID, pinned to the process. */

@@ -167,3 +167,27 @@ void procfs_maps_free(struct procfs_vma *vmas, size_t count)
 		free(vmas[i].name);
 	free(vmas);
 }
+
+bool procfs_find_vdso(pid_t pid, uint64_t *ret_start, uint64_t *ret_end)
+{
+	auto_close int proc = -1;
+	auto_buf struct buf text = BUF_EMPTY;
+	struct procfs_vma *vmas;
+	size_t count;
+	struct err ignored;
+	bool found = false;
+
+	if (procfs_open_pid(pid, &proc, &ignored) < 0 ||
+	    procfs_read(proc, "maps", &text, &ignored) < 0 ||
+	    procfs_maps_parse(text.data, &vmas, &count, &ignored) < 0)
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(vmas[i].name, "[vdso]") != 0)
+			continue;
+		*ret_start = vmas[i].start;
+		*ret_end = vmas[i].end;
+		found = true;
+	}
+	procfs_maps_free(vmas, count);
+	return found;
+}

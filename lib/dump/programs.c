@@ -10,7 +10,6 @@
 #include "core/cleanup.h"
 #include "dump/dump.h"
 #include "kind/support/compat.h"
-#include "remote/gadget.h"
 
 #ifndef NT_386_IOPERM
 #define NT_386_IOPERM 0x201
@@ -33,7 +32,7 @@ static enum program_type program_type(const struct dump_task *task)
 	Elf32_Ehdr head;
 	struct err ignored = ERR_NONE;
 
-	if (!remote_find_vdso(remote, &start, &end) ||
+	if (!procfs_find_vdso(remote->tid, &start, &end) ||
 	    remote_read(remote, start, &head, sizeof(head), &ignored) < 0)
 		return PROGRAM_UNKNOWN;
 	return program_type_of(&head);

@@ -1,5 +1,6 @@
 /* Freezing: all tasks of a target stopped under ptrace, no user instruction run since the freeze
- * began; and the guard that lets them run again on every path.
+ * began, but for those that let a thread out of the vdso; and the guard that lets them run again on
+ * every path.
  *
  * With a cgroup: freeze; list; PTRACE_SEIZE and INTERRUPT all; thaw, so that the stops are taken;
  * to resume: refreeze, detach all, thaw - all tasks go on at once. Without one: walk and seize

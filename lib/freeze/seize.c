@@ -14,6 +14,7 @@
 
 #define UNDO_MOST_US 2000000
 #define WALK_MORE_US 20000000
+#define VDSO_MOST_US 2000000
 
 /* One attempt; what it holds is let go when it goes out of scope, unless it succeeded. */
 struct attempt {
@@ -108,6 +109,22 @@ static int settle(struct attempt *attempt, struct err *err)
 
 /* Walks until a whole walk, begun when all known tasks stood still, found nothing new. With v1,
  * stops are only taken after the thaw; with v2, before. */
+static int walk_and_settle(struct attempt *attempt, struct err *err)
+{
+	size_t found = 0;
+	int r = 0;
+
+	do {
+		r = settle(attempt, err);
+		if (r == 0)
+			r = tasks_walk(&attempt->tasks, attempt->target, false,
+				       walk_deadline(attempt), &found, err);
+		if (r == 0 && found == 0)
+			found = tasks_verify(&attempt->tasks);
+	} while (r == 0 && found > 0);
+	return r;
+}
+
 static int stop_all(struct attempt *attempt, struct err *err)
 {
 	bool is_frozen1 = attempt->is_frozen && attempt->target->freezer == FREEZER_V1;
@@ -117,16 +134,20 @@ static int stop_all(struct attempt *attempt, struct err *err)
 
 	if (r == 0 && is_frozen1)
 		r = thaw(attempt, err);
-	do {
-		if (r == 0)
-			r = settle(attempt, err);
-		if (r == 0)
-			r = tasks_walk(&attempt->tasks, attempt->target, false,
-				       walk_deadline(attempt), &found, err);
-		if (r == 0 && found == 0)
-			found = tasks_verify(&attempt->tasks);
-	} while (r == 0 && found > 0);
+	if (r == 0)
+		r = walk_and_settle(attempt, err);
 	return r < 0 ? r : thaw(attempt, err);
+}
+
+/* One that does nothing else than ask for the time stays where it is. */
+static int leave_vdso(struct attempt *attempt, struct err *err)
+{
+	uint64_t patience = clock_us() + VDSO_MOST_US;
+	int r = 0;
+
+	while (r == 0 && clock_us() < patience && tasks_leave_vdso(&attempt->tasks) > 0)
+		r = walk_and_settle(attempt, err);
+	return r;
 }
 
 /* A pid that was used again between listing and seizing is not seen by the last walk. */
@@ -227,6 +248,8 @@ static int try_once(const struct target *target, uint64_t deadline, struct freez
 	reaper_start(&attempt.tasks.reaper, attempt.deadline);
 	if (r == 0)
 		r = stop_all(&attempt, err);
+	if (r == 0)
+		r = leave_vdso(&attempt, err);
 	reaper_stop(&attempt.tasks.reaper);
 	if (r == 0)
 		drop_strangers(&attempt.tasks);

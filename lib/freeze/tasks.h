@@ -62,6 +62,11 @@ int tasks_walk(struct tasks *tasks, const struct target *target, bool is_frozen1
  * stands still, what is left is a child of something known. */
 int tasks_chase(struct tasks *tasks, const struct target *target, uint64_t deadline,
 		size_t *ret_new, struct err *err);
+/* What a held task is seized with: its new tasks are held, too. */
+#define TASKS_OPTIONS (PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK)
+/* Lets stopped threads run a little that stand in the code of the vdso, and interrupts them again.
+ * Counts those. */
+size_t tasks_leave_vdso(struct tasks *tasks);
 /* Waits until none is TASK_RUNNING. */
 int tasks_settle(struct tasks *tasks, uint64_t deadline, struct err *err);
 /* Takes the options of the walk off all stopped tasks. Any that does not stand still after all

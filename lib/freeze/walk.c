@@ -17,7 +17,6 @@
 
 #define ATTEMPTS       3
 #define CHILDREN_PIECE 4096
-#define WALK_OPTIONS   (PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK)
 
 struct walk {
 	struct tasks *tasks;
@@ -107,7 +106,7 @@ static int seize(struct walk *walk, pid_t pid, pid_t tid, struct err *err)
 	if (walk->is_frozen1 && is_stopped1(pid, tid))
 		return 0;
 	for (int attempt = 0; r == -EAGAIN && attempt < ATTEMPTS; attempt++) {
-		if (ptrace(PTRACE_SEIZE, tid, 0, WALK_OPTIONS) == 0) {
+		if (ptrace(PTRACE_SEIZE, tid, 0, TASKS_OPTIONS) == 0) {
 			hold(walk, tid);
 			return 0;
 		}

@@ -5,37 +5,11 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "core/buf.h"
 #include "core/cleanup.h"
 #include "core/procfs.h"
 
 static const unsigned char syscall_code[2] = { 0x0f, 0x05 };
 static const unsigned char int_code[2] = { 0xcd, 0x80 };
-
-/* The vdso's address is in the auxiliary vector; its size is a few pages. */
-bool remote_find_vdso(const struct remote *remote, uint64_t *ret_start, uint64_t *ret_end)
-{
-	auto_close int proc = -1;
-	auto_buf struct buf text = BUF_EMPTY;
-	struct procfs_vma *vmas;
-	size_t count;
-	struct err ignored;
-	bool found = false;
-
-	if (procfs_open_pid(remote->tid, &proc, &ignored) < 0 ||
-	    procfs_read(proc, "maps", &text, &ignored) < 0 ||
-	    procfs_maps_parse(text.data, &vmas, &count, &ignored) < 0)
-		return false;
-	for (size_t i = 0; i < count; i++) {
-		if (strcmp(vmas[i].name, "[vdso]") != 0)
-			continue;
-		*ret_start = vmas[i].start;
-		*ret_end = vmas[i].end;
-		found = true;
-	}
-	procfs_maps_free(vmas, count);
-	return found;
-}
 
 int remote_find_gadget(struct remote *remote, struct err *err)
 {
@@ -53,7 +27,7 @@ int remote_find_gadget(struct remote *remote, struct err *err)
 		remote->zone.gadget = remote->saved.rip - 2;
 		return 0;
 	}
-	if (!remote_find_vdso(remote, &start, &end) || end - start > (1u << 20))
+	if (!procfs_find_vdso(remote->tid, &start, &end) || end - start > (1u << 20))
 		return err_set(err, ERR_REFUSED,
 			       "task %d has no vdso and is not in a system call: cannot enter it",
 			       remote->tid);

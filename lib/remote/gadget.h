@@ -6,5 +6,3 @@
 
 /* Sets remote->zone.gadget: in the vdso, or just behind the thread if it stands in a call. */
 int remote_find_gadget(struct remote *remote, struct err *err);
-/* The vdso of an address space, from the text of its maps. False if it has none. */
-bool remote_find_vdso(const struct remote *remote, uint64_t *ret_start, uint64_t *ret_end);

@@ -292,7 +292,7 @@ static int find_gadgets(struct restore *rs, struct remote *remote, struct err *e
 
 	if (r < 0)
 		return r;
-	if (!remote_find_vdso(remote, &start, &end))
+	if (!procfs_find_vdso(remote->tid, &start, &end))
 		return err_set(err, ERR_HOST, "this kernel maps no vdso");
 	rs->own->gadget_offset = probe.zone.gadget - start;
 	remote->zone.gadget = rs->own->hole.program +
@@ -310,7 +310,7 @@ static int find_first_gadget(struct restore *rs, struct remote *remote, struct e
 
 	if (r < 0)
 		return r;
-	if (!remote_find_vdso(remote, &start, &end) || probe.zone.gadget < start ||
+	if (!procfs_find_vdso(remote->tid, &start, &end) || probe.zone.gadget < start ||
 	    probe.zone.gadget >= end)
 		return err_set(err, ERR_HOST, "this kernel maps no vdso");
 	rs->own->gadget_offset = probe.zone.gadget - start;

@@ -220,6 +220,18 @@ trap "echo second >&5; busybox cmp /bin/busybox /scratch/dir/large && : >/v/same
 	verified
 }
 
+# What they read beside the code of the vdso is not there without a time namespace. (restore --bundle
+# calls the bundle's hooks, and by these the container has its name already.)
+@test "restore as init: processes that ask for the time all the time come from a time namespace" {
+	engine_requires crun
+	bundle_save crun vdso
+	run -0 ctckpt restore --detach --bundle "$BUNDLE" "$IMAGE"
+	run -0 ctckpt checkpoint --force web -o "$IMAGE"
+	run -0 ctckpt delete web
+	bundle_restore crun
+	verified
+}
+
 @test "restore as init: precreate changes only what it must" {
 	requires cmd-runc cmd-busybox
 	bundle_make sleep 1000

@@ -86,9 +86,11 @@ def is_open(path):
 def work():
     data = service.private_directory()
     os.chdir(data)  # names of sockets are short
+    log = os.path.join(data, "log")
+    service.explain = lambda: f"\n{open(log, encoding='utf-8', errors='replace').read()}"
     server = subprocess.Popen(
         ["redis-server", "--port", "6379", "--unixsocket", "s", "--dir", data,
-         "--appendonly", "yes", "--save", "", "--logfile", os.path.join(data, "log")])
+         "--appendonly", "yes", "--save", "", "--logfile", log])
     service.wait_until(lambda: service.is_listening(6379) and is_open("s"))
     service.serve([Counter(0, connect_tcp()), Counter(1, connect_tcp()),
                    Counter(2, connect_unix("s")), Keeper(connect_tcp())])

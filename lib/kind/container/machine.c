@@ -6,11 +6,11 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "core/procfs.h"
 #include "dump/dump.h"
 #include "image/checksum.h"
 #include "kind/support/cpu_record.h"
 #include "kind/support/mm.h"
-#include "remote/gadget.h"
 
 extern const struct kind kind_machine;
 
@@ -53,7 +53,7 @@ static int machine_dump(struct dump *d, struct err *err)
 	uint64_t start;
 	uint64_t end;
 
-	if (remote && remote_find_vdso(remote, &start, &end) && end - start <= (1u << 20)) {
+	if (remote && procfs_find_vdso(remote->tid, &start, &end) && end - start <= (1u << 20)) {
 		int r;
 
 		code = mem_alloc(end - start, 1);
@@ -84,7 +84,6 @@ static int machine_restore(struct restore *rs, const struct record *record, stru
 	const struct machine_rec *rec = record->body;
 	const void *vdso = (const void *)getauxval(AT_SYSINFO_EHDR);
 	uint32_t size = le32_get(rec->vdso_size);
-	struct remote self = { .tid = getpid() };
 	uint64_t start = 0;
 	uint64_t end = 0;
 
@@ -94,7 +93,7 @@ static int machine_restore(struct restore *rs, const struct record *record, stru
 		return err_set(err, ERR_HOST, "this processor lacks register state of the image's");
 	if (size == 0)
 		return 0;
-	if (!vdso || !remote_find_vdso(&self, &start, &end) || end - start != size ||
+	if (!vdso || !procfs_find_vdso(getpid(), &start, &end) || end - start != size ||
 	    checksum(vdso, size) != le64_get(rec->vdso_checksum)) {
 		(void)err_set(err, ERR_HOST, "this kernel's vdso is not the image's");
 		return err_hint(err, "restore under the kernel of the checkpoint");

@@ -8,12 +8,12 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "core/procfs.h"
 #include "image/checksum.h"
 #include "kind/kind.h"
 #include "kind/support/compat.h"
 #include "kind/support/mm.h"
 #include "kind/support/owner.h"
-#include "remote/gadget.h"
 
 extern const struct kind kind_compat;
 
@@ -67,7 +67,7 @@ static int compat_dump(struct dump *d, struct err *err)
 
 	if (!d->thread || !remote_is_32(&d->thread->remote))
 		return 0;
-	if (!is_whole(d->task) || !remote_find_vdso(&d->thread->remote, &start, &end))
+	if (!is_whole(d->task) || !procfs_find_vdso(d->thread->remote.tid, &start, &end))
 		return dump_block(d, NULL, "a vdso that was moved in parts is not supported");
 	r = sum_vdso(&d->thread->remote, start, end - start, &sum, err);
 	if (r < 0)
@@ -125,7 +125,7 @@ static int compat_finish(struct restore *rs, const struct record *record, struct
 	int r = 0;
 
 	(void)rs;
-	if (remote_find_vdso(script->remote, &start, &end) &&
+	if (procfs_find_vdso(script->remote->tid, &start, &end) &&
 	    end - start == le32_get(rec->vdso_size))
 		r = sum_vdso(script->remote, start, end - start, &sum, err);
 	if (r < 0)
