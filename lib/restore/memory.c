@@ -15,6 +15,9 @@
 #ifndef ARCH_MAP_VDSO_32
 #define ARCH_MAP_VDSO_32 0x2002
 #endif
+#ifndef MAP_DROPPABLE
+#define MAP_DROPPABLE 0x08 /* 6.11 */
+#endif
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102 /* 6.13 */
 #endif
@@ -147,7 +150,9 @@ static void map_vma(const struct restore *rs, const struct vma_rec *vma, bool is
 	int map = MAP_FIXED_NOREPLACE;
 	int fd = -1;
 
-	map |= type == VMA_FILE_SHARED ? MAP_SHARED : MAP_PRIVATE;
+	map |= flags & VMA_DROPPABLE	 ? MAP_DROPPABLE
+	       : type == VMA_FILE_SHARED ? MAP_SHARED
+					 : MAP_PRIVATE;
 	if (type == VMA_ANON)
 		map |= MAP_ANONYMOUS;
 	else

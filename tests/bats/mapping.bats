@@ -21,6 +21,20 @@ load helper
 	(($(stat -c %s "$IMAGE") < 64 << 20))
 }
 
+# The state of a generator is not saved: with it, all copies would draw the same numbers.
+@test "mapping: droppable memory comes back empty" {
+	victim_start random
+	[[ ! -e $VICTIM_DIR/no-state ]] || skip "requires the kernel's droppable mappings"
+	run -0 ctckpt checkpoint "$VICTIM" -o "$IMAGE"
+	run -0 ctckpt restore --detach "$IMAGE"
+	victim_succeeds
+	mv "$VICTIM_DIR/drawn" "$VICTIM_DIR/before"
+	rm "$VICTIM_DIR"/{go,result}
+	run -0 ctckpt restore --detach "$IMAGE"
+	victim_succeeds
+	[[ $(<"$VICTIM_DIR/drawn") != "$(<"$VICTIM_DIR/before")" ]]
+}
+
 @test "mapping: the same from compressed pages" {
 	victim_start mapping
 	run -0 ctckpt checkpoint --compress lz4 "$VICTIM" -o "$IMAGE"

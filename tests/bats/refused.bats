@@ -48,8 +48,6 @@ refuses() {
 	refuses "(socket:["
 	assert_contains "$stderr" "): device memory is not supported"
 	[[ -e $VICTIM_DIR/no-seal ]] || assert_contains "$stderr" "a sealed mapping is not supported"
-	[[ -e $VICTIM_DIR/no-droppable ]] ||
-		assert_contains "$stderr" "a droppable mapping is not supported"
 }
 
 @test "refused: memory that is only executed, beside protection keys" {

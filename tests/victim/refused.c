@@ -212,9 +212,6 @@ static pid_t make_child(void (*leave)(void))
 
 /* ---- what is mapped, and leads nowhere else ---- */
 
-#ifndef MAP_DROPPABLE
-#define MAP_DROPPABLE 8
-#endif
 enum { SYSCALL_MSEAL = 462, PAGE = 4096 };
 
 static void make_mappings(void)
@@ -224,12 +221,9 @@ static void make_mappings(void)
 
 	EXPECT(receiver >= 0 && mmap(NULL, PAGE, PROT_READ, MAP_SHARED, receiver, 0) != MAP_FAILED);
 	EXPECT(sealed != MAP_FAILED);
-	/* Since 6.10 and 6.11. */
+	/* Since 6.10. */
 	if (syscall(SYSCALL_MSEAL, sealed, PAGE, 0) < 0)
 		victim_write("no-seal", "");
-	if (mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_DROPPABLE | MAP_ANONYMOUS, -1, 0) ==
-	    MAP_FAILED)
-		victim_write("no-droppable", "");
 }
 
 /* The second key of a program that is only executed would be the first after a restore. */

@@ -71,7 +71,8 @@ static void sort_pages(struct dump *d, const struct page_run *runs, size_t run_c
 				continue;
 			if (runs[k].is_guard)
 				add_guard(pages, start, end);
-			else if (!vma->is_shared && !runs[k].is_file)
+			else if (!vma->is_shared && !runs[k].is_file &&
+				 !(vma->vm_flags & VMF(dp)))
 				add_piece(d, pages, vma, start, end);
 		}
 	}
@@ -214,6 +215,8 @@ static int check_vma(const struct vma_rec *vma, uint64_t after, struct err *err)
 		return err_set(err, ERR_DAMAGED, "mapping: file of %" PRIx64, start);
 	if (offset > (uint64_t)INT64_MAX - (end - start))
 		return err_set(err, ERR_DAMAGED, "mapping: offset of %" PRIx64, start);
+	if (flags & VMA_DROPPABLE && (type != VMA_ANON || flags & VMA_GROWSDOWN))
+		return err_set(err, ERR_DAMAGED, "mapping: droppable at %" PRIx64, start);
 	if (type >= VMA_VVAR && (flags || end - start > (1u << 20)))
 		return err_set(err, ERR_DAMAGED, "mapping: impossible vdso");
 	return 0;

@@ -39,7 +39,8 @@ enum vma_flag {
 	VMA_MERGEABLE = 1u << 9,
 	VMA_SEQUENTIAL = 1u << 10,
 	VMA_RANDOM = 1u << 11,
-	VMA_FLAGS_ALL = (1u << 12) - 1,
+	VMA_DROPPABLE = 1u << 12, /* the kernel may drop what is written to it: it is not saved */
+	VMA_FLAGS_ALL = (1u << 13) - 1,
 };
 
 RECORDS_BEGIN

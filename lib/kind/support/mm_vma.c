@@ -18,6 +18,7 @@ static uint32_t flags_of(const struct procfs_vma *vma)
 		{ VMF(wf), VMA_WIPEONFORK }, { VMF(hg), VMA_HUGEPAGE },
 		{ VMF(nh), VMA_NOHUGEPAGE }, { VMF(mg), VMA_MERGEABLE },
 		{ VMF(sr), VMA_SEQUENTIAL }, { VMF(rr), VMA_RANDOM },
+		{ VMF(dp), VMA_DROPPABLE },
 	};
 	uint32_t flags = 0;
 
@@ -52,8 +53,6 @@ static const char *unsupported_flag(const struct procfs_vma *vma)
 		return "a shadow stack";
 	if (vma->vm_flags & VMF(sl))
 		return "a sealed mapping";
-	if (vma->vm_flags & VMF(dp))
-		return "a droppable mapping";
 	if (vma->vm_flags & VMF(unknown))
 		return "a mapping with a flag that is not known";
 	return NULL;
