@@ -172,15 +172,16 @@ bool procfs_find_vdso(pid_t pid, uint64_t *ret_start, uint64_t *ret_end)
 {
 	auto_close int proc = -1;
 	auto_buf struct buf text = BUF_EMPTY;
-	struct procfs_vma *vmas;
-	size_t count;
+	struct procfs_vma *vmas = NULL;
+	size_t count = 0;
 	struct err ignored;
 	bool found = false;
+	int r = procfs_open_pid(pid, &proc, &ignored);
 
-	if (procfs_open_pid(pid, &proc, &ignored) < 0 ||
-	    procfs_read(proc, "maps", &text, &ignored) < 0 ||
-	    procfs_maps_parse(text.data, &vmas, &count, &ignored) < 0)
-		return false;
+	if (r == 0)
+		r = procfs_read(proc, "maps", &text, &ignored);
+	if (r == 0 && text.data)
+		(void)procfs_maps_parse(text.data, &vmas, &count, &ignored);
 	for (size_t i = 0; i < count; i++) {
 		if (strcmp(vmas[i].name, "[vdso]") != 0)
 			continue;

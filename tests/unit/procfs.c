@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -333,12 +334,22 @@ static void own_files(struct unit *unit)
 	EXPECT(unit, procfs_open_pid(0, &proc, &err) == -ENOENT);
 }
 
+static void own_vdso(struct unit *unit)
+{
+	uint64_t start = 0;
+	uint64_t end = 0;
+
+	EXPECT(unit, procfs_find_vdso(getpid(), &start, &end));
+	EXPECT(unit, start == getauxval(AT_SYSINFO_EHDR) && end > start);
+	EXPECT(unit, !procfs_find_vdso(0, &start, &end));
+}
+
 static const struct unit_case cases[] = {
 	UNIT_CASE(stat_fields),	    UNIT_CASE(stat_hostile_comm), UNIT_CASE(stat_refuses),
 	UNIT_CASE(status_fields),   UNIT_CASE(status_zombie),	  UNIT_CASE(status_refuses),
 	UNIT_CASE(status_too_deep), UNIT_CASE(maps_names),	  UNIT_CASE(maps_refuses),
 	UNIT_CASE(maps_empty),	    UNIT_CASE(maps_hostile_file), UNIT_CASE(fields),
-	UNIT_CASE(own_files),
+	UNIT_CASE(own_files),	    UNIT_CASE(own_vdso),
 };
 
 int main(void)

@@ -58,13 +58,6 @@ static int set_options(int context, const char *options, char **ret_failed)
 	return 0;
 }
 
-/* Terminals belong to the group that the container's own ones belong to, if it has that. */
-static void set_tty_group(int context, const char *type)
-{
-	if (strcmp(type, "devpts") == 0)
-		(void)fsconfig(context, FSCONFIG_SET_STRING, "gid", "5", 0);
-}
-
 /* ---- the directories of an overlay ---- */
 
 static bool is_directories(const char *key)
@@ -135,8 +128,8 @@ static int check_overlay(const char *options, struct err *err)
 
 /* ---- new ones ---- */
 
-int mount_new(const char *type, const char *device, const char *options, int *ret_mount,
-	      struct err *err)
+static int create(const char *type, const char *device, const char *options, bool has_tty_group,
+		  int *ret_context, struct err *err)
 {
 	auto_close int context = fsopen(type, FSOPEN_CLOEXEC);
 	auto_free char *failed = NULL;
@@ -144,16 +137,33 @@ int mount_new(const char *type, const char *device, const char *options, int *re
 
 	if (context < 0)
 		return err_set(err, -errno, "open file system %s", type);
-	r = strcmp(type, "overlay") == 0 ? check_overlay(options, err) : 0;
-	if (r < 0)
-		return r;
 	(void)fsconfig(context, FSCONFIG_SET_STRING, "source", device[0] ? device : "none", 0);
 	r = set_options(context, options, &failed);
 	if (r < 0)
 		return err_set(err, r, "set option %s of %s", failed, type);
-	set_tty_group(context, type);
+	if (has_tty_group)
+		(void)fsconfig(context, FSCONFIG_SET_STRING, "gid", "5", 0);
 	if (fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return err_set(err, -errno, "create file system %s", type);
+	*ret_context = take_fd(&context);
+	return 0;
+}
+
+int mount_new(const char *type, const char *device, const char *options, int *ret_mount,
+	      struct err *err)
+{
+	bool is_devpts = strcmp(type, "devpts") == 0;
+	auto_close int context = -1;
+	int r = strcmp(type, "overlay") == 0 ? check_overlay(options, err) : 0;
+
+	if (r == 0)
+		r = create(type, device, options, is_devpts, &context, err);
+	/* Terminals belong to the group that the container's own ones belong to, if this user
+	 * namespace has it: older kernels find out too late to go on without. */
+	if (r == -EINVAL && is_devpts)
+		r = create(type, device, options, false, &context, err);
+	if (r < 0)
+		return r;
 	*ret_mount = fsmount(context, FSMOUNT_CLOEXEC, 0);
 	if (*ret_mount < 0)
 		return err_set(err, -errno, "mount file system %s", type);
