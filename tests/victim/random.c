@@ -1,5 +1,5 @@
-/* Random numbers without a system call, as newer C libraries draw them: vgetrandom of the vdso, whose
- * state is in a droppable mapping, mmap(2). */
+/* Random numbers without a system call, as newer C libraries draw them: vgetrandom of the vdso,
+ * whose state is in a droppable mapping, mmap(2). */
 #include <dlfcn.h>
 #include <sys/mman.h>
 

@@ -71,8 +71,7 @@ static void sort_pages(struct dump *d, const struct page_run *runs, size_t run_c
 				continue;
 			if (runs[k].is_guard)
 				add_guard(pages, start, end);
-			else if (!vma->is_shared && !runs[k].is_file &&
-				 !(vma->vm_flags & VMF(dp)))
+			else if (!vma->is_shared && !runs[k].is_file && !(vma->vm_flags & VMF(dp)))
 				add_piece(d, pages, vma, start, end);
 		}
 	}
