@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/cleanup.h"
+#include "core/sys.h"
 
 /* At the start of the file through which the output comes back. */
 struct result {
@@ -16,18 +17,6 @@ struct result {
 	uint64_t size;
 };
 
-static void write_all(int fd, const char *data, size_t size)
-{
-	while (size > 0) {
-		ssize_t n = write(fd, data, size);
-
-		if (n < 0)
-			_exit(1);
-		data += n;
-		size -= (size_t)n;
-	}
-}
-
 __attribute__((noreturn)) static void work_and_exit(int (*work)(void *argument, struct buf *output),
 						    void *argument, int fd)
 {
@@ -35,8 +24,9 @@ __attribute__((noreturn)) static void work_and_exit(int (*work)(void *argument, 
 	struct result result = { .value = work(argument, &output), .is_whole = 1 };
 
 	result.size = output.size;
-	write_all(fd, (const char *)&result, sizeof(result));
-	write_all(fd, output.data, output.size);
+	if (sys_write_all(fd, &result, sizeof(result)) < 0 ||
+	    sys_write_all(fd, output.data, output.size) < 0)
+		_exit(1);
 	_exit(0);
 }
 
