@@ -195,8 +195,10 @@ int registry_add(const struct registry_entry *entry, struct err *err)
 	r = look_everywhere(entry->name, &old, &state, err);
 	if (r < 0 && r != -ENOENT)
 		return r;
-	if (r == 0 && state == ENTRY_LIVES && is_same_container(entry, &old))
-		return write_entry(dir, entry, err);
+	if (r == 0 && state == ENTRY_LIVES && is_same_container(entry, &old)) {
+		drop_fd(&dir);
+		return registry_replace(entry, err);
+	}
 	if (r == 0 && state == ENTRY_LIVES)
 		return err_set(err, -EEXIST, "container %s (process %d)", old.name, old.init);
 	if (r == 0 && state == ENTRY_IS_ELSEWHERE)
